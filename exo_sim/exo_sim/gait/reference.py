@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Speed-dependent joint angles of able-bodied walking, in the joint coordinates of MyoLegs.
+
+Source: Schwartz, Rozumalski and Trost 2008 (J Biomech 41:1639-1650), as six Fourier harmonics whose every
+coefficient is a quadratic in the normalised speed v / sqrt(g L); see ``data/schwartz2008_fourier.json``.
+"""
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from importlib import resources
+
+import numpy as np
+
+from exo_sim.gait.errors import GaitError
+
+LEG_JOINTS = ("hip_flexion", "hip_adduction", "hip_rotation", "knee_angle", "ankle_angle",
+              "subtalar_angle", "mtp_angle")
+JOINTS = tuple(f"{joint}_{side}" for side in "rl" for joint in LEG_JOINTS)
+
+GRAVITY_M_S2 = 9.81          # the value the normalised speeds of the table were computed with
+TABLE_NODES = 400            # nodes per stride; linear interpolation between them errs below 0.02 degrees
+HARMONICS = 6
+
+# MyoLegs carries its trunk rigidly on the pelvis. A pelvis that follows the measured anterior tilt would
+# make the whole trunk lean, so the model's pelvis stays upright and the mean tilt is taken off the hip
+# angle: the thigh has the same direction in space as in the data.
+# The hip is then flexed by this much more (1.1 degrees, inside the 1.4 to 3.4 degrees by which laboratories
+# disagree in offset): the foot lands a little further ahead, which keeps the trunk from falling forward.
+HIP_FLEXION_OFFSET_RAD = 0.02
+# Mean hip adduction of the data is nearly zero (a child's narrow base); 1.1 degrees of abduction each side
+# set the feet about 4 cm further apart, closer to an adult's step width, and keep the shanks from touching.
+HIP_ADDUCTION_OFFSET_RAD = -0.02
+# MyoLegs' knee ends at 0 rad, full extension. The reference keeps this distance from the stop, because
+# tracking a target on the stop wins nothing and presses the joint into its limit.
+KNEE_MINIMUM_RAD = 0.02
+
+LEG_LENGTH_RANGE_M = (0.4, 1.4)   # hip (greater trochanter) height: from a small child to beyond any adult
+SPEED_RANGE_MPS = (0.0, 4.0)      # refuses mixed-up units (km/h); the data itself end near 2.06 m/s
+
+
+@lru_cache(maxsize=1)
+def _table() -> dict:
+    text = (resources.files("exo_sim.gait.data") / "schwartz2008_fourier.json").read_text(encoding="utf-8")
+    return json.loads(text)
+
+
+class ReferenceGait:
+    """Able-bodied joint angles over the stride at one walking speed and leg length.
+
+    Args:
+        speed_mps: forward walking speed, m/s, 0 to 4. Outside the measured range (0.51 to 2.06 m/s for a leg
+            of 0.90 m) the posture and the stride time of the nearest measured speed are used.
+        leg_length_m: height of the hip (greater trochanter) above the floor, m.
+
+    Attributes:
+        stride_time_s: duration of a stride (heel strike to heel strike of the same side), s.
+        step_length_m: distance covered in half a stride at ``speed_mps``, m.
+        stance_fraction: share of the stride with the foot on the floor, 0 to 1.
+        normalised_speed: v / sqrt(g L) after clamping to the measured range.
+
+    Raises:
+        GaitError: speed or leg length not finite or out of range.
+    """
+
+    def __init__(self, speed_mps: float, leg_length_m: float = 0.9):
+        speed, leg = _checked("speed_mps", speed_mps, SPEED_RANGE_MPS), \
+            _checked("leg_length_m", leg_length_m, LEG_LENGTH_RANGE_M)
+        table = _table()
+        vn = float(np.clip(speed / np.sqrt(GRAVITY_M_S2 * leg), *table["normalised_speed_range"]))
+        self.speed_mps = speed
+        self.leg_length_m = leg
+        self.normalised_speed = vn
+        step_norm = np.exp(np.polyval(table["step_length"]["p"], np.log(vn)))
+        self.stride_time_s = float(2.0 * step_norm / vn * np.sqrt(leg / GRAVITY_M_S2))
+        self.step_length_m = 0.5 * speed * self.stride_time_s
+        self.stance_fraction = float(np.polyval(table["stance_percent"]["q"], np.log(vn))) / 100.0
+        self._angles, self._velocities = _leg_tables(table, vn, self.stride_time_s)
+
+    def joint_angles(self, phase: np.ndarray) -> np.ndarray:
+        """Joint angles at gait phases.
+
+        Args:
+            phase: (N,) stride fraction from right heel strike; any real number, one stride is 1. The left
+                leg is at ``phase + 0.5``.
+
+        Returns:
+            (N, 14) rad, columns in the order of ``JOINTS``, signs of MyoLegs (flexion, adduction, internal
+            rotation, dorsiflexion positive).
+
+        Raises:
+            GaitError: phase is not one-dimensional.
+        """
+        return _interpolate(self._angles, phase)
+
+    def joint_velocities(self, phase: np.ndarray) -> np.ndarray:
+        """Rates of ``joint_angles`` at the reference's own stride time: (N,) -> (N, 14) rad/s."""
+        return _interpolate(self._velocities, phase)
+
+
+def _checked(name: str, value: float, allowed: tuple[float, float]) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise GaitError(f"{name} must be a number between {allowed[0]} and {allowed[1]}, "
+                        f"got {value!r}") from None
+    if not allowed[0] <= number <= allowed[1]:     # false for NaN as well
+        raise GaitError(f"{name} must be between {allowed[0]} and {allowed[1]}, got {number}")
+    return number
+
+
+def _series(coefficients: list, vn: float, phase: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """One angle (rad) and its derivative by phase (rad per stride), each of phase's shape."""
+    by_power = np.asarray(coefficients)
+    c = by_power[0] + vn * by_power[1] + vn ** 2 * by_power[2]
+    order = 2.0 * np.pi * np.arange(1, HARMONICS + 1)
+    cosine, sine = np.cos(np.outer(phase, order)), np.sin(np.outer(phase, order))
+    a, b = c[1::2], c[2::2]
+    return np.deg2rad(c[0] + cosine @ a + sine @ b), np.deg2rad(cosine @ (order * b) - sine @ (order * a))
+
+
+def _leg_tables(table: dict, vn: float, stride_time_s: float) -> tuple[np.ndarray, np.ndarray]:
+    """Angles (rad) and rates (rad/s) of both legs, (TABLE_NODES + 1, 14) each; last row repeats the first."""
+    phase = np.arange(TABLE_NODES) / TABLE_NODES
+    curves = table["coefficients"]
+    mean_tilt = _series(curves["pelvis_tilt"], vn, phase)[0].mean()
+    hip, hip_rate = _series(curves["hip_flexion"], vn, phase)
+    adduction, adduction_rate = _series(curves["hip_adduction"], vn, phase)
+    knee, knee_rate = _series(curves["knee_flexion"], vn, phase)
+    ankle, ankle_rate = _series(curves["ankle_dorsiflexion"], vn, phase)
+    extended = knee < KNEE_MINIMUM_RAD
+    # Hip rotation differs too much between laboratories (SD 11 degrees) to be followed; subtalar and toe
+    # joint are not in the data. All three stay at 0.
+    zero = np.zeros(TABLE_NODES)
+    leg = np.stack([hip - mean_tilt + HIP_FLEXION_OFFSET_RAD, adduction + HIP_ADDUCTION_OFFSET_RAD, zero,
+                    np.where(extended, KNEE_MINIMUM_RAD, knee), ankle, zero, zero], axis=1)
+    rate = np.stack([hip_rate, adduction_rate, zero, np.where(extended, 0.0, knee_rate), ankle_rate,
+                     zero, zero], axis=1) / stride_time_s
+    return _both_legs(leg), _both_legs(rate)
+
+
+def _both_legs(right: np.ndarray) -> np.ndarray:
+    left = np.roll(right, -(TABLE_NODES // 2), axis=0)
+    both = np.concatenate([right, left], axis=1)
+    return np.vstack([both, both[:1]])
+
+
+def _interpolate(nodes: np.ndarray, phase: np.ndarray) -> np.ndarray:
+    phase = np.asarray(phase, dtype=float)
+    if phase.ndim != 1:
+        raise GaitError(f"phase must be a one-dimensional array, got shape {phase.shape}")
+    position = (phase - np.floor(phase)) * TABLE_NODES
+    # a phase a rounding error below 1 lands on the last node exactly
+    index = np.minimum(position.astype(np.intp), TABLE_NODES - 1)
+    fraction = (position - index)[:, None]
+    return nodes[index] * (1.0 - fraction) + nodes[index + 1] * fraction
