@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+from setuptools import find_packages, setup
+
+PACKAGE = "exo_policy"
+
+setup(
+    name=PACKAGE,
+    version="0.1.0",
+    packages=find_packages(exclude=["test"]),
+    package_data={PACKAGE: ["checkpoints/*.json", "checkpoints/*.safetensors", "data/*.json"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", ["resource/" + PACKAGE]),
+        ("share/" + PACKAGE, ["package.xml"]),
+    ],
+    install_requires=["setuptools", "numpy", "scipy", "pydantic>=2", "safetensors"],
+    zip_safe=False,
+    maintainer="exo_gait maintainers",
+    maintainer_email="maintainers@exo-gait.dev",
+    description="Exoskeleton policies: contract, checkpoints, controllers and the policy node",
+    license="Apache-2.0",
+    tests_require=["pytest"],
+    entry_points={"console_scripts": ["policy_node = exo_policy.policy_node:main"]},
+)
