@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The graph as data: which nodes run, with which parameters and remappings.
+
+The launch files and the `exo` command line both start what `describe_graph` returns, from the same parameter files,
+so that they cannot drift apart. Nothing here needs ROS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from exo_bringup.errors import BringupError
+from exo_bringup.paths import find_configuration, share_folder
+
+MODES = ("realtime", "fast", "lockstep")
+#: /clock and friends are absolute by custom; made relative, two namespaces are two worlds with a time of their own.
+REMAPPINGS = (("/clock", "clock"), ("/tf", "tf"), ("/tf_static", "tf_static"), ("/diagnostics", "diagnostics"))
+GRAPH_FILE = "config/graph.yaml"
+LOCKSTEP_FILE = "config/lockstep.yaml"
+HARDWARE_FILE = "config/hardware.yaml"
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One process with one node, as launch_ros.actions.Node would take it."""
+
+    package: str
+    executable: str
+    name: str
+    namespace: str = ""
+    #: ROS parameter files, later ones win.
+    parameter_files: tuple[str, ...] = ()
+    #: Parameters that are set for this start; they win over the files.
+    parameters: dict = field(default_factory=dict)
+    remappings: tuple[tuple[str, str], ...] = REMAPPINGS
+    #: Arguments of the program itself, before --ros-args.
+    arguments: tuple[str, ...] = ()
+
+    def command_line(self, program: str | Path, override_file: str | Path | None = None) -> list[str]:
+        """Arguments that start the node without launch; `override_file` holds `parameters` (see parameter_yaml)."""
+        words = [str(program), *self.arguments, "--ros-args", "-r", f"__node:={self.name}"]
+        if self.namespace:
+            words += ["-r", f"__ns:=/{self.namespace.strip('/')}"]
+        for source, target in self.remappings:
+            words += ["-r", f"{source}:={target}"]
+        for file in (*self.parameter_files, *([override_file] if override_file else [])):
+            words += ["--params-file", str(file)]
+        return words
+
+    def parameter_yaml(self) -> str:
+        """`parameters` as the text of a ROS parameter file for this node."""
+        return yaml.safe_dump({f"/**/{self.name}": {"ros__parameters": dict(self.parameters)}}, sort_keys=True)
+
+    @property
+    def full_name(self) -> str:
+        """Name of the node in the graph, with its namespace."""
+        return "/".join(["", *filter(None, [self.namespace.strip("/")]), self.name])
+
+
+@dataclass(frozen=True)
+class GraphOptions:
+    """What a user chooses about the graph. Paths and names as on the command line."""
+
+    device: str = "hip_ankle"
+    subject: str = "default"
+    controller: str = "zero"
+    checkpoint: str = ""
+    human_checkpoint: str = ""
+    speed_mps: float = 1.25
+    mode: str = "realtime"
+    seed: int = 0
+    namespace: str = ""
+    driver: str = "simulated"
+    start_paused: bool = False
+    run_until_s: float = 0.0
+    run_directory: str = ""
+    visualization: bool = True
+    rviz: bool = False
+
+
+def describe_graph(options: GraphOptions) -> list[NodeSpec]:
+    """Nodes of the simulated graph: simulator, device, policy, and visualization where it is asked for.
+
+    Raises BringupError for an unknown mode, device or subject.
+    """
+    if options.mode not in MODES:
+        raise BringupError(f"mode '{options.mode}' is unknown: choose one of {', '.join(MODES)}")
+    share = share_folder()
+    subject = str(find_configuration("subject", options.subject))
+    device = str(find_configuration("device", options.device))
+    files = (str(share / GRAPH_FILE),)
+    if options.mode == "lockstep":
+        files += (str(share / LOCKSTEP_FILE),)
+    simulator = {
+        "subject": subject,
+        "device_config": device,
+        "human_checkpoint": options.human_checkpoint,
+        "speed_mps": float(options.speed_mps),
+        "mode": options.mode,
+        "seed": int(options.seed),
+        "start_paused": options.start_paused,
+        "run_until_s": float(options.run_until_s),
+        "run_directory": options.run_directory,
+    }
+    nodes = [
+        _node("exo_sim", "simulator_node", options, files, simulator),
+        *_device_and_policy(options, files, device, subject),
+    ]
+    if options.visualization or options.rviz:
+        nodes.append(_node("exo_bringup", "visualization_node", options, files,
+                           {"subject": subject, "device_config": device}))
+    if options.rviz:
+        nodes.append(_rviz(options, share))
+    return nodes
+
+
+def describe_hardware(options: GraphOptions) -> list[NodeSpec]:
+    """Nodes on a device computer: device and policy. The wearer is real, and so is time."""
+    share = share_folder()
+    subject = str(find_configuration("subject", options.subject))
+    device = str(find_configuration("device", options.device))
+    files = (str(share / GRAPH_FILE), str(share / HARDWARE_FILE))
+    return _device_and_policy(options, files, device, subject)
+
+
+def _device_and_policy(options: GraphOptions, files: tuple[str, ...], device: str, subject: str) -> list[NodeSpec]:
+    wearer_mass_kg = subject_mass_kg(subject)
+    return [
+        _node("exo_device", "device_node", options, files,
+              {"device_config": device, "driver": options.driver, "wearer_mass_kg": wearer_mass_kg}),
+        _node("exo_policy", "policy_node", options, files,
+              {"controller": options.controller, "checkpoint": options.checkpoint,
+               "wearer_mass_kg": wearer_mass_kg}),
+    ]
+
+
+def _node(package: str, executable: str, options: GraphOptions, files: tuple[str, ...], parameters: dict) -> NodeSpec:
+    return NodeSpec(package, executable, executable, options.namespace, files, parameters)
+
+
+def _rviz(options: GraphOptions, share: Path) -> NodeSpec:
+    return NodeSpec("rviz2", "rviz2", "rviz2", options.namespace, parameters={"use_sim_time": True},
+                    arguments=("-d", str(share / "rviz" / "exo.rviz")))
+
+
+def subject_mass_kg(path: str | Path) -> float:
+    """Body mass (kg) of a subject file. The device computer reads it without the simulator's packages.
+
+    Raises BringupError if the file has no usable mass.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise BringupError(f"{path} cannot be read as YAML: {str(error).splitlines()[0]}") from error
+    mass = content.get("mass_kg") if isinstance(content, dict) else None
+    if isinstance(mass, bool) or not isinstance(mass, (int, float)) or not mass > 0.0:
+        raise BringupError(f"{path}: mass_kg must be a positive number (kg), got {mass!r}")
+    return float(mass)

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Child processes that cannot outlive their parent: started apart from the terminal, stopped in steps, logged to files.
+
+Each child leads a session of its own, so that Ctrl-C in the terminal reaches the parent alone, which then stops the
+children in order. The kernel sends them SIGTERM if the parent dies first (prctl(2), PR_SET_PDEATHSIG).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from exo_bringup.errors import BringupError
+
+#: From <linux/prctl.h>.
+PR_SET_PDEATHSIG = 1
+#: Time a child gets after SIGINT, and again after SIGTERM, before the next step (s).
+INTERRUPT_GRACE_S = 8.0
+TERMINATE_GRACE_S = 4.0
+POLL_S = 0.02
+#: Lines of a dead child's log worth showing.
+LAST_LINES = 12
+#: rcutils writes `[ERROR] [time] [node]: text`; a traceback is what an uncaught exception leaves.
+PROBLEM_LINE = re.compile(r"^\[(ERROR|FATAL)\]|^[A-Za-z_.]*(Error|Exception): ")
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def _die_with_parent() -> None:
+    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+class Child:
+    """One child process with its log file."""
+
+    def __init__(self, name: str, command: list[str], log_file: Path, environment: dict[str, str]):
+        self.name = name
+        self.log_file = log_file
+        self._read_to = 0
+        self._partial = ""
+        with log_file.open("ab") as log:
+            try:
+                self.process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment,
+                    start_new_session=True, preexec_fn=_die_with_parent)
+            except OSError as error:
+                raise BringupError(f"{name} cannot be started: {error}") from error
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative: the signal that ended it."""
+        return self.process.poll()
+
+    def send(self, signal_number: int) -> None:
+        """Signal the process itself, not its group: a node that got a signal twice would stop uncleanly."""
+        if self.exit_code is None:
+            self.process.send_signal(signal_number)
+
+    def kill(self) -> None:
+        """End the child and whatever it started."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+
+    def new_lines(self) -> list[str]:
+        """Whole lines that the child wrote since the last call."""
+        with self.log_file.open("rb") as log:
+            log.seek(self._read_to)
+            data = log.read()
+        self._read_to += len(data)
+        *lines, self._partial = (self._partial + data.decode(errors="replace")).split("\n")
+        return lines
+
+    def last_lines(self, count: int = LAST_LINES) -> list[str]:
+        """The end of the log."""
+        return self.log_file.read_text(errors="replace").splitlines()[-count:]
+
+
+class Children:
+    """The children of one run, in the order they were started."""
+
+    def __init__(self, log_folder: Path, say: Callable[[str], None] = lambda line: print(line, file=sys.stderr)):
+        self._log_folder = log_folder
+        self._say = say
+        self._children: dict[str, Child] = {}
+        log_folder.mkdir(parents=True, exist_ok=True)
+
+    def start(self, name: str, command: list[str], environment: dict[str, str] | None = None) -> Child:
+        """Start a child. Call it from the main thread: PR_SET_PDEATHSIG follows the thread that forks."""
+        child = Child(name, command, self._log_folder / f"{name}.log", environment or child_environment())
+        self._children[name] = child
+        return child
+
+    def __getitem__(self, name: str) -> Child:
+        return self._children[name]
+
+    def names(self) -> list[str]:
+        return list(self._children)
+
+    def dead(self) -> list[Child]:
+        """Children that have ended."""
+        return [child for child in self._children.values() if child.exit_code is not None]
+
+    def problem_lines(self) -> list[str]:
+        """New ERROR and FATAL lines and exception messages, with the child's name in front."""
+        return [f"{name}: {line}" for name, child in self._children.items()
+                for line in child.new_lines() if PROBLEM_LINE.search(line)]
+
+    def stop(self, names: Iterable[str] | None = None) -> dict[str, int]:
+        """Stop children together: SIGINT, then SIGTERM, then SIGKILL for those that do not go. Returns exit codes."""
+        chosen = [self._children[name] for name in (self._children if names is None else names)]
+        for number, grace_s in ((signal.SIGINT, INTERRUPT_GRACE_S), (signal.SIGTERM, TERMINATE_GRACE_S)):
+            for child in chosen:
+                child.send(number)
+            if _all_gone(chosen, grace_s):
+                break
+        for child in chosen:
+            if child.exit_code is None:
+                self._say(f"{child.name} did not stop on SIGINT or SIGTERM: killed (its log: {child.log_file})")
+                child.kill()
+        return {child.name: child.exit_code for child in chosen}
+
+
+def _all_gone(children: list[Child], within_s: float) -> bool:
+    deadline = time.monotonic() + within_s
+    while any(child.exit_code is None for child in children):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_S)
+    return True
+
+
+def child_environment(**extra: str) -> dict[str, str]:
+    """Environment of a node: unbuffered and uncoloured output, one thread for numeric libraries.
+
+    More threads than that spin against the other nodes on a small machine.
+    """
+    environment = dict(os.environ, PYTHONUNBUFFERED="1", RCUTILS_COLORIZED_OUTPUT="0", OMP_NUM_THREADS="1",
+                       OPENBLAS_NUM_THREADS="1")
+    environment.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    environment.update(extra)
+    return environment

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+from glob import glob
+
+from setuptools import find_packages, setup
+
+PACKAGE = "exo_bringup"
+SHARED_FOLDERS = {"launch": "*.launch.py", "config": "*.yaml", "config/devices": "*.yaml",
+                  "config/subjects": "*.yaml", "rviz": "*.rviz", "urdf": "*.urdf"}
+
+setup(
+    name=PACKAGE,
+    version="0.1.0",
+    packages=find_packages(exclude=["test"]),
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+        (f"share/{PACKAGE}", ["package.xml"]),
+        # `exo` goes to bin as well, so that it is on the PATH wherever the workspace is sourced
+        ("bin", ["scripts/exo"]),
+        *[(f"share/{PACKAGE}/{folder}", sorted(glob(f"{folder}/{pattern}")))
+          for folder, pattern in SHARED_FOLDERS.items()],
+    ],
+    install_requires=["setuptools"],
+    zip_safe=False,
+    maintainer="exo_gait maintainers",
+    maintainer_email="maintainers@exo-gait.dev",
+    description="Starts, records, shows and reports the exo_gait graph",
+    license="Apache-2.0",
+    tests_require=["pytest"],
+    entry_points={"console_scripts": [
+        "exo = exo_bringup.cli:main",
+        "recorder_node = exo_bringup.recorder_node:main",
+        "visualization_node = exo_bringup.visualization_node:main",
+    ]},
+)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is recorded can be read back by an independent reader, schemas included."""
+import pytest
+from exo_bringup.errors import BringupError
+from exo_bringup.message_schema import assemble_schema, used_types
+from exo_bringup.recording import CHUNK_BYTES, Recording
+from mcap.reader import NonSeekingReader, make_reader
+from mcap_ros2._dynamic import serialize_dynamic
+from mcap_ros2.decoder import DecoderFactory
+
+DEFINITIONS = {
+    ("box_msgs", "Box"): "# a box, see geometry_msgs/Point\nuint8 SMALL=0\nstd_msgs/Header header\nLid[] lids\n"
+                         "float64[3] size\nstring<=5 label \"x\"\n",
+    ("box_msgs", "Lid"): "float32 angle # rad\nbuiltin_interfaces/Time opened\n",
+    ("std_msgs", "Header"): "builtin_interfaces/Time stamp\nstring frame_id\n",
+    ("builtin_interfaces", "Time"): "int32 sec\nuint32 nanosec\n",
+}
+TYPE = "box_msgs/msg/Box"
+
+
+def schema():
+    return assemble_schema(TYPE, lambda package, name: DEFINITIONS[package, name])
+
+
+def box(number):
+    time = {"sec": number, "nanosec": 0}
+    return {"header": {"stamp": time, "frame_id": "shelf"}, "lids": [{"angle": 0.5, "opened": time}],
+            "size": [1.0, 2.0, float(number)], "label": "abc"}
+
+
+def record(path, count):
+    recording = Recording(path)
+    recording.add_topic("/a/box", TYPE, schema())
+    encode = serialize_dynamic(TYPE, schema())[TYPE]
+    for number in range(count):
+        recording.write("/a/box", encode(box(number)), 1000 + number, 900 + number)
+    return recording
+
+
+def test_types_are_found_in_fields_only():
+    assert used_types("box_msgs", DEFINITIONS["box_msgs", "Box"]) == [("std_msgs", "Header"), ("box_msgs", "Lid")]
+
+
+def test_every_used_type_is_in_the_schema_once():
+    text = schema()
+    assert text.startswith(DEFINITIONS["box_msgs", "Box"])
+    for name in ("box_msgs/Lid", "std_msgs/Header", "builtin_interfaces/Time"):
+        assert text.count(f"MSG: {name}\n") == 1
+
+
+def test_messages_come_back_with_their_content_and_times(tmp_path):
+    path = tmp_path / "r.mcap"
+    recording = record(path, 3)
+    recording.close()
+    recording.close()
+    with path.open("rb") as stream:
+        reader = make_reader(stream, decoder_factories=[DecoderFactory()])
+        assert reader.get_header().profile == "ros2"
+        assert reader.get_summary().statistics.message_count == 3
+        decoded = list(reader.iter_decoded_messages())
+    assert [content.size[2] for _, _, _, content in decoded] == [0.0, 1.0, 2.0]
+    assert decoded[2][3].lids[0].opened.sec == 2
+    _, channel, message, _ = decoded[0]
+    assert (channel.topic, message.log_time, message.publish_time) == ("/a/box", 1000, 900)
+    assert recording.counts == {"/a/box": 3}
+
+
+def test_all_but_the_last_chunk_survives_a_kill(tmp_path):
+    path = tmp_path / "r.mcap"
+    size = len(serialize_dynamic(TYPE, schema())[TYPE](box(0)))
+    count = 3 * CHUNK_BYTES // size
+    record(path, count)  # never closed
+    with path.open("rb") as stream:
+        read = 0
+        with pytest.raises(Exception):
+            for _ in NonSeekingReader(stream).iter_messages(log_time_order=False):
+                read += 1
+    assert count - 2 * CHUNK_BYTES // size < read < count
+
+
+def test_a_folder_without_write_permission_is_one_clear_error(tmp_path):
+    with pytest.raises(BringupError, match="cannot be written"):
+        Recording(tmp_path / "missing" / "r.mcap")
