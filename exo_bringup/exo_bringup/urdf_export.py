@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the body and its device as URDF, for RViz's RobotModel and any other tool that reads it.
+
+Links are the bodies of the MuJoCo model with their inertia, joints have MyoLegs' names, axes and limits. base_link
+(REP-105) sits at the pelvis' origin with REP-103 axes; a body with several joints becomes a chain of massless links.
+The knee's coupled joints (patella, translations) are polynomials of the knee's angle, which URDF's <mimic> cannot
+say: they are joints as well, and whoever publishes /tf moves them (robot_state.py).
+
+    python -m exo_bringup.urdf_export --device hip_ankle --output exo_bringup/urdf/exo_human.urdf
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import mujoco
+import numpy as np
+
+from exo_bringup import rotations
+from exo_bringup.errors import BringupError
+from exo_bringup.urdf_shapes import MATERIALS, Shape, shapes_of
+
+BASE_LINK = "base_link"
+#: Body with the free joint, which base_link stands for.
+ROOT_BODY = "Full Body"
+#: base_link (x forward, y left, z up) to a MyoLegs segment's frame (x forward, y up, z right): a quarter about x.
+BASE_TO_SEGMENT_RPY = (np.pi / 2.0, 0.0, 0.0)
+#: Largest joint speed to state where the device does not limit it (rad/s or m/s): twice a fast walker's.
+VELOCITY_LIMIT = 12.0
+#: Muscles are not URDF efforts; a joint that no motor drives states the largest torque of walking with margin (Nm).
+PASSIVE_EFFORT = 250.0
+#: MuJoCo's massless bodies still need a home for their children; lighter than this (kg) is drawn without inertia.
+LIGHTEST_KG = 1e-6
+#: A body must be compiled for some rate; its kinematics do not depend on it.
+ANY_PHYSICS_RATE_HZ = 500.0
+
+
+def urdf_text(model: mujoco.MjModel, name: str = "exo_human", efforts: dict[str, float] | None = None) -> str:
+    """URDF of a compiled model.
+
+    Args:
+        efforts: torque limit (Nm) by joint, where a motor drives it.
+
+    Raises:
+        BringupError: the model has a joint that does not pass through its body's origin.
+    """
+    robot = ElementTree.Element("robot", name=name)
+    robot.append(ElementTree.Comment(" Written by exo_bringup.urdf_export from MyoLegs (myo-sim) and the device. "))
+    for material, colour in MATERIALS.items():
+        element = ElementTree.SubElement(robot, "material", name=material)
+        ElementTree.SubElement(element, "color", rgba=_numbers(colour))
+    ElementTree.SubElement(robot, "link", name=BASE_LINK)
+    for body in range(1, model.nbody):
+        if model.body(body).name != ROOT_BODY:
+            _add_body(robot, model, body, efforts or {})
+    ElementTree.indent(robot)
+    return '<?xml version="1.0"?>\n' + ElementTree.tostring(robot, encoding="unicode") + "\n"
+
+
+def _add_body(robot: ElementTree.Element, model: mujoco.MjModel, body: int, efforts: dict[str, float]) -> None:
+    name = model.body(body).name
+    parent = model.body(model.body_parentid[body]).name
+    position, rpy = model.body_pos[body], rotations.to_roll_pitch_yaw(model.body_quat[body][[1, 2, 3, 0]])
+    if parent == ROOT_BODY:
+        parent = BASE_LINK
+        # the root body's axes are those of the walking direction -y: base_link's are turned to +x
+        position = np.array([-position[1], position[0], position[2]])
+        rpy = _turned_to_base(model.body_quat[body])
+    joints = range(model.body_jntadr[body], model.body_jntadr[body] + model.body_jntnum[body])
+    for index in joints:
+        if np.abs(model.jnt_pos[index]).max() > 0.0:
+            raise BringupError(f"joint {model.joint(index).name} is off its body's origin: URDF export lacks that")
+        last = index == joints[-1]
+        child = name if last else f"{model.joint(index).name}_link"
+        _add_joint(robot, model, index, parent, child, position, rpy, efforts)
+        if not last:
+            ElementTree.SubElement(robot, "link", name=child)
+        parent, position, rpy = child, np.zeros(3), np.zeros(3)
+    if len(joints) == 0:
+        joint = ElementTree.SubElement(robot, "joint", name=f"{name}_fixed", type="fixed")
+        _add_ends(joint, parent, name, position, rpy)
+    _add_link(robot, model, body, name)
+
+
+def _turned_to_base(quaternion_wxyz: np.ndarray) -> np.ndarray:
+    quarter_turn = rotations.from_roll_pitch_yaw((0.0, 0.0, np.pi / 2.0))
+    return rotations.to_roll_pitch_yaw(rotations.multiply(quarter_turn, quaternion_wxyz[[1, 2, 3, 0]]))
+
+
+def _add_joint(robot, model, index, parent, child, position, rpy, efforts) -> None:
+    kind = {mujoco.mjtJoint.mjJNT_HINGE: "revolute", mujoco.mjtJoint.mjJNT_SLIDE: "prismatic"}
+    name = model.joint(index).name
+    joint = ElementTree.SubElement(robot, "joint", name=name, type=kind[mujoco.mjtJoint(model.jnt_type[index])])
+    _add_ends(joint, parent, child, position, rpy)
+    ElementTree.SubElement(joint, "axis", xyz=_numbers(model.jnt_axis[index]))
+    low, high = model.jnt_range[index]
+    ElementTree.SubElement(joint, "limit", lower=_numbers([low]), upper=_numbers([high]),
+                           effort=_numbers([efforts.get(name, PASSIVE_EFFORT)]), velocity=_numbers([VELOCITY_LIMIT]))
+
+
+def _add_ends(joint, parent: str, child: str, position, rpy) -> None:
+    ElementTree.SubElement(joint, "parent", link=parent)
+    ElementTree.SubElement(joint, "child", link=child)
+    ElementTree.SubElement(joint, "origin", xyz=_numbers(position), rpy=_numbers(rpy))
+
+
+def _add_link(robot, model: mujoco.MjModel, body: int, name: str) -> None:
+    link = ElementTree.SubElement(robot, "link", name=name)
+    if model.body_mass[body] > LIGHTEST_KG:
+        inertial = ElementTree.SubElement(link, "inertial")
+        rpy = rotations.to_roll_pitch_yaw(model.body_iquat[body][[1, 2, 3, 0]])
+        ElementTree.SubElement(inertial, "origin", xyz=_numbers(model.body_ipos[body]), rpy=_numbers(rpy))
+        ElementTree.SubElement(inertial, "mass", value=_numbers([model.body_mass[body]]))
+        xx, yy, zz = (_numbers([moment]) for moment in model.body_inertia[body])
+        ElementTree.SubElement(inertial, "inertia", ixx=xx, iyy=yy, izz=zz, ixy="0", ixz="0", iyz="0")
+    for shape in shapes_of(model, body):
+        _add_visual(link, shape)
+
+
+def _add_visual(link, shape: Shape) -> None:
+    visual = ElementTree.SubElement(link, "visual")
+    along = shape.end - shape.start
+    length = float(np.linalg.norm(along))
+    rpy = np.zeros(3)
+    if length > 0.0:  # URDF's cylinder lies along z
+        x, y, z = along / length
+        rpy = np.array([0.0, np.arctan2(np.hypot(x, y), z), np.arctan2(y, x)])
+    ElementTree.SubElement(visual, "origin", xyz=_numbers((shape.start + shape.end) / 2.0), rpy=_numbers(rpy))
+    geometry = ElementTree.SubElement(visual, "geometry")
+    if shape.box is not None:
+        ElementTree.SubElement(geometry, "box", size=_numbers(shape.box))
+    elif length > 0.0:
+        ElementTree.SubElement(geometry, "cylinder", radius=_numbers([shape.radius]), length=_numbers([length]))
+    else:
+        ElementTree.SubElement(geometry, "sphere", radius=_numbers([shape.radius]))
+    ElementTree.SubElement(visual, "material", name=shape.material)
+
+
+def _numbers(values) -> str:
+    # nine digits: a tenth of a micrometre over a body's length; + 0.0 turns -0 into 0
+    return " ".join(f"{round(float(value), 9) + 0.0:.9g}" for value in values)
+
+
+def build_urdf(subject: str = "", device: str = "") -> str:
+    """URDF of a subject (YAML path, '' for the default) in a device (YAML path, '' for none)."""
+    from exo_device.description import load_device
+    from exo_sim.body.model import build_body
+    from exo_sim.body.subject import load_subject
+
+    description = load_device(device) if device else None
+    wearer = load_subject(subject)
+    body = build_body(wearer, description, ANY_PHYSICS_RATE_HZ)
+    efforts = {joint: spec.torque_limit(wearer.mass_kg) for joint, spec in
+               (description.joints.items() if description else ())}
+    return urdf_text(body.model, efforts=efforts)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point of `python -m exo_bringup.urdf_export`. Returns the exit code."""
+    from exo_bringup.paths import find_configuration
+
+    parser = argparse.ArgumentParser(prog="urdf_export", description="Write the URDF of a subject in a device.")
+    parser.add_argument("--subject", default="default", help="name or YAML file (default: %(default)s)")
+    parser.add_argument("--device", default="hip_ankle", help="name or YAML file (default: %(default)s)")
+    parser.add_argument("--output", default="-", help="file to write; - for the terminal (default)")
+    chosen = parser.parse_args(arguments)
+    try:
+        text = build_urdf(str(find_configuration("subject", chosen.subject)),
+                          str(find_configuration("device", chosen.device)))
+        if chosen.output == "-":
+            print(text, end="")
+        else:
+            with open(chosen.output, "w", encoding="utf-8") as stream:
+                stream.write(text)
+    except (ValueError, OSError) as error:
+        print(f"urdf_export: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
