@@ -10,18 +10,23 @@ fi
 # The ROS wheels mark the environment once they have extended LD_LIBRARY_PATH: a mark that was inherited
 # from another environment would keep them from it here.
 unset _ROS_WHEELS_BOOTSTRAP_COMPLETE
-VIRTUAL_ENV_DISABLE_PROMPT="${VIRTUAL_ENV_DISABLE_PROMPT:-}" . "$_exo_root/.venv/bin/activate"
+case $- in *u*) _exo_nounset=yes; set +u ;; *) _exo_nounset= ;; esac  # colcon's scripts read unset variables
+. "$_exo_root/.venv/bin/activate"
 if [ -n "${ZSH_VERSION:-}" ]; then
   . "$_exo_root/install/local_setup.zsh"
 else
   . "$_exo_root/install/local_setup.bash"
 fi
-if [ -z "${ROS_DISTRO:-}" ]; then
-  export AMENT_PREFIX_PATH="${AMENT_PREFIX_PATH:+$AMENT_PREFIX_PATH:}$VIRTUAL_ENV"
+if [ -n "$_exo_nounset" ]; then set -u; fi
+if [ -z "${ROS_DISTRO:-}" ]; then  # the wheels' part of the ament index
+  case ":${AMENT_PREFIX_PATH:-}:" in
+    *":$VIRTUAL_ENV:"*) ;;
+    *) export AMENT_PREFIX_PATH="${AMENT_PREFIX_PATH:+$AMENT_PREFIX_PATH:}$VIRTUAL_ENV" ;;
+  esac
 fi
 
 # Nodes of other machines do not mix in unless asked for.
 export ROS_AUTOMATIC_DISCOVERY_RANGE="${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}"
 # Shared memory breaks silently on a stale segment, or between root and another user; UDP is as quick here.
 export FASTDDS_BUILTIN_TRANSPORTS="${FASTDDS_BUILTIN_TRANSPORTS:-UDPv4}"
-unset _exo_root
+unset _exo_root _exo_nounset

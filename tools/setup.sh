@@ -9,7 +9,8 @@ ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 cd "$ROOT"
 VENV="$ROOT/.venv"
 LOG="$ROOT/log"
-DEPS_STAMP="$VENV/exo_gait_deps"
+VENV_STAMP="$VENV/exo_gait_venv"       # for which place and kind of ROS the environment was made
+DEPS_STAMP="$VENV/exo_gait_deps"       # which Python packages are in it
 BUILD_STAMP="$ROOT/install/exo_gait_build"
 
 say() { printf '%s\n' "$*"; }
@@ -19,9 +20,11 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 ros_mode() { if [ -n "${ROS_DISTRO:-}" ]; then echo "ros-$ROS_DISTRO"; else echo wheels; fi; }
 
-deps_key() {
-  { echo "$ROOT $(ros_mode) ${PYTHON:-}"; cat requirements.txt requirements-ros.txt; } | sha256sum
-}
+requirements() { if [ "$(ros_mode)" = wheels ]; then echo requirements-ros.txt; else echo requirements.txt; fi; }
+
+venv_key() { echo "$ROOT $(ros_mode)"; }
+
+deps_key() { { venv_key; cat requirements.txt "$(requirements)"; } | sha256sum; }
 
 # Contents of what is compiled or read at build time; only the names of the data files, which are links.
 build_key() {
@@ -37,9 +40,15 @@ build_key() {
 
 fresh() { [ -f "$1" ] && [ "$(cat "$1")" = "$2" ]; }
 
-up_to_date() {
-  [ -x "$VENV/bin/python" ] && fresh "$DEPS_STAMP" "$(deps_key)" && fresh "$BUILD_STAMP" "$(build_key)"
+venv_fits() {
+  [ -x "$VENV/bin/python" ] && fresh "$VENV_STAMP" "$(venv_key)" && same_python
 }
+
+same_python() {  # as asked for with PYTHON=, if it was
+  [ -z "${PYTHON:-}" ] || [ "$("$PYTHON" -V 2>&1)" = "$("$VENV/bin/python" -V 2>&1)" ]
+}
+
+up_to_date() { venv_fits && fresh "$DEPS_STAMP" "$(deps_key)" && fresh "$BUILD_STAMP" "$(build_key)"; }
 
 # --- the environment -------------------------------------------------------------------------------------
 
@@ -90,30 +99,39 @@ sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.
   fi
 }
 
-run_logged() {  # run_logged <log name> <what for> <command...>
-  local log="$LOG/$1" what="$2"; shift 2
-  mkdir -p "$LOG"
-  if ! "$@" >"$log" 2>&1; then
-    tail -n 30 "$log" >&2
-    die "$what failed; the whole output is in ${log#"$ROOT"/}."
+progress() {  # on a terminal, the step that pip or colcon is at, on one line
+  if [ -t 1 ]; then
+    awk '/^ *(Collecting|Downloading|Installing|Starting|Finished) / {
+           printf "\r\033[K  %s", substr($0, 1, 76); fflush() } END { printf "\r\033[K" }'
+  else
+    cat >/dev/null
   fi
 }
 
-install_python_packages() {
-  local python requirements venv_options=(--clear) started=$SECONDS
+run_logged() {  # run_logged <log name> <what fails if it fails> <command...>
+  local log="$LOG/$1" what="$2"; shift 2
+  mkdir -p "$LOG"
+  if ! "$@" 2>&1 | tee "$log" | progress; then
+    tail -n 30 "$log" >&2
+    die "$what failed: see above, or the whole output in ${log#"$ROOT"/}."
+  fi
+}
+
+make_venv() {
+  local python options=(--clear)
   python="$(find_python)"
   check_machine "$python"
-  if [ "$(ros_mode)" = wheels ]; then
-    requirements=requirements-ros.txt
-  else
-    requirements=requirements.txt
-    venv_options+=(--system-site-packages)
-  fi
-  say "setup: Python packages of $requirements into .venv, some minutes the first time ..."
-  rm -rf "$VENV" "$BUILD_STAMP"
-  run_logged setup-venv.log "making .venv" "$python" -m venv "${venv_options[@]}" "$VENV"
-  run_logged setup-pip.log "installing the Python packages" \
-    "$VENV/bin/python" -m pip install --disable-pip-version-check -r "$requirements"
+  if [ "$(ros_mode)" != wheels ]; then options+=(--system-site-packages); fi
+  rm -rf "$ROOT/build" "$ROOT/install"  # built for another environment, if at all
+  run_logged setup-venv.log "making .venv" "$python" -m venv "${options[@]}" "$VENV"
+  venv_key >"$VENV_STAMP"
+}
+
+install_python_packages() {
+  local started=$SECONDS
+  say "setup: Python packages of $(requirements) into .venv, some minutes the first time ..."
+  run_logged setup-pip.log "installing the Python packages (is the network up?)" \
+    env PIP_USER=0 "$VENV/bin/python" -m pip install --disable-pip-version-check -r "$(requirements)"
   deps_key >"$DEPS_STAMP"
   say "setup: Python packages are in place ($((SECONDS - started)) s)."
 }
@@ -150,5 +168,6 @@ exec 9<"$ROOT/tools/setup.sh"
 flock 9
 if up_to_date; then exit 0; fi
 clean_environment
-if ! [ -x "$VENV/bin/python" ] || ! fresh "$DEPS_STAMP" "$(deps_key)"; then install_python_packages; fi
+if ! venv_fits; then make_venv; fi
+if ! fresh "$DEPS_STAMP" "$(deps_key)"; then install_python_packages; fi
 build_packages
