@@ -7,6 +7,13 @@ if [ ! -f "$_exo_root/install/exo_gait_build" ]; then
   return 1
 fi
 
+if [ "$(cut -d ' ' -f 1 "$_exo_root/.venv/exo_gait_venv")" != "${ROS_DISTRO:+ros-}${ROS_DISTRO:-wheels}" ]; then
+  echo "env.sh: set up for another ROS 2 than this shell has (ROS_DISTRO is '${ROS_DISTRO:-}'):" \
+    "run 'make setup' again, or source the ROS 2 of before first." >&2
+  unset _exo_root
+  return 1
+fi
+
 # The ROS wheels mark the environment once they have extended LD_LIBRARY_PATH: a mark that was inherited
 # from another environment would keep them from it here.
 unset _ROS_WHEELS_BOOTSTRAP_COMPLETE

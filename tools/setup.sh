@@ -22,7 +22,7 @@ ros_mode() { if [ -n "${ROS_DISTRO:-}" ]; then echo "ros-$ROS_DISTRO"; else echo
 
 requirements() { if [ "$(ros_mode)" = wheels ]; then echo requirements-ros.txt; else echo requirements.txt; fi; }
 
-venv_key() { echo "$ROOT $(ros_mode)"; }
+venv_key() { echo "$(ros_mode) $ROOT"; }
 
 deps_key() { { venv_key; cat requirements.txt "$(requirements)"; } | sha256sum; }
 
@@ -158,7 +158,6 @@ build_packages() {
   run_logged setup-colcon.log "building the packages" \
     "$VENV/bin/python" -m colcon --log-base log build --symlink-install --base-paths "${base_paths[@]}" \
     --event-handlers console_cohesion+ desktop_notification- --cmake-args "${cmake_args[@]}"
-  ln -sfn ../../install/exo_bringup/lib/exo_bringup/exo "$VENV/bin/exo"
   build_key >"$BUILD_STAMP"
   say "setup: packages are built ($((SECONDS - started)) s)."
 }
