@@ -89,14 +89,14 @@ class Children:
     """The children of one run, in the order they were started."""
 
     def __init__(self, log_folder: Path, say: Callable[[str], None] = lambda line: print(line, file=sys.stderr)):
-        self._log_folder = log_folder
+        self.log_folder = log_folder
         self._say = say
         self._children: dict[str, Child] = {}
         log_folder.mkdir(parents=True, exist_ok=True)
 
     def start(self, name: str, command: list[str], environment: dict[str, str] | None = None) -> Child:
         """Start a child. Call it from the main thread: PR_SET_PDEATHSIG follows the thread that forks."""
-        child = Child(name, command, self._log_folder / f"{name}.log", environment or child_environment())
+        child = Child(name, command, self.log_folder / f"{name}.log", environment or child_environment())
         self._children[name] = child
         return child
 

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One graph per ROS domain and namespace on a machine: a lock that the kernel frees when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+
+from exo_bringup.errors import BringupError
+
+
+class GraphLock:
+    """Held from construction to release()."""
+
+    def __init__(self, domain_id: int, namespace: str, folder: str | Path | None = None):
+        """Raises BringupError if another exo_gait graph of this domain and namespace holds it."""
+        label = namespace.strip("/").replace("/", ".") or "root"
+        path = Path(folder or tempfile.gettempdir()) / f"exo_gait-{os.getuid()}-{domain_id}-{label}.lock"
+        self._file = path.open("a")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._file.close()
+            raise BringupError(in_use_message(domain_id, namespace)) from error
+
+    def release(self) -> None:
+        """Free the lock. The file stays: removing it would race with the next holder."""
+        self._file.close()
+
+
+def in_use_message(domain_id: int, namespace: str) -> str:
+    """What to tell when a graph of this domain and namespace runs already."""
+    where = f"ROS domain {domain_id}" + (f", namespace /{namespace.strip('/')}" if namespace else "")
+    return (f"another exo_gait graph runs in {where}: stop it, or choose another --domain-id (0 to 101) "
+            "or --namespace")

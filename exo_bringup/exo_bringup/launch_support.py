@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the launch files share: their arguments, and how a NodeSpec becomes a launch_ros Node. Imports no launch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from exo_bringup.errors import BringupError
+from exo_bringup.graph import GraphOptions, NodeSpec
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One launch argument: its name is that of the GraphOptions field."""
+
+    name: str
+    default: str
+    description: str
+
+
+COMMON_ARGUMENTS = (
+    Argument("device", "hip_ankle", "exoskeleton: name in config/devices or path of a YAML file"),
+    Argument("subject", "default", "wearer: name in config/subjects or path of a YAML file"),
+    Argument("controller", "zero", "assistance: zero, spline or learned"),
+    Argument("checkpoint", "", "checkpoint of the learned controller"),
+    Argument("namespace", "", "namespace of all nodes"),
+)
+SIM_ARGUMENTS = COMMON_ARGUMENTS + (
+    Argument("speed_mps", "1.25", "walking speed (m/s)"),
+    Argument("mode", "realtime", "realtime, fast or lockstep"),
+    Argument("seed", "0", "seed of everything random"),
+    Argument("human_checkpoint", "", "checkpoint of the walker; empty for the one that comes with exo_sim"),
+    Argument("visualization", "true", "publish /tf, robot_description and markers"),
+    Argument("rviz", "false", "start RViz with the package's configuration"),
+)
+HARDWARE_ARGUMENTS = COMMON_ARGUMENTS + (
+    Argument("driver", "simulated", "driver of the motors, as the device node names them"),
+)
+
+
+def options_from_launch(values: dict[str, str]) -> GraphOptions:
+    """Graph options from the texts of launch arguments. Raises BringupError for a text that is no number or truth."""
+    kinds = {"speed_mps": float, "seed": int, "visualization": _truth, "rviz": _truth}
+    converted = {}
+    for name, text in values.items():
+        try:
+            converted[name] = kinds.get(name, str)(text)
+        except ValueError as error:
+            raise BringupError(f"launch argument {name}: cannot use '{text}'") from error
+    return GraphOptions(**converted)
+
+
+def _truth(text: str) -> bool:
+    if text.lower() in ("true", "1", "yes"):
+        return True
+    if text.lower() in ("false", "0", "no"):
+        return False
+    raise ValueError(text)
+
+
+def node_arguments(spec: NodeSpec) -> dict:
+    """Keyword arguments of launch_ros.actions.Node for a spec."""
+    parameters = [*spec.parameter_files] + ([dict(spec.parameters)] if spec.parameters else [])
+    return {"package": spec.package, "executable": spec.executable, "name": spec.name, "namespace": spec.namespace,
+            "parameters": parameters, "remappings": list(spec.remappings), "arguments": list(spec.arguments),
+            "output": "screen"}

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run is to do, checked before anything starts."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from exo_bringup.errors import BringupError
+from exo_bringup.graph import GraphOptions, find_configuration
+
+#: Under this, a condition would hold too few strides to average (s).
+SHORTEST_RUN_S = 4.0
+LONGEST_RUN_S = 3600.0
+#: Domains whose ports lie below the ephemeral ones that the system hands out, on every platform of ROS 2.
+LARGEST_DOMAIN_ID = 101
+#: Time after the start, and after assistance begins, whose strides do not count (s): the walk settles in 3 strides,
+#: and assistance fades in within FADE_S.
+SETTLING_S = 4.0
+#: A short run gives at most this share of a condition to settling.
+SETTLING_SHARE = 0.25
+FADE_S = 2.0
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of the run, until the simulated time `until_s`, whose strides carry the name of its condition."""
+
+    condition: str
+    until_s: float
+    assisted: bool = False
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """One run of `exo sim`."""
+
+    graph: GraphOptions = field(default_factory=GraphOptions)
+    duration_s: float = 40.0
+    output: str = "runs"
+    name: str = "sim"
+    domain_id: int = 0
+    record: bool = True
+    strict: bool = False
+    table: bool = True
+    quiet: bool = False
+
+    def phases(self) -> tuple[Phase, ...]:
+        """The parts of the run in order."""
+        half = self.duration_s / 2.0
+        settling = min(SETTLING_S, SETTLING_SHARE * half)
+        return (Phase("settling", settling), Phase("unassisted", half),
+                Phase("fading_in", half + settling, True), Phase("assisted", self.duration_s, True))
+
+    def configuration(self) -> dict:
+        """What defines the result, for summary.json and config.yaml: nothing that says where or when it ran."""
+        graph = dataclasses.asdict(self.graph)
+        for key in ("run_directory", "start_paused", "run_until_s", "namespace", "rviz", "visualization"):
+            graph.pop(key)
+        return {**graph, "duration_s": self.duration_s,
+                "phases": [dataclasses.asdict(phase) for phase in self.phases()]}
+
+
+def graph_options_from_arguments(chosen: argparse.Namespace) -> GraphOptions:
+    """Graph options of a command line, checked. Raises a ValueError of one line for bad input."""
+    options = GraphOptions(
+        device=chosen.device, subject=chosen.subject, controller=chosen.controller, checkpoint=chosen.checkpoint,
+        human_checkpoint=chosen.human_checkpoint, speed_mps=chosen.speed, seed=chosen.seed,
+        mode="lockstep" if chosen.lockstep else "fast" if chosen.fast else "realtime",
+        namespace=chosen.namespace.strip("/"), visualization=not chosen.no_visualization)
+    check_graph(options)
+    return options
+
+
+def options_from_arguments(chosen: argparse.Namespace) -> RunOptions:
+    """Run options of a command line, checked. Raises a ValueError of one line for bad input."""
+    options = RunOptions(
+        graph=graph_options_from_arguments(chosen), duration_s=chosen.duration, output=chosen.output,
+        name=chosen.name, domain_id=domain_id(chosen.domain_id), record=not chosen.no_record,
+        strict=chosen.strict, table=not chosen.no_table, quiet=chosen.quiet)
+    if not SHORTEST_RUN_S <= options.duration_s <= LONGEST_RUN_S:
+        raise BringupError(f"--duration must be {SHORTEST_RUN_S:g} to {LONGEST_RUN_S:g} s, got {options.duration_s:g}")
+    if Path(options.name).name != options.name or options.name in ("", ".", ".."):
+        raise BringupError(f"--name must be a plain file name, got '{options.name}'")
+    return options
+
+
+def domain_id(chosen: int | None) -> int:
+    """The ROS domain: what was chosen, else ROS_DOMAIN_ID, else 0. Raises BringupError if it is out of range."""
+    text = os.environ.get("ROS_DOMAIN_ID", "") or "0" if chosen is None else str(chosen)
+    if not text.isdigit() or int(text) > LARGEST_DOMAIN_ID:
+        raise BringupError(f"the ROS domain must be 0 to {LARGEST_DOMAIN_ID}, got '{text}' "
+                           "(--domain-id or ROS_DOMAIN_ID)")
+    return int(text)
+
+
+def check_graph(options: GraphOptions) -> None:
+    """Reads every file that the nodes will read, so that bad input shows before anything starts.
+
+    Raises a ValueError of one line.
+    """
+    from exo_device.description import load_device
+    from exo_policy.controllers import make_controller
+    from exo_sim.body.subject import load_subject
+
+    if not (math.isfinite(options.speed_mps) and options.speed_mps > 0.0):
+        raise BringupError(f"--speed must be a positive number (m/s), got {options.speed_mps}")
+    if not 0 <= options.seed < 2 ** 31:
+        raise BringupError(f"--seed must be 0 to {2 ** 31 - 1}, got {options.seed}")
+    name_parts = options.namespace.split("/") if options.namespace else []
+    if not all(part.isidentifier() and part.isascii() for part in name_parts):
+        raise BringupError(f"--namespace must be letters, digits and _, not starting with a digit, "
+                           f"got '{options.namespace}'")
+    subject = load_subject(find_configuration("subject", options.subject))
+    device = load_device(find_configuration("device", options.device))
+    make_controller(
+        options.controller, joint_names=device.joint_names, wearer_mass=subject.mass_kg,
+        torque_limit=[joint.torque_limit(subject.mass_kg) for joint in device.joints.values()],
+        checkpoint=options.checkpoint or None)

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts the graph as processes, leads it through a run, and stops it: what `exo sim` and `exo graph` do."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import tempfile
+import time
+from pathlib import Path
+
+from exo_bringup.errors import BringupError
+from exo_bringup.graph import GraphOptions, NodeSpec, describe_graph
+from exo_bringup.graph_lock import GraphLock, in_use_message
+from exo_bringup.live_table import Display
+from exo_bringup.paths import executable_path
+from exo_bringup.processes import Children, child_environment
+from exo_bringup.run_folder import RunFolder
+from exo_bringup.run_options import FADE_S, Phase, RunOptions
+from exo_bringup.run_options import domain_id as checked_domain_id
+from exo_bringup.telemetry import FAULT_MODE, Telemetry
+
+SIMULATOR = "simulator_node"
+RECORDER = "recorder_node"
+#: Between two looks at messages and children (s): a pause between two phases costs two or three of them.
+TICK_S = 0.02
+#: Python, MuJoCo and numba on a busy machine, the first time with cold caches (s).
+START_TIMEOUT_S = 120.0
+#: A node answers a service from its executor, which may be in the middle of loading something (s).
+CALL_TIMEOUT_S = 20.0
+#: Nodes on this machine are discovered within a few tenths of a second (s).
+DISCOVERY_S = 0.5
+#: A simulation that stands still this long (wall time, s) has lost its device or policy.
+STALL_TIMEOUT_S = 30.0
+#: run_until_s may fall between two control steps of the simulator (s).
+TIME_TOLERANCE_S = 0.015
+
+
+class Interrupted(Exception):
+    """A signal asked for the end of the run."""
+
+    def __init__(self, number: int):
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+class GraphSession:
+    """The graph's processes and the monitor that listens to them, started and stopped together."""
+
+    def __init__(self, options: RunOptions, folder: RunFolder | None, display: Display):
+        self.options = options
+        self.display = display
+        self.telemetry = Telemetry()
+        self.started_s = time.monotonic()
+        self._folder = folder
+        self._signal = 0
+        self._fault_told = ""
+        self._lock = GraphLock(options.domain_id, options.graph.namespace)
+        log_folder = folder.logs if folder else Path(tempfile.mkdtemp(prefix="exo_gait-logs-"))
+        self.children = Children(log_folder, display.complain)
+        self._environment = child_environment(ROS_DOMAIN_ID=str(options.domain_id), ROS_LOG_DIR=str(log_folder))
+        self._monitor = None
+        self._handlers = {}
+
+    def __enter__(self) -> "GraphSession":
+        from exo_bringup.monitor_node import Monitor
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._handlers[number] = signal.signal(number, self._remember_signal)
+        # the runner's own node logs and discovers as the children do
+        os.environ.update({key: self._environment[key] for key in ("ROS_LOG_DIR", "ROS_AUTOMATIC_DISCOVERY_RANGE")})
+        self._monitor = Monitor(self.telemetry, self.options.graph.namespace, self.options.domain_id)
+        return self
+
+    def __exit__(self, *_) -> None:
+        # whatever happened: no process is left behind, and a second Ctrl-C does not get in between
+        for number in self._handlers:
+            signal.signal(number, signal.SIG_IGN)
+        self.children.stop([name for name in self.children.names() if name != RECORDER])
+        self.children.stop()
+        self._monitor.close()
+        self._lock.release()
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def _remember_signal(self, number: int, _frame) -> None:
+        self._signal = number
+
+    def start(self, specs: list[NodeSpec]) -> None:
+        """Start the nodes. Raises BringupError if a graph of this name runs already."""
+        programs = [executable_path(spec.package, spec.executable) for spec in specs]
+        deadline = time.monotonic() + DISCOVERY_S
+        while time.monotonic() < deadline:
+            self.tick()
+            if self._monitor.node.graph_is_taken(SIMULATOR):
+                raise BringupError(in_use_message(self.options.domain_id, self.options.graph.namespace))
+        for spec, program in zip(specs, programs):
+            overrides = self.children.log_folder / f"{spec.name}.yaml"
+            overrides.write_text(spec.parameter_yaml(), encoding="utf-8")
+            self.children.start(spec.name, spec.command_line(program, overrides), self._environment)
+
+    def wait_until_ready(self) -> None:
+        """Wait for every service and the first messages of simulator and device."""
+        node = self._monitor.node
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while node.waiting_for() or self.telemetry.mode is None or self.telemetry.time_s != self.telemetry.time_s:
+            self.tick()
+            if time.monotonic() > deadline:
+                missing = ", ".join(node.waiting_for()) or "messages of the simulator or the device"
+                raise BringupError(f"the graph did not come up within {START_TIMEOUT_S:g} s: still waiting for "
+                                   f"{missing}; the logs are in {self.children.log_folder}")
+
+    def tick(self) -> None:
+        """One turn of the loop. Raises Interrupted on a signal, BringupError when a child has died."""
+        time.sleep(TICK_S)
+        self._monitor.spin()
+        for line in self.children.problem_lines():
+            self.display.complain(line)
+        if self._signal:
+            raise Interrupted(self._signal)
+        dead = self.children.dead()
+        if dead:
+            child = dead[0]
+            last = "\n".join(f"  | {line}" for line in child.last_lines())
+            if last:
+                self.display.complain(f"the end of {child.log_file}:\n{last}")
+            raise BringupError(f"{child.name} ended by itself with exit code {child.exit_code}; stopped the rest")
+        self._tell_fault()
+        self.display.update(self.telemetry)
+
+    def _tell_fault(self) -> None:
+        cause = self.telemetry.cause if self.telemetry.mode == FAULT_MODE else ""
+        if cause != self._fault_told:
+            self._fault_told = cause
+            if cause:
+                self.display.complain(f"device_node: the device has latched a fault and gives no torque: {cause}")
+
+    def call(self, client, request):
+        """Call a service and return its response. Raises BringupError if it refuses or does not answer."""
+        future = client.call_async(request)
+        deadline = time.monotonic() + CALL_TIMEOUT_S
+        while not future.done():
+            self.tick()
+            if time.monotonic() > deadline:
+                raise BringupError(f"service {client.srv_name} did not answer within {CALL_TIMEOUT_S:g} s")
+        response = future.result()
+        results = getattr(response, "results", None)
+        refused = [r.reason for r in results if not r.successful] if results is not None else \
+            [] if response.success else [response.message]
+        if refused:
+            raise BringupError(f"{client.srv_name} refused: {'; '.join(refused)}")
+        return response
+
+    @property
+    def node(self):
+        """The monitor's node with its clients."""
+        return self._monitor.node
+
+
+def run_simulation(options: RunOptions) -> int:
+    """The whole of `exo sim`. Returns the exit code; raises a ValueError of one line when it cannot run."""
+    from exo_bringup.report import write_report
+
+    display = Display(options)
+    folder = RunFolder.create(options.output, options.name)
+    folder.write_configuration(options.configuration())
+    began = time.monotonic()
+    interrupted = None
+    timings: dict[str, float] = {}
+    failure: BringupError | None = None
+    display.say(f"run folder: {folder.path}")
+    session = GraphSession(options, folder, display)
+    with session:
+        try:
+            _lead(session, folder, timings)
+        except Interrupted as signalled:
+            interrupted = signalled.number
+        except BringupError as error:
+            failure = error
+        finally:
+            display.stop()
+    if interrupted is not None:
+        display.say("interrupted: writing what there is")
+    if failure is not None:
+        raise failure
+    met = write_report(folder, options, session.telemetry, time.monotonic() - began, timings,
+                       complete=interrupted is None, say=display.console.print if not options.quiet else None)
+    if interrupted is not None:
+        return 128 + interrupted
+    return 1 if options.strict and not met else 0
+
+
+def _lead(session: GraphSession, folder: RunFolder, timings: dict[str, float]) -> None:
+    options = session.options
+    graph = dataclasses.replace(options.graph, controller="zero", checkpoint="", start_paused=True,
+                                run_directory=str(folder.path))
+    specs = describe_graph(graph)
+    if options.record:
+        specs.insert(0, NodeSpec("exo_bringup", RECORDER, RECORDER, graph.namespace,
+                                 parameters={"output": str(folder.recording)}))
+    session.display.say("starting " + ", ".join(spec.name for spec in specs) + " ...")
+    session.start(specs)
+    session.wait_until_ready()
+    session.call(session.node.arm, _trigger())
+    timings["start_s"] = time.monotonic() - session.started_s
+    session.display.start()
+    loaded = False
+    for phase in options.phases():
+        if phase.assisted and not loaded:
+            session.call(session.node.load, _load_request(options.graph))
+            loaded = True
+        _walk(session, phase, timings)
+    session.call(session.node.disarm, _trigger())
+
+
+def _walk(session: GraphSession, phase: Phase, timings: dict[str, float]) -> None:
+    """Let the simulator walk through one phase; it pauses by itself at the end, at an exact simulated time."""
+    from exo_bringup.monitor_node import parameter_request
+    telemetry = session.telemetry
+    session.call(session.node.simulator_parameters,
+                 parameter_request(condition=phase.condition, run_until_s=phase.until_s))
+    telemetry.condition = phase.condition
+    session.call(session.node.pause, _pause_request(False))
+    seen_s, moved_at = telemetry.time_s, time.monotonic()
+    while telemetry.time_s < phase.until_s - TIME_TOLERANCE_S or not telemetry.paused:
+        session.tick()
+        if telemetry.time_s != seen_s:
+            seen_s, moved_at = telemetry.time_s, time.monotonic()
+            timings.setdefault("first_step_s", moved_at - session.started_s)
+        elif time.monotonic() - moved_at > STALL_TIMEOUT_S:
+            raise BringupError(f"simulated time has stood still at {seen_s:.2f} s for {STALL_TIMEOUT_S:g} s; "
+                               f"the logs are in {session.children.log_folder}")
+
+
+def _trigger():
+    from std_srvs.srv import Trigger
+    return Trigger.Request()
+
+
+def _pause_request(paused: bool):
+    from std_srvs.srv import SetBool
+    return SetBool.Request(data=paused)
+
+
+def _load_request(graph: GraphOptions):
+    from exo_msgs.srv import LoadPolicy
+    checkpoint = str(Path(graph.checkpoint).resolve()) if graph.checkpoint else ""
+    return LoadPolicy.Request(controller=graph.controller, checkpoint=checkpoint, fade=FADE_S)
+
+
+def run_graph(graph: GraphOptions, chosen_domain: int | None) -> int:
+    """The whole of `exo graph`: start the nodes and stay until a signal. Returns the exit code."""
+    options = RunOptions(graph=graph, domain_id=checked_domain_id(chosen_domain), table=False, quiet=True)
+    display = Display(options)
+    session = GraphSession(options, None, display)
+    with session:
+        try:
+            session.start(describe_graph(graph))
+            session.wait_until_ready()
+            print(f"the graph runs in ROS domain {options.domain_id}; logs in {session.children.log_folder}; "
+                  "Ctrl-C stops it", flush=True)
+            while True:
+                session.tick()
+        except Interrupted:
+            pass
+    return 0

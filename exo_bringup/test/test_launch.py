@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Launch files and runner start the same nodes with the same parameters and remappings."""
+import importlib.util
+import sys
+import types
+from pathlib import Path
+
+import pytest
+import yaml
+from exo_bringup.errors import BringupError
+from exo_bringup.graph import REMAPPINGS, GraphOptions, NodeSpec, describe_graph, describe_hardware
+from exo_bringup.launch_support import HARDWARE_ARGUMENTS, SIM_ARGUMENTS, options_from_launch
+
+LAUNCH = Path(__file__).resolve().parents[1] / "launch"
+
+
+class Recorded:
+    """Stands for any launch class: keeps what it was made with."""
+
+    def __init__(self, *arguments, **named):
+        self.arguments, self.named = arguments, named
+
+
+class LaunchConfiguration(Recorded):
+    def perform(self, context):
+        return context[self.arguments[0]]
+
+
+@pytest.fixture
+def stub_launch(monkeypatch):
+    """The few names of launch and launch_ros that the files use."""
+    modules = {
+        "launch": {"LaunchDescription": Recorded},
+        "launch.actions": {"DeclareLaunchArgument": type("DeclareLaunchArgument", (Recorded,), {}),
+                           "OpaqueFunction": type("OpaqueFunction", (Recorded,), {})},
+        "launch.substitutions": {"LaunchConfiguration": LaunchConfiguration},
+        "launch_ros": {},
+        "launch_ros.actions": {"Node": type("Node", (Recorded,), {})},
+    }
+    for name, content in modules.items():
+        module = types.ModuleType(name)
+        module.__dict__.update(content)
+        monkeypatch.setitem(sys.modules, name, module)
+
+
+def load(file):
+    spec = importlib.util.spec_from_file_location("launch_file_under_test", LAUNCH / file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def launched_nodes(file, **chosen):
+    """Keyword arguments of every Node that a launch file starts, by name."""
+    entities = load(file).generate_launch_description().arguments[0]
+    declared = [e for e in entities if type(e).__name__ == "DeclareLaunchArgument"]
+    context = {e.arguments[0]: e.named["default_value"] for e in declared}
+    assert set(chosen) <= set(context), "unknown launch argument"
+    context.update(chosen)
+    function = next(e for e in entities if type(e).__name__ == "OpaqueFunction").named["function"]
+    return {node.named["name"]: node.named for node in function(context)}
+
+
+def started_nodes(specs: list[NodeSpec]):
+    """What the runner's command lines say, by node name: namespace, remappings, parameter files, parameters."""
+    nodes = {}
+    for spec in specs:
+        words = spec.command_line("program", "overrides.yaml")
+        rules = [words[i + 1].split(":=") for i, word in enumerate(words) if word == "-r"]
+        name = dict(rules)["__node"]
+        files = [words[i + 1] for i, word in enumerate(words) if word == "--params-file"]
+        assert files[-1] == "overrides.yaml"
+        nodes[name] = {
+            "namespace": dict(rules).get("__ns", "").lstrip("/"),
+            "remappings": [tuple(rule) for rule in rules if not rule[0].startswith("__")],
+            "files": files[:-1],
+            "parameters": yaml.safe_load(spec.parameter_yaml())[f"/**/{name}"]["ros__parameters"]}
+    return nodes
+
+
+def assert_same(launched, started):
+    assert set(launched) == set(started)
+    for name, node in launched.items():
+        other = started[name]
+        assert node["namespace"] == other["namespace"]
+        assert [tuple(pair) for pair in node["remappings"]] == other["remappings"]
+        assert [p for p in node["parameters"] if isinstance(p, str)] == other["files"]
+        merged = {}
+        for part in node["parameters"]:
+            merged.update(part if isinstance(part, dict) else {})
+        assert merged == other["parameters"]
+
+
+CHOICES = [{}, {"namespace": "left", "controller": "spline", "device": "hip", "speed_mps": "1.0"},
+           {"mode": "lockstep", "seed": "7", "visualization": "false"}]
+
+
+@pytest.mark.parametrize("chosen", CHOICES)
+def test_sim_launch_describes_what_the_runner_starts(stub_launch, chosen):
+    defaults = {argument.name: argument.default for argument in SIM_ARGUMENTS}
+    assert_same(launched_nodes("sim.launch.py", **chosen),
+                started_nodes(describe_graph(options_from_launch({**defaults, **chosen}))))
+
+
+def test_hardware_launch_starts_device_and_policy_in_wall_time(stub_launch):
+    defaults = {argument.name: argument.default for argument in HARDWARE_ARGUMENTS}
+    launched = launched_nodes("hardware.launch.py")
+    assert_same(launched, started_nodes(describe_hardware(options_from_launch(defaults))))
+    assert set(launched) == {"device_node", "policy_node"}
+    assert any("hardware.yaml" in str(p) for p in launched["device_node"]["parameters"])
+
+
+def test_rviz_is_started_on_demand_only(stub_launch):
+    assert "rviz2" not in launched_nodes("sim.launch.py")
+    rviz = launched_nodes("sim.launch.py", rviz="true")["rviz2"]
+    assert Path(rviz["arguments"][1]).name == "exo.rviz" and Path(rviz["arguments"][1]).is_file()
+
+
+@pytest.mark.parametrize("file", ["sim.launch.py", "hardware.launch.py"])
+def test_launch_files_load_with_the_real_launch(file):
+    launch = pytest.importorskip("launch")
+    pytest.importorskip("launch_ros")
+    assert isinstance(load(file).generate_launch_description(), launch.LaunchDescription)
+
+
+def test_every_parameter_file_names_nodes_that_exist():
+    names = {spec.name for spec in describe_graph(GraphOptions(mode="lockstep"))}
+    files = {f for spec in describe_graph(GraphOptions(mode="lockstep")) for f in spec.parameter_files}
+    files |= {f for spec in describe_hardware(GraphOptions()) for f in spec.parameter_files}
+    assert {Path(f).name for f in files} == {"graph.yaml", "lockstep.yaml", "hardware.yaml"}
+    for file in files:
+        for key in yaml.safe_load(Path(file).read_text()):
+            assert key.startswith("/**/") and key[4:] in names, f"{file}: {key}"
+
+
+def test_absolute_names_become_relative_so_that_namespaces_separate_graphs():
+    assert {source for source, _ in REMAPPINGS} == {"/clock", "/tf", "/tf_static", "/diagnostics"}
+    for source, target in REMAPPINGS:
+        assert source == "/" + target
+
+
+@pytest.mark.parametrize("values, text", [({"speed_mps": "fast"}, "speed_mps"), ({"rviz": "perhaps"}, "rviz")])
+def test_an_argument_that_is_no_number_or_truth_is_one_clear_error(values, text):
+    with pytest.raises(BringupError, match=text):
+        options_from_launch(values)
+
+
+@pytest.mark.parametrize("options, text", [
+    (GraphOptions(mode="slow"), "realtime, fast, lockstep"),
+    (GraphOptions(device="shoe"), "hip_ankle"),
+    (GraphOptions(subject="nobody.yaml"), "default"),
+])
+def test_bad_choices_name_what_there_is(options, text):
+    with pytest.raises(BringupError, match=text):
+        describe_graph(options)
+
+
+def test_a_subject_without_mass_is_one_clear_error(tmp_path):
+    path = tmp_path / "s.yaml"
+    for content in ("mass_kg: heavy", "mass_kg: -4", "- 1", "a: [", "mass_kg: true"):
+        path.write_text(content)
+        with pytest.raises(BringupError, match="s.yaml"):
+            describe_graph(GraphOptions(subject=str(path)))
