@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The motor loop: state from the driver, request from a policy, supervisor, torque to the driver. No ROS.
+
+One thread runs it (run), or a caller steps it (step), as a simulation in lockstep within one process does.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from exo_device.command import MotorTorque, TorqueRequest
+from exo_device.drivers import Driver, DriverError
+from exo_device.safety import Answer, Event, Instant, Mode, SafetySupervisor, Snapshot
+from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState, to_ns
+from exo_device.statistics import Latencies, RateMeter
+
+#: exo/status at least this often (s, steady time).
+STATUS_PERIOD_S = 0.1
+#: A driver that raises is asked again after this time (s).
+DRIVER_RETRY_S = 0.05
+#: Modes in which the motors are on.
+ENABLED = (Mode.ARMING, Mode.ACTIVE, Mode.STOPPING)
+#: A shutdown that has not brought torque to zero after this multiple of ramp_down_s switches the motors off anyway.
+SHUTDOWN_PATIENCE = 3.0
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """Times of the loop (s, steady time)."""
+
+    #: Watchdogs run at least this often.
+    period_s: float = 0.005
+    #: How long a new state may wait for the command that answers it, before the motors are served without it.
+    answer_wait_s: float = 0.005
+    #: True: each state is answered only after the policy's command for just this state has come.
+    lockstep: bool = False
+    #: In lockstep a policy that has not answered after this time has failed.
+    lockstep_timeout_s: float = 5.0
+
+
+def _ignore(*_: object) -> None:
+    pass
+
+
+@dataclass
+class LoopHooks:
+    """What the loop tells its owner, from the loop's thread."""
+
+    on_state: Callable[[DeviceState], None] = _ignore
+    on_status: Callable[[Snapshot, float], None] = _ignore
+    on_event: Callable[[Event], None] = _ignore
+    #: Called once with the exception that ended the loop; the motors are already off.
+    on_crash: Callable[[BaseException], None] = _ignore
+
+
+@dataclass
+class ControlLoop:
+    """Joins a connected and configured driver with a supervisor."""
+
+    driver: Driver
+    supervisor: SafetySupervisor
+    config: LoopConfig = LoopConfig()
+    hooks: LoopHooks = field(default_factory=LoopHooks)
+    #: ROS time (ns). None: the stamp of the newest state, as in a simulation within one process.
+    ros_now_ns: Callable[[], int] | None = None
+    steady_now_ns: Callable[[], int] = time.monotonic_ns
+
+    def __post_init__(self) -> None:
+        #: From a state's arrival to the output with the command that answers it.
+        self.answer_latency = Latencies()
+        #: From a command's arrival to that output.
+        self.command_latency = Latencies()
+        self.state_rate = RateMeter()
+        #: What the driver applied last.
+        self.applied: MotorTorque | None = None
+        self._lock = threading.Condition()
+        self._inbox: TorqueRequest | None = None
+        self._inbox_steady_ns = 0
+        self._state_steady_ns = 0
+        self._answered = True
+        self._policy_present = False
+        self._stop = threading.Event()
+        self._status_due_ns = 0
+        self._driver_error = ""
+
+    # --- from other threads -----------------------------------------------------------------------------------
+
+    def submit(self, request: TorqueRequest) -> None:
+        """Hands in a policy's request; the newest one wins."""
+        with self._lock:
+            self._inbox = request
+            self._inbox_steady_ns = self.steady_now_ns()
+            self._lock.notify_all()
+        self.driver.wake()
+
+    def arm(self) -> Answer:
+        """See SafetySupervisor.arm."""
+        with self._lock:
+            return self.supervisor.arm(self._now())
+
+    def disarm(self) -> Answer:
+        """See SafetySupervisor.disarm."""
+        return self._and_wake(self.supervisor.disarm)
+
+    def emergency_stop(self) -> Answer:
+        """See SafetySupervisor.stop."""
+        return self._and_wake(self.supervisor.stop)
+
+    def finish(self) -> None:
+        """Asks run() to bring torque to zero and return."""
+        self._stop.set()
+        with self._lock:
+            self._lock.notify_all()
+        self.driver.wake()
+
+    def _and_wake(self, request: Callable[[Instant], Answer]) -> Answer:
+        with self._lock:
+            answer = request(self._now())
+            self._lock.notify_all()
+        self.driver.wake()
+        return answer
+
+    # --- the loop ---------------------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Before every run(): takes back an earlier finish()."""
+        self._stop.clear()
+
+    def run(self) -> None:
+        """Runs until finish(), then ramps down and switches the motors off. Motors are off on any exception too."""
+        try:
+            while not self._stop.is_set():
+                self.step()
+            self._shut_down()
+        except BaseException as error:  # whatever it is: the motors must not keep their last torque
+            self.driver.disconnect()
+            self.hooks.on_crash(error)
+
+    def step(self) -> None:
+        """One pass: waits for a state or a command, serves the motors when there is something new, tells its owner."""
+        state = self._read(self._wait_s())
+        is_new = False
+        if state is not None:
+            with self._lock:
+                self._state_steady_ns = self.steady_now_ns()
+                is_new = self.supervisor.on_state(state, self._now(state))
+                self._answered = not is_new
+        if is_new:
+            self.state_rate.tick(self._state_steady_ns)
+            self.hooks.on_state(state)
+            if self.config.lockstep:
+                self._wait_for_answer(state)
+        with self._lock:
+            has_command = self._take_command()
+            output = self._output(has_state=state is not None, has_command=has_command)
+        if output is not None:
+            self._write(output)
+        self._tell()
+
+    def _now(self, state: DeviceState | None = None) -> Instant:
+        """Both clocks. Lockstep counts stamps alone; otherwise /clock may lag the newest stamp by a message."""
+        stamp_ns = state.stamp_ns if state else self.supervisor.newest_stamp_ns
+        if self.ros_now_ns is None or self.config.lockstep:
+            ros_ns = stamp_ns
+        else:
+            ros_ns = max(self.ros_now_ns(), stamp_ns)
+        return Instant(ros_ns, self.steady_now_ns())
+
+    def _wait_s(self) -> float:
+        """How long read may wait: to the next watchdog, or until a state has waited long enough for its command."""
+        if self._answered:
+            return self.config.period_s
+        waited_s = (self.steady_now_ns() - self._state_steady_ns) / NANOSECONDS_PER_SECOND
+        return min(self.config.period_s, max(0.0, self.config.answer_wait_s - waited_s))
+
+    def _read(self, timeout_s: float) -> DeviceState | None:
+        with self._lock:
+            if self._inbox is not None:
+                timeout_s = 0.0
+        try:
+            state = self.driver.read(timeout_s)
+        except DriverError as error:
+            self._on_driver_error(error)
+            return None
+        if state is not None:
+            self._driver_error = ""
+        return state
+
+    def _take_command(self) -> bool:
+        """Passes the newest request on to the supervisor."""
+        request, self._inbox = self._inbox, None
+        if request is None:
+            return False
+        self._policy_present = True
+        self.supervisor.on_command(request, self._now())
+        if not self._answered and request.state_stamp_ns == self.supervisor.newest_stamp_ns:
+            self._answered = True
+            now_ns = self.steady_now_ns()
+            self.answer_latency.add(now_ns - self._state_steady_ns)
+            self.command_latency.add(now_ns - self._inbox_steady_ns)
+        return True
+
+    def _output(self, *, has_state: bool, has_command: bool) -> MotorTorque | None:
+        """The next output, or None while there is nothing new to tell the motors."""
+        now = self._now()
+        self.supervisor.check(now)
+        mode = self.supervisor.mode
+        if mode is Mode.ACTIVE and not self._answered:
+            waited_s = (now.steady_ns - self._state_steady_ns) / NANOSECONDS_PER_SECOND
+            if waited_s < self.config.answer_wait_s:
+                return None  # the command for this state is on its way: one output instead of two
+            self._answered = True
+            has_state = True
+        switched = self.applied is not None and self.applied.enable != (mode in ENABLED)
+        if has_state or has_command or switched or mode is Mode.STOPPING:
+            return self.supervisor.update(now)
+        return None
+
+    def _write(self, output: MotorTorque) -> None:
+        try:
+            self.applied = self.driver.write(output)
+        except DriverError as error:
+            self._on_driver_error(error)
+
+    def _wait_for_answer(self, state: DeviceState) -> None:
+        """Lockstep: waits for the command that answers state, if there is a policy at all."""
+        deadline_ns = self.steady_now_ns() + to_ns(self.config.lockstep_timeout_s)
+        with self._lock:
+            while self._policy_present and not self._stop.is_set():
+                if self._inbox is not None and self._inbox.state_stamp_ns >= state.stamp_ns:
+                    return
+                if self.supervisor.mode in (Mode.STOPPING, Mode.FAULT):
+                    return
+                left_s = (deadline_ns - self.steady_now_ns()) / NANOSECONDS_PER_SECOND
+                if left_s <= 0.0:
+                    self._policy_present = False
+                    self.supervisor.command_lost(
+                        f"no answer to a state within {self.config.lockstep_timeout_s:g} s of lockstep", self._now())
+                    return
+                self._lock.wait(left_s)
+
+    def _on_driver_error(self, error: DriverError) -> None:
+        with self._lock:
+            self.supervisor.bus_lost(str(error), self._now())
+        if str(error) != self._driver_error:
+            self._driver_error = str(error)
+            self.hooks.on_event(Event(True, f"driver: {error}"))
+        # a stopping ramp is still tried at full rate: reading may have failed and writing not
+        self._stop.wait(self.config.period_s if self.supervisor.mode is Mode.STOPPING else DRIVER_RETRY_S)
+
+    def _shut_down(self) -> None:
+        with self._lock:
+            self.supervisor.shutdown(self._now())
+        give_up_ns = self.steady_now_ns() + to_ns(SHUTDOWN_PATIENCE * self.supervisor.config.ramp_down_s)
+        while self.supervisor.mode is Mode.STOPPING and self.steady_now_ns() < give_up_ns:
+            self.step()
+        self._write(MotorTorque.off(self.supervisor.joint_names, *self._newest_number()))
+        self._tell()
+
+    def _newest_number(self) -> tuple[int, int]:
+        applied = self.applied
+        return (applied.state_stamp_ns, applied.sequence) if applied else (0, 0)
+
+    def _tell(self) -> None:
+        """Log lines at once; the status on every change, and STATUS_PERIOD_S after the last one."""
+        with self._lock:
+            events = self.supervisor.pop_events()
+            now = self._now()
+            if not events and now.steady_ns < self._status_due_ns:
+                return
+            snapshot = self.supervisor.snapshot(now)
+        self._status_due_ns = now.steady_ns + to_ns(STATUS_PERIOD_S)
+        for event in events:
+            self.hooks.on_event(event)
+        self.hooks.on_status(snapshot, self.state_rate.rate_hz(now.steady_ns))

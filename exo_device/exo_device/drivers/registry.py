@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drivers by name. A driver's module is imported only when it is asked for, with whatever it needs."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from exo_device.drivers.base import Driver, DriverError
+
+#: name -> (module, driver class, configuration class)
+DRIVERS: dict[str, tuple[str, str, str]] = {
+    "simulated": ("exo_device.drivers.simulated", "SimulatedDriver", "SimulatedConfig"),
+}
+
+
+def make_driver(name: str, config: Mapping[str, Any] | BaseModel | None = None) -> Driver:
+    """The driver called name, with its configuration as a mapping or as the driver's own configuration object.
+
+    Raises DriverError for a name that is not known (it lists those that are) or a configuration that does not fit.
+    """
+    if name not in DRIVERS:
+        raise DriverError(f"unknown driver '{name}'; known: {', '.join(sorted(DRIVERS))}")
+    module_name, driver_name, config_name = DRIVERS[name]
+    module = importlib.import_module(module_name)
+    config_type = getattr(module, config_name)
+    if not isinstance(config, config_type):
+        try:
+            config = config_type.model_validate(dict(config or {}))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            field = ".".join(str(part) for part in first["loc"])
+            raise DriverError(f"driver '{name}': {field}: {first['msg']}; "
+                              f"its settings are {', '.join(config_type.model_fields)}") from error
+    return getattr(module, driver_name)(config)

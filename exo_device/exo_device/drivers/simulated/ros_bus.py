@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The motor bus on ROS topics: sim/motor_states in, sim/motor_command out. The only driver file that imports rclpy.
+
+It has a small node of its own, spun by whoever calls receive(): a state then reaches the control loop without a hop
+between threads, and does not queue behind the device node's services.
+"""
+
+from __future__ import annotations
+
+import rclpy
+from exo_msgs.msg import MotorCommand, MotorStates
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+
+from exo_device.command import MotorTorque
+from exo_device.drivers.base import DriverError
+from exo_device.drivers.simulated.bus import MotorBus
+from exo_device.drivers.simulated.config import SimulatedConfig
+from exo_device.messages import motor_command_message, state_from_message
+from exo_device.state import DeviceState
+
+#: Latest wins: an old state or command is worth nothing.
+BUS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+
+
+class RosMotorBus(MotorBus):
+    """Device's end of the simulator's motor topics, in the process's ROS context."""
+
+    def __init__(self, config: SimulatedConfig = SimulatedConfig()) -> None:
+        self._config = config
+        self._node: Node | None = None
+        self._newest: DeviceState | None = None
+
+    def open(self) -> None:
+        if not rclpy.ok():
+            raise DriverError("driver 'simulated' with transport 'ros' needs rclpy.init() first")
+        # The process may have been started with __node:=..., which must not rename this node too.
+        own_name = ["--ros-args", "-r", f"__node:={self._config.node_name}"]
+        self._node = Node(
+            self._config.node_name, namespace=self._config.namespace, cli_args=own_name,
+            start_parameter_services=False, enable_rosout=False,
+            parameter_overrides=[Parameter("start_type_description_service", value=False)],
+        )
+        self._publisher = self._node.create_publisher(MotorCommand, "sim/motor_command", BUS_QOS)
+        self._node.create_subscription(MotorStates, "sim/motor_states", self._on_states, BUS_QOS)
+        self._guard = self._node.create_guard_condition(lambda: None)
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self._node)
+
+    def receive(self, timeout_s: float) -> DeviceState | None:
+        try:
+            self._executor.spin_once(timeout_sec=max(timeout_s, 0.0))
+        except ExternalShutdownException as error:
+            raise DriverError("ROS was shut down") from error
+        state, self._newest = self._newest, None
+        return state
+
+    def send(self, command: MotorTorque) -> None:
+        self._publisher.publish(motor_command_message(command))
+
+    def wake(self) -> None:
+        if self._node is not None:
+            self._guard.trigger()
+
+    def close(self) -> None:
+        if self._node is None:
+            return
+        self._executor.remove_node(self._node)
+        self._executor.shutdown()
+        self._node.destroy_node()
+        self._node = None
+
+    def _on_states(self, message: MotorStates) -> None:
+        self._newest = state_from_message(message)

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Is what a state or a request says possible and allowed?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from exo_device.command import TorqueRequest
+from exo_device.safety.config import SafetyConfig
+from exo_device.safety.faults import Fault, Problem
+from exo_device.safety.limits import TorqueLimits
+from exo_device.state import DeviceState
+
+
+def request_problem(request: TorqueRequest, joint_names: tuple[str, ...]) -> Problem | None:
+    """Why this request cannot be followed: joints unknown, named twice or missing, numbers that are none."""
+    unknown = [name for name in request.names if name not in joint_names]
+    if unknown:
+        return Problem(Fault.UNKNOWN_JOINT,
+                       f"a command names joint '{unknown[0]}'; this device has {', '.join(joint_names)}")
+    if len(set(request.names)) != len(request.names):
+        return Problem(Fault.UNKNOWN_JOINT, "a command names a joint twice")
+    if len(request.torque) != len(request.names):
+        return Problem(Fault.UNKNOWN_JOINT,
+                       f"a command has {len(request.names)} names and {len(request.torque)} torques")
+    missing = [name for name in joint_names if name not in request.names]
+    if missing and request.names:
+        return Problem(Fault.UNKNOWN_JOINT, f"a command leaves out joint '{missing[0]}'")
+    for name, torque in zip(request.names, request.torque):
+        if not np.isfinite(torque):
+            return Problem(Fault.NOT_FINITE, f"a command asks for {torque} Nm on {name}")
+    return None
+
+
+def requested_torque(request: TorqueRequest, joint_names: tuple[str, ...]) -> np.ndarray:
+    """Torque (Nm) of a request without problems, in the device's order; shape (J,)."""
+    by_name = dict(zip(request.names, request.torque))
+    return np.array([float(by_name.get(name, 0.0)) for name in joint_names])
+
+
+class StateCheck:
+    """Checks states against the limits, counting those that break one in a row."""
+
+    def __init__(self, limits: TorqueLimits, config: SafetyConfig) -> None:
+        self._limits = limits
+        self._config = config
+        self._too_fast = 0
+        self._too_strong = 0
+
+    def problem(self, state: DeviceState) -> Problem | None:
+        """The first thing in this state that must stop the device."""
+        return (self._not_finite(state) or self._motor_error(state) or self._over_temperature(state)
+                or self._out_of_range(state) or self._velocity(state) or self._power(state))
+
+    def _not_finite(self, state: DeviceState) -> Problem | None:
+        for what in ("position", "velocity", "torque"):
+            bad = ~np.isfinite(getattr(state, what))
+            if bad.any():
+                return Problem(Fault.NOT_FINITE, f"the motor of {state.names[bad.argmax()]} reports no finite {what}")
+        imu = state.imu
+        for what in ("orientation_xyzw", "angular_velocity", "linear_acceleration"):
+            if not np.isfinite(getattr(imu, what)).all():
+                return Problem(Fault.NOT_FINITE, f"the IMU reports no finite {what}")
+        return None
+
+    def _motor_error(self, state: DeviceState) -> Problem | None:
+        bad = state.error != 0
+        if bad.any():
+            joint = int(bad.argmax())
+            return Problem(Fault.MOTOR_ERROR,
+                           f"the motor of {state.names[joint]} reports error {int(state.error[joint])}")
+        return None
+
+    def _over_temperature(self, state: DeviceState) -> Problem | None:
+        hot = state.temperature > self._limits.temperature  # NaN, a motor without a sensor, is never hot
+        if hot.any():
+            joint = int(hot.argmax())
+            return Problem(Fault.OVER_TEMPERATURE,
+                           f"the motor of {state.names[joint]} is at {state.temperature[joint]:.0f} degC, "
+                           f"limit {self._limits.temperature:.0f}")
+        return None
+
+    def _out_of_range(self, state: DeviceState) -> Problem | None:
+        beyond = np.maximum(self._limits.low - state.position, state.position - self._limits.high)
+        joint = int(beyond.argmax())
+        if beyond[joint] > self._config.range_margin_rad:
+            return Problem(Fault.RANGE_OF_MOTION,
+                           f"{state.names[joint]} is at {state.position[joint]:.2f} rad, range "
+                           f"{self._limits.low[joint]:.2f} to {self._limits.high[joint]:.2f}")
+        return None
+
+    def _velocity(self, state: DeviceState) -> Problem | None:
+        share = np.abs(state.velocity) / self._limits.velocity
+        self._too_fast = self._too_fast + 1 if share.max() > 1.0 else 0
+        if self._too_fast < self._config.limit_samples:
+            return None
+        joint = int(share.argmax())
+        return Problem(Fault.VELOCITY_LIMIT,
+                       f"{state.names[joint]} turns at {state.velocity[joint]:.1f} rad/s, "
+                       f"limit {self._limits.velocity[joint]:.1f}")
+
+    def _power(self, state: DeviceState) -> Problem | None:
+        power = np.abs(state.torque * state.velocity)
+        share = power / self._limits.power
+        self._too_strong = self._too_strong + 1 if share.max() > self._config.power_fault_ratio else 0
+        if self._too_strong < self._config.limit_samples:
+            return None
+        joint = int(share.argmax())
+        return Problem(Fault.POWER_LIMIT,
+                       f"{state.names[joint]} works at {power[joint]:.0f} W, limit {self._limits.power[joint]:.0f}")

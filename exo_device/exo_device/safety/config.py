@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of the safety supervisor, checked once when they are made."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+
+class SafetyError(ValueError):
+    """A safety setting that makes no sense; the message says which and what is allowed."""
+
+
+@dataclass(frozen=True)
+class SafetyConfig:
+    """Times in seconds. ROS time comes from stamps (sim time in simulation), steady time never jumps."""
+
+    #: Oldest state that a command may answer (ROS time). Dephy's heartbeat is 50 ms.
+    command_timeout_s: float = 0.05
+    #: Oldest state that torque may be given on (ROS time).
+    state_timeout_s: float = 0.03
+    #: Longest silence of the motor bus (steady time).
+    state_silence_s: float = 0.03
+    #: Longest time that a state waits for its command (steady time); 0: the larger of command_timeout_s and
+    #: state_silence_s.
+    command_silence_s: float = 0.0
+    #: From the decision to stop, torque is zero after this time at the latest.
+    ramp_down_s: float = 0.1
+    #: From arming, assistance fades in over this time (ROS time). About two strides, as OpenExo and the published
+    #: exoboot code wait before torque.
+    fade_in_s: float = 2.0
+    #: Arming gives up when no fresh state and zero command came in this time.
+    arming_timeout_s: float = 5.0
+    #: Largest torque that still counts as a zero command when arming, as a share of the joint's limit.
+    arming_torque_share: float = 0.05
+    #: Longest time between two outputs while all is well. The slew limit lets one period's change through at once,
+    #: and a ramp ends two periods early so that coarse ticks cannot make it late.
+    period_s: float = 0.01
+    #: Longest gap between two states that is still only a loss: five at 100 Hz, as Dephy's five missed heartbeats.
+    max_state_gap_s: float = 0.05
+    #: A leap of ROS time over this is a fault of the clock and no gap.
+    max_clock_step_s: float = 0.5
+    #: Torque along the motion fades from this share of the velocity limit to zero at the limit.
+    velocity_taper_share: float = 0.8
+    #: Joint angle outside its range by more than this stops the device (rad; 10 degrees).
+    range_margin_rad: float = math.radians(10.0)
+    #: Measured mechanical power over this multiple of its limit stops the device.
+    power_fault_ratio: float = 1.5
+    #: States in a row that must break the velocity or power limit: one alone may be noise.
+    limit_samples: int = 2
+    #: Commands that do not advance (the same again, or older) before the device stops.
+    max_stuck_commands: int = 10
+    #: Each good command forgives this share of one that did not advance. Two publishers in turns still add up.
+    stuck_forgiveness: float = 0.25
+    #: Lockstep with a simulator: only stamps count as time, so that a run can be repeated exactly. Steady time then
+    #: detects silence alone.
+    lockstep: bool = False
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in ("lockstep",):
+                continue
+            if not math.isfinite(value) or value < 0.0:
+                raise SafetyError(f"{field.name} must be a number not below 0, got {value!r}")
+            if field.name not in ("fade_in_s", "command_silence_s", "stuck_forgiveness") and value == 0.0:
+                raise SafetyError(f"{field.name} must be above 0")
+        if self.ramp_down_s < 4.0 * self.period_s:
+            raise SafetyError(
+                f"ramp_down_s must be at least four periods ({4.0 * self.period_s:g} s), got {self.ramp_down_s:g}")
+        for name in ("arming_torque_share", "velocity_taper_share"):
+            if getattr(self, name) >= 1.0:
+                raise SafetyError(f"{name} must be below 1, got {getattr(self, name):g}")
+
+    @property
+    def longest_command_silence_s(self) -> float:
+        """command_silence_s with its default resolved (s)."""
+        return self.command_silence_s or max(self.command_timeout_s, self.state_silence_s)

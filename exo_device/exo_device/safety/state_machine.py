@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Modes of a device and the ways between them. No times and no numbers: those are the supervisor's."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from exo_device.safety.faults import NO_FAULT, Fault, fault_names
+
+
+class Mode(IntEnum):
+    """The numbers are those of exo_msgs/DeviceStatus (a test compares them)."""
+
+    DISARMED = 0
+    ARMING = 1
+    ACTIVE = 2
+    STOPPING = 3
+    FAULT = 4
+
+
+class Answer(NamedTuple):
+    """Reply to a request of a person or another node."""
+
+    success: bool
+    message: str
+
+
+class Event(NamedTuple):
+    """Something worth a line in the log."""
+
+    #: True: the device stopped for a fault.
+    is_fault: bool
+    text: str
+
+
+#: Faults that latch even without torque: a person pressed stop, or the node goes away.
+LATCH_ALWAYS = Fault.USER_STOP | Fault.SHUTDOWN
+WITH_MOTORS_ON = (Mode.ARMING, Mode.ACTIVE)
+
+
+class ModeMachine:
+    """Disarmed, arming, active, stopping, fault. A fault is latched: only disarm clears it, and then arm starts anew."""
+
+    def __init__(self) -> None:
+        self.mode = Mode.DISARMED
+        self.faults = NO_FAULT
+        #: One sentence: why this mode. Empty when all is well.
+        self.cause = "not armed yet"
+        self._after_stop = Mode.DISARMED
+        self._events: list[Event] = []
+
+    def pop_events(self) -> list[Event]:
+        """What happened since the last call, oldest first."""
+        events, self._events = self._events, []
+        return events
+
+    def arm(self) -> Answer:
+        """Asks for torque. Never happens by itself, and never out of a fault."""
+        if self.mode is Mode.DISARMED:
+            self._enter(Mode.ARMING, "waiting for a fresh state and a zero command")
+            return Answer(True, "arming: active once a fresh state and a zero command are there")
+        if self.mode in WITH_MOTORS_ON:
+            return Answer(True, f"already {self.mode.name.lower()}")
+        if self.mode is Mode.FAULT:
+            return Answer(False, f"latched by a fault ({self.cause}); call exo/disarm first")
+        return Answer(False, "stopping; call again when the device is disarmed")
+
+    def became_active(self) -> None:
+        """All conditions of arming are met."""
+        assert self.mode is Mode.ARMING
+        self._enter(Mode.ACTIVE, "")
+
+    def give_up_arming(self, cause: str) -> None:
+        """The conditions of arming were not met in time."""
+        assert self.mode is Mode.ARMING
+        self._enter(Mode.DISARMED, cause)
+
+    def disarm(self) -> Answer:
+        """Ends torque on purpose, and clears a latched fault once torque is zero."""
+        if self.mode is Mode.STOPPING and self._after_stop is Mode.FAULT:
+            return Answer(False, f"still stopping for a fault ({self.cause}); call again")
+        if self.mode is Mode.ACTIVE:
+            self._after_stop = Mode.DISARMED
+            self._enter(Mode.STOPPING, "disarmed on request")
+        elif self.mode is Mode.ARMING:
+            self._enter(Mode.DISARMED, "disarmed on request")
+        elif self.mode is Mode.FAULT:
+            self.faults = NO_FAULT
+            self._enter(Mode.DISARMED, "fault cleared by disarming")
+        return Answer(True, self.mode.name.lower())
+
+    def fault(self, fault: Fault, cause: str) -> None:
+        """Stops and latches. While disarmed there is nothing to stop: only a user's stop and a shutdown latch."""
+        if self.mode is Mode.DISARMED and not fault & LATCH_ALWAYS:
+            return
+        is_new = fault not in self.faults
+        self.faults |= fault
+        if self.mode is Mode.ACTIVE or (self.mode is Mode.STOPPING and self._after_stop is Mode.DISARMED):
+            self._after_stop = Mode.FAULT
+            self._enter(Mode.STOPPING, cause, is_fault=True)
+        elif self.mode in (Mode.ARMING, Mode.DISARMED):
+            self._enter(Mode.FAULT, cause, is_fault=True)
+        elif is_new:
+            self._events.append(Event(True, f"also {', '.join(fault_names(fault))}: {cause}"))
+
+    def stopped(self) -> None:
+        """Torque is zero at the end of a stop."""
+        assert self.mode is Mode.STOPPING
+        self._enter(self._after_stop, self.cause)
+
+    def _enter(self, mode: Mode, cause: str, *, is_fault: bool = False) -> None:
+        names = f" [{', '.join(fault_names(self.faults))}]" if self.faults else ""
+        reason = f": {cause}" if cause else ""
+        self._events.append(Event(is_fault, f"{self.mode.name} -> {mode.name}{names}{reason}"))
+        self.mode = mode
+        self.cause = cause

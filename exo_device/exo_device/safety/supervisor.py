@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The safety supervisor: stands between what a policy asks and what the motors get.
+
+Plain Python, driven from outside: every call carries the time (an Instant), so equal calls give equal outputs.
+Not thread-safe: its owner holds a lock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from exo_device.command import MotorTorque, TorqueRequest
+from exo_device.description import DeviceDescription
+from exo_device.safety.checks import StateCheck, request_problem, requested_torque
+from exo_device.safety.clock import Instant
+from exo_device.safety.config import SafetyConfig, SafetyError
+from exo_device.safety.faults import Fault, Problem
+from exo_device.safety.limits import TorqueLimits
+from exo_device.safety.ramp import StoppingRamp
+from exo_device.safety.slew import SlewLimiter
+from exo_device.safety.state_machine import WITH_MOTORS_ON, Answer, Event, Mode, ModeMachine
+from exo_device.safety.watchdog import CommandWatch, StateWatch
+from exo_device.state import DeviceState
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What exo/status and /diagnostics show; see exo_msgs/DeviceStatus."""
+
+    mode: Mode
+    faults: Fault
+    cause: str
+    torque_limit: np.ndarray
+    wearer_mass_kg: float
+    assistance_gain: float
+    state: DeviceState | None
+    command_age_s: float
+    state_age_s: float
+    dropped_states: int
+    dropped_commands: int
+
+
+class SafetySupervisor:
+    """Decides the torque of every joint, and stops for every reason listed in Fault.
+
+    Raises DeviceError for a wearer's mass out of range and SafetyError for settings that contradict the device.
+    """
+
+    def __init__(self, device: DeviceDescription, wearer_mass_kg: float, config: SafetyConfig) -> None:
+        self.config = config
+        self.wearer_mass_kg = wearer_mass_kg
+        self.joint_names = device.joint_names
+        self.limits = TorqueLimits(device, wearer_mass_kg, config.velocity_taper_share)
+        self._require_slew_to_allow_ramp()
+        self._machine = ModeMachine()
+        self._states = StateWatch(config)
+        self._commands = CommandWatch(config)
+        self._state_check = StateCheck(self.limits, config)
+        self._slew = SlewLimiter(self.limits.slew, config.period_s)
+        self._state_problem: Problem | None = None
+        self._request_problem: Problem | None = None
+        self._requested = np.zeros(len(self.joint_names))
+        self._ramp: StoppingRamp | None = None
+        self._since: Instant | None = None
+        self._last: Instant | None = None
+
+    def _require_slew_to_allow_ramp(self) -> None:
+        steepest = self.limits.cap / (self.config.ramp_down_s - self.config.period_s)
+        for name, needed, allowed in zip(self.joint_names, steepest, self.limits.slew):
+            if needed > allowed:
+                raise SafetyError(
+                    f"ramp_down_s {self.config.ramp_down_s:g} s needs {needed:.0f} Nm/s on {name}, above its "
+                    f"slew_limit_nm_per_s {allowed:g}; raise one of them")
+
+    # --- requests of people and other nodes -------------------------------------------------------------------
+
+    @property
+    def mode(self) -> Mode:
+        """Present mode."""
+        return self._machine.mode
+
+    @property
+    def newest_stamp_ns(self) -> int:
+        """Stamp of the newest state (ns), 0 before the first one."""
+        return self._states.state.stamp_ns if self._states.state else 0
+
+    def arm(self, now: Instant) -> Answer:
+        """Starts arming: torque follows once the conditions are met, see _arming_obstacle."""
+        was = self.mode
+        answer = self._machine.arm()
+        if self.mode is not was:
+            self._since = now
+            self._commands.restart()
+        return answer
+
+    def disarm(self, now: Instant) -> Answer:
+        """Ramps torque to zero and disables the motors, or clears a latched fault."""
+        was = self.mode
+        answer = self._machine.disarm()
+        self._note_stop(was, now)
+        return answer
+
+    def stop(self, now: Instant) -> Answer:
+        """A person's stop: ramps to zero and latches, in every mode."""
+        self._fault(Problem(Fault.USER_STOP, "stopped by exo/stop"), now)
+        return Answer(True, f"{self.mode.name.lower()}, latched until exo/disarm")
+
+    def shutdown(self, now: Instant) -> None:
+        """The node is going away."""
+        self._fault(Problem(Fault.SHUTDOWN, "the device node is shutting down"), now)
+
+    def bus_lost(self, cause: str, now: Instant) -> None:
+        """The driver cannot reach the motors."""
+        self._fault(Problem(Fault.BUS_LOST, cause), now)
+
+    def command_lost(self, cause: str, now: Instant) -> None:
+        """The policy did not answer in lockstep."""
+        self._fault(Problem(Fault.STALE_COMMAND, cause), now)
+
+    # --- what comes in ----------------------------------------------------------------------------------------
+
+    def on_state(self, state: DeviceState, now: Instant) -> bool:
+        """Takes in a state with the device's joints in its order. Returns whether its stamp is new."""
+        if state.names != self.joint_names:
+            raise ValueError(f"a state of {state.names} for a device with {self.joint_names}")
+        is_new, time_problem = self._states.see(state, now)
+        content_problem = self._state_check.problem(state)
+        self._state_problem = time_problem or content_problem
+        if time_problem and time_problem.fault is Fault.CLOCK_JUMP:
+            self._commands.forget()  # its stamps belong to another time line
+        if is_new:
+            self._commands.expect(now)
+        if content_problem and self.mode in WITH_MOTORS_ON:
+            self._fault(content_problem, now)
+        elif time_problem and self.mode is Mode.ACTIVE:  # while arming it only delays
+            self._fault(time_problem, now)
+        return is_new
+
+    def on_command(self, request: TorqueRequest, now: Instant) -> None:
+        """Takes in a policy's request."""
+        order_problem = self._commands.see(request, self.newest_stamp_ns, now, strict=self.mode is Mode.ACTIVE)
+        if order_problem and self.mode is Mode.ACTIVE:
+            self._fault(order_problem, now)
+        if self._commands.request is not request:
+            return
+        self._request_problem = request_problem(request, self.joint_names)
+        if self._request_problem is None:
+            self._requested = requested_torque(request, self.joint_names)
+        elif self.mode in WITH_MOTORS_ON:
+            self._fault(self._request_problem, now)
+
+    # --- what goes out ----------------------------------------------------------------------------------------
+
+    def check(self, now: Instant) -> None:
+        """Runs the watchdogs and the steps of arming, without making an output."""
+        if self.mode is Mode.ACTIVE:
+            problem = self._states.problem(now) or self._commands.problem(now)
+            if problem:
+                self._fault(problem, now)
+        elif self.mode is Mode.ARMING:
+            self._try_to_become_active(now)
+
+    def update(self, now: Instant) -> MotorTorque:
+        """Output for now: always finite, within the caps and the slew limits."""
+        self.check(now)
+        self._slew.refill(now.ros_since(self._last) if self._last else 0.0)
+        self._last = now
+        if self.mode is Mode.ACTIVE:
+            self._follow_request(now)
+        elif self.mode is Mode.STOPPING:
+            self._follow_ramp(now)
+        torque = np.clip(self._slew.torque, -self.limits.cap, self.limits.cap)
+        state = self._states.state
+        return MotorTorque(
+            state_stamp_ns=state.stamp_ns if state else 0,
+            sequence=state.sequence if state else 0,
+            enable=self.mode in (Mode.ARMING, Mode.ACTIVE, Mode.STOPPING),
+            names=self.joint_names,
+            torque=torque,
+        )
+
+    def assistance_gain(self, now: Instant) -> float:
+        """Factor on the request, 0 to 1: fades in after arming, and is 0 without torque."""
+        if self.mode is not Mode.ACTIVE:
+            return 0.0
+        if self.config.fade_in_s == 0.0:
+            return 1.0
+        return min(1.0, now.ros_since(self._since) / self.config.fade_in_s)
+
+    def snapshot(self, now: Instant) -> Snapshot:
+        """For people: the mode with its cause and the figures behind it."""
+        gain = self.assistance_gain(now)
+        return Snapshot(
+            mode=self.mode, faults=self._machine.faults, cause=self._machine.cause,
+            torque_limit=self.limits.cap * gain, wearer_mass_kg=self.wearer_mass_kg, assistance_gain=gain,
+            state=self._states.state, command_age_s=self._commands.age_s(now), state_age_s=self._states.age_s(now),
+            dropped_states=self._states.dropped, dropped_commands=self._commands.dropped,
+        )
+
+    def pop_events(self) -> list[Event]:
+        """Every change of mode since the last call, with its cause."""
+        return self._machine.pop_events()
+
+    # --- inside -----------------------------------------------------------------------------------------------
+
+    def _fault(self, problem: Problem, now: Instant) -> None:
+        was = self.mode
+        self._machine.fault(problem.fault, problem.cause)
+        self._note_stop(was, now)
+
+    def _note_stop(self, was: Mode, now: Instant) -> None:
+        if self.mode is Mode.STOPPING and was is not Mode.STOPPING:
+            self._ramp = StoppingRamp(self.config, self._slew.torque, now)
+
+    def _try_to_become_active(self, now: Instant) -> None:
+        obstacle = self._arming_obstacle(now)
+        if obstacle is None:
+            self._machine.became_active()
+            self._since = now
+            return
+        waited_s = now.ros_since(self._since)
+        if not self.config.lockstep:
+            waited_s = max(waited_s, now.steady_since(self._since))
+        if waited_s >= self.config.arming_timeout_s:
+            self._machine.give_up_arming(f"not armed within {self.config.arming_timeout_s:g} s: {obstacle}")
+
+    def _arming_obstacle(self, now: Instant) -> str | None:
+        """What is still missing: a fresh and sound state, a fresh and sound command, and zero torque in it."""
+        problem = self._states.problem(now) or self._state_problem
+        problem = problem or self._commands.problem(now) or self._request_problem
+        if problem:
+            return problem.cause
+        share = np.abs(self._requested) / self.limits.cap
+        joint = int(share.argmax())
+        if share[joint] > self.config.arming_torque_share:
+            return (f"the policy asks for {self._requested[joint]:.1f} Nm on {self.joint_names[joint]}; "
+                    "it must send zero until the device is active")
+        return None
+
+    def _follow_request(self, now: Instant) -> None:
+        state = self._states.state
+        wanted = self._requested * self.assistance_gain(now)
+        self._slew.towards(self.limits.shape(wanted, state.position, state.velocity))
+
+    def _follow_ramp(self, now: Instant) -> None:
+        share = self._ramp.share(now)
+        self._slew.follow(self._ramp.torque(now))
+        if share == 0.0:
+            self._machine.stopped()

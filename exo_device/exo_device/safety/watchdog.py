@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Are states and commands coming, new, and in order?
+
+Age is ROS time since a stamp; silence is steady time since something arrived. Age catches old information that keeps
+arriving; silence catches a sender that died while ROS time stands still.
+"""
+
+from __future__ import annotations
+
+from exo_device.command import TorqueRequest
+from exo_device.safety.clock import Instant, age_s
+from exo_device.safety.config import SafetyConfig
+from exo_device.safety.faults import Fault, Problem
+from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState
+
+SEQUENCE_WRAP = 2**32
+
+
+def sequence_step(previous: int, current: int) -> int:
+    """Signed distance between two wrapping 32-bit counters."""
+    return (current - previous + SEQUENCE_WRAP // 2) % SEQUENCE_WRAP - SEQUENCE_WRAP // 2
+
+
+class StateWatch:
+    """Follows the states of the motor bus."""
+
+    def __init__(self, config: SafetyConfig) -> None:
+        self._config = config
+        self.state: DeviceState | None = None
+        self.dropped = 0
+        self._heard: Instant | None = None
+
+    def see(self, state: DeviceState, now: Instant) -> tuple[bool, Problem | None]:
+        """Takes in one state. Returns whether its stamp is new, and what is wrong with its time.
+
+        A repeated stamp is a paused simulator or a bus that repeats itself: the bus lives, and there is no new state.
+        """
+        self._heard = now
+        previous, self.state = self.state, state
+        if previous is None:
+            return True, None
+        lost = sequence_step(previous.sequence, state.sequence) - 1
+        if lost > 0:
+            self.dropped += lost
+        step_s = (state.stamp_ns - previous.stamp_ns) / NANOSECONDS_PER_SECOND
+        if step_s == 0.0:
+            return False, None
+        return True, self._time_problem(step_s)
+
+    def _time_problem(self, step_s: float) -> Problem | None:
+        if step_s < 0.0:
+            return Problem(Fault.CLOCK_JUMP, f"the stamps of the states went back by {-step_s:.3f} s")
+        if step_s > self._config.max_clock_step_s:
+            return Problem(Fault.CLOCK_JUMP, f"the stamps of the states leapt ahead by {step_s:.3f} s")
+        if step_s > self._config.max_state_gap_s:
+            return Problem(Fault.SEQUENCE_GAP, f"no state from the motors for {1e3 * step_s:.0f} ms of stamped time")
+        return None
+
+    def age_s(self, now: Instant) -> float:
+        """Age of the newest state (s), NaN before the first one."""
+        return age_s(now.ros_ns, self.state.stamp_ns) if self.state else float("nan")
+
+    def problem(self, now: Instant) -> Problem | None:
+        """Why no torque may be given on the newest state."""
+        if self.state is None or self._heard is None:
+            return Problem(Fault.STALE_STATE, "no state from the motors yet")
+        silence_s = now.steady_since(self._heard)
+        if silence_s >= self._config.state_silence_s:
+            return Problem(Fault.BUS_LOST, f"the motor bus has been silent for {1e3 * silence_s:.0f} ms")
+        age = self.age_s(now)
+        if age >= self._config.state_timeout_s:
+            return Problem(Fault.STALE_STATE, f"the newest motor state is {1e3 * age:.0f} ms old")
+        ahead_s = (self.state.stamp_ns - now.ros_ns) / NANOSECONDS_PER_SECOND
+        if ahead_s > self._config.max_clock_step_s:
+            return Problem(
+                Fault.CLOCK_JUMP,
+                f"the newest motor state is stamped {ahead_s:.3f} s ahead of ROS time; does /clock arrive?")
+        return None
+
+
+class CommandWatch:
+    """Follows the requests of the policy and keeps the newest good one."""
+
+    def __init__(self, config: SafetyConfig) -> None:
+        self._config = config
+        self.request: TorqueRequest | None = None
+        self.dropped = 0
+        self._stuck = 0.0
+        #: Since when a state waits for an answer. A policy is silent only while it owes one: a paused simulator
+        #: sends it no new states.
+        self._owed_since: Instant | None = None
+
+    def forget(self) -> None:
+        """Follows no request until the next one."""
+        self.request = None
+
+    def expect(self, now: Instant) -> None:
+        """A new state went out to the policy."""
+        if self._owed_since is None:
+            self._owed_since = now
+
+    def see(self, request: TorqueRequest, newest_state_ns: int, now: Instant, *, strict: bool) -> Problem | None:
+        """Takes in one request and follows it, unless it is out of order. Returns what is wrong with its order.
+
+        strict: torque is being given, so a counter that does not advance is refused. Otherwise it may start anew.
+        """
+        if request.state_stamp_ns > newest_state_ns:
+            ahead_s = (request.state_stamp_ns - newest_state_ns) / NANOSECONDS_PER_SECOND
+            return Problem(Fault.CLOCK_JUMP, f"a command answers a state {ahead_s:.3f} s in the future")
+        if self.request is not None:
+            step = sequence_step(self.request.sequence, request.sequence)
+            if strict and (step <= 0 or request.state_stamp_ns < self.request.state_stamp_ns):
+                return self._did_not_advance()
+            if strict and step > 1:
+                self.dropped += step - 1
+        self._stuck = max(0.0, self._stuck - self._config.stuck_forgiveness)
+        self.request = request
+        self._owed_since = None if request.state_stamp_ns == newest_state_ns else now
+        return None
+
+    def _did_not_advance(self) -> Problem | None:
+        self._stuck += 1.0
+        if self._stuck <= self._config.max_stuck_commands:
+            return None
+        self._stuck = 0.0
+        return Problem(Fault.SEQUENCE_GAP,
+                       f"over {self._config.max_stuck_commands} commands did not advance; do two nodes publish them?")
+
+    def age_s(self, now: Instant) -> float:
+        """Age of the state that the newest request answers (s), NaN before the first one."""
+        return age_s(now.ros_ns, self.request.state_stamp_ns) if self.request else float("nan")
+
+    def problem(self, now: Instant) -> Problem | None:
+        """Why the newest request must not be followed any longer."""
+        if self.request is None:
+            return Problem(Fault.STALE_COMMAND, "no command yet")
+        age = self.age_s(now)
+        if age >= self._config.command_timeout_s:
+            return Problem(Fault.STALE_COMMAND, f"the newest command answers a state {1e3 * age:.0f} ms old")
+        silence_s = now.steady_since(self._owed_since) if self._owed_since else 0.0
+        if silence_s >= self._config.longest_command_silence_s:
+            return Problem(Fault.STALE_COMMAND, f"no command for {1e3 * silence_s:.0f} ms")
+        return None

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a device reports: one sample of all its joints and of its IMU. No ROS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+NANOSECONDS_PER_SECOND = 1_000_000_000
+
+
+def to_ns(seconds: float) -> int:
+    """Seconds as whole nanoseconds."""
+    return round(seconds * NANOSECONDS_PER_SECOND)
+
+
+@dataclass(frozen=True)
+class ImuSample:
+    """Pelvis IMU (REP-145): frame x forward, y left, z up in upright stance."""
+
+    #: Orientation of the IMU frame in the world, unit quaternion x, y, z, w; shape (4,).
+    orientation_xyzw: np.ndarray
+    #: rad/s in the IMU frame; shape (3,).
+    angular_velocity: np.ndarray
+    #: Specific force in m/s^2 in the IMU frame, +9.81 on z at rest; shape (3,).
+    linear_acceleration: np.ndarray
+
+
+@dataclass(frozen=True)
+class DeviceState:
+    """One sample of the device. Arrays by joint have shape (J,), in the order of names."""
+
+    #: When the sample was taken (ns, ROS time). An integer: float seconds since 1970 cannot hold nanoseconds.
+    stamp_ns: int
+    #: Number of the sample at its source, counting up by one, wrapping at 2^32.
+    sequence: int
+    names: tuple[str, ...]
+    #: rad, sign of the MyoLegs joint.
+    position: np.ndarray
+    #: rad/s.
+    velocity: np.ndarray
+    #: Torque the motor gives to the joint (Nm).
+    torque: np.ndarray
+    #: degC; NaN for a motor without a sensor.
+    temperature: np.ndarray
+    #: The motor's own error code; 0 is none.
+    error: np.ndarray
+    #: V; NaN where it is not measured.
+    bus_voltage: float
+    imu: ImuSample
+
+    @property
+    def stamp_s(self) -> float:
+        """When the sample was taken (s, ROS time)."""
+        return self.stamp_ns / NANOSECONDS_PER_SECOND
+
+    def select(self, names: tuple[str, ...]) -> "DeviceState":
+        """The same sample with these joints, in this order. Raises KeyError with the first name that it lacks."""
+        if names == self.names:
+            return self
+        place = {name: index for index, name in enumerate(self.names)}
+        order = [place[name] for name in names]
+        return replace(
+            self, names=names, position=self.position[order], velocity=self.velocity[order],
+            torque=self.torque[order], temperature=self.temperature[order], error=self.error[order],
+        )
+
+
+#: Fields of DeviceState that hold one value a joint.
+JOINT_FIELDS = ("position", "velocity", "torque", "temperature", "error")

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures of the control loop over its recent past."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from exo_device.state import NANOSECONDS_PER_SECOND
+
+#: Window of a rate (s, steady time).
+RATE_WINDOW_S = 1.0
+#: Latencies kept for the percentiles: five seconds at 100 Hz.
+LATENCIES_KEPT = 500
+
+
+class RateMeter:
+    """Events per second over the last RATE_WINDOW_S."""
+
+    def __init__(self) -> None:
+        self._times: deque[int] = deque()
+
+    def tick(self, now_ns: int) -> None:
+        """One event, at steady time now_ns."""
+        self._times.append(now_ns)
+        self._forget(now_ns)
+
+    def rate_hz(self, now_ns: int) -> float:
+        """Rate at steady time now_ns; 0 with fewer than two events in the window."""
+        self._forget(now_ns)
+        if len(self._times) < 2:
+            return 0.0
+        return (len(self._times) - 1) * NANOSECONDS_PER_SECOND / (self._times[-1] - self._times[0])
+
+    def _forget(self, now_ns: int) -> None:
+        while self._times and now_ns - self._times[0] > RATE_WINDOW_S * NANOSECONDS_PER_SECOND:
+            self._times.popleft()
+
+
+class Latencies:
+    """Percentiles of the last LATENCIES_KEPT durations."""
+
+    def __init__(self) -> None:
+        self._values_ns: deque[int] = deque(maxlen=LATENCIES_KEPT)
+
+    def add(self, duration_ns: int) -> None:
+        """One duration (ns)."""
+        self._values_ns.append(duration_ns)
+
+    def percentile_ms(self, percent: float) -> float:
+        """In ms; NaN before the first one."""
+        if not self._values_ns:
+            return float("nan")
+        return float(np.percentile(np.array(self._values_ns), percent)) * 1e-6
