@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the training loop asks of a batch of environments: numpy in, numpy out, no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+
+@dataclass
+class StepResult:
+    """One step of n environments; ended ones have been reset already and `observation` is their first.
+
+    `terminated` ended by failing, `truncated` by running out of time; `metrics` are means over the batch, for the
+    log; `episode_seconds` lists how long the episodes lasted that ended in this step.
+    """
+
+    observation: np.ndarray            # (n, O) float32
+    reward: np.ndarray                 # (n,) float32
+    terminated: np.ndarray             # (n,) bool
+    truncated: np.ndarray              # (n,) bool
+    metrics: dict[str, float] = field(default_factory=dict)
+    episode_seconds: list[float] = field(default_factory=list)
+
+
+class BatchEnv(Protocol):
+    """n environments that live in one process."""
+
+    count: int
+    observation_size: int
+    action_size: int
+
+    def reset(self) -> np.ndarray:
+        """Starts every episode anew; returns observations (n, O)."""
+
+    def step(self, action: np.ndarray) -> StepResult:
+        """Applies actions (n, A) for one policy period."""
+
+    def configure(self, settings: dict[str, Any]) -> None:
+        """Takes over a stage of the curriculum; holds for episodes that start after it."""

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shows a BatchEnv to rsl_rl."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from rsl_rl.env import VecEnv
+from tensordict import TensorDict
+
+from exo_policy.training.batch_env import BatchEnv, StepResult
+
+OBSERVATION_GROUP = "policy"
+
+
+class RslEnv(VecEnv):
+    """Adapter: numpy batches to TensorDicts. `last` keeps the newest StepResult for the log."""
+
+    def __init__(self, env: BatchEnv, max_episode_steps: int) -> None:
+        self.env = env
+        self.num_envs, self.num_actions = env.count, env.action_size
+        self.max_episode_length = max_episode_steps
+        self.episode_length_buf = torch.zeros(self.num_envs, dtype=torch.long)
+        self.device, self.cfg = "cpu", {}
+        self.last: StepResult | None = None
+        self._observation = self._pack(env.reset())
+
+    def get_observations(self) -> TensorDict:
+        return self._observation
+
+    def step(self, actions: torch.Tensor):
+        result = self.env.step(actions.numpy())
+        self.last = result
+        self._observation = self._pack(result.observation)
+        done = torch.from_numpy(result.terminated | result.truncated)
+        self.episode_length_buf += 1
+        self.episode_length_buf[done] = 0
+        extras = {"time_outs": torch.from_numpy(result.truncated.astype(np.float32))}
+        return self._observation, torch.from_numpy(result.reward), done.float(), extras
+
+    def _pack(self, observation: np.ndarray) -> TensorDict:
+        return TensorDict({OBSERVATION_GROUP: torch.from_numpy(observation)}, batch_size=[self.num_envs])
+
+
+class Mirror:
+    """rsl_rl's data augmentation function for a left-right mirror.
+
+    Args:
+        observation_index, observation_sign: (O,) mirrored observation = sign * observation[..., index].
+        action_index, action_sign: (A,) likewise.
+    """
+
+    def __init__(self, observation_index, observation_sign, action_index, action_sign) -> None:
+        self._observation = torch.as_tensor(observation_index), torch.as_tensor(observation_sign, dtype=torch.float)
+        self._action = torch.as_tensor(action_index), torch.as_tensor(action_sign, dtype=torch.float)
+
+    def __call__(self, env=None, obs: TensorDict | None = None, actions: torch.Tensor | None = None):
+        """Returns the batch followed by its mirror image, for whichever of the two is given."""
+        if obs is not None:
+            index, sign = self._observation
+            value = obs[OBSERVATION_GROUP]
+            both = torch.cat([value, value[:, index] * sign])
+            obs = TensorDict({OBSERVATION_GROUP: both}, batch_size=[both.shape[0]])
+        if actions is not None:
+            index, sign = self._action
+            actions = torch.cat([actions, actions[:, index] * sign])
+        return obs, actions

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Composes MyoLegs, a floor and an exoskeleton into one MuJoCo model, and knows where everything is in it."""
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+
+import mujoco
+import myo_sim
+import numpy as np
+from exo_device.description import DeviceDescription
+
+from exo_sim.body.exoskeleton import add_exoskeleton, exo_actuator_name
+from exo_sim.body.muscle_groups import strength_by_muscle
+from exo_sim.body.scaling import scale_spec
+from exo_sim.body.subject import Subject
+from exo_sim.errors import SimError
+from exo_sim.gait.reference import JOINTS
+
+#: Hip (greater trochanter) height of the unscaled model (m); leg length in Schwartz et al. 2008's sense.
+MODEL_LEG_LENGTH_M = 0.90
+#: Newton iterations of the contact solver; it needs 2 to 4, the bound only caps a bad step.
+SOLVER_ITERATIONS = 20
+#: Geoms of MyoLegs that stand for the sole.
+SOLE_GEOM = "foot_col"
+FLOOR_GEOM = "floor"
+PELVIS_BODY = "pelvis"
+ROOT_BODY = "Full Body"
+FOOT_BODIES = {"r": "calcn_r", "l": "calcn_l"}
+IMU_SITE = "exo_imu"
+SIDES = ("r", "l")
+#: MyoLegs walks along -y with +x to its left; REP-103 walks along +x with +y to the left: v_rep = R v_myo.
+MYO_TO_REP103 = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+
+# A MuJoCo contact sensor's integer parameters: which fields (bit set), how contacts are reduced, how many.
+_CONTACT_FORCE_AND_POSITION = (1 << 1) | (1 << 4)
+_CONTACT_REDUCE_NETFORCE = 3
+_CONTACT_WIDTH = 6        # force (3) and position (3)
+
+
+@dataclass(frozen=True)
+class Coupling:
+    """Joints that follow the knee by a quartic polynomial (patella, tibial translation): arrays over couplings."""
+
+    qpos: np.ndarray          #: (C,) qpos address of the follower
+    dof: np.ndarray           #: (C,) dof address of the follower
+    leader: np.ndarray        #: (C,) index into JOINTS of the joint followed
+    polynomial: np.ndarray    #: (C, 5) coefficients, rad to rad or m
+
+    def positions(self, joint_angles: np.ndarray) -> np.ndarray:
+        """Follower positions (C,) for joint angles (14,)."""
+        powers = joint_angles[self.leader][:, None] ** np.arange(5)
+        return (self.polynomial * powers).sum(axis=1)
+
+    def slopes(self, joint_angles: np.ndarray) -> np.ndarray:
+        """d follower / d leader (C,) at joint angles (14,)."""
+        angle = joint_angles[self.leader][:, None]
+        powers = np.arange(1, 5) * angle ** np.arange(4)
+        return (self.polynomial[:, 1:] * powers).sum(axis=1)
+
+
+@dataclass(frozen=True)
+class BodyModel:
+    """A compiled body with its device and the addresses of what others need, all found by name."""
+
+    model: mujoco.MjModel
+    subject: Subject
+    device: DeviceDescription | None
+    muscles: tuple[str, ...]              #: 80 names, in the order of actuators 0 to 79
+    joint_qpos: np.ndarray                #: (14,) qpos addresses of JOINTS
+    joint_dof: np.ndarray                 #: (14,) dof addresses of JOINTS
+    coupling: Coupling
+    exo_joints: tuple[str, ...]           #: driven joints, in the device's order
+    exo_actuators: np.ndarray             #: (J,) actuator indices
+    exo_joint_index: np.ndarray           #: (J,) index into JOINTS
+    foot_sensor: dict[str, int]           #: sensordata address of [force (3), position (3)] by side
+    sole_geoms: np.ndarray                #: ids of the sole's geoms
+    imu_sensor: dict[str, int]            #: sensordata address of quaternion, gyro and accelerometer
+    standing_qpos: np.ndarray             #: (nq,) upright posture
+    default_force: np.ndarray = field(repr=False)      #: (80,) maximum isometric force at full strength, N
+
+    @property
+    def body_mass(self) -> float:
+        """Mass of the person without device (kg)."""
+        return self.total_mass - (self.device.mass_kg if self.device else 0.0)
+
+    @property
+    def total_mass(self) -> float:
+        """Mass of person and device (kg)."""
+        return float(self.model.body_mass.sum())
+
+    @property
+    def leg_length_m(self) -> float:
+        """Hip height (m)."""
+        return MODEL_LEG_LENGTH_M * self.subject.length_scale
+
+    @property
+    def gravity(self) -> float:
+        """Magnitude of gravity (m/s^2)."""
+        return float(-self.model.opt.gravity[2])
+
+    def set_strengths(self, strengths: dict[str, float]) -> None:
+        """Scales maximum isometric forces by muscle group and side, from the full-strength values.
+
+        Raises:
+            SimError: unknown group, or a strength that is not a finite number from 0 to 2.
+        """
+        for group, value in strengths.items():
+            if not (np.isfinite(value) and 0.0 <= value <= 2.0):
+                raise SimError(f"strength of {group} must be between 0 and 2, got {value}")
+        force = self.default_force * np.array(strength_by_muscle(strengths, self.muscles))
+        count = len(self.muscles)
+        self.model.actuator_gainprm[:count, 2] = force
+        self.model.actuator_biasprm[:count, 2] = force
+
+
+def build_body(subject: Subject, device: DeviceDescription | None, physics_rate_hz: float,
+               visuals: bool = False) -> BodyModel:
+    """Builds the body of a subject, with the device strapped on where one is given.
+
+    Args:
+        physics_rate_hz: steps of the physics per second (Hz), 200 to 2,000.
+        visuals: keep bones and other shapes that only a viewer needs; without them a step is faster.
+
+    Raises:
+        SimError: a rate outside that range.
+    """
+    if not 200.0 <= physics_rate_hz <= 2000.0:
+        raise SimError(f"physics_rate_hz must be between 200 and 2000 Hz, got {physics_rate_hz}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")       # about names when attached specs are saved, which we never do
+        spec = myo_sim.load_spec("myolegs", build_kwargs={"postures": True})
+        _keep_only_sole_contacts(spec)
+        scale_spec(spec, subject)
+        for key in list(spec.keys):
+            spec.delete(key)
+        if device is not None:
+            add_exoskeleton(spec, device)
+        _add_sensors(spec, device)
+        spec.option.timestep = 1.0 / physics_rate_hz
+        spec.option.iterations = SOLVER_ITERATIONS
+        spec.compiler.discardvisual = not visuals
+        model = spec.compile()
+    return _index(model, subject, device)
+
+
+def _keep_only_sole_contacts(spec: mujoco.MjSpec) -> None:
+    # The model comes with other terrain and body-body contact pairs; walking needs sole against floor only,
+    # which halves the cost of a step.
+    for geom in list(spec.geoms):
+        if geom.name == FLOOR_GEOM:
+            geom.pos = [0.0, 0.0, 0.0]
+        elif SOLE_GEOM not in geom.name:
+            geom.contype = geom.conaffinity = 0
+    for pair in list(spec.pairs):
+        spec.delete(pair)
+
+
+def _add_sensors(spec: mujoco.MjSpec, device: DeviceDescription | None) -> None:
+    for side, foot in FOOT_BODIES.items():
+        spec.add_sensor(name=f"grf_{side}", type=mujoco.mjtSensor.mjSENS_CONTACT,
+                        objtype=mujoco.mjtObj.mjOBJ_XBODY, objname=foot, reftype=mujoco.mjtObj.mjOBJ_GEOM,
+                        refname=FLOOR_GEOM,
+                        intprm=[_CONTACT_FORCE_AND_POSITION, _CONTACT_REDUCE_NETFORCE, 1])
+    segment, position = (device.imu.segment, device.imu.position_m) if device else (PELVIS_BODY, (0, 0, 0))
+    # OpenSim segment axes are x forward, y up, z right; REP-145 wants x forward, y left, z up.
+    spec.body(segment).add_site(name=IMU_SITE, pos=position, quat=[np.sqrt(0.5), -np.sqrt(0.5), 0.0, 0.0])
+    for name, kind in (("imu_orientation", mujoco.mjtSensor.mjSENS_FRAMEQUAT),
+                       ("imu_gyro", mujoco.mjtSensor.mjSENS_GYRO),
+                       ("imu_accelerometer", mujoco.mjtSensor.mjSENS_ACCELEROMETER)):
+        spec.add_sensor(name=name, type=kind, objtype=mujoco.mjtObj.mjOBJ_SITE, objname=IMU_SITE)
+
+
+def _index(model: mujoco.MjModel, subject: Subject, device: DeviceDescription | None) -> BodyModel:
+    joint_ids = [model.joint(name).id for name in JOINTS]
+    muscles = tuple(model.actuator(i).name for i in range(model.nu)
+                    if model.actuator_dyntype[i] == mujoco.mjtDyn.mjDYN_MUSCLE)
+    exo_joints = device.joint_names if device else ()
+    data = mujoco.MjData(model)
+    body = BodyModel(
+        model=model, subject=subject, device=device, muscles=muscles,
+        joint_qpos=model.jnt_qposadr[joint_ids].astype(np.int64),
+        joint_dof=model.jnt_dofadr[joint_ids].astype(np.int64),
+        coupling=_coupling(model), exo_joints=exo_joints,
+        exo_actuators=np.array([model.actuator(exo_actuator_name(j)).id for j in exo_joints], dtype=np.int64),
+        exo_joint_index=np.array([JOINTS.index(j) for j in exo_joints], dtype=np.int64),
+        foot_sensor={side: int(model.sensor(f"grf_{side}").adr[0]) for side in SIDES},
+        sole_geoms=np.array([g for g in range(model.ngeom) if SOLE_GEOM in model.geom(g).name]),
+        imu_sensor={n: int(model.sensor(f"imu_{n}").adr[0]) for n in ("orientation", "gyro", "accelerometer")},
+        standing_qpos=data.qpos.copy(), default_force=model.actuator_gainprm[:len(muscles), 2].copy())
+    body.set_strengths(subject.strengths)
+    return body
+
+
+def _coupling(model: mujoco.MjModel) -> Coupling:
+    rows = []
+    for equality in range(model.neq):
+        if model.eq_type[equality] == mujoco.mjtEq.mjEQ_JOINT:
+            follower, leader = model.eq_obj1id[equality], model.eq_obj2id[equality]
+            rows.append((model.jnt_qposadr[follower], model.jnt_dofadr[follower],
+                         JOINTS.index(model.joint(leader).name), model.eq_data[equality, :5]))
+    qpos, dof, leader, polynomial = (np.array(column) for column in zip(*rows))
+    return Coupling(qpos.astype(np.int64), dof.astype(np.int64), leader.astype(np.int64),
+                    np.ascontiguousarray(polynomial, dtype=float))

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A batch of bodies that follow the reference gait with their muscles.
+
+The same class moves the one person in the simulator and the many in training, so that what was trained is what
+walks. One call of `coordinate_and_step` is one coordination period (10 ms): joint goals to torque, torque to
+excitations, excitations through MuJoCo's physics.
+"""
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+
+from exo_sim.body.coordination import Coordinator
+from exo_sim.body.model import SIDES, BodyModel
+from exo_sim.errors import SimError
+from exo_sim.gait.reference import JOINTS
+from exo_sim.human.observation import (COORDINATION_RATE_HZ, GRF_CLIP_BW, HUMAN_TERMS, LOOKAHEAD_STRIDE,
+                                       NOMINAL_SPEED_MPS, ROOT_HEIGHT_PER_LEG_LENGTH, joint_offsets)
+from exo_sim.human.reference_bank import ReferenceBank
+
+#: Activation of every muscle at reset: a person about to step is not slack.
+INITIAL_ACTIVATION = 0.05
+
+_SCALE = np.concatenate([np.full(term.size, term.scale, dtype=np.float32) for term in HUMAN_TERMS])
+
+
+class Walkers:
+    """n bodies of one model, each with its own commanded speed and gait phase.
+
+    Args:
+        body: compiled body and device.
+        count: number of bodies n.
+        physics_rate_hz: must be a multiple of the coordination rate.
+
+    Raises:
+        SimError: physics rate is not a multiple of the coordination rate.
+    """
+
+    def __init__(self, body: BodyModel, count: int):
+        self.body, self.count = body, count
+        self.substeps = round(1.0 / (body.model.opt.timestep * COORDINATION_RATE_HZ))
+        if abs(self.substeps * body.model.opt.timestep * COORDINATION_RATE_HZ - 1.0) > 1e-6:
+            raise SimError(f"the physics rate must be a multiple of {COORDINATION_RATE_HZ:g} Hz, "
+                           f"got {1.0 / body.model.opt.timestep:g} Hz")
+        self.reference = ReferenceBank(body.leg_length_m)
+        self.coordinator = Coordinator(body)
+        self.datas = [mujoco.MjData(body.model) for _ in range(count)]
+        self.phase = np.zeros(count)
+        self.speed_command = np.full(count, NOMINAL_SPEED_MPS)
+        self.wanted_torque = np.zeros((count, len(JOINTS)))
+        self._offsets = np.zeros((count, len(JOINTS)))
+        self._exo = np.zeros(len(JOINTS))
+        self._weight = body.total_mass * body.gravity
+        # views into the physics' own memory: gathering a batch costs one copy each
+        self._qpos = [data.qpos for data in self.datas]
+        self._qvel = [data.qvel for data in self.datas]
+        self._sensors = [data.sensordata for data in self.datas]
+        self._acts = [data.act for data in self.datas]
+
+    @property
+    def period_s(self) -> float:
+        """Coordination period (s)."""
+        return 1.0 / COORDINATION_RATE_HZ
+
+    def place(self, i: int, phase: float, speed: float) -> None:
+        """Puts body i on the floor in the reference pose of a phase, moving at that speed (m/s)."""
+        body, data = self.body, self.datas[i]
+        mujoco.mj_resetData(body.model, data)
+        at_speed, at_phase = np.array([speed]), np.array([phase])
+        angles = self.reference.angles(at_speed, at_phase)[0]
+        rates = self.reference.rates(at_speed, at_phase)[0]
+        coupling = body.coupling
+        data.qpos[:] = body.standing_qpos
+        data.qpos[body.joint_qpos], data.qvel[body.joint_dof] = angles, rates
+        data.qpos[coupling.qpos] = coupling.positions(angles)
+        data.qvel[coupling.dof] = coupling.slopes(angles) * rates[coupling.leader]
+        data.qvel[1] = -speed                                  # MyoLegs walks along -y
+        data.act[:len(body.muscles)] = INITIAL_ACTIVATION
+        mujoco.mj_forward(body.model, data)
+        data.qpos[2] -= self._lowest_sole_point(data)
+        mujoco.mj_forward(body.model, data)
+        self.phase[i], self.speed_command[i] = phase, speed
+        self._offsets[i] = 0.0
+
+    def _lowest_sole_point(self, data: mujoco.MjData) -> float:
+        """Height (m) of the lowest point of both soles above the floor."""
+        model = self.body.model
+        lowest = np.inf
+        for geom in self.body.sole_geoms:
+            axes, size = data.geom_xmat[geom].reshape(3, 3), model.geom_size[geom]
+            if model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_CAPSULE:
+                reach = size[0] + size[1] * abs(axes[2, 2])
+            else:                                              # ellipsoid
+                reach = float(np.linalg.norm(axes[2] * size))
+            lowest = min(lowest, data.geom_xpos[geom][2] - reach)
+        return float(lowest)
+
+    def set_action(self, action: np.ndarray) -> None:
+        """Takes the policy's actions (n, 14), which hold until the next call."""
+        self._offsets = joint_offsets(action)
+
+    def coordinate_and_step(self) -> None:
+        """One coordination period for every body; device torques are those in MjData.ctrl."""
+        stride_time = self.reference.stride_time(self.speed_command)
+        self.phase = self.phase + self.period_s / stride_time
+        goal = self.reference.angles(self.speed_command, self.phase) + self._offsets
+        rate = self.reference.rates(self.speed_command, self.phase)
+        body, exo, model = self.body, self._exo, self.body.model
+        feedforward = self.reference.moments(self.speed_command, self.phase) * body.body_mass
+        for i, data in enumerate(self.datas):
+            if len(body.exo_actuators):
+                exo[body.exo_joint_index] = data.actuator_force[body.exo_actuators]
+            self.coordinator.excite(data, goal[i], rate[i], feedforward[i], exo, self.wanted_torque[i])
+            mujoco.mj_step(model, data, self.substeps)
+
+    def mean_squared_activation(self) -> np.ndarray:
+        """Effort (n,): mean of squared muscle activation."""
+        activation = np.stack(self._acts)[:, :len(self.body.muscles)]
+        return (activation ** 2).mean(axis=1)
+
+    def state(self) -> "WalkerState":
+        """Gathers what observation, reward and measurement need from every body."""
+        return WalkerState(self)
+
+    def observe(self, state: "WalkerState | None" = None) -> np.ndarray:
+        """Observation (n, OBSERVATION_SIZE), float32, in the order and scale of HUMAN_TERMS."""
+        s = state or self.state()
+        goal = self.reference.angles(self.speed_command, self.phase)
+        ahead = self.reference.angles(self.speed_command, self.phase + LOOKAHEAD_STRIDE)
+        angle = 2.0 * np.pi * self.phase
+        columns = (s.joint_angle, s.joint_rate, goal - s.joint_angle, ahead - s.joint_angle, s.up, s.velocity,
+                   s.angular_velocity, s.heading[:, None],
+                   (s.height - ROOT_HEIGHT_PER_LEG_LENGTH * self.body.leg_length_m)[:, None],
+                   np.stack([np.sin(angle), np.cos(angle)], axis=1),
+                   np.minimum(s.vertical_grf, GRF_CLIP_BW),
+                   (self.speed_command - NOMINAL_SPEED_MPS)[:, None])
+        return np.concatenate(columns, axis=1, dtype=np.float32) * _SCALE
+
+
+class WalkerState:
+    """State of n bodies. Vectors in REP-103 axes: forward, left, up; forward is the walking direction.
+
+    Attributes:
+        joint_angle, joint_rate: (n, 14) rad, rad/s, order of JOINTS.
+        up: (n, 3) world's up direction in the body's axes.
+        velocity: (n, 3) m/s, root, in axes turned with the heading.
+        angular_velocity: (n, 3) rad/s, body axes (roll, pitch, yaw rate).
+        heading: (n,) rad, + to the left.
+        height: (n,) m, root above the floor.
+        vertical_grf: (n, 2) body weights, right and left.
+        activation: (n, 80).
+    """
+
+    def __init__(self, walkers: Walkers):
+        body = walkers.body
+        qpos, qvel = np.stack(walkers._qpos), np.stack(walkers._qvel)
+        self.joint_angle, self.joint_rate = qpos[:, body.joint_qpos], qvel[:, body.joint_dof]
+        w, x, y, z = qpos[:, 3:7].T
+        # rows of the rotation matrix: world's up in MyoLegs body axes, then turned to forward = -y, left = x
+        up_x, up_y, up_z = 2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)
+        self.up = np.stack([-up_y, up_x, up_z], axis=1)
+        self.heading = np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
+        cos, sin = np.cos(self.heading), np.sin(self.heading)
+        along_x, along_y = cos * qvel[:, 0] + sin * qvel[:, 1], -sin * qvel[:, 0] + cos * qvel[:, 1]
+        self.velocity = np.stack([-along_y, along_x, qvel[:, 2]], axis=1)
+        self.angular_velocity = np.stack([-qvel[:, 4], qvel[:, 3], qvel[:, 5]], axis=1)
+        self.height = qpos[:, 2]
+        sensors = np.stack(walkers._sensors)
+        # the sensor gives the force of the foot on the floor, in world axes
+        self.vertical_grf = np.stack([-sensors[:, body.foot_sensor[side] + 2] for side in SIDES], axis=1) \
+            / walkers._weight
+        self.activation = np.stack(walkers._acts)[:, :len(body.muscles)]

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Assistance of random strength during training, so that the human walks with and without it."""
+from __future__ import annotations
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+from exo_sim.body.model import BodyModel
+from exo_sim.gait.reference import JOINTS, LEG_JOINTS
+from exo_sim.human.walkers import Walkers
+
+#: Share of episodes with any assistance.
+ASSISTED_SHARE = 0.7
+#: Standard deviation of the assistance's timing (share of a stride): controllers are not exact.
+TIMING_SD_STRIDE = 0.02
+_NODES = 200
+
+# Profiles validated on people, share of stride from heel strike and share of the peak, MyoLegs sign.
+# Ankle: Zhang et al. 2017; hip: Franks et al. 2021.
+_ANKLE = ([0.0, 0.267, 0.529, 0.627, 1.0], [0.0, 0.0, -1.0, 0.0, 0.0])
+_HIP = ([-0.094, -0.062, 0.102, 0.318, 0.334, 0.659, 0.906, 0.938], [0.0, 0.0, -1.0, 0.0, 0.0, 1.0, 0.0, 0.0])
+
+
+def _profile(joint: str) -> np.ndarray:
+    """Torque over the stride (NODES,) as a share of the peak; zero for joints without a validated profile."""
+    phase = np.arange(_NODES) / _NODES
+    if joint.startswith("ankle_angle"):
+        return PchipInterpolator(*_ANKLE)(phase)
+    if joint.startswith("hip_flexion"):
+        return PchipInterpolator(*_HIP)(np.where(phase > 0.938, phase - 1.0, phase))
+    return np.zeros(_NODES)
+
+
+class RandomAssistance:
+    """Writes device torques into the bodies' controls, following each body's own reference phase.
+
+    Attributes:
+        level: largest share of the device's limits that is drawn, 0 to 1.
+    """
+
+    def __init__(self, body: BodyModel, count: int, random: np.random.Generator):
+        self.level = 0.0
+        self._random = random
+        joints = body.exo_joints
+        self._profiles = np.stack([_profile(joint) for joint in joints]) if joints else np.zeros((0, _NODES))
+        left = np.array([JOINTS.index(joint) >= len(LEG_JOINTS) for joint in joints], dtype=float)
+        self._shift = 0.5 * left
+        self._limits = np.array(body.device.torque_limits(body.body_mass)) if joints else np.zeros(0)
+        self._kinds = np.array([joint.rsplit("_", 1)[0] for joint in joints])
+        self._amplitude = np.zeros((count, len(joints)))
+        self._timing = np.zeros(count)
+
+    def draw(self, i: int) -> None:
+        """New strength and timing for body i; both sides of a joint get the same."""
+        assisted = self._random.random() < ASSISTED_SHARE
+        for kind in np.unique(self._kinds):
+            share = self._random.uniform(0.0, self.level) if assisted else 0.0
+            self._amplitude[i, self._kinds == kind] = share * self._limits[self._kinds == kind]
+        self._timing[i] = self._random.normal(0.0, TIMING_SD_STRIDE)
+
+    def apply(self, walkers: Walkers) -> None:
+        """Sets every body's device torque for the coming coordination period."""
+        if len(self._limits) == 0:
+            return
+        phase = (walkers.phase + self._timing)[:, None] + self._shift
+        node = ((phase - np.floor(phase)) * _NODES).astype(int) % _NODES
+        torque = self._amplitude * self._profiles[np.arange(len(self._limits)), node]
+        actuators = walkers.body.exo_actuators
+        for data, row in zip(walkers.datas, torque):
+            data.ctrl[actuators] = row

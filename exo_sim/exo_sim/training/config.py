@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of the human's training, checked; the defaults are in human.yaml beside this file."""
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from exo_policy.training.config import PpoConfig
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from exo_sim.errors import SimError
+
+Weight = Annotated[float, Field(ge=0.0, le=10.0)]
+Speed = Annotated[float, Field(ge=0.5, le=2.0)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RewardConfig(_Model):
+    """Weights of the reward's terms; the positive ones are each at most their weight per step."""
+
+    pose: Weight                  #: weighted joint angle error, exp(-pose_width e^2)
+    pose_width: Annotated[float, Field(gt=0)]
+    pose_fine: Weight             #: the same, narrower: it counts once walking works
+    pose_fine_width: Annotated[float, Field(gt=0)]
+    rate: Weight                  #: joint rates
+    velocity: Weight              #: walking speed and no sideways drift
+    upright: Weight               #: trunk upright, heading kept
+    effort: Weight                #: low mean squared activation
+    action: Weight                #: penalty on squared action
+    impact: Weight                #: penalty on vertical force beyond impact_threshold_bw, per body weight
+    impact_threshold_bw: Annotated[float, Field(gt=0)]
+
+
+class TerminationConfig(_Model):
+    """An episode ends with a fall, or when the body has lost the reference."""
+
+    min_height_share: Annotated[float, Field(gt=0, lt=1)]     #: of standing height
+    min_up: Annotated[float, Field(gt=0, lt=1)]               #: cosine of the trunk's tilt
+    max_heading_rad: Annotated[float, Field(gt=0)]
+    max_pose_error: Annotated[float, Field(gt=0)]             #: weighted squared angle error, rad^2
+
+
+class CurriculumStage(_Model):
+    """Holds once episodes have lasted `after_episode_s` on average."""
+
+    after_episode_s: Annotated[float, Field(ge=0)]
+    speed_range_mps: tuple[Speed, Speed]
+    assistance: Annotated[float, Field(ge=0, le=1)]           #: largest share of the device's torque limits
+
+
+class HumanTrainingConfig(_Model):
+    """Everything that decides a training of the human."""
+
+    envs_per_worker: Annotated[int, Field(ge=1)]
+    workers: Annotated[int, Field(ge=1)]
+    physics_rate_hz: Annotated[float, Field(ge=200, le=2000)]
+    episode_s: Annotated[float, Field(gt=1)]
+    samples: Annotated[int, Field(ge=1)]
+    #: Joints' weights in pose and rate error, order of LEG_JOINTS.
+    joint_weights: tuple[Weight, Weight, Weight, Weight, Weight, Weight, Weight]
+    #: Every how many seconds on average the commanded speed changes within an episode.
+    speed_change_s: Annotated[float, Field(gt=0)]
+    speed_ramp_mps2: Annotated[float, Field(gt=0)]
+    #: Devices worn, by worker in turn: a path, or none for no device.
+    devices: tuple[str, ...]
+    reward: RewardConfig
+    termination: TerminationConfig
+    curriculum: tuple[CurriculumStage, ...]
+    ppo: PpoConfig = PpoConfig()
+
+
+def load_training_config(path: str | Path | None) -> HumanTrainingConfig:
+    """Reads a training configuration; fields that it leaves out keep the shipped defaults.
+
+    Raises:
+        SimError: unreadable, an unknown field or a value out of range; says which.
+    """
+    default = yaml.safe_load((resources.files(__package__) / "human.yaml").read_text(encoding="utf-8"))
+    changes: dict = {}
+    if path:
+        try:
+            changes = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+        except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+            raise SimError(f"{path}: cannot read the training configuration: "
+                           f"{' '.join(str(error).split())}") from error
+    try:
+        return HumanTrainingConfig.model_validate(_merged(default, changes))
+    except (ValidationError, TypeError) as error:
+        detail = error.errors(include_url=False)[0] if isinstance(error, ValidationError) else None
+        text = f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" if detail else str(error)
+        raise SimError(f"{path or 'human.yaml'}: {text}") from error
+
+
+def _merged(base: dict, changes: dict) -> dict:
+    result = dict(base)
+    for key, value in changes.items():
+        result[key] = _merged(base[key], value) if isinstance(value, dict) and key in base else value
+    return result

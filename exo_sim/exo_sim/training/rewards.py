@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reward and end of an episode for a human that imitates the reference gait."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from exo_sim.human.observation import ROOT_HEIGHT_PER_LEG_LENGTH
+from exo_sim.human.walkers import Walkers, WalkerState
+from exo_sim.training.config import HumanTrainingConfig
+
+#: Widths of the exponential terms: at 1/sqrt(width) the term has fallen to 1/e.
+RATE_WIDTH = 0.06            # 1/(rad/s)^2
+VELOCITY_WIDTH = 6.0         # 1/(m/s)^2
+UPRIGHT_WIDTH = 10.0
+EFFORT_WIDTH = 14.0          # of mean squared activation
+#: Heading error and angular rate against tilt in the upright term.
+HEADING_SHARE = 0.5
+ANGULAR_RATE_SHARE = 0.02    # (s/rad)^2
+
+
+@dataclass
+class Judgement:
+    """Reward (n,), fall or loss of the reference (n,), and means for the log."""
+
+    reward: np.ndarray
+    failed: np.ndarray
+    metrics: dict[str, float]
+
+
+def judge(config: HumanTrainingConfig, walkers: Walkers, state: WalkerState, action: np.ndarray,
+          effort: np.ndarray) -> Judgement:
+    """Reward of the step that led to `state`.
+
+    Args:
+        action: (n, 14) as given by the policy.
+        effort: (n,) mean squared activation over the step.
+    """
+    terms, end = config.reward, config.termination
+    weight = np.tile(config.joint_weights, 2)
+    weight = weight / weight.sum()
+    goal = walkers.reference.angles(walkers.speed_command, walkers.phase)
+    goal_rate = walkers.reference.rates(walkers.speed_command, walkers.phase)
+    pose = ((goal - state.joint_angle) ** 2 * weight).sum(axis=1)
+    rate = ((goal_rate - state.joint_rate) ** 2 * weight).sum(axis=1)
+    drift = (state.velocity[:, 0] - walkers.speed_command) ** 2 + state.velocity[:, 1] ** 2
+    lean = (1.0 - state.up[:, 2]) + HEADING_SHARE * state.heading ** 2 \
+        + ANGULAR_RATE_SHARE * (state.angular_velocity ** 2).sum(axis=1)
+    impact = np.maximum(state.vertical_grf - terms.impact_threshold_bw, 0.0).sum(axis=1)
+    reward = (terms.pose * np.exp(-terms.pose_width * pose)
+              + terms.pose_fine * np.exp(-terms.pose_fine_width * pose)
+              + terms.rate * np.exp(-RATE_WIDTH * rate)
+              + terms.velocity * np.exp(-VELOCITY_WIDTH * drift)
+              + terms.upright * np.exp(-UPRIGHT_WIDTH * lean)
+              + terms.effort * np.exp(-EFFORT_WIDTH * effort)
+              - terms.action * (action ** 2).mean(axis=1)
+              - terms.impact * np.minimum(impact, 1.0))
+    standing = ROOT_HEIGHT_PER_LEG_LENGTH * walkers.body.leg_length_m
+    failed = ((state.height < end.min_height_share * standing) | (state.up[:, 2] < end.min_up)
+              | (np.abs(state.heading) > end.max_heading_rad) | (pose > end.max_pose_error)
+              | ~np.isfinite(pose + rate))
+    metrics = {"pose_error_deg": float(np.rad2deg(np.sqrt(np.nanmean(pose)))),
+               "speed_error_mps": float(np.nanmean(np.abs(state.velocity[:, 0] - walkers.speed_command))),
+               "effort": float(np.nanmean(effort)), "impact": float(np.nanmean(impact))}
+    return Judgement(np.where(np.isfinite(reward), reward, 0.0).astype(np.float32), failed, metrics)
