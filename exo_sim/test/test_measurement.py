@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from exo_sim.measurement import (Figure, MeasurementError, git_revision, mean_interval, missed, share_interval,
-                                 write_json, write_run_record, write_summary)
+from exo_sim.measurement import (Figure, MeasurementError, git_revision, mean_interval, missed,
+                                 share_interval, write_json, write_run_record, write_summary)
 
 
 @pytest.mark.parametrize("limits, value, target, met", [
@@ -114,6 +115,7 @@ def test_summary_without_permission(tmp_path):
         write_json(tmp_path / "summary.json", {})
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 def test_git_revision(tmp_path):
     def git(*arguments):
         return subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], cwd=tmp_path,

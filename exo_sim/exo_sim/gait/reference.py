@@ -25,11 +25,11 @@ HARMONICS = 6
 # MyoLegs carries its trunk rigidly on the pelvis. A pelvis that follows the measured anterior tilt would
 # make the whole trunk lean, so the model's pelvis stays upright and the mean tilt is taken off the hip
 # angle: the thigh has the same direction in space as in the data.
-# The hip is then flexed by this much more (1.1 degrees, inside the 1.4 to 3.4 degrees by which laboratories
-# disagree in offset): the foot lands a little further ahead, which keeps the trunk from falling forward.
+# The hip is then flexed by this much more: chosen by hand with the first walker, 1.1 degrees, inside the 1.4
+# to 3.4 degrees by which laboratories disagree in offset. The feet land a little further ahead of the trunk.
 HIP_FLEXION_OFFSET_RAD = 0.02
-# Mean hip adduction of the data is nearly zero (a child's narrow base); 1.1 degrees of abduction each side
-# set the feet about 4 cm further apart, closer to an adult's step width, and keep the shanks from touching.
+# Chosen by hand as well: the mean hip adduction of the data is nearly zero (a child's narrow base); 1.1
+# degrees of abduction on each side set the feet about 4 cm further apart.
 HIP_ADDUCTION_OFFSET_RAD = -0.02
 # MyoLegs' knee ends at 0 rad, full extension. The reference keeps this distance from the stop, because
 # tracking a target on the stop wins nothing and presses the joint into its limit.
@@ -64,8 +64,8 @@ class ReferenceGait:
     """
 
     def __init__(self, speed_mps: float, leg_length_m: float = 0.9):
-        speed, leg = _checked("speed_mps", speed_mps, SPEED_RANGE_MPS), \
-            _checked("leg_length_m", leg_length_m, LEG_LENGTH_RANGE_M)
+        speed = checked_range("speed_mps", speed_mps, SPEED_RANGE_MPS)
+        leg = checked_range("leg_length_m", leg_length_m, LEG_LENGTH_RANGE_M)
         table = _table()
         vn = float(np.clip(speed / np.sqrt(GRAVITY_M_S2 * leg), *table["normalised_speed_range"]))
         self.speed_mps = speed
@@ -98,13 +98,14 @@ class ReferenceGait:
         return _interpolate(self._velocities, phase)
 
 
-def _checked(name: str, value: float, allowed: tuple[float, float]) -> float:
+def checked_range(name: str, value: float, allowed: tuple[float, float]) -> float:
+    """``value`` as a float within ``allowed``; GaitError with the argument's name otherwise, also for NaN."""
     try:
         number = float(value)
     except (TypeError, ValueError):
         raise GaitError(f"{name} must be a number between {allowed[0]} and {allowed[1]}, "
                         f"got {value!r}") from None
-    if not allowed[0] <= number <= allowed[1]:     # false for NaN as well
+    if not allowed[0] <= number <= allowed[1]:
         raise GaitError(f"{name} must be between {allowed[0]} and {allowed[1]}, got {number}")
     return number
 

@@ -30,7 +30,7 @@ def write_summary(path: str | Path, figures: Sequence[Figure], config: Mapping[s
     Args:
         path: the file, or an existing folder that gets a ``summary.json``.
         figures: in the order in which they are to be read; names must be unique.
-        config: the full configuration of the run; dataclasses, pydantic models, numpy values and paths allowed.
+        config: the full configuration of the run; may hold dataclasses, pydantic models, numpy values, paths.
         seed: the seed of the run, None for a run without randomness.
         extra: further deterministic entries at the top level, for example {"command": "exo evaluate human"}.
 
@@ -58,8 +58,9 @@ def write_run_record(path: str | Path, wall_time_s: float, extra: Mapping[str, A
 
     ``path`` is the file or an existing folder. Raises MeasurementError when it cannot be written.
     """
-    record = {"finished": datetime.now(timezone.utc).isoformat(timespec="seconds"), "wall_time_s": wall_time_s,
-              "platform": platform.platform(), "cpu_count": os.cpu_count()}
+    finished = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    record = {"finished": finished, "wall_time_s": wall_time_s, "platform": platform.platform(),
+              "cpu_count": os.cpu_count()}
     return write_json(_file(path, "run.json"), {**record, **(extra or {})})
 
 

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The figures of one stride of one side; the fields are those of exo_msgs/Stride."""
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from exo_sim.gait.layout import SampleLayout
+
+MINIMUM_SPEED_MPS = 0.1     # cost of transport has no meaning for a body that stands
+
+
+@dataclass(frozen=True)
+class StrideMetrics:
+    """One stride: from a heel strike of this side's foot to its next one. NaN where a signal is not there.
+
+    Attributes:
+        side: "r" or "l".
+        index: strides of this side since the last restart, the first is 0.
+        start, end: heel strikes that open and close the stride, s.
+        duration: s.
+        stance_percent: part of the stride with this foot on the ground, percent.
+        stride_length: way of this foot along x, m.
+        step_length: this foot ahead of the other one along x at the closing heel strike, m.
+        step_width: left foot to the left of the right one along y at the closing heel strike, m; negative
+            when the feet cross.
+        speed: stride_length over duration, m/s.
+        cadence: 120 / duration, steps/min.
+        joint_names, angle_min, angle_max: this side's joints and their extreme angles, rad, MyoLegs signs.
+        metabolic_power_per_mass: gross, Bhargava 2004, mean over the stride, W/kg.
+        metabolic_power_umberger_per_mass: the same after Umberger 2010, W/kg.
+        metabolic_cost: metabolic_power_per_mass over speed, J/kg/m; NaN below 0.1 m/s.
+        exo_positive_work, exo_negative_work: of this side's driven joints, J/kg; negative work is <= 0.
+        exo_joint_names, exo_torque_peak: this side's driven joints and largest absolute torque, Nm/kg.
+        symmetry_step_length, symmetry_stance_time: symmetry index with the other side's latest stride,
+            percent.
+    """
+
+    side: str
+    index: int
+    start: float
+    end: float
+    duration: float
+    stance_percent: float
+    stride_length: float
+    step_length: float
+    step_width: float
+    speed: float
+    cadence: float
+    joint_names: tuple[str, ...]
+    angle_min: np.ndarray
+    angle_max: np.ndarray
+    metabolic_power_per_mass: float
+    metabolic_power_umberger_per_mass: float
+    metabolic_cost: float
+    exo_positive_work: float
+    exo_negative_work: float
+    exo_joint_names: tuple[str, ...]
+    exo_torque_peak: np.ndarray
+    symmetry_step_length: float = math.nan
+    symmetry_stance_time: float = math.nan
+
+    @property
+    def stance_time(self) -> float:
+        """Time with this foot on the ground, s."""
+        return self.stance_percent / 100.0 * self.duration
+
+    def scalars(self) -> dict[str, float]:
+        """All single-number figures by name; angles in rad and torques in Nm/kg by joint."""
+        values = {name: getattr(self, name) for name in SCALARS}
+        values["stance_time"] = self.stance_time
+        for joint, low, high in zip(self.joint_names, self.angle_min, self.angle_max):
+            values[f"{joint[:-2]}_min"], values[f"{joint[:-2]}_max"] = float(low), float(high)
+            values[f"{joint[:-2]}_range"] = float(high - low)
+        for joint, peak in zip(self.exo_joint_names, self.exo_torque_peak):
+            values[f"exo_torque_peak_{joint[:-2]}"] = float(peak)
+        return values
+
+
+SCALARS = ("duration", "stance_percent", "stride_length", "step_length", "step_width", "speed", "cadence",
+           "metabolic_power_per_mass", "metabolic_power_umberger_per_mass", "metabolic_cost",
+           "exo_positive_work", "exo_negative_work", "symmetry_step_length", "symmetry_stance_time")
+
+
+def measure_stride(layout: SampleLayout, side: str, index: int, times: np.ndarray, rows: np.ndarray,
+                   toe_off: float | None, body_mass: float) -> StrideMetrics:
+    """Figures of one stride, symmetry left at NaN.
+
+    Args:
+        layout: the columns of ``rows``.
+        side: "r" or "l".
+        index: number of the stride.
+        times: (n,) s, first and last are the heel strikes.
+        rows: (n, len(layout)) packed samples at ``times``.
+        toe_off: time of toe off, s, None when it was not seen.
+        body_mass: kg.
+    """
+    start, end = float(times[0]), float(times[-1])
+    duration = end - start
+    other = "l" if side == "r" else "r"
+
+    def mean(column):
+        return float(np.trapezoid(rows[:, layout.index(column)], times)) / duration / body_mass
+
+    def place(foot, axis, row=-1):
+        return float(rows[row, layout.index("foot", foot, axis)])
+
+    stride_length = place(side, 0) - place(side, 0, 0)
+    speed = stride_length / duration
+    power = mean("metabolic_power")
+    joints = tuple(name for name in layout.names["joint_angle"] if name.endswith(f"_{side}"))
+    angles = rows[:, [layout.index("joint_angle", name) for name in joints]]
+    exo_joints = tuple(name for name in layout.names["exo_torque"] if name.endswith(f"_{side}"))
+    torque = rows[:, [layout.index("exo_torque", name) for name in exo_joints]] / body_mass
+    positive, negative = _work(layout, exo_joints, torque, times, rows)
+    return StrideMetrics(
+        side=side, index=index, start=start, end=end, duration=duration,
+        stance_percent=math.nan if toe_off is None else 100.0 * (toe_off - start) / duration,
+        stride_length=stride_length, step_length=place(side, 0) - place(other, 0),
+        step_width=place("l", 1) - place("r", 1), speed=speed, cadence=120.0 / duration,
+        joint_names=joints, angle_min=angles.min(axis=0), angle_max=angles.max(axis=0),
+        metabolic_power_per_mass=power, metabolic_power_umberger_per_mass=mean("metabolic_power_umberger"),
+        metabolic_cost=power / speed if speed > MINIMUM_SPEED_MPS else math.nan,
+        exo_positive_work=positive, exo_negative_work=negative, exo_joint_names=exo_joints,
+        exo_torque_peak=np.abs(torque).max(axis=0))
+
+
+def _work(layout: SampleLayout, joints: tuple[str, ...], torque: np.ndarray, times: np.ndarray,
+          rows: np.ndarray) -> tuple[float, float]:
+    """Positive and negative work, J/kg, of torques (n, J) Nm/kg; NaN when a joint's rate was not given."""
+    if any(("joint_velocity", name) not in layout for name in joints):
+        return math.nan, math.nan
+    power = torque * rows[:, [layout.index("joint_velocity", name) for name in joints]]
+    return (float(np.trapezoid(np.maximum(power, 0.0), times, axis=0).sum()),
+            float(np.trapezoid(np.minimum(power, 0.0), times, axis=0).sum()))
