@@ -2,8 +2,8 @@
 """How close an assistance torque profile is to a validated one.
 
 Correlation alone is weak: a plain cosine scores 0.95 against the hip profile, and a shift of 3 % of the
-stride leaves 0.93 (ankle) and 0.97 (hip). So timing, size and lag are scored beside it, and the same figures for the
-best-fitting cosine tell how much shape there is to score.
+stride leaves 0.93 (ankle) and 0.97 (hip). So timing, size and lag are scored beside it, and the same figures
+for the best-fitting cosine tell how much shape there is to score.
 """
 from __future__ import annotations
 

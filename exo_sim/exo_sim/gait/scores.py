@@ -120,7 +120,8 @@ def vertical_force_peaks(force: np.ndarray) -> tuple[float, float, float]:
     """First peak, valley and second peak of a vertical ground reaction force (n,) over the stride.
 
     The peaks are the highest points before and after midstance, the lowest point between the first and the
-    last local maximum of what exceeds half the highest force. NaN for the valley and second peak when there is one hump only.
+    last local maximum of what exceeds half the highest force. NaN for the valley and the second peak when
+    there is one hump only.
 
     Raises:
         GaitError: fewer than three points or values not finite.
