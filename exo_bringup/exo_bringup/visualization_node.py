@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Publishes what RViz shows: /tf, /tf_static, robot_description and human/markers."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import rclpy
+from exo_device.description import load_device
+from exo_msgs.msg import HumanState
+from exo_sim.body.model import build_body
+from exo_sim.body.subject import load_subject
+from geometry_msgs.msg import PoseStamped, TransformStamped
+from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+from tf2_msgs.msg import TFMessage
+from visualization_msgs.msg import MarkerArray
+
+from exo_bringup.body_pose import BodyPose
+from exo_bringup.markers import BASE_LINK, ODOM, MarkerBuilder
+from exo_bringup.robot_state import RobotState, Transform
+from exo_bringup.urdf_export import ANY_PHYSICS_RATE_HZ, urdf_text
+
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+LATEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+#: Queue of /tf as tf2's broadcaster has it.
+TF_DEPTH = 100
+
+
+class VisualizationNode(Node):
+    """Follows the simulator's joint_states, sim/root_pose and human/state."""
+
+    def __init__(self):
+        super().__init__("visualization_node")
+        subject = self._text_parameter("subject", "subject YAML; empty for the default subject")
+        device_file = self._text_parameter("device_config", "device YAML; empty for none")
+        self.declare_parameter("marker_rate_hz", 10.0, ParameterDescriptor(
+            description="muscles and arrows (Hz, ROS time); 0 for none", read_only=True,
+            floating_point_range=[FloatingPointRange(from_value=0.0, to_value=50.0)]))
+        rate = self.get_parameter("marker_rate_hz").value
+        self._marker_period_ns = int(1e9 / rate) if rate > 0.0 else None
+        self._next_marker_ns = 0
+
+        device = load_device(device_file) if device_file else None
+        wearer = load_subject(subject)
+        body = build_body(wearer, device, ANY_PHYSICS_RATE_HZ)
+        efforts = {name: joint.torque_limit(wearer.mass_kg) for name, joint in (device.joints if device else {}).items()}
+        description = urdf_text(body.model, efforts=efforts)
+        self._state = RobotState(description)
+        self._pose = BodyPose(body)
+        self._axes = {joint: self._pose.joint_axis(joint) for joint in body.exo_joints}
+        self._builder = MarkerBuilder()
+        self._human: HumanState | None = None
+        self._torques: dict[str, float] = {}
+
+        self._tf = self.create_publisher(TFMessage, "/tf", TF_DEPTH)
+        self._markers = self.create_publisher(MarkerArray, "human/markers", LATEST)
+        static = self.create_publisher(TFMessage, "/tf_static", LATCHED)
+        self.create_publisher(String, "robot_description", LATCHED).publish(String(data=description))
+        now = self.get_clock().now().to_msg()
+        static.publish(TFMessage(transforms=[_stamped(item, now) for item in self._state.static_transforms()]))
+        self.create_subscription(JointState, "joint_states", self._on_joints, LATEST)
+        self.create_subscription(JointState, "exo/joint_states", self._on_device, LATEST)
+        self.create_subscription(HumanState, "human/state", self._on_human, LATEST)
+        self.create_subscription(PoseStamped, "sim/root_pose", self._on_root, LATEST)
+
+    def _text_parameter(self, name: str, description: str) -> str:
+        return self.declare_parameter(name, "", ParameterDescriptor(description=description, read_only=True)).value
+
+    def _on_joints(self, message: JointState) -> None:
+        self._pose.set_positions(dict(zip(message.name, message.position)))
+
+    def _on_device(self, message: JointState) -> None:
+        self._torques = dict(zip(message.name, message.effort))
+
+    def _on_human(self, message: HumanState) -> None:
+        self._human = message
+
+    def _on_root(self, message: PoseStamped) -> None:
+        stamp = message.header.stamp
+        place, turn = message.pose.position, message.pose.orientation
+        root = Transform(ODOM, BASE_LINK, np.array([place.x, place.y, place.z]),
+                         np.array([turn.x, turn.y, turn.z, turn.w]))
+        moved = self._state.transforms(self._pose.positions())
+        self._tf.publish(TFMessage(transforms=[_stamped(item, stamp) for item in (root, *moved)]))
+        now_ns = stamp.sec * 10 ** 9 + stamp.nanosec
+        if self._marker_period_ns is not None and not self._next_marker_ns - self._marker_period_ns <= now_ns \
+                < self._next_marker_ns:
+            self._next_marker_ns = now_ns + self._marker_period_ns
+            self._publish_markers(stamp)
+
+    def _publish_markers(self, stamp) -> None:
+        human = self._human
+        activation = dict(zip(human.muscle_names, human.activation)) if human else {}
+        self._builder.muscles(self._pose.muscle_paths(), activation, stamp)
+        if human is not None:
+            for identity, (at, force) in enumerate(((human.cop_r, human.grf_r), (human.cop_l, human.grf_l))):
+                self._builder.force(identity, np.array([at.x, at.y, at.z]), np.array([force.x, force.y, force.z]),
+                                    stamp)
+        for identity, (joint, (link, axis)) in enumerate(self._axes.items()):
+            self._builder.torque(identity, link, axis, self._torques.get(joint, 0.0), stamp)
+        self._markers.publish(self._builder.array)
+
+
+def _stamped(item: Transform, stamp) -> TransformStamped:
+    message = TransformStamped(child_frame_id=item.child)
+    message.header.stamp = stamp
+    message.header.frame_id = item.parent
+    place, turn = message.transform.translation, message.transform.rotation
+    place.x, place.y, place.z = item.position.tolist()
+    turn.x, turn.y, turn.z, turn.w = item.quaternion.tolist()
+    return message
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point. Returns the exit code: 0 after SIGINT or SIGTERM."""
+    rclpy.init(args=arguments)
+    node = None
+    try:
+        node = VisualizationNode()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except ValueError as error:
+        print(f"visualization_node: {error}", file=sys.stderr)
+        return 1
+    finally:
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
