@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Gait phase from what a device senses: joint angles and velocities, and whether the pelvis moves.
+
+Causal and of constant cost per sample. Works for any set of sagittal hip, knee and ankle joints on one side or
+two; see :mod:`exo_policy.phase_filter` for the filter and its sources.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Sequence
+
+import numpy as np
+
+from exo_policy.gait_template import GRAVITY_M_S2, GaitTemplate, speed_range, stride_rate_hz, template_joints
+from exo_policy.joints import JointNameError, check_joint_names, split_joint
+from exo_policy.phase_filter import ASYMMETRY, PHASE, RATE, SPEED, PhaseFilterBank, PhaseFilterTuning
+
+MEMBERS = 8
+"""Filters in the bank: an eighth of a stride apart, half the width that one filter converges from."""
+
+MAXIMUM_GAP_S = 0.25
+"""A longer gap between samples starts the search anew: at 2 m/s it is a third of a stride."""
+
+MERGED_PHASE = 0.06
+"""Filters closer than this (share of a stride) have found the same phase; one of them is sent elsewhere."""
+
+
+@dataclass(frozen=True)
+class ConfidenceTuning:
+    """When to believe the phase. Each (low, high) pair maps a figure to 0..1; the product is the confidence.
+
+    ``motion``: root mean square joint velocity over that of the slowest gait in the table, each sample counted
+    up to 1, so that a sudden stop is seen within half a second; walking keeps it above 0.43.
+    ``fit``: share of the signals' variance that the average gait, shifted and stretched, explains.
+    ``pelvis_m_s2``: root mean square deviation of the specific force from gravity (walking at 0.75 m/s: 0.5).
+    ``strides``: strides followed without a jump; OpenExo too gives no torque before a full stride was seen.
+    """
+
+    motion: tuple[float, float] = (0.25, 0.42)
+    fit: tuple[float, float] = (0.50, 0.75)
+    pelvis_m_s2: tuple[float, float] = (0.08, 0.20)
+    strides: tuple[float, float] = (1.0, 2.0)
+    motion_memory_s: float = 0.12
+    fit_memory_s: float = 0.6
+    spread_memory_s: float = 1.5
+    rise_s: float = 0.3
+    fall_s: float = 0.08
+
+
+@dataclass(frozen=True)
+class GaitPhase:
+    """Phase of each side, 0..1 from that side's heel strike; confidence 0 (not walking) to 1."""
+
+    right: float
+    left: float
+    stride_rate_hz: float
+    confidence: float
+
+    def side(self, side: str) -> float:
+        """Phase of side ``r`` or ``l``."""
+        return self.right if side == "r" else self.left
+
+
+class GaitPhaseEstimator:
+    """Feed samples to :meth:`update`, read a :class:`GaitPhase`.
+
+    ``joint_names`` are the device's joints in the order of the samples; joints that the average gait does not
+    have (hip rotation) are ignored. ``lead_s`` looks ahead, to make up for a known delay of sensors and motors.
+    Raises JointNameError if none of the joints can tell the phase.
+    """
+
+    def __init__(
+        self,
+        joint_names: Sequence[str],
+        *,
+        lead_s: float = 0.0,
+        tuning: PhaseFilterTuning = PhaseFilterTuning(),
+        confidence: ConfidenceTuning = ConfidenceTuning(),
+    ) -> None:
+        names = check_joint_names(joint_names)
+        known = template_joints()
+        self._columns = [i for i, name in enumerate(names) if split_joint(name)[0] in known]
+        if not self._columns:
+            raise JointNameError(
+                f"joints {', '.join(names)}: none tells the gait phase; one of {', '.join(known)} is needed"
+            )
+        split = [split_joint(names[i]) for i in self._columns]
+        joints = [joint for joint, _ in split]
+        self._template = GaitTemplate(joints)
+        self._lead_s = lead_s
+        self._limits = confidence
+        slow = speed_range()[0]
+        cycle = np.linspace(0.0, 1.0, 100, endpoint=False)[:, None] * np.ones(len(joints))
+        values = self._template(cycle, np.full(100, slow))
+        rate = float(stride_rate_hz(np.float64(slow))[0])
+        self._slow_velocity = np.sqrt((values.by_phase**2).mean(0)) * rate
+        self._least_variance = (0.5 * values.excursion.std(0)) ** 2
+        self._bank = PhaseFilterBank(joints, [side == "l" for _, side in split], MEMBERS, tuning)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: phase unknown, not walking."""
+        joints = len(self._columns)
+        self._stamp: float | None = None
+        self._motion2 = np.zeros(joints)
+        self._mean: np.ndarray | None = None
+        self._variance = np.zeros(joints)
+        self._pelvis2 = 0.0
+        self._confidence = 0.0
+        self._walking = False
+        self._search()
+
+    def _search(self) -> None:
+        """Spread the filters over the cycle with the prior's speed."""
+        for member in range(MEMBERS):
+            self._bank.start(member, member / MEMBERS)
+        self._score = np.zeros(MEMBERS)
+        self._age_s = np.zeros(MEMBERS)
+        self._chosen = 0
+        self._followed = 0.0
+        self._spawned = 0
+
+    def update(
+        self,
+        stamp_s: float,
+        position: np.ndarray,
+        velocity: np.ndarray,
+        specific_force: np.ndarray | None = None,
+    ) -> GaitPhase:
+        """Take one sample: ``position`` (J,) rad, ``velocity`` (J,) rad/s, ``specific_force`` (3,) m/s^2 or None.
+
+        A stamp that runs backwards or leaps ahead starts the search anew; a repeated stamp changes nothing.
+        """
+        angle, rate = np.asarray(position, float)[self._columns], np.asarray(velocity, float)[self._columns]
+        dt = 0.0 if self._stamp is None else stamp_s - self._stamp
+        if dt < 0.0 or dt > MAXIMUM_GAP_S:
+            self.reset()
+            dt = 0.0
+        if self._stamp is None or dt > 0.0:
+            self._stamp = stamp_s
+            self._follow(dt, angle, rate, specific_force)
+        return self._phase()
+
+    def _follow(self, dt: float, angle: np.ndarray, velocity: np.ndarray, force: np.ndarray | None) -> None:
+        limits = self._limits
+        share = _memory(dt, limits.motion_memory_s)
+        self._motion2 += share * (np.minimum((velocity / self._slow_velocity) ** 2, 1.0) - self._motion2)
+        motion = float(np.sqrt(self._motion2.mean()))
+        self._mean = angle.copy() if self._mean is None else self._mean
+        share = _memory(dt, limits.spread_memory_s)
+        self._variance += share * ((angle - self._mean) ** 2 - self._variance)
+        self._mean += share * (angle - self._mean)
+        pelvis = 1.0
+        if force is not None:
+            deviation = float(np.linalg.norm(force)) - GRAVITY_M_S2
+            self._pelvis2 += _memory(dt, limits.fit_memory_s) * (deviation**2 - self._pelvis2)
+            pelvis = _ramp(np.sqrt(self._pelvis2), limits.pelvis_m_s2)
+        moving = motion > limits.motion[0]
+        if moving and not self._walking:
+            self._search()
+        self._walking = moving
+        target = 0.0
+        if moving:
+            self._bank.predict(dt)
+            self._bank.update(angle, velocity)
+            self._choose(dt)
+            target = (
+                _ramp(motion, limits.motion) * pelvis * _ramp(self.fit, limits.fit)
+                * _ramp(self._followed, limits.strides)
+            )
+        smooth = limits.rise_s if target > self._confidence else limits.fall_s
+        self._confidence += _memory(dt, smooth) * (target - self._confidence)
+
+    @property
+    def fit(self) -> float:
+        """Share of the signals' variance that the average gait explains; 1 is perfect, may be negative."""
+        return 1.0 - float(self._score[self._chosen])
+
+    @property
+    def normalised_speed(self) -> float:
+        """Walking speed over sqrt(g L) that explains the signals best."""
+        return float(self._bank.state[self._chosen, SPEED])
+
+    def _choose(self, dt: float) -> None:
+        """Score the filters, follow the best, send those that found the same phase elsewhere."""
+        bank, memory_s = self._bank, self._limits.fit_memory_s
+        self._age_s += dt
+        # a plain mean while young, so that the first samples of a new filter do not rule its score
+        share = np.minimum(1.0, np.maximum(_memory(dt, memory_s), dt / np.maximum(self._age_s, 1e-9)))
+        misfit = (bank.residual**2 / np.maximum(self._variance, self._least_variance)).mean(1)
+        self._score += share * (misfit - self._score)
+        phase = bank.state[:, PHASE]
+        # once a stride was followed, a rival must have explained as much as that before it takes over
+        settled = self._followed >= self._limits.strides[0] and self.fit > self._limits.fit[0]
+        grown = self._age_s >= (2.0 if settled else 0.5) * memory_s
+        best = int(np.argmin(np.where(grown, self._score, np.inf))) if grown.any() else int(self._score.argmin())
+        if best != self._chosen and self._score[best] < (0.6 if settled else 0.9) * self._score[self._chosen]:
+            if abs(_wrap(phase[best] - phase[self._chosen])) > MERGED_PHASE:
+                self._followed = 0.0
+            self._chosen = best
+        self._followed += float(bank.state[self._chosen, RATE]) * dt
+        distance = np.abs(_wrap(phase - phase[self._chosen]))
+        merged = (distance < MERGED_PHASE) & (self._age_s > 2.0 * memory_s)
+        merged[self._chosen] = False
+        for member in np.flatnonzero(merged)[:1]:
+            self._spawned = self._spawned % (MEMBERS - 1) + 1
+            bank.start(member, phase[self._chosen] + self._spawned / MEMBERS)
+            self._score[member] = 0.0
+            self._age_s[member] = 0.0
+
+    def _phase(self) -> GaitPhase:
+        state = self._bank.state[self._chosen]
+        right = state[PHASE] + self._lead_s * state[RATE]
+        return GaitPhase(
+            right=float(right % 1.0),
+            left=float((right + 0.5 + state[ASYMMETRY]) % 1.0),
+            stride_rate_hz=float(state[RATE]) if self._walking else 0.0,
+            confidence=float(np.clip(self._confidence, 0.0, 1.0)),
+        )
+
+
+def _memory(dt: float, time_constant_s: float) -> float:
+    """Weight of a new sample in an exponential average."""
+    return 1.0 - float(np.exp(-dt / time_constant_s))
+
+
+def _ramp(value: float, limits: tuple[float, float]) -> float:
+    """0 below the first limit, 1 above the second, linear between."""
+    low, high = limits
+    return float(np.clip((value - low) / (high - low), 0.0, 1.0))
+
+
+def _wrap(phase: np.ndarray) -> np.ndarray:
+    """Phase difference in -0.5..0.5."""
+    return (phase + 0.5) % 1.0 - 0.5
