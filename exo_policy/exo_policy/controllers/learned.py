@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A network from a checkpoint of kind "exo", behind the observation and action contract."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+import numpy as np
+
+from exo_policy.action import ActionFilter
+from exo_policy.checkpoint import load_checkpoint, require_contract
+from exo_policy.controllers.base import Controller, ControllerError
+from exo_policy.networks import MlpPolicy
+from exo_policy.observation import DEFAULT_RATE_HZ, DeviceObservation, ExoObservation, usable_contract
+
+
+class LearnedController(Controller):
+    """Torque = low-passed share x limit of each joint.
+
+    Raises CheckpointError if the checkpoint cannot be read or was made for other joints, terms or another
+    ``rate_hz``; the joints' order may differ, they are matched by name.
+    """
+
+    name = "learned"
+
+    def __init__(
+        self,
+        joint_names: Sequence[str],
+        wearer_mass: float,
+        torque_limit: Sequence[float],
+        *,
+        checkpoint: str | None = None,
+        rate_hz: float = DEFAULT_RATE_HZ,
+    ) -> None:
+        super().__init__(joint_names, wearer_mass, torque_limit)
+        if not checkpoint:
+            raise ControllerError("controller 'learned' needs a checkpoint: give the path of NAME.json")
+        tensors, self.manifest = load_checkpoint(checkpoint, kind="exo")
+        contract = self.manifest.contract
+        require_contract(self.manifest, usable_contract(contract, self.joint_names, rate_hz), checkpoint)
+        self._network = MlpPolicy(self.manifest.network, tensors)
+        self._observation = ExoObservation(contract, self.joint_names, self.wearer_mass, self.torque_limit)
+        self._filter = ActionFilter(contract.action, contract.rate_hz)
+        # network's output i drives the device's joint _order[i]
+        self._order = [self.joint_names.index(name) for name in contract.action.names]
+
+    def set_wearer(self, wearer_mass: float, torque_limit: Sequence[float]) -> None:
+        """Take over a new mass (kg) or new limits (J,) Nm; the network sees both."""
+        super().set_wearer(wearer_mass, torque_limit)
+        if hasattr(self, "_observation"):
+            self._observation.set_wearer(self.wearer_mass, self.torque_limit)
+
+    def reset(self) -> None:
+        """Forget the history and the low-pass."""
+        self._observation.reset()
+        self._filter.reset()
+
+    def _torque(self, obs: DeviceObservation) -> np.ndarray:
+        output = self._network(self._observation.update(obs))
+        if not np.isfinite(output).all():
+            self.reset()  # a NaN in the low-pass would never leave it
+            raise ControllerError(f"controller 'learned': network output {output.tolist()} is not finite")
+        torque = np.zeros(len(self.joint_names))
+        torque[self._order] = self._filter.update(output) * self.torque_limit[self._order]
+        return torque

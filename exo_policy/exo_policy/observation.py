@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an exoskeleton policy may see: the device's joints, its pelvis IMU, the wearer's mass, the limits.
+
+Nothing else: no gait phase, no muscle, no root position. The layout is a :class:`Contract`; the same functions
+build the vector on the device (one sample) and in training (leading axes = environments).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Mapping, Sequence
+
+import numpy as np
+
+from exo_policy.action import exo_action_terms
+from exo_policy.joints import check_joint_names
+from exo_policy.manifest import Contract, ObservationTerm
+
+DEFAULT_RATE_HZ = 100.0
+"""Rate of exo/joint_states, exo/imu and exo/command."""
+
+DEFAULT_HISTORY = 4
+"""Frames a policy sees: 40 ms at 100 Hz, enough to sense acceleration and the delay of the actuators."""
+
+RATE_TOLERANCE = 0.25
+"""Share by which the median interval may differ from the contract's before the stream is refused."""
+
+RATE_WINDOW = 20
+"""Intervals of that median: single dropped or doubled samples do not matter."""
+
+MAXIMUM_GAP_S = 0.25
+"""After a longer gap the history is forgotten instead of stretched."""
+
+
+class ObservationError(ValueError):
+    """Signals that do not fit the contract; the message is one line that says what and what to do."""
+
+
+@dataclass(frozen=True)
+class DeviceObservation:
+    """One sample of the device. Order of joints: ``joint_names``.
+
+    ``position`` (J,) rad, ``velocity`` (J,) rad/s, ``torque`` (J,) applied Nm; IMU frame (REP 145, x forward,
+    y left, z up): ``orientation_xyzw`` (4,) of that frame in the world, or None where the sensor gives none;
+    ``angular_velocity`` (3,) rad/s; ``linear_acceleration`` (3,) specific force m/s^2 (+9.81 z at rest).
+    """
+
+    stamp_s: float
+    joint_names: tuple[str, ...]
+    position: np.ndarray
+    velocity: np.ndarray
+    torque: np.ndarray
+    orientation_xyzw: np.ndarray | None
+    angular_velocity: np.ndarray
+    linear_acceleration: np.ndarray
+
+    def check(self, joint_names: Sequence[str]) -> None:
+        """Raise ObservationError unless the joints are ``joint_names``, in order, and every number is finite."""
+        if tuple(self.joint_names) != tuple(joint_names):
+            raise ObservationError(
+                f"observation has joints {', '.join(self.joint_names)}; expected {', '.join(joint_names)}"
+            )
+        sizes = {"position": len(joint_names), "velocity": len(joint_names), "torque": len(joint_names),
+                 "angular_velocity": 3, "linear_acceleration": 3}
+        if self.orientation_xyzw is not None:
+            sizes["orientation_xyzw"] = 4
+        for field, size in sizes.items():
+            value = np.asarray(getattr(self, field))
+            if value.shape != (size,):
+                raise ObservationError(f"observation.{field} has shape {value.shape}, expected ({size},)")
+            if not np.isfinite(value).all():
+                raise ObservationError(f"observation.{field} holds NaN or infinity ({value}); check the sensor")
+        if not np.isfinite(self.stamp_s):
+            raise ObservationError(f"observation.stamp_s is {self.stamp_s}; check the clock")
+
+
+def up_from_orientation(orientation_xyzw: np.ndarray) -> np.ndarray:
+    """World's up in the IMU frame (..., 3) from the frame's orientation in the world (..., 4), any norm > 0.
+
+    Raises ObservationError for a zero quaternion.
+    """
+    q = np.asarray(orientation_xyzw, float)
+    norm = np.linalg.norm(q, axis=-1, keepdims=True)
+    if not (norm > 1e-6).all():
+        raise ObservationError("orientation is the zero quaternion; set orientation_covariance[0] = -1 if unknown")
+    x, y, z, w = np.moveaxis(q / norm, -1, 0)
+    return np.stack([2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y)], -1)
+
+
+class UpFromInertial:
+    """World's up in the IMU frame from gyro and accelerometer, for an IMU that gives no orientation.
+
+    Complementary filter (Mahony 2008 in spirit): the gyro turns the estimate, the specific force, which is up
+    on average over a stride, pulls it back within ``time_constant_s``.
+    """
+
+    def __init__(self, time_constant_s: float = 2.0) -> None:
+        self._time_constant_s = time_constant_s
+        self._up: np.ndarray | None = None
+
+    def reset(self) -> None:
+        """Forget the estimate; the next sample's specific force starts it."""
+        self._up = None
+
+    def update(self, dt: float, angular_velocity: np.ndarray, specific_force: np.ndarray) -> np.ndarray:
+        """Advance by ``dt`` s; rad/s and m/s^2 in the IMU frame (3,); returns a unit vector (3,)."""
+        norm = float(np.linalg.norm(specific_force))
+        measured = np.asarray(specific_force, float) / norm if norm > 1e-6 else np.array([0.0, 0.0, 1.0])
+        if self._up is None:
+            self._up = measured
+        else:
+            turned = self._up - dt * np.cross(angular_velocity, self._up)
+            self._up = turned + (1.0 - np.exp(-dt / self._time_constant_s)) * (measured - turned)
+        length = float(np.linalg.norm(self._up))
+        self._up = self._up / length if length > 1e-6 else measured
+        return self._up
+
+
+def exo_observation_terms(joints: int) -> tuple[ObservationTerm, ...]:
+    """The terms that an exoskeleton policy may use, in order, for a device with that many joints.
+
+    Scales bring walking's values near 1. ``torque_share`` is the applied torque over the joint's limit.
+    """
+    return (
+        ObservationTerm(name="joint_position", size=joints, scale=1.0, unit="rad"),
+        ObservationTerm(name="joint_velocity", size=joints, scale=0.1, unit="rad/s"),
+        ObservationTerm(name="up_vector", size=3, scale=1.0, unit="1, world up in the IMU frame"),
+        ObservationTerm(name="angular_velocity", size=3, scale=0.2, unit="rad/s, IMU frame"),
+        ObservationTerm(name="torque_share", size=joints, scale=1.0, unit="1, applied torque / limit"),
+        ObservationTerm(name="wearer_mass", size=1, scale=0.01, unit="kg", per_frame=False),
+        ObservationTerm(name="torque_limit", size=joints, scale=1.0, unit="Nm/kg", per_frame=False),
+    )
+
+
+def exo_contract(
+    joint_names: Sequence[str],
+    *,
+    history: int = DEFAULT_HISTORY,
+    rate_hz: float = DEFAULT_RATE_HZ,
+    low_pass_hz: float | None = 8.0,
+    plantarflexion_only: bool = True,
+) -> Contract:
+    """The contract of a policy for a device with ``joint_names`` (the order of joint terms and actions)."""
+    names = check_joint_names(joint_names)
+    return Contract(
+        observation=exo_observation_terms(len(names)),
+        action=exo_action_terms(names, low_pass_hz=low_pass_hz, plantarflexion_only=plantarflexion_only),
+        rate_hz=rate_hz,
+        history=history,
+    )
+
+
+def usable_contract(found: Contract, joint_names: Sequence[str], rate_hz: float) -> Contract:
+    """The contract that a checkpoint must have to run on this device, given what is the checkpoint's own choice.
+
+    Its own: which of the known terms it uses and their order and scale, history, order of joints, clip and
+    low-pass. The device's: names of the joints, sizes, units, rate. Equal to ``found`` if the checkpoint fits.
+    """
+    names = check_joint_names(joint_names)
+    order = found.action.names if sorted(found.action.names) == sorted(names) else names
+    known = {term.name: term for term in exo_observation_terms(len(names))}
+    terms = tuple(
+        known[term.name].model_copy(update={"scale": term.scale}) for term in found.observation
+        if term.name in known
+    )
+    expected = exo_action_terms(order)
+    if order == found.action.names:
+        chosen = {"scale", "minimum", "maximum", "low_pass_hz"}
+        expected = expected.model_copy(update={field: getattr(found.action, field) for field in chosen})
+    return Contract(
+        observation=terms or exo_observation_terms(len(names)), action=expected, rate_hz=rate_hz,
+        history=found.history,
+    )
+
+
+def pack_terms(terms: Sequence[ObservationTerm], values: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Scale and join named values (..., size) in the terms' order -> (..., sum of sizes) float32.
+
+    Raises ObservationError for a missing value or one of another size.
+    """
+    blocks = []
+    for term in terms:
+        if term.name not in values:
+            raise ObservationError(f"observation term '{term.name}' has no value")
+        value = np.asarray(values[term.name], np.float32)
+        if value.shape[-1:] != (term.size,):
+            raise ObservationError(
+                f"observation term '{term.name}' has shape {value.shape}, expected (..., {term.size})"
+            )
+        blocks.append(value * np.float32(term.scale))
+    shape = np.broadcast_shapes(*(block.shape[:-1] for block in blocks)) if blocks else ()
+    return np.concatenate(
+        [np.broadcast_to(block, shape + block.shape[-1:]) for block in blocks]
+        or [np.zeros(shape + (0,), np.float32)],
+        axis=-1,
+    )
+
+
+class ExoObservation:
+    """Builds a policy's input vector from the device's samples, one by one.
+
+    ``joint_names`` is the device's order of joints; the contract's action names give the network's order. Both
+    name the same joints. ``wearer_mass`` kg and ``torque_limit`` (J,) Nm, device order, may change through
+    :meth:`set_wearer`.
+    """
+
+    def __init__(
+        self, contract: Contract, joint_names: Sequence[str], wearer_mass: float, torque_limit: np.ndarray
+    ) -> None:
+        self.contract = contract
+        self.joint_names = tuple(joint_names)
+        if sorted(self.joint_names) != sorted(contract.action.names):
+            raise ObservationError(
+                f"device joints {', '.join(self.joint_names)} are not the contract's "
+                f"({', '.join(contract.action.names)})"
+            )
+        self._order = [self.joint_names.index(name) for name in contract.action.names]
+        self._frame_terms = [term for term in contract.observation if term.per_frame]
+        self._once_terms = [term for term in contract.observation if not term.per_frame]
+        self._inertial = UpFromInertial()
+        self.set_wearer(wearer_mass, torque_limit)
+        self.reset()
+
+    def set_wearer(self, wearer_mass: float, torque_limit: np.ndarray) -> None:
+        """Set the wearer's mass (kg) and the torque limits (J,) Nm in the device's order."""
+        self._mass = float(wearer_mass)
+        self._limit = np.asarray(torque_limit, float)[self._order]
+
+    def reset(self) -> None:
+        """Forget the history."""
+        self._frames: deque[np.ndarray] = deque(maxlen=self.contract.history)
+        self._intervals: deque[float] = deque(maxlen=RATE_WINDOW)
+        self._stamp: float | None = None
+        self._inertial.reset()
+
+    def update(self, sample: DeviceObservation) -> np.ndarray:
+        """Take one sample, return the input vector (observation_size,) float32.
+
+        The first sample fills the whole history. Raises ObservationError for NaN, other joints, or a stream
+        whose median interval is not the contract's.
+        """
+        sample.check(self.joint_names)
+        dt = 0.0 if self._stamp is None else sample.stamp_s - self._stamp
+        if dt < 0.0 or dt > MAXIMUM_GAP_S:
+            self.reset()
+            dt = 0.0
+        self._check_rate(dt)
+        self._stamp = sample.stamp_s
+        if sample.orientation_xyzw is not None:
+            up = up_from_orientation(sample.orientation_xyzw)
+        else:
+            up = self._inertial.update(dt, sample.angular_velocity, sample.linear_acceleration)
+        torque = np.asarray(sample.torque, float)[self._order]
+        frame = pack_terms(
+            self._frame_terms,
+            {
+                "joint_position": np.asarray(sample.position)[self._order],
+                "joint_velocity": np.asarray(sample.velocity)[self._order],
+                "up_vector": up,
+                "angular_velocity": sample.angular_velocity,
+                "torque_share": torque_share(torque, self._limit),
+            },
+        )
+        if not self._frames:
+            self._frames.extend([frame] * self.contract.history)
+        else:
+            self._frames.append(frame)
+        once = pack_terms(
+            self._once_terms,
+            {"wearer_mass": np.array([self._mass]), "torque_limit": self._limit / self._mass},
+        )
+        return np.concatenate([*self._frames, once])
+
+    def _check_rate(self, dt: float) -> None:
+        if dt <= 0.0:
+            return
+        self._intervals.append(dt)
+        if len(self._intervals) < RATE_WINDOW:
+            return
+        median, expected = float(np.median(self._intervals)), 1.0 / self.contract.rate_hz
+        if abs(median / expected - 1.0) > RATE_TOLERANCE:
+            raise ObservationError(
+                f"samples come at {1.0 / median:.1f} Hz, the contract says {self.contract.rate_hz:g} Hz; "
+                "set the device's publishing rate to that"
+            )
+
+
+def torque_share(torque: np.ndarray, limit: np.ndarray) -> np.ndarray:
+    """Torque over limit, elementwise; 0 where the limit is 0 (a joint that may not be driven)."""
+    limit = np.asarray(limit, float)
+    return np.divide(torque, limit, out=np.zeros(np.broadcast_shapes(np.shape(torque), limit.shape)), where=limit > 0)
