@@ -61,7 +61,7 @@ class Display:
         if self._live is not None:
             self._next_s = now + REFRESH_S
             self._live.update(render(telemetry, self._options), refresh=True)
-        elif not math.isnan(telemetry.time_s):
+        elif telemetry.condition:
             self._next_s = now + PLAIN_LINE_S
             self.console.print(telemetry.line(self._options.duration_s), markup=False)
 

@@ -26,7 +26,7 @@ RECORDER = "recorder_node"
 #: Between two looks at messages and children (s): a pause between two phases costs two or three of them.
 TICK_S = 0.02
 #: Python, MuJoCo and numba on a busy machine, the first time with cold caches (s).
-START_TIMEOUT_S = 120.0
+START_TIMEOUT_S = 90.0
 #: A node answers a service from its executor, which may be in the middle of loading something (s).
 CALL_TIMEOUT_S = 20.0
 #: Nodes on this machine are discovered within a few tenths of a second (s).
@@ -151,6 +151,15 @@ class GraphSession:
             raise BringupError(f"{client.srv_name} refused: {'; '.join(refused)}")
         return response
 
+    def disarm_quietly(self) -> None:
+        """Ask the device to let go, so that stopping the graph is no fault. Whether it hears does not matter."""
+        self._signal = 0
+        if self.telemetry.mode is not None:
+            try:
+                self.call(self.node.disarm, _trigger())
+            except (BringupError, Interrupted):
+                pass
+
     @property
     def node(self):
         """The monitor's node with its clients."""
@@ -159,8 +168,6 @@ class GraphSession:
 
 def run_simulation(options: RunOptions) -> int:
     """The whole of `exo sim`. Returns the exit code; raises a ValueError of one line when it cannot run."""
-    from exo_bringup.report import write_report
-
     display = Display(options)
     folder = RunFolder.create(options.output, options.name)
     folder.write_configuration(options.configuration())
@@ -175,6 +182,7 @@ def run_simulation(options: RunOptions) -> int:
             _lead(session, folder, timings)
         except Interrupted as signalled:
             interrupted = signalled.number
+            session.disarm_quietly()
         except BringupError as error:
             failure = error
         finally:
@@ -183,6 +191,8 @@ def run_simulation(options: RunOptions) -> int:
         display.say("interrupted: writing what there is")
     if failure is not None:
         raise failure
+    # only now: it imports matplotlib and scipy, which would keep the first step waiting
+    from exo_bringup.report import write_report
     met = write_report(folder, options, session.telemetry, time.monotonic() - began, timings,
                        complete=interrupted is None, say=display.console.print if not options.quiet else None)
     if interrupted is not None:

@@ -13,11 +13,14 @@ from pathlib import Path
 import rclpy
 from exo_msgs.msg import DeviceStatus, HumanState, MotorStates, Stride
 from exo_msgs.srv import LoadPolicy
+from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from std_srvs.srv import SetBool, Trigger
 
+#: The graph's parameters ask for simulated time, which nobody publishes here.
+WALL = Clock(clock_type=ClockType.STEADY_TIME)
 STEP_S, WALL_STEP_S, STRIDE_S = 0.02, 0.002, 1.1
 
 
@@ -30,7 +33,7 @@ class FakeSimulator(Node):
         self.strides = self.create_publisher(Stride, "human/stride", 10)
         self.motors = self.create_publisher(MotorStates, "sim/motor_states", 1)
         self.create_service(SetBool, "sim/pause", self.on_pause)
-        self.create_timer(WALL_STEP_S, self.step)
+        self.create_timer(WALL_STEP_S, self.step, clock=WALL)
 
     def on_pause(self, request, response):
         self.paused = request.data
@@ -75,7 +78,8 @@ class FakeDevice(Node):
         self.mode = DeviceStatus.DISARMED
         self.create_service(Trigger, "exo/arm", lambda _, r: self.switch(DeviceStatus.ACTIVE, r))
         self.create_service(Trigger, "exo/disarm", lambda _, r: self.switch(DeviceStatus.DISARMED, r))
-        self.create_timer(0.02, lambda: self.status.publish(DeviceStatus(mode=self.mode, loop_rate=100.0)))
+        self.create_timer(0.02, lambda: self.status.publish(DeviceStatus(mode=self.mode, loop_rate=100.0)),
+                          clock=WALL)
 
     def switch(self, mode, response):
         self.mode, response.success = mode, True
@@ -102,7 +106,7 @@ def main():
         def crash():
             print("the stand-in breaks down", flush=True)
             os._exit(3)
-        node.create_timer(float(after_s), crash)
+        node.create_timer(float(after_s), crash, clock=WALL)
     try:
         rclpy.spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
