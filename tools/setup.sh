@@ -165,8 +165,8 @@ build_packages() {
 # One at a time: two shells may start `make sim` together.
 exec 9<"$ROOT/tools/setup.sh"
 flock 9
-if up_to_date; then exit 0; fi
 clean_environment
+if up_to_date; then exit 0; fi
 if ! venv_fits; then make_venv; fi
 if ! fresh "$DEPS_STAMP" "$(deps_key)"; then install_python_packages; fi
 build_packages
