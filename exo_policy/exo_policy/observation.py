@@ -24,10 +24,10 @@ DEFAULT_HISTORY = 4
 """Frames a policy sees: 40 ms at 100 Hz, enough to sense acceleration and the delay of the actuators."""
 
 RATE_TOLERANCE = 0.25
-"""Share by which the median interval may differ from the contract's before the stream is refused."""
+"""Share by which the typical interval may differ from the contract's before the stream is refused."""
 
 RATE_WINDOW = 20
-"""Intervals of that median: single dropped or doubled samples do not matter."""
+"""Intervals looked at; their lower quartile is the typical one, so that dropped samples do not matter."""
 
 MAXIMUM_GAP_S = 0.25
 """After a longer gap the history is forgotten instead of stretched."""
@@ -238,7 +238,7 @@ class ExoObservation:
         """Take one sample, return the input vector (observation_size,) float32.
 
         The first sample fills the whole history. Raises ObservationError for NaN, other joints, or a stream
-        whose median interval is not the contract's.
+        whose typical interval is not the contract's.
         """
         sample.check(self.joint_names)
         dt = 0.0 if self._stamp is None else sample.stamp_s - self._stamp
@@ -278,10 +278,10 @@ class ExoObservation:
         self._intervals.append(dt)
         if len(self._intervals) < RATE_WINDOW:
             return
-        median, expected = float(np.median(self._intervals)), 1.0 / self.contract.rate_hz
-        if abs(median / expected - 1.0) > RATE_TOLERANCE:
+        typical, expected = float(np.quantile(self._intervals, 0.25)), 1.0 / self.contract.rate_hz
+        if abs(typical / expected - 1.0) > RATE_TOLERANCE:
             raise ObservationError(
-                f"samples come at {1.0 / median:.1f} Hz, the contract says {self.contract.rate_hz:g} Hz; "
+                f"samples come at {1.0 / typical:.1f} Hz, the contract says {self.contract.rate_hz:g} Hz; "
                 "set the device's publishing rate to that"
             )
 

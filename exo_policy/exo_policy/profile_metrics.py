@@ -20,7 +20,7 @@ ONSET_SHARE = 0.1
 """A lobe begins and ends where it crosses this share of its own peak."""
 
 LOBE_SHARE = 0.2
-"""A reference has a lobe of a sign if it reaches this share of its largest magnitude."""
+"""A curve has a lobe of a sign if it reaches this share of its largest magnitude there."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _figures(curve: np.ndarray, reference: np.ndarray) -> CurveFigures:
 
 
 def _lobe_timing(curve: np.ndarray, reference: np.ndarray) -> LobeTiming | None:
-    if reference.max() < LOBE_SHARE * np.abs(reference).max() or curve.max() <= 0.0:
+    if any(c.max() < LOBE_SHARE * np.abs(c).max() for c in (curve, reference)):
         return None
     ours, theirs = _lobe(curve), _lobe(reference)
     return LobeTiming(*ours, *(_wrapped(a - b) for a, b in zip(ours, theirs)))
