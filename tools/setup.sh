@@ -85,13 +85,14 @@ find_python() {
 }
 
 check_machine() {  # one line that names everything that is missing
-  local missing=()
-  "$1" -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
-  command -v c++ >/dev/null && command -v cc >/dev/null || missing+=(g++)
+  local missing=() version
+  version="$("$1" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')"
+  "$1" -c 'import venv, ensurepip' 2>/dev/null || missing+=("$version-venv")
   "$1" -c 'import os, sys, sysconfig
-sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")))' || missing+=(python3-dev)
+sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")))' || missing+=("$version-dev")
+  { command -v cc && command -v c++; } >/dev/null || missing+=(g++)
   if [ "${#missing[@]}" -gt 0 ]; then
-    die "needs ${missing[*]} for $("$1" --version): run 'sudo apt install ${missing[*]}' and try again."
+    die "needs what these packages bring: run 'sudo apt install ${missing[*]}' and try again."
   fi
   if [ -n "${ROS_DISTRO:-}" ] && ! "$1" -c 'import rclpy' 2>/dev/null; then
     die "ROS_DISTRO is $ROS_DISTRO, but $1 cannot import rclpy:" \
@@ -100,12 +101,14 @@ sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.
 }
 
 progress() {  # on a terminal, the step that pip or colcon is at, on one line
-  if [ -t 1 ]; then
-    awk '/^ *(Collecting|Downloading|Installing|Starting|Finished) / {
-           printf "\r\033[K  %s", substr($0, 1, 76); fflush() } END { printf "\r\033[K" }'
-  else
-    cat >/dev/null
-  fi
+  local line
+  if ! [ -t 1 ]; then cat >/dev/null; return; fi
+  while IFS= read -r line; do
+    case "${line#"${line%%[! ]*}"}" in
+      Collecting\ *|Downloading\ *|Installing\ *|Starting\ *|Finished\ *) printf '\r\033[K  %.76s' "$line" ;;
+    esac
+  done
+  printf '\r\033[K'
 }
 
 run_logged() {  # run_logged <log name> <what fails if it fails> <command...>
