@@ -50,7 +50,7 @@ def report_again(run_folder: str, strict: bool) -> int:
 def _write_results(folder: RunFolder, configuration: dict, outcome: RunOutcome,
                    say: Callable[[str], None] | None) -> bool:
     curves = CurveTable.read(folder.curves) if folder.curves.is_file() else CurveTable()
-    strides = _read_strides(folder)
+    strides = _read_strides(folder, configuration["phases"])
     speed_mps = float(configuration["speed_mps"])
     subject = load_subject(find_configuration("subject", configuration["subject"]))
     leg_length_m = MODEL_LEG_LENGTH_M * subject.length_scale
@@ -64,12 +64,14 @@ def _write_results(folder: RunFolder, configuration: dict, outcome: RunOutcome,
     return not missed(figures)
 
 
-def _read_strides(folder: RunFolder) -> list[dict]:
+def _read_strides(folder: RunFolder, phases: list[dict]) -> list[dict]:
+    """Strides that began and ended within a measured phase, as those in the curves."""
     if not folder.strides.is_file():
         return []
+    begins = {later["name"]: earlier["until_s"] for earlier, later in zip(phases, phases[1:])}
     try:
         strides = json.loads(folder.strides.read_text(encoding="utf-8"))
-        return [stride for stride in strides if stride["condition"] and stride["end"] is not None]
+        return [stride for stride in strides if stride["condition"] and stride["start"] >= begins[stride["condition"]]]
     except (ValueError, KeyError, TypeError) as error:
         raise BringupError(f"{folder.strides} is damaged: {error}") from error
 

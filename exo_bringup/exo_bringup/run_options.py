@@ -28,11 +28,12 @@ FADE_S = 2.0
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of the run, until the simulated time `until_s`, whose strides carry the name of its condition."""
+    """A part of the run until the simulated time `until_s`. Its strides count, under its name, if it is measured."""
 
-    condition: str
+    name: str
     until_s: float
     assisted: bool = False
+    measured: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,9 @@ class RunOptions:
         """The parts of the run in order."""
         half = self.duration_s / 2.0
         settling = min(SETTLING_S, SETTLING_SHARE * half)
-        return (Phase("settling", settling), Phase("unassisted", half),
-                Phase("fading_in", half + settling, True), Phase("assisted", self.duration_s, True))
+        return (Phase("settling", settling), Phase("unassisted", half, measured=True),
+                Phase("fading in", half + settling, assisted=True),
+                Phase("assisted", self.duration_s, assisted=True, measured=True))
 
     def configuration(self) -> dict:
         """What defines the result, for summary.json and config.yaml: nothing that says where or when it ran."""

@@ -228,8 +228,8 @@ def _walk(session: GraphSession, phase: Phase, timings: dict[str, float]) -> Non
     from exo_bringup.monitor_node import parameter_request
     telemetry = session.telemetry
     session.call(session.node.simulator_parameters,
-                 parameter_request(condition=phase.condition, run_until_s=phase.until_s))
-    telemetry.condition = phase.condition
+                 parameter_request(condition=phase.name if phase.measured else "", run_until_s=phase.until_s))
+    telemetry.condition = phase.name
     session.call(session.node.pause, _pause_request(False))
     seen_s, moved_at = telemetry.time_s, time.monotonic()
     while telemetry.time_s < phase.until_s - TIME_TOLERANCE_S or not telemetry.paused:

@@ -28,10 +28,10 @@ def walk(speed_mps=1.25, leg_length_m=0.9, angle_error_deg=0.0, conditions=("una
                 curves.add(Curve(condition, speed_mps, side, name, PHASE_PERCENT, mean,
                                  np.full_like(mean, 0.02 * np.ptp(mean))))
     strides = []
-    for number in range(36):
-        half = "unassisted" if number < 18 else "assisted"
+    for number in range(60):
+        half = "unassisted" if number < 30 else "assisted"
         if half in conditions:
-            strides.append({"condition": half, "side": "rl"[number % 2], "start": 0.55 * number,
-                            "end": 0.55 * number + 1.1, "duration": 1.1, "speed": speed_mps,
+            strides.append({"condition": half, "side": "rl"[number % 2], "start": 4.0 + 0.55 * number,
+                            "end": 4.0 + 0.55 * number + 1.1, "duration": 1.1, "speed": speed_mps,
                             "metabolic_power_per_mass": METABOLIC[half] + 0.1 * (number % 3 - 1)})
     return curves, strides

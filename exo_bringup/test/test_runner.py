@@ -87,7 +87,7 @@ def test_a_whole_run(tmp_path, free_domain):
     run = next(tmp_path.iterdir())
     assert FILES <= {path.name for path in run.iterdir()}
     assert json.loads((run / "fake_log.json").read_text()) == [
-        "settling until 1", "unassisted until 4", "fading_in until 5", "assisted until 8"]
+        " until 1", "unassisted until 4", " until 5", "assisted until 8"]
     assert yaml.safe_load((run / "config.yaml").read_text())["seed"] == 5
     assert json.loads((run / "run.json").read_text())["complete"] is True
     with (run / "recording.mcap").open("rb") as stream:
