@@ -36,5 +36,3 @@ class PpoConfig(BaseModel):
     #: Standard deviation of exploration at the start and its floor, in units of action.
     initial_std: Annotated[float, Field(gt=0.0)] = 0.135
     min_std: Annotated[float, Field(gt=0.0)] = 0.04
-    #: Weight of the mirror loss; 0 switches it off.
-    mirror_weight: Annotated[float, Field(ge=0.0)] = 0.5

@@ -12,14 +12,15 @@ import torch
 from rsl_rl.algorithms import PPO
 
 from exo_policy.training.config import PpoConfig
-from exo_policy.training.rsl_env import OBSERVATION_GROUP, Mirror, RslEnv
+from exo_policy.training.mirror import MirrorMap, MirrorModel
+from exo_policy.training.rsl_env import OBSERVATION_GROUP, RslEnv
 
 #: Samples that a loaded observation normalisation counts for, so that the first new ones do not sweep it away.
 NORMALISER_MEMORY = 1_000_000
 
 
-def build_ppo(env: RslEnv, config: PpoConfig, mirror: Mirror | None) -> PPO:
-    """rsl_rl's PPO for this environment; no mirror or no weight means no mirror loss."""
+def build_ppo(env: RslEnv, config: PpoConfig, mirror: MirrorMap | None) -> PPO:
+    """rsl_rl's PPO for this environment; with a mirror, policy and value are symmetric by construction."""
     model = {
         "class_name": "MLPModel",
         "hidden_dims": list(config.hidden_layers),
@@ -43,19 +44,16 @@ def build_ppo(env: RslEnv, config: PpoConfig, mirror: Mirror | None) -> PPO:
         # rsl_rl's own schedule changes the step size within an update and leaves it at its floor; see StepSize
         "schedule": "fixed",
         "desired_kl": None,
-        "symmetry_cfg": None,
     }
-    if mirror is not None and config.mirror_weight > 0.0:
-        algorithm["symmetry_cfg"] = {
-            "data_augmentation_func": mirror,
-            "use_mirror_loss": True,
-            "mirror_loss_coeff": config.mirror_weight,
-        }
+    actor, critic = dict(model), dict(model)
+    if mirror is not None:
+        actor |= {"class_name": MirrorModel, "mirror": mirror, "invariant": False}
+        critic |= {"class_name": MirrorModel, "mirror": mirror, "invariant": True}
     settings = {
         "num_steps_per_env": config.steps_per_iteration,
         "obs_groups": {"actor": [OBSERVATION_GROUP], "critic": [OBSERVATION_GROUP]},
-        "actor": {**model, "distribution_cfg": distribution},
-        "critic": model,
+        "actor": {**actor, "distribution_cfg": distribution},
+        "critic": critic,
         "algorithm": algorithm,
         "multi_gpu": None,
     }

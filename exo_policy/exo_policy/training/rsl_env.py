@@ -40,28 +40,3 @@ class RslEnv(VecEnv):
 
     def _pack(self, observation: np.ndarray) -> TensorDict:
         return TensorDict({OBSERVATION_GROUP: torch.from_numpy(observation)}, batch_size=[self.num_envs])
-
-
-class Mirror:
-    """rsl_rl's data augmentation function for a left-right mirror.
-
-    Args:
-        observation_index, observation_sign: (O,) mirrored observation = sign * observation[..., index].
-        action_index, action_sign: (A,) likewise.
-    """
-
-    def __init__(self, observation_index, observation_sign, action_index, action_sign) -> None:
-        self._observation = torch.as_tensor(observation_index), torch.as_tensor(observation_sign, dtype=torch.float)
-        self._action = torch.as_tensor(action_index), torch.as_tensor(action_sign, dtype=torch.float)
-
-    def __call__(self, env=None, obs: TensorDict | None = None, actions: torch.Tensor | None = None):
-        """Returns the batch followed by its mirror image, for whichever of the two is given."""
-        if obs is not None:
-            index, sign = self._observation
-            value = obs[OBSERVATION_GROUP]
-            both = torch.cat([value, value[:, index] * sign])
-            obs = TensorDict({OBSERVATION_GROUP: both}, batch_size=[both.shape[0]])
-        if actions is not None:
-            index, sign = self._action
-            actions = torch.cat([actions, actions[:, index] * sign])
-        return obs, actions

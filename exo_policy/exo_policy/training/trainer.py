@@ -18,7 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from exo_policy.training.config import PpoConfig
 from exo_policy.training.ppo import StepSize, bound_exploration, build_ppo
 from exo_policy.training.resume import load_state, save_state
-from exo_policy.training.rsl_env import Mirror, RslEnv
+from exo_policy.training.mirror import MirrorMap
+from exo_policy.training.rsl_env import RslEnv
 from exo_policy.training.worker_pool import WorkerPool
 
 STATE_FILE = "state.safetensors"
@@ -58,7 +59,7 @@ class Trainer:
         self,
         pool: WorkerPool,
         config: PpoConfig,
-        mirror: Mirror | None,
+        mirror: MirrorMap | None,
         *,
         max_episode_steps: int,
         folder: Path,

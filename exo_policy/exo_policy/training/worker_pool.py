@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import traceback
 from typing import Any, Callable
 
@@ -107,6 +108,7 @@ def _serve(connection, factory: Callable[[int, int], BatchEnv], index: int, seed
     # one thread each: the workers are the parallelism, and spinning helper threads would take their cores away
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[variable] = "1"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)     # Ctrl-C reaches the whole group; the trainer decides
     try:
         env = factory(index, seed)
         connection.send(("ok", (env.count, env.observation_size, env.action_size)))
@@ -115,7 +117,7 @@ def _serve(connection, factory: Callable[[int, int], BatchEnv], index: int, seed
             if command == "close":
                 return
             connection.send(("ok", getattr(env, command)(*arguments)))
-    except (EOFError, KeyboardInterrupt, BrokenPipeError):
+    except (EOFError, BrokenPipeError):
         return                       # the trainer is gone or going
     except Exception:                # noqa: BLE001 - handed to the trainer, which stops with it
         connection.send(("error", traceback.format_exc()))

@@ -127,15 +127,17 @@ def _leg_tables(table: dict, vn: float, stride_time_s: float) -> tuple[np.ndarra
     mean_tilt = _series(curves["pelvis_tilt"], vn, phase)[0].mean()
     hip, hip_rate = _series(curves["hip_flexion"], vn, phase)
     adduction, adduction_rate = _series(curves["hip_adduction"], vn, phase)
+    obliquity, obliquity_rate = _series(curves["pelvis_obliquity"], vn, phase)
     knee, knee_rate = _series(curves["knee_flexion"], vn, phase)
     ankle, ankle_rate = _series(curves["ankle_dorsiflexion"], vn, phase)
     extended = knee < KNEE_MINIMUM_RAD
     # Hip rotation differs too much between laboratories (SD 11 degrees) to be followed; subtalar and toe
     # joint are not in the data. All three stay at 0.
     zero = np.zeros(TABLE_NODES)
-    leg = np.stack([hip - mean_tilt + HIP_FLEXION_OFFSET_RAD, adduction + HIP_ADDUCTION_OFFSET_RAD, zero,
+    leg = np.stack([hip - mean_tilt + HIP_FLEXION_OFFSET_RAD,
+                    adduction - obliquity + HIP_ADDUCTION_OFFSET_RAD, zero,
                     np.where(extended, KNEE_MINIMUM_RAD, knee), ankle, zero, zero], axis=1)
-    rate = np.stack([hip_rate, adduction_rate, zero, np.where(extended, 0.0, knee_rate), ankle_rate,
+    rate = np.stack([hip_rate, adduction_rate - obliquity_rate, zero, np.where(extended, 0.0, knee_rate), ankle_rate,
                      zero, zero], axis=1) / stride_time_s
     return _both_legs(leg), _both_legs(rate)
 

@@ -65,6 +65,8 @@ HUMAN_TERMS: tuple[Term, ...] = (
     _vector("height_over_standing", "m", 1.0, (1.0,)),
     _vector("phase_sin_cos", "1", 1.0, (-1.0, -1.0)),      # the other leg is half a stride later
     Term("vertical_grf_r_l", "body weight", 1.0, (1, 0), (1.0, 1.0)),
+    # where the feet are under the pelvis: the next step must catch the body sideways as well
+    Term("foot_position_r_l", "m", 1.0, (3, 4, 5, 0, 1, 2), (1.0, -1.0, 1.0, 1.0, -1.0, 1.0)),
     _vector("commanded_speed_minus_nominal", "m/s", 1.0, (1.0,)),
 )
 

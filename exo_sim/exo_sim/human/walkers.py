@@ -11,7 +11,7 @@ import mujoco
 import numpy as np
 
 from exo_sim.body.coordination import Coordinator
-from exo_sim.body.model import SIDES, BodyModel
+from exo_sim.body.model import FOOT_BODIES, SIDES, BodyModel
 from exo_sim.errors import SimError
 from exo_sim.gait.reference import JOINTS
 from exo_sim.human.observation import (COORDINATION_RATE_HZ, GRF_CLIP_BW, HUMAN_TERMS, LOOKAHEAD_STRIDE,
@@ -30,10 +30,9 @@ class Walkers:
     Args:
         body: compiled body and device.
         count: number of bodies n.
-        physics_rate_hz: must be a multiple of the coordination rate.
 
     Raises:
-        SimError: physics rate is not a multiple of the coordination rate.
+        SimError: the model's physics rate is not a multiple of the coordination rate.
     """
 
     def __init__(self, body: BodyModel, count: int):
@@ -48,6 +47,7 @@ class Walkers:
         self.phase = np.zeros(count)
         self.speed_command = np.full(count, NOMINAL_SPEED_MPS)
         self.wanted_torque = np.zeros((count, len(JOINTS)))
+        self.foot_bodies = np.array([body.model.body(FOOT_BODIES[side]).id for side in SIDES])
         self._offsets = np.zeros((count, len(JOINTS)))
         self._exo = np.zeros(len(JOINTS))
         self._weight = body.total_mass * body.gravity
@@ -56,6 +56,7 @@ class Walkers:
         self._qvel = [data.qvel for data in self.datas]
         self._sensors = [data.sensordata for data in self.datas]
         self._acts = [data.act for data in self.datas]
+        self._xpos = [data.xpos for data in self.datas]
 
     @property
     def period_s(self) -> float:
@@ -101,17 +102,22 @@ class Walkers:
 
     def coordinate_and_step(self) -> None:
         """One coordination period for every body; device torques are those in MjData.ctrl."""
+        self.coordinate()
+        for data in self.datas:
+            mujoco.mj_step(self.body.model, data, self.substeps)
+
+    def coordinate(self) -> None:
+        """Advances the gait phase by one coordination period and sets the muscles' excitations for it."""
         stride_time = self.reference.stride_time(self.speed_command)
         self.phase = self.phase + self.period_s / stride_time
         goal = self.reference.angles(self.speed_command, self.phase) + self._offsets
         rate = self.reference.rates(self.speed_command, self.phase)
-        body, exo, model = self.body, self._exo, self.body.model
+        body, exo = self.body, self._exo
         feedforward = self.reference.moments(self.speed_command, self.phase) * body.body_mass
         for i, data in enumerate(self.datas):
             if len(body.exo_actuators):
                 exo[body.exo_joint_index] = data.actuator_force[body.exo_actuators]
             self.coordinator.excite(data, goal[i], rate[i], feedforward[i], exo, self.wanted_torque[i])
-            mujoco.mj_step(model, data, self.substeps)
 
     def mean_squared_activation(self) -> np.ndarray:
         """Effort (n,): mean of squared muscle activation."""
@@ -132,7 +138,7 @@ class Walkers:
                    s.angular_velocity, s.heading[:, None],
                    (s.height - ROOT_HEIGHT_PER_LEG_LENGTH * self.body.leg_length_m)[:, None],
                    np.stack([np.sin(angle), np.cos(angle)], axis=1),
-                   np.minimum(s.vertical_grf, GRF_CLIP_BW),
+                   np.minimum(s.vertical_grf, GRF_CLIP_BW), s.foot_position.reshape(self.count, -1),
                    (self.speed_command - NOMINAL_SPEED_MPS)[:, None])
         return np.concatenate(columns, axis=1, dtype=np.float32) * _SCALE
 
@@ -148,6 +154,7 @@ class WalkerState:
         heading: (n,) rad, + to the left.
         height: (n,) m, root above the floor.
         vertical_grf: (n, 2) body weights, right and left.
+        foot_position: (n, 2, 3) m, right and left calcaneus relative to the root, in axes turned with the heading.
         activation: (n, 80).
     """
 
@@ -165,6 +172,10 @@ class WalkerState:
         self.velocity = np.stack([-along_y, along_x, qvel[:, 2]], axis=1)
         self.angular_velocity = np.stack([-qvel[:, 4], qvel[:, 3], qvel[:, 5]], axis=1)
         self.height = qpos[:, 2]
+        feet = np.stack(walkers._xpos)[:, walkers.foot_bodies] - qpos[:, None, :3]
+        cos, sin = cos[:, None], sin[:, None]
+        self.foot_position = np.stack([sin * feet[..., 0] - cos * feet[..., 1], cos * feet[..., 0]
+                                       + sin * feet[..., 1], feet[..., 2]], axis=2)
         sensors = np.stack(walkers._sensors)
         # the sensor gives the force of the foot on the floor, in world axes
         self.vertical_grf = np.stack([-sensors[:, body.foot_sensor[side] + 2] for side in SIDES], axis=1) \

@@ -16,7 +16,7 @@ from exo_device.description import DeviceError  # noqa: E402
 
 from exo_sim.errors import SimError  # noqa: E402
 from exo_sim.gait.reference import JOINTS  # noqa: E402
-from exo_sim.human.contract import HUMAN_CONTRACT  # noqa: E402
+from exo_sim.human.contract import HUMAN_CONTRACT, MIRROR_SYMMETRY, SYMMETRY_NOTE  # noqa: E402
 from exo_sim.human.observation import POLICY_RATE_HZ, action_mirror_index, mirror_map  # noqa: E402
 from exo_sim.measurement.provenance import git_revision  # noqa: E402
 from exo_sim.training.config import HumanTrainingConfig, load_training_config  # noqa: E402
@@ -65,7 +65,7 @@ def train(options: argparse.Namespace) -> int:
     """
     # torch and rsl_rl take seconds to import: after the options have been found right
     from exo_policy.training.ppo import actor_sizes, actor_tensors, load_actor
-    from exo_policy.training.rsl_env import Mirror
+    from exo_policy.training.mirror import MirrorMap
     from exo_policy.training.trainer import STATE_FILE, Trainer, write_json
     from exo_policy.training.worker_pool import WorkerPool
 
@@ -84,6 +84,7 @@ def train(options: argparse.Namespace) -> int:
             "kind": "human",
             "network": {"sizes": list(actor_sizes(algorithm)), "observation_clip": None},
             "contract": HUMAN_CONTRACT.model_dump(),
+            "notes": {SYMMETRY_NOTE: MIRROR_SYMMETRY},
             "training": {**document, "samples": int(metrics["samples"]),
                          "metrics": {k: float(f"{v:.6g}") for k, v in metrics.items()}},
         })
@@ -91,8 +92,9 @@ def train(options: argparse.Namespace) -> int:
     pool = WorkerPool(WalkingEnvFactory(config), config.workers, options.seed)
     try:
         index, sign = mirror_map()
-        action_index = action_mirror_index()
-        trainer = Trainer(pool, config.ppo, Mirror(index, sign, action_index, [1.0] * len(JOINTS)),
+        mirror = MirrorMap(tuple(index.tolist()), tuple(sign.tolist()), tuple(action_mirror_index().tolist()),
+                           (1.0,) * len(JOINTS))
+        trainer = Trainer(pool, config.ppo, mirror,
                           max_episode_steps=round(config.episode_s * POLICY_RATE_HZ), folder=folder,
                           seed=options.seed, curriculum=Curriculum(config.curriculum), on_save=save)
         if start is not None and not (folder / STATE_FILE).exists():

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One person in one device, walking: the simulator without ROS."""
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+from exo_device.description import DeviceDescription
+
+from exo_sim.body.model import MYO_TO_REP103, SIDES, build_body
+from exo_sim.body.subject import Subject
+from exo_sim.errors import SimError
+from exo_sim.human.checkpoint import load_human
+from exo_sim.human.observation import COORDINATION_RATE_HZ, POLICY_RATE_HZ, ROOT_HEIGHT_PER_LEG_LENGTH
+from exo_sim.human.walkers import Walkers
+from exo_sim.plant.energetics import Energetics
+from exo_sim.plant.frames import conjugate, multiply, quaternion_xyzw_from_wxyz, rotation_quaternion
+from exo_sim.plant.sample import SimulationSample
+from exo_sim.plant.sensors import DeviceSensors
+
+#: Speeds (m/s) that the walker may be asked for; the manifest of its checkpoint says what it was trained on.
+SPEED_RANGE_MPS = (0.6, 1.8)
+#: A change of commanded speed is approached at this rate (m/s^2).
+SPEED_RAMP_MPS2 = 0.2
+#: The person has fallen below this share of standing root height, or beyond this tilt (cosine).
+FALL_HEIGHT_SHARE = 0.65
+FALL_UP_COSINE = 0.5
+#: The person lies this long (s) before walking starts again.
+FALL_REST_S = 1.0
+#: Gait phase at which walking starts: right heel strike is behind, the right foot carries the body.
+START_PHASE = 0.15
+
+_BASE_TURN = rotation_quaternion(MYO_TO_REP103)
+
+
+class Simulation:
+    """Simulates a walking person with a device, one control period (10 ms) at a time.
+
+    Args:
+        subject: who walks.
+        device: what they wear, or None.
+        human: checkpoint of the human policy; None for the shipped one.
+        speed_mps: commanded walking speed.
+        physics_rate_hz: steps of the physics per second, a multiple of the control rate.
+        seed: of the initial phase and the sensor noise.
+
+    Raises:
+        SimError: speed or physics rate out of range.
+        CheckpointError: a checkpoint that cannot be used.
+    """
+
+    control_rate_hz = COORDINATION_RATE_HZ
+
+    def __init__(self, subject: Subject, device: DeviceDescription | None, *, human: str | None = None,
+                 speed_mps: float | None = None, physics_rate_hz: float = 500.0, seed: int = 0):
+        self._device, self._physics_rate_hz = device, physics_rate_hz
+        self._policy = load_human(human)
+        self._random = np.random.default_rng(seed)
+        self._target_speed = subject.preferred_speed_mps if speed_mps is None else speed_mps
+        self._check_speed(self._target_speed)
+        self.t = 0.0
+        self.falls = 0
+        self._ticks = 0
+        self._build(subject)
+        self._start()
+
+    @property
+    def period_s(self) -> float:
+        """Control period (s)."""
+        return 1.0 / self.control_rate_hz
+
+    @property
+    def commanded_speed(self) -> float:
+        """Speed that the walker is asked for at the end of its present ramp (m/s)."""
+        return self._target_speed
+
+    def set_speed(self, speed_mps: float) -> None:
+        """Asks the walker for another speed, which it approaches gradually.
+
+        Raises:
+            SimError: out of range.
+        """
+        self._check_speed(speed_mps)
+        self._target_speed = float(speed_mps)
+
+    def set_strengths(self, strengths: dict[str, float]) -> None:
+        """Changes muscle strengths under way (fractions by muscle group and side; others are full).
+
+        Raises:
+            SimError: unknown group or a strength out of range.
+        """
+        self.body.set_strengths(strengths)
+        self.subject = self.subject.model_copy(update={"strengths": dict(strengths)})
+        self._walkers.coordinator.refresh_strength()
+
+    def set_subject(self, subject: Subject) -> None:
+        """Another person: the body is built anew and starts to walk; time goes on."""
+        self._build(subject)
+        self._start()
+
+    def reset(self, seed: int | None = None) -> None:
+        """Starts walking anew; a seed restarts the random numbers too. Time goes on."""
+        if seed is not None:
+            self._random = np.random.default_rng(seed)
+            self._sensors = DeviceSensors(self.body, self._random)
+        self._start()
+
+    def advance(self, motor_torque: dict[str, float]) -> SimulationSample:
+        """One control period with these device torques (Nm by joint name; joints not named get 0).
+
+        Raises:
+            SimError: a joint that the device does not drive, or a torque that is not finite.
+        """
+        self._command(motor_torque)
+        self.t = round(self.t + self.period_s, 9)
+        if self._rest_until is not None:
+            self._rest()
+            return self.sample
+        walkers, data = self._walkers, self._data
+        ramp = SPEED_RAMP_MPS2 * self.period_s
+        walkers.speed_command += np.clip(self._target_speed - walkers.speed_command, -ramp, ramp)
+        if self._ticks % round(self.control_rate_hz / POLICY_RATE_HZ) == 0:
+            walkers.set_action(self._policy(walkers.observe()))
+        self._ticks += 1
+        walkers.coordinate()
+        grf = np.zeros((len(SIDES), 3))
+        for _ in range(walkers.substeps):
+            mujoco.mj_step(self.body.model, data)
+            for k, side in enumerate(SIDES):
+                at = self.body.foot_sensor[side]
+                grf[k] -= data.sensordata[at:at + 3] / walkers.substeps
+        self._watch_for_falls()
+        self.sample = self._measure(grf)
+        return self.sample
+
+    def _build(self, subject: Subject) -> None:
+        self.subject = subject
+        self.body = build_body(subject, self._device, self._physics_rate_hz)
+        self._walkers = Walkers(self.body, 1)
+        self._data = self._walkers.datas[0]
+        self._sensors = DeviceSensors(self.body, self._random)
+        self._energetics = Energetics(self.body, self._walkers.coordinator)
+
+    def _start(self) -> None:
+        phase = START_PHASE + 0.5 * self._random.integers(2)       # either leg first
+        self._walkers.place(0, phase, self._target_speed)
+        self._ticks = 0
+        self._rest_until = None
+        self.sample = self._measure(np.zeros((len(SIDES), 3)))
+
+    def _check_speed(self, speed: float) -> None:
+        low, high = SPEED_RANGE_MPS
+        if not low <= speed <= high:
+            raise SimError(f"walking speed must be between {low} and {high} m/s, got {speed}")
+
+    def _command(self, motor_torque: dict[str, float]) -> None:
+        control = np.zeros(len(self.body.exo_joints))
+        for joint, torque in motor_torque.items():
+            if joint not in self.body.exo_joints:
+                raise SimError(f"the device drives no joint '{joint}'; it drives: {', '.join(self.body.exo_joints)}")
+            if not np.isfinite(torque):
+                raise SimError(f"torque of {joint} is {torque}; send finite numbers")
+            control[self.body.exo_joints.index(joint)] = torque
+        self._data.ctrl[self.body.exo_actuators] = control
+
+    def _watch_for_falls(self) -> None:
+        state = self._walkers.state()
+        standing = ROOT_HEIGHT_PER_LEG_LENGTH * self.body.leg_length_m
+        height, up = state.height[0], state.up[0, 2]
+        if not (height > FALL_HEIGHT_SHARE * standing and up > FALL_UP_COSINE):     # true for NaN as well
+            self.falls += 1
+            self._rest_until = self.t + FALL_REST_S
+
+    def _rest(self) -> None:
+        """The person has been caught and hangs still, until walking starts anew."""
+        if self.t >= self._rest_until:
+            self._start()
+            return
+        self._data.qvel[:] = 0.0
+        mujoco.mj_forward(self.body.model, self._data)
+        self.sample = self._measure(np.zeros((len(SIDES), 3)))
+
+    def _measure(self, grf: np.ndarray) -> SimulationSample:
+        body, data, muscles = self.body, self._data, len(self.body.muscles)
+        angle, rate = data.qpos[body.joint_qpos].copy(), data.qvel[body.joint_dof].copy()
+        force = data.qfrc_actuator + data.qfrc_passive
+        moment = force[body.joint_dof].copy()
+        np.add.at(moment, body.coupling.leader, force[body.coupling.dof] * body.coupling.slopes(angle))
+        power, power_umberger = self._energetics.power(data)
+        root = quaternion_xyzw_from_wxyz(data.qpos[3:7])
+        feet = {side: MYO_TO_REP103 @ data.body(name).xpos for side, name in
+                zip(SIDES, ("calcn_r", "calcn_l"))}
+        pressure = {}
+        for k, side in enumerate(SIDES):
+            at = body.foot_sensor[side]
+            contact = data.sensordata[at:at + 3].any()
+            pressure[side] = MYO_TO_REP103 @ data.sensordata[at + 3:at + 6] if contact else np.full(3, np.nan)
+        return SimulationSample(
+            t=self.t, motors=self._sensors.read(data), root_position=MYO_TO_REP103 @ data.qpos[:3],
+            root_orientation_xyzw=multiply(multiply(_BASE_TURN, root), conjugate(_BASE_TURN)),
+            speed=float(-data.qvel[1]), commanded_speed=float(self._walkers.speed_command[0]),
+            joint_angle=angle, joint_velocity=rate, joint_moment=moment,
+            exo_torque=data.actuator_force[body.exo_actuators].copy(),
+            excitation=data.ctrl[:muscles].copy(), activation=data.act[:muscles].copy(),
+            muscle_force=-data.actuator_force[:muscles], metabolic_power=power,
+            metabolic_power_umberger=power_umberger,
+            grf={side: MYO_TO_REP103 @ grf[k] for k, side in enumerate(SIDES)},
+            centre_of_pressure=pressure, foot_position=feet, fallen=self._rest_until is not None,
+            muscles=body.muscles)
