@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import json
+from importlib import resources
+from pathlib import Path
 from typing import Sequence
 
 import numpy as np
@@ -14,11 +17,22 @@ from exo_policy.networks import MlpPolicy
 from exo_policy.observation import DEFAULT_RATE_HZ, DeviceObservation, ExoObservation, usable_contract
 
 
+def shipped_checkpoint(joint_names: Sequence[str]) -> Path | None:
+    """The manifest of the checkpoint that comes with this package for exactly these joints, None if there is none."""
+    with resources.as_file(resources.files("exo_policy") / "checkpoints") as folder:
+        for manifest in sorted(folder.glob("*.json")):
+            names = json.loads(manifest.read_text(encoding="utf-8"))["contract"]["action"]["names"]
+            if sorted(names) == sorted(joint_names):
+                return manifest
+    return None
+
+
 class LearnedController(Controller):
     """Torque = low-passed share x limit of each joint.
 
     Raises CheckpointError if the checkpoint cannot be read or was made for other joints, terms or another
-    ``rate_hz``; the joints' order may differ, they are matched by name.
+    ``rate_hz``; the joints' order may differ, they are matched by name. Without ``checkpoint`` the one shipped for
+    these joints is taken; ControllerError if there is none.
     """
 
     name = "learned"
@@ -33,8 +47,13 @@ class LearnedController(Controller):
         rate_hz: float = DEFAULT_RATE_HZ,
     ) -> None:
         super().__init__(joint_names, wearer_mass, torque_limit)
+        checkpoint = checkpoint or shipped_checkpoint(self.joint_names)
         if not checkpoint:
-            raise ControllerError("controller 'learned' needs a checkpoint: give the path of NAME.json")
+            raise ControllerError(
+                f"controller 'learned' needs a checkpoint: none is shipped for the joints "
+                f"{', '.join(self.joint_names)}; give the path of NAME.json"
+            )
+        self.checkpoint = str(checkpoint)
         tensors, self.manifest = load_checkpoint(checkpoint, kind="exo")
         contract = self.manifest.contract
         require_contract(self.manifest, usable_contract(contract, self.joint_names, rate_hz), checkpoint)

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""policy_node: answers each pair of exo/joint_states and exo/imu with exo/command. Thin: see policy_runtime."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections import deque
+
+import numpy as np
+import rclpy
+from exo_msgs.msg import DeviceStatus, TorqueCommand
+from exo_msgs.srv import LoadPolicy
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import Imu, JointState
+
+from exo_policy import policy_parameters as parameters
+from exo_policy.policy_messages import Pairing, command_message, device_from_status, observation_from_messages
+from exo_policy.policy_runtime import Choice, PolicyRuntime
+
+#: Reliable, because in lockstep no state may be lost; device_node offers it.
+SENSOR_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
+COMMAND_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+STATUS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+#: The same problem is logged again after this time (s).
+LOG_PERIOD_S = 1.0
+#: Signals are looked at this often (s).
+SIGNAL_PERIOD_S = 0.1
+#: Computing times kept for the figures at exit: ten minutes at 100 Hz.
+TIMES_KEPT = 60_000
+EXIT_OK, EXIT_BAD_PARAMETERS = 0, 2
+
+
+class PolicyNode(Node):
+    """Raises ParameterError, ControllerError or CheckpointError for parameters that cannot work."""
+
+    def __init__(self) -> None:
+        super().__init__("policy_node")
+        parameters.declare(self)
+        self._values = parameters.values(self)
+        self._runtime = PolicyRuntime(parameters.choice(self._values))
+        self._joint_names: tuple[str, ...] = ()
+        self._pairing = Pairing()
+        self._sequence = 0
+        self._seconds: deque[float] = deque(maxlen=TIMES_KEPT)
+        self._logged: tuple[str, float] = ("", 0.0)
+        self._command = self.create_publisher(TorqueCommand, "exo/command", COMMAND_QOS)
+        self.create_subscription(DeviceStatus, "exo/status", self._on_status, STATUS_QOS)
+        self.create_subscription(Imu, "exo/imu", self._on_imu, SENSOR_QOS)
+        self.create_subscription(JointState, "exo/joint_states", self._on_joints, SENSOR_QOS)
+        self.create_service(LoadPolicy, "policy/load", self._on_load)
+        self.add_on_set_parameters_callback(self._on_parameters)
+        self.get_logger().info(f"controller '{self._runtime.choice.controller}', waiting for exo/status")
+
+    def _on_status(self, status: DeviceStatus) -> None:
+        device = device_from_status(status, self._values["wearer_mass_kg"])
+        is_new = device.joint_names != self._joint_names
+        self._joint_names = device.joint_names
+        try:
+            self._runtime.set_device(device)
+        except ValueError as error:
+            self._complain(f"no torque: {error}")
+        else:
+            if is_new:
+                self.get_logger().info(
+                    f"joints {', '.join(device.joint_names)}, wearer {device.wearer_mass:g} kg, "
+                    f"controller '{self._runtime.choice.controller}'"
+                )
+
+    def _on_imu(self, message: Imu) -> None:
+        self._answer(self._pairing.add_imu(message))
+
+    def _on_joints(self, message: JointState) -> None:
+        self._answer(self._pairing.add_joints(message))
+        unpaired = self._pairing.pop_unpaired()
+        if unpaired is not None:
+            self._complain("no exo/imu with the stamp of exo/joint_states: commanding zero torque")
+            names = tuple(unpaired.name)
+            self._publish(unpaired.header.stamp, names, np.zeros(len(names)))
+
+    def _answer(self, pair: tuple[JointState, Imu] | None) -> None:
+        if pair is None:
+            return
+        start = time.perf_counter()
+        joints, imu = pair
+        names = self._joint_names or tuple(joints.name)
+        try:
+            torque = self._runtime.answer(observation_from_messages(joints, imu, names))
+            error = self._runtime.error
+        except ValueError as problem:
+            torque, error = np.zeros(len(names)), str(problem)
+        self._publish(joints.header.stamp, names, torque)
+        self._seconds.append(time.perf_counter() - start)
+        if error:
+            self._complain(f"commanding zero torque: {error}")
+
+    def _publish(self, state_stamp, names: tuple[str, ...], torque: np.ndarray) -> None:
+        now = self.get_clock().now().to_msg()
+        self._command.publish(command_message(now, state_stamp, self._sequence, names, torque))
+        self._sequence += 1
+
+    def _on_load(self, request: LoadPolicy.Request, reply: LoadPolicy.Response) -> LoadPolicy.Response:
+        present = self._runtime.choice
+        chosen = Choice(request.controller or present.controller, request.checkpoint, present.params)
+        reply.success, reply.message = self._load(chosen, request.fade)
+        return reply
+
+    def _on_parameters(self, changed: list[Parameter]) -> SetParametersResult:
+        new = {p.name: p.value for p in changed if p.name in parameters.DECLARATIONS}
+        if not new.keys() - {"fade_s"}:
+            self._values.update(new)
+            return SetParametersResult(successful=True)
+        # what policy/load chose stays unless the change is about it
+        chosen = self._runtime.choice
+        values = {**self._values, "controller": chosen.controller, "checkpoint": chosen.checkpoint, **new}
+        if values["controller"] != chosen.controller and "checkpoint" not in new:
+            values["checkpoint"] = ""
+        success, message = self._load(parameters.choice(values), values["fade_s"])
+        if success:
+            self._values = values
+        return SetParametersResult(successful=success, reason=message)
+
+    def _load(self, choice: Choice, fade_s: float) -> tuple[bool, str]:
+        """Swap; on failure the present controller goes on."""
+        try:
+            self._runtime.load(choice, fade_s)
+        except ValueError as error:
+            self.get_logger().error(f"not loaded: {error}")
+            return False, f"{error} (controller '{self._runtime.choice.controller}' goes on)"
+        text = f"controller '{choice.controller}'" + (f" from {choice.checkpoint}" if choice.checkpoint else "")
+        self.get_logger().info(f"{text}, fading over {fade_s:g} s")
+        return True, text
+
+    def _complain(self, text: str) -> None:
+        last, since = self._logged
+        now = time.monotonic()
+        if text != last or now - since >= LOG_PERIOD_S:
+            self._logged = (text, now)
+            self.get_logger().error(text)
+
+    def log_figures(self) -> None:
+        """How long answers took to compute, from both messages being here to the command being sent."""
+        if self._seconds:
+            median, p99 = 1e3 * np.percentile(self._seconds, (50, 99))
+            self.get_logger().info(
+                f"answered {self._sequence} states; computing took {median:.2f} ms (median), {p99:.2f} ms (p99)"
+            )
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run until SIGINT or SIGTERM. Returns the exit code: 0, or 2 for bad parameters."""
+    stopped: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: stopped.append(number))
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        node = PolicyNode()
+    except (ValueError, RuntimeError) as error:  # RuntimeError: ROS arguments that rcl cannot parse
+        print(f"policy_node: {' '.join(str(error).split())}", file=sys.stderr)
+        rclpy.try_shutdown()
+        return EXIT_BAD_PARAMETERS
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        while not stopped:
+            executor.spin_once(timeout_sec=SIGNAL_PERIOD_S)
+    except ExternalShutdownException:
+        pass
+    finally:
+        node.log_figures()
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())
