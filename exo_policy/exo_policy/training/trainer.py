@@ -149,7 +149,7 @@ class Trainer:
             "learning_share": (time.monotonic() - collected) / elapsed,
             "episode_s": float(np.mean(self._durations)) if self._durations else 0.0,
             "reward": float(np.mean(rewards)),
-            "std": float(algorithm.actor.distribution.log_std_param.exp().mean()),
+            "std": float(algorithm.actor.distribution.log_std_param.detach().exp().mean()),
             "learning_rate": algorithm.learning_rate,
             "divergence": divergence,
             **{f"loss_{name}": value for name, value in losses.items()},

@@ -14,6 +14,7 @@ from exo_sim.body.coordination import Coordinator
 from exo_sim.body.model import FOOT_BODIES, SIDES, BodyModel
 from exo_sim.errors import SimError
 from exo_sim.gait.reference import JOINTS
+from exo_sim.human.balance import balance_offsets
 from exo_sim.human.observation import (COORDINATION_RATE_HZ, GRF_CLIP_BW, HUMAN_TERMS, LOOKAHEAD_STRIDE,
                                        NOMINAL_SPEED_MPS, ROOT_HEIGHT_PER_LEG_LENGTH, joint_offsets)
 from exo_sim.human.reference_bank import ReferenceBank
@@ -110,7 +111,9 @@ class Walkers:
         """Advances the gait phase by one coordination period and sets the muscles' excitations for it."""
         stride_time = self.reference.stride_time(self.speed_command)
         self.phase = self.phase + self.period_s / stride_time
-        goal = self.reference.angles(self.speed_command, self.phase) + self._offsets
+        state = self.state()
+        goal = self.reference.angles(self.speed_command, self.phase) + self._offsets \
+            + balance_offsets(state.up, state.velocity, self.speed_command, state.vertical_grf)
         rate = self.reference.rates(self.speed_command, self.phase)
         body, exo = self.body, self._exo
         feedforward = self.reference.moments(self.speed_command, self.phase) * body.body_mass

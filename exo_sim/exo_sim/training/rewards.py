@@ -13,11 +13,11 @@ from exo_sim.training.config import HumanTrainingConfig
 #: Widths of the exponential terms: at 1/sqrt(width) the term has fallen to 1/e.
 RATE_WIDTH = 0.06            # 1/(rad/s)^2
 VELOCITY_WIDTH = 6.0         # 1/(m/s)^2
-UPRIGHT_WIDTH = 10.0
+UPRIGHT_WIDTH = 25.0         # of squared sine of the trunk's tilt: half is lost at 10 degrees
 EFFORT_WIDTH = 14.0          # of mean squared activation
 #: Heading error and angular rate against tilt in the upright term.
-HEADING_SHARE = 0.5
-ANGULAR_RATE_SHARE = 0.02    # (s/rad)^2
+HEADING_SHARE = 0.2          # 1/rad^2
+ANGULAR_RATE_SHARE = 0.008   # (s/rad)^2
 
 
 @dataclass
@@ -45,7 +45,7 @@ def judge(config: HumanTrainingConfig, walkers: Walkers, state: WalkerState, act
     pose = ((goal - state.joint_angle) ** 2 * weight).sum(axis=1)
     rate = ((goal_rate - state.joint_rate) ** 2 * weight).sum(axis=1)
     drift = (state.velocity[:, 0] - walkers.speed_command) ** 2 + state.velocity[:, 1] ** 2
-    lean = (1.0 - state.up[:, 2]) + HEADING_SHARE * state.heading ** 2 \
+    lean = (1.0 - state.up[:, 2] ** 2) + HEADING_SHARE * state.heading ** 2 \
         + ANGULAR_RATE_SHARE * (state.angular_velocity ** 2).sum(axis=1)
     impact = np.maximum(state.vertical_grf - terms.impact_threshold_bw, 0.0).sum(axis=1)
     reward = (terms.pose * np.exp(-terms.pose_width * pose)

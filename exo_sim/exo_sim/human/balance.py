@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Balance reflexes: what the body does about a tilting trunk and a drifting pelvis before the policy decides.
+
+The leg that bears load turns the trunk back upright about its hip, as vestibular reflexes do; the leg that swings
+reaches to where the body is going, as people place their feet (Hof 2008, Hum Mov Sci 27:112; Wang and Srinivasan
+2014, Biol Lett 10:20140405). Yin et al. 2007 (SIMBICON) showed that these two rules alone stabilise a simulated
+gait that follows joint angles. The policy works on top and may add to them or take from them.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from exo_sim.gait.reference import JOINTS
+
+#: Hip angle of the loaded leg per sine of trunk tilt (rad): the hip makes good twice the tilt.
+TRUNK_GAIN_RAD = 2.0
+#: Hip angle of the swinging leg per pelvis velocity (rad s/m): sideways, and forward beyond the commanded speed.
+#: Chosen by how long a half-trained policy walks: 1.7 s without, 2.8 s with 0.4, 4.4 s with 0.7, 2.7 s with 1.0
+#: sideways (16 walks each). SIMBICON uses 0.2 in both planes, on a gait that steps wider by itself.
+SIDEWAYS_GAIN_RAD_S_PER_M = 0.6
+FORWARD_GAIN_RAD_S_PER_M = 0.3
+#: A leg counts as loaded in proportion to its force, fully from this many body weights on.
+FULL_LOAD_BW = 0.3
+#: No reflex moves a hip by more than this (rad).
+LIMIT_RAD = 0.35
+
+_FLEXION = [JOINTS.index("hip_flexion_r"), JOINTS.index("hip_flexion_l")]
+_ADDUCTION = [JOINTS.index("hip_adduction_r"), JOINTS.index("hip_adduction_l")]
+#: Adduction moves the right foot to the left (+y) and the left foot to the right.
+_TO_LEFT = np.array([1.0, -1.0])
+
+
+def balance_offsets(up: np.ndarray, velocity: np.ndarray, speed_command: np.ndarray,
+                    vertical_grf: np.ndarray) -> np.ndarray:
+    """Offsets to the joint goals (n, 14) in rad, zero but for the hips.
+
+    Args:
+        up: (n, 3) world's up in body axes (forward, left, up).
+        velocity: (n, 3) m/s of the pelvis in heading axes (forward, left, up).
+        speed_command: (n,) m/s.
+        vertical_grf: (n, 2) body weights, right and left.
+    """
+    loaded = np.clip(vertical_grf / FULL_LOAD_BW, 0.0, 1.0)
+    swinging = 1.0 - loaded
+    faster = (velocity[:, 0] - speed_command)[:, None]
+    flexion = loaded * TRUNK_GAIN_RAD * up[:, 0:1] + swinging * FORWARD_GAIN_RAD_S_PER_M * faster
+    adduction = _TO_LEFT * (loaded * TRUNK_GAIN_RAD * up[:, 1:2]
+                            + swinging * SIDEWAYS_GAIN_RAD_S_PER_M * velocity[:, 1:2])
+    offsets = np.zeros((len(up), len(JOINTS)))
+    offsets[:, _FLEXION] = np.clip(flexion, -LIMIT_RAD, LIMIT_RAD)
+    offsets[:, _ADDUCTION] = np.clip(adduction, -LIMIT_RAD, LIMIT_RAD)
+    return offsets
