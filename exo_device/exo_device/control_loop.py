@@ -97,7 +97,9 @@ class ControlLoop:
         self.driver.wake()
 
     def arm(self) -> Answer:
-        """See SafetySupervisor.arm."""
+        """See SafetySupervisor.arm. Refused after finish()."""
+        if self._stop.is_set():
+            return Answer(False, "the device node is not active")
         with self._lock:
             return self.supervisor.arm(self._now())
 

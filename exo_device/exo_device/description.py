@@ -202,7 +202,8 @@ def load_device(path: str | Path) -> DeviceDescription:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise DeviceError(f"{path}:{where} not valid YAML: {getattr(error, 'problem', error)}") from error
+        problem = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise DeviceError(f"{path}:{where} not valid YAML: {problem}") from error
     if not isinstance(document, dict):
         raise DeviceError(f"{path}: expected a mapping with name, joints, segments, imu, ...")
     try:

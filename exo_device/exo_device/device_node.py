@@ -55,6 +55,7 @@ class DeviceNode(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
         self._loop = ControlLoop(driver, supervisor, chosen.loop(),
                                  ros_now_ns=lambda: self.get_clock().now().nanoseconds)
+        self._loop.finish()  # no arming before activation
         self._interface = DeviceInterface(self, device, self._loop)
         self._loop.hooks = self._interface.hooks()
         self._loop.hooks.on_crash = lambda error: self.on_crash(error)
@@ -118,7 +119,7 @@ def main(args: list[str] | None = None) -> int:
         # ROS's own handlers would shut the context down before the last torque has gone out.
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node = DeviceNode()
-    except (ParameterError, rclpy.exceptions.ROSInterfaceException, RuntimeError) as error:
+    except (ParameterError, RuntimeError) as error:  # RuntimeError: ROS arguments that rcl cannot parse
         print(f"device_node: {' '.join(str(error).split())}", file=sys.stderr)
         rclpy.try_shutdown()
         return EXIT_BAD_CONFIGURATION

@@ -81,7 +81,7 @@ class DeviceInterface:
 
     def _log(self, event: Event) -> None:
         logger = self._node.get_logger()
-        if event.is_fault:  # two calls: rclpy refuses another severity from the same line
+        if event.is_error:  # two calls: rclpy refuses another severity from the same line
             logger.error(event.text)
         else:
             logger.info(event.text)

@@ -27,11 +27,10 @@ class RateMeter:
         self._forget(now_ns)
 
     def rate_hz(self, now_ns: int) -> float:
-        """Rate at steady time now_ns; 0 with fewer than two events in the window."""
+        """Rate at steady time now_ns; 0 with fewer than two different times in the window."""
         self._forget(now_ns)
-        if len(self._times) < 2:
-            return 0.0
-        return (len(self._times) - 1) * NANOSECONDS_PER_SECOND / (self._times[-1] - self._times[0])
+        span_ns = self._times[-1] - self._times[0] if self._times else 0
+        return (len(self._times) - 1) * NANOSECONDS_PER_SECOND / span_ns if span_ns else 0.0
 
     def _forget(self, now_ns: int) -> None:
         while self._times and now_ns - self._times[0] > RATE_WINDOW_S * NANOSECONDS_PER_SECOND:

@@ -100,7 +100,8 @@ class StateCheck:
                        f"limit {self._limits.velocity[joint]:.1f}")
 
     def _power(self, state: DeviceState) -> Problem | None:
-        power = np.abs(state.torque * state.velocity)
+        with np.errstate(over="ignore"):  # an absurd reading may overflow to infinity, which is over any limit
+            power = np.abs(state.torque * state.velocity)
         share = power / self._limits.power
         self._too_strong = self._too_strong + 1 if share.max() > self._config.power_fault_ratio else 0
         if self._too_strong < self._config.limit_samples:

@@ -36,9 +36,7 @@ class SafetyConfig:
     #: Longest time between two outputs while all is well. The slew limit lets one period's change through at once,
     #: and a ramp ends two periods early so that coarse ticks cannot make it late.
     period_s: float = 0.01
-    #: Longest gap between two states that is still only a loss: five at 100 Hz, as Dephy's five missed heartbeats.
-    max_state_gap_s: float = 0.05
-    #: A leap of ROS time over this is a fault of the clock and no gap.
+    #: A leap of ROS time over this is a fault of the clock, and no gap in the states.
     max_clock_step_s: float = 0.5
     #: Torque along the motion fades from this share of the velocity limit to zero at the limit.
     velocity_taper_share: float = 0.8
@@ -71,6 +69,12 @@ class SafetyConfig:
         for name in ("arming_torque_share", "velocity_taper_share"):
             if getattr(self, name) >= 1.0:
                 raise SafetyError(f"{name} must be below 1, got {getattr(self, name):g}")
+
+    @property
+    def longest_state_gap_s(self) -> float:
+        """Longest step between the stamps of two states that is still only a loss (s, ROS time): torque was held on
+        the earlier one as long as the timeouts allow. Five states at 100 Hz, as Dephy's five missed heartbeats."""
+        return max(self.command_timeout_s, self.state_timeout_s)
 
     @property
     def longest_command_silence_s(self) -> float:

@@ -44,7 +44,7 @@ class TorqueLimits:
     def velocity_gain(self, torque: np.ndarray, velocity: np.ndarray) -> np.ndarray:
         """Fades torque that speeds the joint up, to 0 at the velocity limit. Braking is never faded."""
         room = (self.velocity - np.abs(velocity)) / ((1.0 - self._velocity_taper_share) * self.velocity)
-        return np.where(torque * velocity > 0.0, np.clip(room, 0.0, 1.0), 1.0)
+        return np.where(np.sign(torque) * np.sign(velocity) > 0.0, np.clip(room, 0.0, 1.0), 1.0)
 
     def power_cap(self, velocity: np.ndarray) -> np.ndarray:
         """Largest torque (Nm) within the power limit at this speed."""

@@ -12,33 +12,36 @@ from exo_device.safety.config import SafetyConfig
 ROUNDING = 1e-9
 
 
+#: ROS time counts for at most this many periods from one output to the next: a leap of it is no passing of time.
+LARGEST_ROS_STEP = 2.0
+
+
 class StoppingRamp:
     """Straight line from the torque at the stop to zero.
 
     It reaches zero two periods before ramp_down_s is over: outputs come one period apart, so the last one before the
-    end of ramp_down_s is zero even when each is late by a period. Time is the larger of the two clocks': with the
-    simulator gone ROS time stands still, and on a slow machine it is slower than the wall clock.
+    end of ramp_down_s is zero even when each is late by a period. Time passes as on the faster of the two clocks:
+    with the simulator gone ROS time stands still, and a slow simulator is slower than the wall clock.
     """
 
     def __init__(self, config: SafetyConfig, torque: np.ndarray, start: Instant) -> None:
         self._start_torque = torque
-        self._start = start
+        self._start = self._last = start
+        self._elapsed_s = 0.0
         self._period_s = config.period_s
         self._span_s = config.ramp_down_s - config.period_s
         self._lockstep = config.lockstep
         self._silence_s = config.state_silence_s
 
-    def share(self, now: Instant) -> float:
-        """Share of the starting torque that is left, 1 to 0."""
-        elapsed_s = now.ros_since(self._start)
-        steady_s = now.steady_since(self._start)
-        if not self._lockstep:
-            elapsed_s = max(elapsed_s, steady_s)
-        elif steady_s >= self._silence_s:
-            return 0.0
-        left = 1.0 - (elapsed_s + self._period_s) / self._span_s
-        return left if left > ROUNDING else 0.0
-
     def torque(self, now: Instant) -> np.ndarray:
-        """Torque (Nm) to give now; shape (J,)."""
-        return self._start_torque * self.share(now)
+        """Torque (Nm) to give now; shape (J,). All zero from the end of the ramp on."""
+        step_s = min(now.ros_since(self._last), LARGEST_ROS_STEP * self._period_s)
+        simulator_is_gone = now.steady_since(self._start) >= self._silence_s
+        if not self._lockstep or simulator_is_gone:
+            step_s = max(step_s, now.steady_since(self._last))
+        self._elapsed_s += step_s
+        self._last = now
+        left = 1.0 - (self._elapsed_s + self._period_s) / self._span_s
+        if left <= ROUNDING:
+            return np.zeros_like(self._start_torque)
+        return self._start_torque * left

@@ -29,13 +29,11 @@ class Answer(NamedTuple):
 class Event(NamedTuple):
     """Something worth a line in the log."""
 
-    #: True: the device stopped for a fault.
-    is_fault: bool
+    #: True: the device stopped for something that went wrong.
+    is_error: bool
     text: str
 
 
-#: Faults that latch even without torque: a person pressed stop, or the node goes away.
-LATCH_ALWAYS = Fault.USER_STOP | Fault.SHUTDOWN
 WITH_MOTORS_ON = (Mode.ARMING, Mode.ACTIVE)
 
 
@@ -91,27 +89,28 @@ class ModeMachine:
         return Answer(True, self.mode.name.lower())
 
     def fault(self, fault: Fault, cause: str) -> None:
-        """Stops and latches. While disarmed there is nothing to stop: only a user's stop and a shutdown latch."""
-        if self.mode is Mode.DISARMED and not fault & LATCH_ALWAYS:
+        """Stops and latches. While disarmed there is nothing to stop: only a person's stop latches."""
+        if self.mode is Mode.DISARMED and fault is not Fault.USER_STOP:
             return
+        is_error = fault is not Fault.SHUTDOWN
         is_new = fault not in self.faults
         self.faults |= fault
         if self.mode is Mode.ACTIVE or (self.mode is Mode.STOPPING and self._after_stop is Mode.DISARMED):
             self._after_stop = Mode.FAULT
-            self._enter(Mode.STOPPING, cause, is_fault=True)
+            self._enter(Mode.STOPPING, cause, is_error)
         elif self.mode in (Mode.ARMING, Mode.DISARMED):
-            self._enter(Mode.FAULT, cause, is_fault=True)
+            self._enter(Mode.FAULT, cause, is_error)
         elif is_new:
-            self._events.append(Event(True, f"also {', '.join(fault_names(fault))}: {cause}"))
+            self._events.append(Event(is_error, f"also {', '.join(fault_names(fault))}: {cause}"))
 
     def stopped(self) -> None:
         """Torque is zero at the end of a stop."""
         assert self.mode is Mode.STOPPING
         self._enter(self._after_stop, self.cause)
 
-    def _enter(self, mode: Mode, cause: str, *, is_fault: bool = False) -> None:
+    def _enter(self, mode: Mode, cause: str, is_error: bool = False) -> None:
         names = f" [{', '.join(fault_names(self.faults))}]" if self.faults else ""
         reason = f": {cause}" if cause else ""
-        self._events.append(Event(is_fault, f"{self.mode.name} -> {mode.name}{names}{reason}"))
+        self._events.append(Event(is_error, f"{self.mode.name} -> {mode.name}{names}{reason}"))
         self.mode = mode
         self.cause = cause

@@ -245,7 +245,7 @@ class SafetySupervisor:
         self._slew.towards(self.limits.shape(wanted, state.position, state.velocity))
 
     def _follow_ramp(self, now: Instant) -> None:
-        share = self._ramp.share(now)
-        self._slew.follow(self._ramp.torque(now))
-        if share == 0.0:
+        torque = self._ramp.torque(now)
+        self._slew.follow(torque)
+        if not torque.any():
             self._machine.stopped()

@@ -50,9 +50,10 @@ class StateWatch:
     def _time_problem(self, step_s: float) -> Problem | None:
         if step_s < 0.0:
             return Problem(Fault.CLOCK_JUMP, f"the stamps of the states went back by {-step_s:.3f} s")
-        if step_s > self._config.max_clock_step_s:
+        gap_s = self._config.longest_state_gap_s
+        if step_s > max(self._config.max_clock_step_s, gap_s):
             return Problem(Fault.CLOCK_JUMP, f"the stamps of the states leapt ahead by {step_s:.3f} s")
-        if step_s > self._config.max_state_gap_s:
+        if step_s > gap_s:
             return Problem(Fault.SEQUENCE_GAP, f"no state from the motors for {1e3 * step_s:.0f} ms of stamped time")
         return None
 
@@ -89,6 +90,10 @@ class CommandWatch:
         #: Since when a state waits for an answer. A policy is silent only while it owes one: a paused simulator
         #: sends it no new states.
         self._owed_since: Instant | None = None
+
+    def restart(self) -> None:
+        """Torque is about to be asked for: earlier commands out of order no longer count."""
+        self._stuck = 0.0
 
     def forget(self) -> None:
         """Follows no request until the next one."""

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""device_node as a real process, between motors and a policy played by this test."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+rclpy = pytest.importorskip("rclpy")
+pytest.importorskip("exo_msgs.msg")
+
+from builtin_interfaces.msg import Time  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
+from exo_msgs.msg import DeviceStatus, MotorCommand, MotorStates, TorqueCommand  # noqa: E402
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor  # noqa: E402
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data  # noqa: E402
+from sensor_msgs.msg import Imu, JointState  # noqa: E402
+from std_srvs.srv import Trigger  # noqa: E402
+
+DEVICES = Path(__file__).resolve().parents[2] / "exo_bringup" / "config" / "devices"
+JOINTS = ["hip_flexion_r", "ankle_angle_r", "hip_flexion_l", "ankle_angle_l"]
+#: Runs of this test at the same time on one machine must not hear each other.
+DOMAIN = 71 + os.getpid() % 25
+LATEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+#: Generous: a busy machine may take long to start a process. Nothing here measures speed.
+PATIENCE_S = 30.0
+#: A busy machine must not trip the watchdogs of a test that is about something else.
+RELAXED = {"command_timeout_s": 1.0, "state_timeout_s": 1.0, "state_silence_s": 1.0, "fade_in_s": 0.0}
+
+
+class Bench:
+    """Motors at 100 Hz and a policy that answers every pair of imu and joint_states, each of which can be silenced."""
+
+    def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context, domain_id=DOMAIN)
+        self.node = rclpy.create_node("bench", namespace=namespace, context=self.context)
+        self.torque = 0.0
+        self.motors_alive = self.policy_alive = True
+        self.commands, self.joint_states, self.imus, self.statuses, self.diagnostics = [], [], [], [], []
+        node = self.node
+        self._states = node.create_publisher(MotorStates, "sim/motor_states", LATEST)
+        self._command = node.create_publisher(TorqueCommand, "exo/command", LATEST)
+        node.create_subscription(MotorCommand, "sim/motor_command", self._on_motor_command, LATEST)
+        node.create_subscription(JointState, "exo/joint_states", self._on_joint_states, qos_profile_sensor_data)
+        node.create_subscription(Imu, "exo/imu", self.imus.append, qos_profile_sensor_data)
+        node.create_subscription(DeviceStatus, "exo/status", self.statuses.append, LATCHED)
+        node.create_subscription(DiagnosticArray, "/diagnostics", self.diagnostics.append, 10)
+        self.clients = {name: node.create_client(Trigger, f"exo/{name}") for name in ("arm", "disarm", "stop")}
+        node.create_timer(0.01, self._send_states)
+        self._sequence = self._command_sequence = 0
+        self._executor = SingleThreadedExecutor(context=self.context)
+        self._executor.add_node(node)
+        self._thread = threading.Thread(target=self._spin, daemon=True)
+        self._thread.start()
+
+    def _spin(self) -> None:
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            pass
+
+    def _send_states(self) -> None:
+        if not self.motors_alive:
+            return
+        self._sequence += 1
+        # the device's order is another: joints are matched by name
+        message = MotorStates(sequence=self._sequence, names=JOINTS[::-1], position=[0.4, 0.3, 0.2, 0.1],
+                              velocity=[0.0] * 4, torque=[0.0] * 4, temperature=[30.0] * 4, error=[0] * 4,
+                              bus_voltage=48.0)
+        message.header.stamp = self.node.get_clock().now().to_msg()
+        message.imu.orientation.w = 1.0
+        self._states.publish(message)
+
+    def _on_joint_states(self, message: JointState) -> None:
+        self.joint_states.append(message)
+        if self.policy_alive:
+            self.send(message.header.stamp, self.torque)
+
+    def send(self, state_stamp: Time, torque: float) -> None:
+        self._command_sequence += 1
+        self._command.publish(TorqueCommand(state_stamp=state_stamp, sequence=self._command_sequence, names=JOINTS,
+                                            torque=[torque] * 4))
+
+    def _on_motor_command(self, message: MotorCommand) -> None:
+        self.commands.append((time.monotonic(), message))
+
+    def wait(self, condition, what: str):
+        """Waits until condition() is true and returns it."""
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            result = condition()
+            if result:
+                return result
+            time.sleep(0.01)
+        raise AssertionError(f"waited for {what}; last status: {self.statuses[-1:]}")
+
+    def call(self, name: str):
+        client = self.clients[name]
+        assert client.wait_for_service(PATIENCE_S)
+        future = client.call_async(Trigger.Request())
+        self.wait(future.done, f"exo/{name}")
+        return future.result()
+
+    def wait_mode(self, mode: int):
+        return self.wait(lambda: self.statuses and self.statuses[-1].mode == mode and self.statuses[-1], f"mode {mode}")
+
+    def arm(self, torque: float) -> None:
+        """Active, with this torque at the motors."""
+        self.wait(lambda: self.joint_states, "joint states")
+        assert self.call("arm").success
+        self.wait_mode(DeviceStatus.ACTIVE)
+        self.torque = torque
+        self.wait(lambda: max(map(abs, self.commands[-1][1].torque)) > 0.9 * abs(torque), "torque at the motors")
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self.context.try_shutdown()
+        self._thread.join(5.0)
+
+
+class Device:
+    """The process."""
+
+    def __init__(self, namespace: str, *, wait: bool = True, **parameters) -> None:
+        arguments = [f"{name}:={value}" for name, value in parameters.items()]
+        command = [sys.executable, "-m", "exo_device.device_node", "--ros-args", "-r", f"__ns:={namespace}"]
+        for argument in arguments:
+            command += ["-p", argument]
+        self.process = subprocess.Popen(
+            command, env={**os.environ, "ROS_DOMAIN_ID": str(DOMAIN), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def end(self, number: int) -> tuple[int, str]:
+        self.process.send_signal(number)
+        output, _ = self.process.communicate(timeout=PATIENCE_S)
+        return self.process.returncode, output
+
+    def finished(self) -> tuple[int, str]:
+        output, _ = self.process.communicate(timeout=PATIENCE_S)
+        return self.process.returncode, output
+
+
+@pytest.fixture
+def start():
+    """Starts devices and benches, and ends those that are left."""
+    started = []
+
+    def start_one(namespace: str = "/test", **parameters) -> tuple[Bench, Device]:
+        device = Device(namespace, **{"device_config": DEVICES / "hip_ankle.yaml", **parameters})
+        bench = Bench(namespace)
+        started.append((bench, device))
+        return bench, device
+
+    yield start_one
+    for bench, device in started:
+        device.process.kill()
+        device.process.wait()
+        bench.close()
+
+
+def test_states_flow_and_torque_needs_arming(start):
+    bench, device = start(**RELAXED)
+    bench.torque = 8.0
+    status = bench.wait_mode(DeviceStatus.DISARMED)
+    bench.wait(lambda: len(bench.joint_states) > 20 and len(bench.imus) > 20, "states")
+    assert list(bench.joint_states[-1].name) == JOINTS
+    assert list(bench.joint_states[-1].position) == [0.1, 0.2, 0.3, 0.4]
+    assert bench.imus[-1].header.frame_id == "pelvis_imu"
+    stamps = {(imu.header.stamp.sec, imu.header.stamp.nanosec) for imu in bench.imus}
+    states = [(state.header.stamp.sec, state.header.stamp.nanosec) for state in bench.joint_states[:-2]]
+    assert sum(stamp in stamps for stamp in states) > 0.9 * len(states)
+    assert status.driver == "simulated" and list(status.names) == JOINTS
+    assert all(not command.enable and not any(command.torque) for _, command in bench.commands)
+    bench.torque = 0.0
+    bench.arm(8.0)
+    status = bench.wait(lambda: bench.statuses[-1].torque_limit[0] > 0 and bench.statuses[-1], "limits")
+    assert list(status.torque_limit) == pytest.approx([22.5, 37.5, 22.5, 37.5])
+    assert bench.commands[-1][1].enable
+    names = bench.wait(lambda: bench.diagnostics and [entry.name for entry in bench.diagnostics[-1].status], "diagnostics")
+    assert names == ["/test/device_node"] + [f"/test/device_node: motor {joint}" for joint in JOINTS]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_it_with_zero_torque_motors_off_and_exit_code_0(start, number):
+    bench, device = start(**RELAXED)
+    bench.arm(8.0)
+    code, output = device.end(number)
+    assert code == 0, output
+    assert "Traceback" not in output and "SHUTDOWN" in output
+    bench.wait(lambda: not bench.commands[-1][1].enable, "motors off")
+    torques = [command.torque[0] for _, command in bench.commands if command.enable]
+    assert 0.0 < min(torques[-5:]) < 7.5  # a ramp, no cliff
+    assert not any(bench.commands[-1][1].torque)
+
+
+def test_a_silent_policy_stops_it_and_disarm_then_arm_starts_it_again(start):
+    bench, device = start(fade_in_s=0.0, state_silence_s=1.0, state_timeout_s=1.0)
+    bench.arm(8.0)
+    bench.policy_alive = False
+    status = bench.wait_mode(DeviceStatus.FAULT)
+    assert status.faults == DeviceStatus.FAULT_STALE_COMMAND and list(status.fault_names) == ["STALE_COMMAND"]
+    assert "command" in status.cause
+    bench.wait(lambda: not bench.commands[-1][1].enable, "motors off")
+    bench.policy_alive = True
+    bench.torque = 0.0
+    reply = bench.call("arm")
+    assert not reply.success and "disarm" in reply.message
+    assert bench.call("disarm").success
+    bench.arm(4.0)
+
+
+def test_silent_motors_stop_it(start):
+    bench, device = start(**{**RELAXED, "state_silence_s": 0.2})
+    bench.arm(8.0)
+    bench.motors_alive = False
+    status = bench.wait_mode(DeviceStatus.FAULT)
+    assert status.faults & DeviceStatus.FAULT_BUS_LOST
+
+
+def test_user_stop_latches(start):
+    bench, device = start(**RELAXED)
+    bench.arm(8.0)
+    assert bench.call("stop").success
+    status = bench.wait_mode(DeviceStatus.FAULT)
+    assert status.faults == DeviceStatus.FAULT_USER_STOP
+    code, output = device.end(signal.SIGINT)
+    assert code == 0 and "stopped by exo/stop" in output
+
+
+def test_lockstep_answers_each_state_once_with_its_own_command(start):
+    bench, device = start(lockstep=True, **{**RELAXED, "command_timeout_s": 5.0, "state_silence_s": 5.0})
+    bench.arm(8.0)
+    bench.wait(lambda: len(bench.commands) > 200, "commands")
+    sequences = [command.sequence for _, command in bench.commands[:200] if command.enable]
+    assert len(sequences) == len(set(sequences))
+
+
+def test_two_namespaces_do_not_hear_each_other(start):
+    first, _ = start("/one", **RELAXED)
+    second, _ = start("/two", **RELAXED)
+    first.arm(8.0)
+    second.wait(lambda: len(second.commands) > 50, "commands")
+    assert not any(command.enable for _, command in second.commands)
+
+
+def bad_device(tmp_path) -> Path:
+    path = tmp_path / "bad.yaml"
+    path.write_text((DEVICES / "hip.yaml").read_text().replace("mass_kg: 2.8", "mass_kg: -2.8"))
+    return path
+
+
+@pytest.mark.parametrize("parameters, word", [
+    ({"device_config": ""}, "device_config"),
+    ({"device_config": "/nowhere/device.yaml"}, "/nowhere/device.yaml"),
+    ({"device_config": bad_device}, "segments.pelvis.mass_kg"),
+    ({"driver": "steam"}, "known: simulated"),
+    ({"wearer_mass_kg": 5.0}, "wearer_mass_kg"),
+    ({"wearer_mass_kg": "heavy"}, "wearer_mass_kg"),
+    ({"ramp_down_s": 0.05}, "slew_limit_nm_per_s"),
+])
+def test_bad_configuration_gives_one_line_and_exit_code_2(tmp_path, parameters, word):
+    parameters = {"device_config": DEVICES / "hip_ankle.yaml", **parameters}
+    if callable(parameters["device_config"]):
+        parameters["device_config"] = parameters["device_config"](tmp_path)
+    code, output = Device("/bad", **parameters).finished()
+    assert code == 2, output
+    lines = output.strip().splitlines()
+    assert len(lines) == 1 and word in lines[0], output

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contract that every driver keeps. A new driver adds a bench: how to make it, and how to play its motors."""
+
+import os
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from exo_device.command import MotorTorque
+from exo_device.drivers import Driver, DriverError, make_driver
+from exo_device.drivers.simulated import MemoryBus, SimulatedConfig, SimulatedDriver
+
+#: Long enough for a message to pass on a busy machine; a test that passes does not wait for it.
+PATIENCE_S = 20.0
+DOMAIN = 71 + os.getpid() % 25
+
+
+class MemoryBench:
+    """driver `simulated` within the process."""
+
+    def __init__(self) -> None:
+        self._bus = MemoryBus()
+        self.driver = SimulatedDriver(SimulatedConfig(transport="memory"), self._bus)
+
+    def put_state(self, state) -> None:
+        self._bus.put_state(state)
+
+    def commands(self) -> list[MotorTorque]:
+        return self._bus.commands
+
+    def close(self) -> None:
+        pass
+
+
+class RosBench:
+    """driver `simulated` on topics; the motors are a node of this test."""
+
+    def __init__(self) -> None:
+        rclpy = pytest.importorskip("rclpy")
+        messages = pytest.importorskip("exo_msgs.msg")
+        from exo_device.drivers.simulated.ros_bus import BUS_QOS
+        from exo_device.messages import from_stamp, to_stamp
+        self._rclpy, self._messages, self._to_stamp = rclpy, messages, to_stamp
+        rclpy.init(domain_id=DOMAIN)
+        self._node = rclpy.create_node("motors", namespace="/contract")
+        self._received: list[MotorTorque] = []
+        self._publisher = self._node.create_publisher(messages.MotorStates, "sim/motor_states", BUS_QOS)
+        self._node.create_subscription(
+            messages.MotorCommand, "sim/motor_command",
+            lambda m: self._received.append(MotorTorque(from_stamp(m.header.stamp), m.sequence, m.enable,
+                                                        tuple(m.names), np.array(m.torque))), 10)
+        self.driver = make_driver("simulated", {"namespace": "/contract"})
+
+    def put_state(self, state) -> None:
+        self._spin_until(lambda: self._publisher.get_subscription_count() > 0)
+        message = self._messages.MotorStates(
+            sequence=state.sequence, names=list(state.names), position=state.position.tolist(),
+            velocity=state.velocity.tolist(), torque=state.torque.tolist(), error=state.error.tolist(),
+            temperature=state.temperature.tolist(), bus_voltage=state.bus_voltage)
+        message.header.stamp = self._to_stamp(state.stamp_ns)
+        message.imu.orientation.w = 1.0
+        self._publisher.publish(message)
+
+    def commands(self) -> list[MotorTorque]:
+        count = len(self._received)
+        self._spin_until(lambda: len(self._received) > count)
+        return self._received
+
+    def _spin_until(self, condition) -> None:
+        end = time.monotonic() + (1.0 if self._received else PATIENCE_S)
+        while not condition() and time.monotonic() < end:
+            self._rclpy.spin_once(self._node, timeout_sec=0.02)
+
+    def close(self) -> None:
+        self._node.destroy_node()
+        self._rclpy.try_shutdown()
+
+
+BENCHES = {"simulated-memory": MemoryBench, "simulated-ros": RosBench}
+
+
+@pytest.fixture(params=BENCHES)
+def bench(request):
+    bench = BENCHES[request.param]()
+    yield bench
+    bench.driver.disconnect()
+    bench.close()
+
+
+@pytest.fixture
+def joints(device):
+    return device.joint_names
+
+
+@pytest.fixture
+def ready(bench, joints):
+    bench.driver.connect()
+    bench.driver.configure(joints)
+    return bench
+
+
+def torque(joints, value, sequence=1, enable=True):
+    return MotorTorque(123, sequence, enable, joints, np.full(len(joints), value))
+
+
+def test_is_a_named_driver(bench):
+    assert isinstance(bench.driver, Driver) and bench.driver.name
+
+
+def test_needs_connect_and_configure_first(bench, joints):
+    for use in (lambda: bench.driver.read(0.0), lambda: bench.driver.write(torque(joints, 0.0))):
+        with pytest.raises(DriverError):
+            use()
+        bench.driver.connect()
+        with pytest.raises(DriverError):
+            use()
+        bench.driver.disconnect()
+
+
+def test_reads_a_state_once_in_the_configured_order(ready, device, joints, state_of):
+    wire = state_of(device, stamp_ns=5_000_000_007, sequence=9, names=joints[::-1], position=[4.0, 3.0, 2.0, 1.0],
+                    error=[0, 0, 0, 3])
+    ready.put_state(wire)
+    state = ready.driver.read(PATIENCE_S)
+    assert state.names == joints
+    assert state.position.tolist() == [1.0, 2.0, 3.0, 4.0] and state.error.tolist() == [3, 0, 0, 0]
+    assert (state.stamp_ns, state.sequence) == (5_000_000_007, 9)
+    assert ready.driver.read(0.01) is None
+
+
+def test_joints_that_are_not_driven_are_left_out(bench, device, joints, state_of):
+    bench.driver.connect()
+    bench.driver.configure(joints[1:2])
+    bench.put_state(state_of(device, position=[1.0, 2.0, 3.0, 4.0]))
+    state = bench.driver.read(PATIENCE_S)
+    assert state.names == joints[1:2] and state.position.tolist() == [2.0]
+
+
+def test_a_sample_of_another_device_is_an_error_that_names_the_joint(ready, device, joints, state_of):
+    wire = state_of(device)
+    ready.put_state(wire.select(joints[:2]))
+    with pytest.raises(DriverError, match=joints[2]):
+        ready.driver.read(PATIENCE_S)
+    ready.put_state(wire)
+    assert ready.driver.read(PATIENCE_S) is not None  # and a later call succeeds again
+
+
+def test_a_sample_with_missing_values_is_an_error(ready, device, state_of):
+    ready.put_state(state_of(device, velocity=[0.0]))
+    with pytest.raises(DriverError, match="velocity"):
+        ready.driver.read(PATIENCE_S)
+
+
+def test_nothing_to_read_returns_none(ready):
+    assert ready.driver.read(0.01) is None
+
+
+def test_wake_ends_a_waiting_read(ready):
+    threading.Timer(0.1, ready.driver.wake).start()
+    start = time.monotonic()
+    assert ready.driver.read(PATIENCE_S) is None
+    assert time.monotonic() - start < PATIENCE_S
+
+
+def test_write_reaches_the_motors_and_returns_what_was_applied(ready, device, joints, state_of):
+    ready.put_state(state_of(device))
+    ready.driver.read(PATIENCE_S)
+    applied = ready.driver.write(torque(joints, 2.5, sequence=7))
+    assert applied.torque == pytest.approx(np.full(4, 2.5)) and applied.enable
+    sent = ready.commands()[-1]
+    assert sent.names == joints and sent.sequence == 7 and sent.enable
+    assert sent.torque == pytest.approx(applied.torque)
+
+
+def test_disabled_motors_get_no_torque(ready, joints):
+    applied = ready.driver.write(torque(joints, 2.5, enable=False))
+    assert not applied.enable and not applied.torque.any()
+
+
+def test_torque_for_other_joints_is_refused(ready, joints):
+    with pytest.raises(DriverError):
+        ready.driver.write(torque(joints[::-1], 0.0))
+
+
+def test_disconnect_switches_the_motors_off_and_may_be_called_twice(ready, device, joints, state_of):
+    ready.put_state(state_of(device))
+    ready.driver.read(PATIENCE_S)
+    ready.driver.write(torque(joints, 2.5))
+    assert ready.commands()[-1].enable
+    ready.driver.disconnect()
+    last = ready.commands()[-1]
+    assert not last.enable and not any(last.torque)
+    ready.driver.disconnect()
+
+
+def test_as_context_manager_it_disconnects_whatever_happens(bench, joints):
+    with pytest.raises(RuntimeError, match="mine"):
+        with bench.driver as driver:
+            driver.configure(joints)
+            raise RuntimeError("mine")
+    with pytest.raises(DriverError):
+        bench.driver.read(0.0)
+
+
+def test_connects_again_after_disconnect(ready, device, joints, state_of):
+    ready.driver.disconnect()
+    ready.driver.connect()
+    ready.driver.configure(joints)
+    ready.put_state(state_of(device))
+    assert ready.driver.read(PATIENCE_S) is not None
+
+
+def test_no_joints_cannot_be_configured(bench):
+    bench.driver.connect()
+    with pytest.raises(DriverError):
+        bench.driver.configure(())
+
+
+def test_unknown_driver_is_answered_with_those_known():
+    with pytest.raises(DriverError, match="unknown driver 'steam'; known: simulated"):
+        make_driver("steam")
+
+
+@pytest.mark.parametrize("config, word", [({"colour": "red"}, "colour"), ({"transport": "pigeon"}, "transport")])
+def test_wrong_driver_settings_are_named(config, word):
+    with pytest.raises(DriverError, match=word) as caught:
+        make_driver("simulated", config)
+    assert "\n" not in str(caught.value)
+
+
+def test_ros_transport_without_ros_says_what_is_missing():
+    pytest.importorskip("rclpy")
+    with pytest.raises(DriverError, match="rclpy.init"):
+        make_driver("simulated").connect()

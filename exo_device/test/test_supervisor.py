@@ -1,0 +1,383 @@
+# SPDX-License-Identifier: Apache-2.0
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from exo_device.description import DeviceError
+from exo_device.safety import Fault, Instant, Mode, SafetyConfig, SafetyError, SafetySupervisor
+from exo_device.state import ImuSample, to_ns
+
+HIP, ANKLE = 0, 1
+
+
+# --- arming ---------------------------------------------------------------------------------------------------
+
+def test_never_arms_by_itself(rig_of):
+    rig = rig_of()
+    for _ in range(300):
+        output = rig.step()
+        assert not output.enable and not output.torque.any()
+    assert rig.mode is Mode.DISARMED
+
+
+def test_arming_waits_for_a_zero_command_and_says_so(rig_of):
+    rig = rig_of(arming_timeout_s=0.5)
+    rig.step(10.0)
+    rig.supervisor.arm(rig.now)
+    for _ in range(49):
+        output = rig.step(10.0)
+        assert rig.mode is Mode.ARMING and output.enable and not output.torque.any()
+    rig.step(10.0)
+    assert rig.mode is Mode.DISARMED
+    assert "zero" in rig.cause and "hip_flexion_r" in rig.cause
+
+
+@pytest.mark.parametrize("has_state, has_command, word", [
+    (False, False, "state"), (True, False, "command"), (False, True, "state"),
+])
+def test_arming_waits_for_fresh_states_and_commands(rig_of, has_state, has_command, word):
+    rig = rig_of(arming_timeout_s=0.5)
+    rig.supervisor.arm(rig.now)
+    for _ in range(51):
+        rig.step(has_state=has_state, has_command=has_command, request=rig.request(0.0, state_stamp_ns=0))
+    assert rig.mode is Mode.DISARMED and word in rig.cause
+
+
+def test_near_zero_is_zero_enough(rig_of):
+    rig = rig_of()
+    rig.step(1.0)
+    rig.supervisor.arm(rig.now)
+    rig.step(1.0)
+    assert rig.mode is Mode.ACTIVE
+
+
+def test_torque_fades_in_after_arming(rig_of):
+    rig = rig_of(fade_in_s=1.0)
+    rig.step()
+    rig.supervisor.arm(rig.now)
+    rig.step()
+    torques = [rig.step(20.0).torque[HIP] for _ in range(120)]
+    assert torques[0] == pytest.approx(0.2)
+    assert torques[49] == pytest.approx(10.0)
+    assert torques[-1] == pytest.approx(20.0)
+    assert max(np.diff(torques)) < 0.2 + 1e-6
+
+
+# --- following --------------------------------------------------------------------------------------------------
+
+def test_joints_are_matched_by_name(rig):
+    names = tuple(reversed(rig.device.joint_names))
+    for _ in range(20):
+        output = rig.step(request=rig.request([1.0, 2.0, 3.0, 4.0], names=names, state_stamp_ns=rig.now_ns + to_ns(0.01)))
+    assert dict(zip(output.names, output.torque)) == pytest.approx(dict(zip(names, [1.0, 2.0, 3.0, 4.0])))
+
+
+def test_no_names_ask_for_no_torque(rig):
+    for _ in range(20):
+        rig.step(5.0)
+    for _ in range(20):
+        output = rig.step(request=rig.request(0.0, names=(), torque=np.array([]), state_stamp_ns=rig.now_ns + to_ns(0.01)))
+    assert rig.mode is Mode.ACTIVE and not output.torque.any()
+
+
+def test_caps_and_slew(rig):
+    torques = np.array([rig.step(1e6).torque for _ in range(50)])
+    assert torques[-1] == pytest.approx(rig.supervisor.limits.cap)
+    assert (np.abs(np.diff(torques, axis=0)) <= rig.supervisor.limits.slew * 0.01 + 1e-9).all()
+
+
+def test_several_outputs_on_one_state_share_the_slew(rig):
+    rig.step(0.0)
+    first = rig.supervisor.update(rig.now).torque
+    for torque in (100.0, -100.0, 100.0):
+        rig.supervisor.on_command(rig.request(torque), rig.now)
+        output = rig.supervisor.update(rig.now).torque
+        assert (np.abs(output - first) <= rig.supervisor.limits.slew * 0.01 + 1e-9).all()
+
+
+# --- stopping ---------------------------------------------------------------------------------------------------
+
+def run_down(rig, **step):
+    """Steps until motors are off; returns the time it took (s) and the torques on the way."""
+    start_ns = rig.now_ns
+    torques = []
+    for _ in range(100):
+        torques.append(rig.step(10.0, **step).torque.copy())
+        if not rig.output.enable:
+            return (rig.now_ns - start_ns) * 1e-9, np.array(torques)
+    raise AssertionError("motors never went off")
+
+
+def with_torque(rig):
+    for _ in range(30):
+        rig.step(10.0)
+    assert (rig.output.torque > 9.0).all()
+    return rig
+
+
+def assert_latched(rig, fault):
+    assert rig.mode is Mode.FAULT
+    assert fault in rig.faults
+    assert rig.cause
+    for _ in range(20):
+        output = rig.step(10.0)
+        assert not output.enable and not output.torque.any()
+    assert not rig.supervisor.arm(rig.now).success
+
+
+def test_a_silent_policy_is_stopped_within_150_ms(rig):
+    time_s, torques = run_down(with_torque(rig), has_command=False)
+    assert time_s <= 0.15
+    assert (np.diff(torques[:, HIP]) <= 1e-9).all()  # monotone: no jump on the way down
+    assert (np.abs(np.diff(torques, axis=0)) <= rig.supervisor.limits.slew * 0.01 + 1e-9).all()
+    assert_latched(rig, Fault.STALE_COMMAND)
+
+
+def test_a_policy_that_repeats_old_answers_is_stopped(rig):
+    stamp_ns = with_torque(rig).now_ns
+    for _ in range(20):
+        rig.step(request=rig.request(10.0, state_stamp_ns=stamp_ns))
+    assert_latched(rig, Fault.STALE_COMMAND)
+
+
+def test_a_silent_bus_is_stopped(rig):
+    time_s, _ = run_down(with_torque(rig), has_state=False, has_command=False)
+    assert time_s <= 0.15
+    assert_latched(rig, Fault.BUS_LOST)
+
+
+def test_states_with_old_stamps_are_stopped(rig):
+    """The bus lives and repeats itself, while ROS time goes on."""
+    stamp_ns = with_torque(rig).now_ns
+    for _ in range(15):
+        rig.step(has_command=False, stamp_ns=stamp_ns)
+    assert_latched(rig, Fault.STALE_STATE)
+
+
+@pytest.mark.parametrize("torque, changes, fault", [
+    ([1.0, math.nan, 0.0, 0.0], {}, Fault.NOT_FINITE),
+    ([1.0, math.inf, 0.0, 0.0], {}, Fault.NOT_FINITE),
+    ([1.0], {"names": ("elbow_r",)}, Fault.UNKNOWN_JOINT),
+    ([1.0, 1.0], {"names": ("hip_flexion_r", "hip_flexion_r")}, Fault.UNKNOWN_JOINT),
+    ([1.0], {"names": ("hip_flexion_r",)}, Fault.UNKNOWN_JOINT),
+    ([1.0, 1.0], {}, Fault.UNKNOWN_JOINT),
+    ([1.0] * 4, {"state_stamp_ns": to_ns(99.0)}, Fault.CLOCK_JUMP),
+])
+def test_impossible_commands_stop(rig, torque, changes, fault):
+    with_torque(rig)
+    before = rig.output.torque
+    changes = {"state_stamp_ns": rig.now_ns + to_ns(0.01), **changes}
+    output = rig.step(request=rig.request(0.0, **{**changes, "torque": np.array(torque)}))
+    assert rig.mode is Mode.STOPPING
+    assert (np.abs(output.torque) < np.abs(before)).all()
+    run_down(rig)
+    assert_latched(rig, fault)
+
+
+def by_joint(joint, value):
+    values = [0.0] * 4
+    values[joint] = value
+    return values
+
+
+@pytest.mark.parametrize("state, fault, word", [
+    ({"position": by_joint(HIP, math.nan)}, Fault.NOT_FINITE, "hip_flexion_r"),
+    ({"velocity": by_joint(ANKLE, math.inf)}, Fault.NOT_FINITE, "ankle_angle_r"),
+    ({"velocity": by_joint(ANKLE, -13.0)}, Fault.VELOCITY_LIMIT, "ankle_angle_r"),
+    ({"temperature": [81.0, 30.0, 30.0, 30.0]}, Fault.OVER_TEMPERATURE, "hip_flexion_r"),
+    ({"error": [0, 7, 0, 0]}, Fault.MOTOR_ERROR, "error 7"),
+    ({"position": by_joint(ANKLE, 1.0)}, Fault.RANGE_OF_MOTION, "ankle_angle_r"),
+    ({"torque": by_joint(HIP, 30.0), "velocity": by_joint(HIP, 8.0)}, Fault.POWER_LIMIT, "240 W"),
+])
+def test_states_that_must_stop(rig, state, fault, word):
+    with_torque(rig)
+    run_down(rig, **state)
+    assert word in rig.cause
+    assert_latched(rig, fault)
+
+
+def test_one_fast_state_may_be_noise(rig):
+    for _ in range(5):
+        rig.step(velocity=by_joint(HIP, 11.0))
+        rig.step()
+    assert rig.mode is Mode.ACTIVE
+
+
+def test_a_motor_without_temperature_sensor_is_not_hot(rig):
+    for _ in range(5):
+        rig.step(temperature=[math.nan] * 4)
+    assert rig.mode is Mode.ACTIVE
+
+
+def test_a_bad_imu_stops(rig):
+    with_torque(rig)
+    rig.step(imu=ImuSample(np.array([0.0, 0.0, 0.0, math.nan]), np.zeros(3), np.zeros(3)))
+    assert Fault.NOT_FINITE in rig.faults
+
+
+@pytest.mark.parametrize("jump_s, fault", [
+    (-5.0, Fault.CLOCK_JUMP), (5.0, Fault.CLOCK_JUMP), (0.06, Fault.SEQUENCE_GAP),
+])
+def test_jumps_of_the_clock_and_gaps_stop(rig, jump_s, fault):
+    with_torque(rig)
+    rig.step(10.0, stamp_ns=rig.now_ns + to_ns(jump_s), dt_s=max(jump_s, 0.01))
+    run_down(rig)
+    assert fault in rig.faults
+
+
+def test_a_lost_state_or_command_is_counted_and_forgiven(rig):
+    with_torque(rig)
+    rig.sequence += 2
+    rig.command_sequence += 3
+    rig.step(10.0, dt_s=0.03)
+    assert rig.mode is Mode.ACTIVE
+    snapshot = rig.supervisor.snapshot(rig.now)
+    assert (snapshot.dropped_states, snapshot.dropped_commands) == (2, 3)
+
+
+def test_sequence_numbers_may_wrap(rig_of):
+    rig = rig_of(fade_in_s=0.0)
+    rig.sequence = rig.command_sequence = 2**32 - 40
+    rig.activate()
+    for _ in range(80):
+        rig.sequence %= 2**32
+        rig.step(request=rig.request(5.0, sequence=rig.command_sequence % 2**32, state_stamp_ns=rig.now_ns + to_ns(0.01)))
+    assert rig.mode is Mode.ACTIVE and rig.supervisor.snapshot(rig.now).dropped_states == 0
+
+
+def test_a_second_publisher_is_ignored_and_then_stopped(rig):
+    """Its numbers are its own: commands that do not advance are never followed, and add up."""
+    with_torque(rig)
+    for count in range(40):
+        rig.step(10.0)
+        rig.supervisor.on_command(rig.request(-20.0, sequence=count), rig.now)
+        assert (rig.supervisor.update(rig.now).torque > -1e-9).all()
+        if rig.mode is not Mode.ACTIVE:
+            break
+    assert Fault.SEQUENCE_GAP in rig.faults
+
+
+def test_user_stop_latches_in_every_mode(rig_of):
+    disarmed = rig_of()
+    disarmed.supervisor.stop(disarmed.now)
+    assert_latched(disarmed, Fault.USER_STOP)
+    running = with_torque(rig_of(fade_in_s=0.0).activate())
+    running.supervisor.stop(running.now)
+    time_s, _ = run_down(running)
+    assert time_s <= 0.1
+    assert_latched(running, Fault.USER_STOP)
+    assert running.supervisor.disarm(running.now).success
+    assert running.supervisor.arm(running.now).success
+
+
+def test_disarm_ramps_and_does_not_latch(rig):
+    with_torque(rig)
+    rig.supervisor.disarm(rig.now)
+    time_s, torques = run_down(rig)
+    assert 0.05 < time_s <= 0.1 and len(torques) > 5
+    assert rig.mode is Mode.DISARMED and not rig.faults
+
+
+def test_lost_bus_and_shutdown_latch(rig_of):
+    for request, fault in (("bus_lost", Fault.BUS_LOST), ("command_lost", Fault.STALE_COMMAND)):
+        rig = with_torque(rig_of(fade_in_s=0.0).activate())
+        getattr(rig.supervisor, request)("cable out", rig.now)
+        run_down(rig)
+        assert rig.cause == "cable out"
+        assert_latched(rig, fault)
+    rig = with_torque(rig_of(fade_in_s=0.0).activate())
+    rig.supervisor.shutdown(rig.now)
+    run_down(rig)
+    assert_latched(rig, Fault.SHUTDOWN)
+
+
+# --- clocks -----------------------------------------------------------------------------------------------------
+
+def test_a_paused_simulator_is_harmless(rig):
+    """Frozen stamps keep coming in wall time: the bus lives, and the policy owes no answer."""
+    with_torque(rig)
+    steady_ns = rig.now.steady_ns
+    frozen_ns = rig.now_ns
+    for _ in range(500):
+        steady_ns += to_ns(0.01)
+        now = Instant(frozen_ns, steady_ns)
+        assert rig.supervisor.on_state(state_at(rig, frozen_ns), now) is False
+        rig.supervisor.update(now)
+    assert rig.mode is Mode.ACTIVE
+
+
+def state_at(rig, stamp_ns):
+    rig.sequence += 1
+    return replace(rig.supervisor.snapshot(rig.now).state, stamp_ns=stamp_ns, sequence=rig.sequence)
+
+
+def test_a_policy_that_dies_while_ros_time_crawls_is_found_by_wall_time(rig):
+    """A simulator a hundred times slower than real time: ages in ROS time stay small."""
+    with_torque(rig)
+    steady_ns, ros_ns = rig.now.steady_ns, rig.now_ns
+    for count in range(40):
+        steady_ns += to_ns(0.01)
+        ros_ns += to_ns(0.0001)
+        now = Instant(ros_ns, steady_ns)
+        rig.supervisor.on_state(state_at(rig, ros_ns), now)
+        output = rig.supervisor.update(now)
+        if not output.enable:
+            break
+    assert count <= 15
+    assert Fault.STALE_COMMAND in rig.faults
+
+
+def test_a_clock_that_lags_a_stamp_makes_no_negative_age(rig):
+    now = Instant(rig.now_ns - to_ns(0.01), rig.now.steady_ns)
+    snapshot = rig.supervisor.snapshot(now)
+    assert snapshot.state_age_s == 0.0 and snapshot.command_age_s == 0.0
+
+
+def test_missing_clock_is_explained(rig_of, state_of):
+    rig = rig_of(arming_timeout_s=0.1)
+    rig.supervisor.arm(rig.now)
+    for step in range(30):
+        now = Instant(0, rig.now.steady_ns + to_ns(0.01 * step))
+        rig.supervisor.on_state(state_of(rig.device, to_ns(100.0 + 0.01 * step), step), now)
+        rig.supervisor.update(now)
+    assert "/clock" in rig.cause
+
+
+def test_after_a_simulator_reset_old_commands_are_forgotten(rig_of):
+    """Stamps start anew while disarmed: a command of the earlier time line must not count as fresh."""
+    rig = rig_of(arming_timeout_s=0.1)
+    for _ in range(10):
+        rig.step()
+    rig.now_ns = to_ns(0.1)
+    rig.step(has_command=False)
+    rig.supervisor.arm(rig.now)
+    for _ in range(3):
+        rig.step(has_command=False)
+    assert rig.mode is Mode.ARMING
+    rig.command_sequence = 0  # the policy, too, may start anew
+    rig.step()
+    assert rig.mode is Mode.ACTIVE
+
+
+# --- settings -------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("settings, word", [
+    ({"command_timeout_s": -1.0}, "command_timeout_s"), ({"ramp_down_s": math.nan}, "ramp_down_s"),
+    ({"ramp_down_s": 0.02}, "four periods"), ({"state_timeout_s": 0.0}, "state_timeout_s"),
+    ({"arming_torque_share": 1.5}, "arming_torque_share"),
+])
+def test_settings_are_checked(settings, word):
+    with pytest.raises(SafetyError, match=word):
+        SafetyConfig(**settings)
+
+
+def test_a_ramp_steeper_than_the_slew_limit_is_refused(device):
+    with pytest.raises(SafetyError, match="slew_limit_nm_per_s"):
+        SafetySupervisor(device, 75.0, SafetyConfig(ramp_down_s=0.04))
+
+
+def test_a_wearer_out_of_range_is_refused(device):
+    with pytest.raises(DeviceError, match="wearer mass"):
+        SafetySupervisor(device, 750.0, SafetyConfig())
