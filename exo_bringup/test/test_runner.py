@@ -151,7 +151,6 @@ def test_another_namespace_of_the_domain_is_free(tmp_path):
 
 BAD_INPUT = [
     (["--controller", "magic"], "magic"),
-    (["--controller", "learned"], "checkpoint"),
     (["--controller", "learned", "--checkpoint", "no/such/file.safetensors"], "no/such/file"),
     (["--device", "shoe"], "hip_ankle"),
     (["--subject", "nobody"], "default"),
