@@ -26,8 +26,11 @@ DEFAULT_HISTORY = 4
 RATE_TOLERANCE = 0.25
 """Share by which the typical interval may differ from the contract's before the stream is refused."""
 
-RATE_WINDOW = 20
-"""Intervals looked at; their lower quartile is the typical one, so that dropped samples do not matter."""
+RATE_WINDOW = 50
+"""Intervals looked at for the rate."""
+
+RATE_QUANTILE = 0.05
+"""Quantile of those intervals that counts: samples lost on a busy computer stretch the others."""
 
 MAXIMUM_GAP_S = 0.25
 """After a longer gap the history is forgotten instead of stretched."""
@@ -278,7 +281,7 @@ class ExoObservation:
         self._intervals.append(dt)
         if len(self._intervals) < RATE_WINDOW:
             return
-        typical, expected = float(np.quantile(self._intervals, 0.25)), 1.0 / self.contract.rate_hz
+        typical, expected = float(np.quantile(self._intervals, RATE_QUANTILE)), 1.0 / self.contract.rate_hz
         if abs(typical / expected - 1.0) > RATE_TOLERANCE:
             raise ObservationError(
                 f"samples come at {1.0 / typical:.1f} Hz, the contract says {self.contract.rate_hz:g} Hz; "
