@@ -19,9 +19,9 @@ SHARE_UNIT = "1, share of the joint's torque limit"
 def exo_action_terms(
     joint_names: Sequence[str], *, low_pass_hz: float | None = 8.0, plantarflexion_only: bool = True
 ) -> ActionTerms:
-    """Action terms for these joints. ``plantarflexion_only``: the ankle (positive is dorsiflexion) is only ever
-    pushed into plantarflexion, as a device that pulls the heel with a cable does. 8 Hz: a time constant of
-    20 ms, 2 % of a stride, while the published ankle profile's fastest edge lasts 10 %."""
+    """Action terms for these joints. ``plantarflexion_only``: the ankle (positive is dorsiflexion) is only
+    ever pushed into plantarflexion, as a device that pulls the heel with a cable does. 8 Hz: a time constant
+    of 20 ms, 2 % of a stride, while the published ankle profile's fastest edge lasts 10 %."""
     names = check_joint_names(joint_names)
     one_way = [plantarflexion_only and split_joint(name)[0] == ANKLE for name in names]
     return ActionTerms(

@@ -76,7 +76,9 @@ def save_checkpoint(
         _replace(tensor_file, blob)
         _replace(manifest_file, text.encode())
     except OSError as error:
-        raise CheckpointError(f"{tensor_file}: cannot write ({error.strerror}); choose another folder") from None
+        raise CheckpointError(
+            f"{tensor_file}: cannot write ({error.strerror}); choose another folder"
+        ) from None
     return manifest_file
 
 
@@ -85,22 +87,23 @@ def load_checkpoint(
 ) -> tuple[dict[str, np.ndarray], Manifest]:
     """Read and check a checkpoint; return its tensors (by name) and its manifest.
 
-    ``kind`` ("exo" or "human") and ``contract``, where given, must be the checkpoint's. Raises CheckpointError
-    for a missing or damaged file, another format version or kind, a contract that differs (every differing
-    field is spelt out), a checksum that does not fit, and tensors that do not fit the network.
+    ``kind`` ("exo" or "human") and ``contract``, where given, must be the checkpoint's. Raises
+    CheckpointError for a missing or damaged file, another format version or kind, a contract that differs
+    (every differing field is spelt out), a checksum that does not fit, and tensors that do not fit the
+    network.
     """
     tensor_file, manifest_file = checkpoint_files(path)
     manifest = _validate(manifest_file, _read_manifest(manifest_file))
     if kind is not None and manifest.kind != kind:
         raise CheckpointError(
-            f"{manifest_file}: is a checkpoint of kind '{manifest.kind}', '{kind}' is needed; give another file"
+            f"{manifest_file}: is a checkpoint of kind '{manifest.kind}', not '{kind}'; give another file"
         )
     if contract is not None:
         require_contract(manifest, contract, manifest_file)
     blob = _read(tensor_file, "tensors")
     if hashlib.sha256(blob).hexdigest() != manifest.sha256:
         raise CheckpointError(
-            f"{tensor_file}: sha256 is not the one in {manifest_file.name}, the file is damaged or belongs to "
+            f"{tensor_file}: sha256 is not that of {manifest_file.name}, the file is damaged or belongs to "
             "another manifest; copy both files again"
         )
     try:
@@ -116,7 +119,7 @@ def require_contract(manifest: Manifest, expected: Contract, source: str | os.Pa
     lines = contract_differences(expected, manifest.contract)
     if lines:
         raise CheckpointError(
-            f"{source}: made for another contract ({'; '.join(lines)}); load a checkpoint trained for this device"
+            f"{source}: made for another contract ({'; '.join(lines)}); load a checkpoint made for this one"
         )
 
 
@@ -125,10 +128,13 @@ def _read(file: Path, what: str) -> bytes:
         return file.read_bytes()
     except FileNotFoundError:
         raise CheckpointError(
-            f"{file}: no such file ({what}); a checkpoint is a pair NAME{TENSOR_SUFFIX} and NAME{MANIFEST_SUFFIX}"
+            f"{file}: no such file ({what}); "
+            f"a checkpoint is a pair NAME{TENSOR_SUFFIX} and NAME{MANIFEST_SUFFIX}"
         ) from None
     except OSError as error:
-        raise CheckpointError(f"{file}: cannot read ({error.strerror}); check the path and its rights") from None
+        raise CheckpointError(
+            f"{file}: cannot read ({error.strerror}); check the path and its rights"
+        ) from None
 
 
 def _read_manifest(file: Path) -> Any:
@@ -143,7 +149,7 @@ def _validate(file: Path, fields: Any) -> Manifest:
     version = fields.get("format_version", FORMAT_VERSION) if isinstance(fields, Mapping) else None
     if version != FORMAT_VERSION:
         raise CheckpointError(
-            f"{file}: format_version {version}, this version reads {FORMAT_VERSION}; save the checkpoint again"
+            f"{file}: format_version {version}, {FORMAT_VERSION} is needed; save the checkpoint again"
         )
     try:
         return Manifest.model_validate(fields)

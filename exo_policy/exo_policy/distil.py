@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Distil the published torque profiles into a small network: ``python -m exo_policy.distil OUTPUT``.
 
-The result is a demonstration that exercises contract, checkpoint and policy_node. It imitates a teacher that knows
-the true phase of synthetic average gait; it was never optimised against a body. Needs torch.
+The result is a demonstration that exercises contract, checkpoint and policy_node. It imitates a teacher that
+knows the true phase of synthetic average gait; it was never optimised against a body. Needs torch.
 """
 
 from __future__ import annotations
@@ -76,10 +76,16 @@ def examples(contract: Contract, config: DistilConfig) -> tuple[np.ndarray, np.n
     for walker in range(config.walkers):
         standing = rng.random() < config.standing_share
         walk = synthetic_walk(
-            JOINTS, rng.uniform(*config.speed_mps), config.walk_s, rate_hz=contract.rate_hz,
-            start_phase=rng.random(), cadence=rng.uniform(*config.cadence),
-            gain=rng.uniform(*config.gain, len(JOINTS)), offset_rad=rng.uniform(*config.offset_rad, len(JOINTS)),
-            angle_noise_rad=config.angle_noise_rad, velocity_noise_rad_s=config.velocity_noise_rad_s,
+            JOINTS,
+            rng.uniform(*config.speed_mps),
+            config.walk_s,
+            rate_hz=contract.rate_hz,
+            start_phase=rng.random(),
+            cadence=rng.uniform(*config.cadence),
+            gain=rng.uniform(*config.gain, len(JOINTS)),
+            offset_rad=rng.uniform(*config.offset_rad, len(JOINTS)),
+            angle_noise_rad=config.angle_noise_rad,
+            velocity_noise_rad_s=config.velocity_noise_rad_s,
             seed=config.seed + walker,
         )
         n = len(walk)
@@ -88,7 +94,9 @@ def examples(contract: Contract, config: DistilConfig) -> tuple[np.ndarray, np.n
             position = position[rng.integers(n)] + config.angle_noise_rad * rng.normal(size=position.shape)
             velocity = config.velocity_noise_rad_s * rng.normal(size=velocity.shape)
         ankle = np.array([split_joint(name)[0] == ANKLE for name in JOINTS])
-        limit = np.where(ankle, rng.uniform(*config.ankle_limit_nm_per_kg), rng.uniform(*config.hip_limit_nm_per_kg))
+        limit = np.where(
+            ankle, rng.uniform(*config.ankle_limit_nm_per_kg), rng.uniform(*config.hip_limit_nm_per_kg)
+        )
         up = np.append(config.tilt_sigma * rng.normal(size=2), 1.0)
         frame = pack_terms(
             [term for term in contract.observation if term.per_frame],
@@ -110,14 +118,17 @@ def examples(contract: Contract, config: DistilConfig) -> tuple[np.ndarray, np.n
         inputs.append(np.concatenate([*frames, once[first:]], 1))
         share = np.zeros((n, len(JOINTS)))
         if not standing:
-            lag_s = 1.0 / (2.0 * np.pi * contract.action.low_pass_hz)  # the low-pass behind the network is late by this
+            # the low-pass behind the network is late by its time constant
+            lag_s = 1.0 / (2.0 * np.pi * contract.action.low_pass_hz)
             for i, name in enumerate(JOINTS):
                 share[:, i] = taught_share(name, walk.phase(name[-1]) + lag_s * walk.stride_rate_hz, limit[i])
         targets.append(share[first:])
     return np.concatenate(inputs), np.concatenate(targets).astype(np.float32)
 
 
-def train(inputs: np.ndarray, targets: np.ndarray, config: DistilConfig) -> tuple[dict[str, np.ndarray], float]:
+def train(
+    inputs: np.ndarray, targets: np.ndarray, config: DistilConfig
+) -> tuple[dict[str, np.ndarray], float]:
     """Least squares by Adam; returns the tensors of the checkpoint and the final root mean square error."""
     import torch
 
@@ -160,7 +171,13 @@ def evaluate(checkpoint: str) -> dict[str, dict[str, float]]:
             "learned", joint_names=JOINTS, wearer_mass=mass, torque_limit=limit, checkpoint=checkpoint
         )
         walk = synthetic_walk(
-            JOINTS, speed, 12.0, start_phase=0.37, angle_noise_rad=np.deg2rad(0.5), velocity_noise_rad_s=0.05, seed=99
+            JOINTS,
+            speed,
+            12.0,
+            start_phase=0.37,
+            angle_noise_rad=np.deg2rad(0.5),
+            velocity_noise_rad_s=0.05,
+            seed=99,
         )
         torque = np.zeros((len(walk), len(JOINTS)))
         for i in range(len(walk)):
@@ -193,12 +210,16 @@ def main(arguments: list[str] | None = None) -> int:
         "network": {"activation": "elu", "sizes": (inputs.shape[1], *config.hidden, targets.shape[1])},
         "contract": contract.model_dump(),
         "training": {
-            "config": asdict(config), "seed": config.seed, "samples": len(inputs),
+            "config": asdict(config),
+            "seed": config.seed,
+            "samples": len(inputs),
             "metrics": {"share_rmse_on_training_data": round(error, 4)},
         },
-        "notes": "Demonstration only. Distilled from the published torque profiles over the true phase of synthetic "
-                 "average gait (exo_policy.distil); not optimised against a body, no benefit shown, not for use on "
-                 "people. Figures compare its torque on unseen synthetic walks with the profile it was taught.",
+        "notes": (
+            "Demonstration only. Distilled from the published torque profiles over the true phase of "
+            "synthetic average gait (exo_policy.distil); not optimised against a body, no benefit shown, not "
+            "for use on people. Figures compare its torque on unseen synthetic walks with the profile it was taught."
+        ),
     }
     try:
         path = save_checkpoint(chosen.output, tensors, manifest)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The average sagittal gait over phase and speed, as the measurement model of the phase estimator.
 
-Source: Schwartz, Rozumalski and Trost 2008 (J Biomech 41:1639-1650), six harmonics with coefficients quadratic
-in normalised speed; the table and its conventions are in ``data/gait_template.json``.
+Source: Schwartz, Rozumalski and Trost 2008 (J Biomech 41:1639-1650), six harmonics with coefficients
+quadratic in normalised speed; the table and its conventions are in ``data/gait_template.json``.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ def normalised_speed(speed_mps: float, leg_length_m: float = DEFAULT_LEG_LENGTH_
     return float(np.clip(speed_mps / np.sqrt(GRAVITY_M_S2 * leg_length_m), low, high))
 
 
-def stride_rate_hz(vn: np.ndarray, leg_length_m: float = DEFAULT_LEG_LENGTH_M) -> tuple[np.ndarray, np.ndarray]:
+def stride_rate_hz(
+    vn: np.ndarray, leg_length_m: float = DEFAULT_LEG_LENGTH_M
+) -> tuple[np.ndarray, np.ndarray]:
     """Strides per second at normalised speed ``vn`` (any shape) and the derivative by ``vn``."""
     p = _table()["step_length_norm_log_polynomial"]
     log = np.log(vn)
@@ -73,14 +75,15 @@ class GaitTemplate:
 
     def __init__(self, joints: Sequence[str]) -> None:
         table = _table()["joints"]
-        coefficients = np.deg2rad(np.array([table[joint] for joint in joints], float))  # (J, power of vn, basis)
+        # (J, power of vn, basis)
+        coefficients = np.deg2rad(np.array([table[joint] for joint in joints], float))
         self._mean = coefficients[:, :, 0]
         self._cos = coefficients[:, :, 1::2]
         self._sin = coefficients[:, :, 2::2]
         self._omega = 2.0 * np.pi * np.arange(1, self._cos.shape[2] + 1)
 
     def angles(self, phase: np.ndarray, vn: np.ndarray) -> np.ndarray:
-        """Angles (..., J) in rad at ``phase`` (..., J), each joint at its own side's phase, and ``vn`` (...,)."""
+        """Angles (..., J) in rad at ``phase`` (..., J), each at its own side's phase, and ``vn`` (...,)."""
         values = self(phase, vn)
         return values.mean + values.excursion
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an exoskeleton policy may see: the device's joints, its pelvis IMU, the wearer's mass, the limits.
 
-Nothing else: no gait phase, no muscle, no root position. The layout is a :class:`Contract`; the same functions
-build the vector on the device (one sample) and in training (leading axes = environments).
+Nothing else: no gait phase, no muscle, no root position. The layout is a :class:`Contract`; the same
+functions build the vector on the device (one sample) and in training (leading axes = environments).
 """
 
 from __future__ import annotations
@@ -59,13 +59,18 @@ class DeviceObservation:
     linear_acceleration: np.ndarray
 
     def check(self, joint_names: Sequence[str]) -> None:
-        """Raise ObservationError unless the joints are ``joint_names``, in order, and every number is finite."""
+        """Raise ObservationError unless the joints are ``joint_names``, in order, and all is finite."""
         if tuple(self.joint_names) != tuple(joint_names):
             raise ObservationError(
                 f"observation has joints {', '.join(self.joint_names)}; expected {', '.join(joint_names)}"
             )
-        sizes = {"position": len(joint_names), "velocity": len(joint_names), "torque": len(joint_names),
-                 "angular_velocity": 3, "linear_acceleration": 3}
+        sizes = {
+            "position": len(joint_names),
+            "velocity": len(joint_names),
+            "torque": len(joint_names),
+            "angular_velocity": 3,
+            "linear_acceleration": 3,
+        }
         if self.orientation_xyzw is not None:
             sizes["orientation_xyzw"] = 4
         for field, size in sizes.items():
@@ -73,7 +78,9 @@ class DeviceObservation:
             if value.shape != (size,):
                 raise ObservationError(f"observation.{field} has shape {value.shape}, expected ({size},)")
             if not np.isfinite(value).all():
-                raise ObservationError(f"observation.{field} holds NaN or infinity ({value}); check the sensor")
+                raise ObservationError(
+                    f"observation.{field} holds NaN or infinity ({value}); check the sensor"
+                )
         if not np.isfinite(self.stamp_s):
             raise ObservationError(f"observation.stamp_s is {self.stamp_s}; check the clock")
 
@@ -86,7 +93,9 @@ def up_from_orientation(orientation_xyzw: np.ndarray) -> np.ndarray:
     q = np.asarray(orientation_xyzw, float)
     norm = np.linalg.norm(q, axis=-1, keepdims=True)
     if not (norm > 1e-6).all():
-        raise ObservationError("orientation is the zero quaternion; set orientation_covariance[0] = -1 if unknown")
+        raise ObservationError(
+            "orientation is the zero quaternion; set orientation_covariance[0] = -1 if unknown"
+        )
     x, y, z, w = np.moveaxis(q / norm, -1, 0)
     return np.stack([2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y)], -1)
 
@@ -155,16 +164,18 @@ def exo_contract(
 
 
 def usable_contract(found: Contract, joint_names: Sequence[str], rate_hz: float) -> Contract:
-    """The contract that a checkpoint must have to run on this device, given what is the checkpoint's own choice.
+    """The contract that a checkpoint must have to run on this device, its own choices left to it.
 
     Its own: which of the known terms it uses and their order and scale, history, order of joints, clip and
-    low-pass. The device's: names of the joints, sizes, units, rate. Equal to ``found`` if the checkpoint fits.
+    low-pass. The device's: names of the joints, sizes, units, rate. Equal to ``found`` if the checkpoint
+    fits.
     """
     names = check_joint_names(joint_names)
     order = found.action.names if sorted(found.action.names) == sorted(names) else names
     known = {term.name: term for term in exo_observation_terms(len(names))}
     terms = tuple(
-        known[term.name].model_copy(update={"scale": term.scale}) for term in found.observation
+        known[term.name].model_copy(update={"scale": term.scale})
+        for term in found.observation
         if term.name in known
     )
     expected = exo_action_terms(order)
@@ -172,7 +183,9 @@ def usable_contract(found: Contract, joint_names: Sequence[str], rate_hz: float)
         chosen = {"scale", "minimum", "maximum", "low_pass_hz"}
         expected = expected.model_copy(update={field: getattr(found.action, field) for field in chosen})
     return Contract(
-        observation=terms or exo_observation_terms(len(names)), action=expected, rate_hz=rate_hz,
+        observation=terms or exo_observation_terms(len(names)),
+        action=expected,
+        rate_hz=rate_hz,
         history=found.history,
     )
 
@@ -203,9 +216,9 @@ def pack_terms(terms: Sequence[ObservationTerm], values: Mapping[str, np.ndarray
 class ExoObservation:
     """Builds a policy's input vector from the device's samples, one by one.
 
-    ``joint_names`` is the device's order of joints; the contract's action names give the network's order. Both
-    name the same joints. ``wearer_mass`` kg and ``torque_limit`` (J,) Nm, device order, may change through
-    :meth:`set_wearer`.
+    ``joint_names`` is the device's order of joints; the contract's action names give the network's order.
+    Both name the same joints. ``wearer_mass`` kg and ``torque_limit`` (J,) Nm, device order, may change
+    through :meth:`set_wearer`.
     """
 
     def __init__(
@@ -292,4 +305,6 @@ class ExoObservation:
 def torque_share(torque: np.ndarray, limit: np.ndarray) -> np.ndarray:
     """Torque over limit, elementwise; 0 where the limit is 0 (a joint that may not be driven)."""
     limit = np.asarray(limit, float)
-    return np.divide(torque, limit, out=np.zeros(np.broadcast_shapes(np.shape(torque), limit.shape)), where=limit > 0)
+    return np.divide(
+        torque, limit, out=np.zeros(np.broadcast_shapes(np.shape(torque), limit.shape)), where=limit > 0
+    )

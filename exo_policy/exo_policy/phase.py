@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gait phase from what a device senses: joint angles and velocities, and whether the pelvis moves.
 
-Causal and of constant cost per sample. Works for any set of sagittal hip, knee and ankle joints on one side or
-two; see :mod:`exo_policy.phase_filter` for the filter and its sources.
+Causal and of constant cost per sample. Works for any set of sagittal hip, knee and ankle joints on one side
+or two; see :mod:`exo_policy.phase_filter` for the filter and its sources.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ MERGED_PHASE = 0.06
 class ConfidenceTuning:
     """When to believe the phase. Each (low, high) pair maps a figure to 0..1; the product is the confidence.
 
-    ``motion``: root mean square joint velocity over that of the slowest gait in the table, each sample counted
-    up to 1, so that a sudden stop is seen within half a second; walking keeps it above 0.43.
+    ``motion``: root mean square joint velocity over that of the slowest gait in the table, each sample
+    counted up to 1, so that a sudden stop is seen within half a second; walking keeps it above 0.43.
     ``fit``: share of the signals' variance that the average gait, shifted and stretched, explains.
-    ``pelvis_m_s2``: root mean square deviation of the specific force from gravity (walking at 0.75 m/s: 0.5).
+    ``pelvis_m_s2``: root mean square deviation of the specific force from gravity (at 0.75 m/s: 0.5).
     ``strides``: strides followed without a jump; OpenExo too gives no torque before a full stride was seen.
     """
 
@@ -66,8 +66,8 @@ class GaitPhaseEstimator:
     """Feed samples to :meth:`update`, read a :class:`GaitPhase`.
 
     ``joint_names`` are the device's joints in the order of the samples; joints that the average gait does not
-    have (hip rotation) are ignored. ``lead_s`` looks ahead, to make up for a known delay of sensors and motors.
-    Raises JointNameError if none of the joints can tell the phase.
+    have (hip rotation) are ignored. ``lead_s`` looks ahead, to make up for a known delay of sensors and
+    motors. Raises JointNameError if none of the joints can tell the phase.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class GaitPhaseEstimator:
         velocity: np.ndarray,
         specific_force: np.ndarray | None = None,
     ) -> GaitPhase:
-        """Take one sample: ``position`` (J,) rad, ``velocity`` (J,) rad/s, ``specific_force`` (3,) m/s^2 or None.
+        """Take one sample: ``position`` (J,) rad, ``velocity`` (J,) rad/s, ``specific_force`` (3,) m/s^2.
 
         A stamp that runs backwards or leaps ahead starts the search anew; a repeated stamp changes nothing.
         """
@@ -166,7 +166,9 @@ class GaitPhaseEstimator:
             self._bank.update(angle, velocity)
             self._choose(dt)
             target = (
-                _ramp(motion, limits.motion) * pelvis * _ramp(self.fit, limits.fit)
+                _ramp(motion, limits.motion)
+                * pelvis
+                * _ramp(self.fit, limits.fit)
                 * _ramp(self._followed, limits.strides)
             )
         smooth = limits.rise_s if target > self._confidence else limits.fall_s
@@ -194,7 +196,9 @@ class GaitPhaseEstimator:
         # once a stride was followed, a rival must have explained as much as that before it takes over
         settled = self._followed >= self._limits.strides[0] and self.fit > self._limits.fit[0]
         grown = self._age_s >= (2.0 if settled else 0.5) * memory_s
-        best = int(np.argmin(np.where(grown, self._score, np.inf))) if grown.any() else int(self._score.argmin())
+        best = (
+            int(np.argmin(np.where(grown, self._score, np.inf))) if grown.any() else int(self._score.argmin())
+        )
         if best != self._chosen and self._score[best] < (0.6 if settled else 0.9) * self._score[self._chosen]:
             if abs(_wrap(phase[best] - phase[self._chosen])) > MERGED_PHASE:
                 self._followed = 0.0

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A bank of extended Kalman filters that locate joint angles and velocities on the average gait.
 
-State of each filter: [phase, stride rate (Hz), normalised speed, left-right phase deviation, angle offset (rad)
-of each joint, gain of each joint's excursion]. Measured: angle and velocity of every joint of the device, whichever they are. The idea of gait
-phase as the state of a Kalman filter whose measurement model is average gait is that of Thatte, Shah and Geyer
-2019 (IEEE RA-L 4:3113) and Medrano et al. 2023 (IEEE T-RO 39:2170). A single filter may lock on a wrong phase,
-so several start around the cycle and the one that explains the signals best is used.
+State of each filter: [phase, stride rate (Hz), normalised speed, left-right phase deviation, angle offset
+(rad) of each joint, gain of each joint's excursion]. Measured: angle and velocity of every joint that the
+device has. The idea of gait phase as the state of a Kalman filter whose measurement model is average gait is
+that of Thatte, Shah and Geyer 2019 (IEEE RA-L 4:3113) and Medrano et al. 2023 (IEEE T-RO 39:2170). A single
+filter may lock on a wrong phase, so several start around the cycle and the one that explains the signals best
+is used.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class PhaseFilterBank:
         """Measured minus modelled angle before the last update (members, J), rad."""
 
     def start(self, member: int, phase: float, like: int | None = None) -> None:
-        """Put one filter at ``phase``, with the prior's speed or with that (and the offsets) of filter ``like``."""
+        """Put one filter at ``phase``, with the prior's speed, or with all else of filter ``like``."""
         t = self.tuning
         state = self.state[member]
         if like is None:
@@ -89,7 +90,9 @@ class PhaseFilterBank:
         sigma = np.full(self._size, t.initial_offset_sigma_rad)
         sigma[self._gains :] = t.initial_gain_sigma
         sigma[:OFFSETS] = (
-            t.initial_phase_sigma, t.initial_rate_sigma_hz, t.initial_speed_sigma,
+            t.initial_phase_sigma,
+            t.initial_rate_sigma_hz,
+            t.initial_speed_sigma,
             t.initial_asymmetry_sigma if self._two_sided else 0.0,
         )
         self.covariance[member] = np.diag(sigma**2)
@@ -105,7 +108,10 @@ class PhaseFilterBank:
         walk = np.full(self._size, t.offset_walk_rad)
         walk[self._gains :] = t.gain_walk
         walk[:OFFSETS] = (
-            t.phase_walk, t.rate_walk_hz, t.speed_walk, t.asymmetry_walk if self._two_sided else 0.0
+            t.phase_walk,
+            t.rate_walk_hz,
+            t.speed_walk,
+            t.asymmetry_walk if self._two_sided else 0.0,
         )
         diagonal = np.arange(self._size)
         p[:, diagonal, diagonal] += walk**2 * dt

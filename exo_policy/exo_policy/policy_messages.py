@@ -31,7 +31,9 @@ def device_from_status(status: DeviceStatus, wearer_mass_kg: float) -> Device:
     )
 
 
-def observation_from_messages(joints: JointState, imu: Imu, joint_names: tuple[str, ...]) -> DeviceObservation:
+def observation_from_messages(
+    joints: JointState, imu: Imu, joint_names: tuple[str, ...]
+) -> DeviceObservation:
     """A pair as an observation with the joints in the order of ``joint_names``.
 
     Raises ObservationError for a missing joint or value.
@@ -45,7 +47,9 @@ def observation_from_messages(joints: JointState, imu: Imu, joint_names: tuple[s
     for field in ("position", "velocity", "effort"):
         value = np.array(getattr(joints, field), float)
         if len(value) != len(sent):
-            raise ObservationError(f"exo/joint_states has {len(value)} values of {field} for {len(sent)} joints")
+            raise ObservationError(
+                f"exo/joint_states has {len(value)} values of {field} for {len(sent)} joints"
+            )
         arrays[field] = value[order]
     q, w, a = imu.orientation, imu.angular_velocity, imu.linear_acceleration
     # sensor_msgs/Imu: a first covariance of -1 says that there is no orientation
@@ -67,7 +71,9 @@ def command_message(
 ) -> TorqueCommand:
     """exo/command for one pair."""
     message = TorqueCommand(
-        state_stamp=state_stamp, sequence=sequence % SEQUENCE_MODULUS, names=list(joint_names),
+        state_stamp=state_stamp,
+        sequence=sequence % SEQUENCE_MODULUS,
+        names=list(joint_names),
         torque=[float(value) for value in torque],
     )
     message.header.stamp = now

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""policy_node: answers each pair of exo/joint_states and exo/imu with exo/command. Thin: see policy_runtime."""
+"""policy_node: answers each pair of exo/joint_states and exo/imu with exo/command. See policy_runtime."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ from exo_policy.policy_runtime import Choice, PolicyRuntime
 #: Reliable, because in lockstep no state may be lost; device_node offers it.
 SENSOR_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
 COMMAND_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-STATUS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+STATUS_QOS = QoSProfile(
+    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+)
 #: The same problem is logged again after this time (s).
 LOG_PERIOD_S = 1.0
 #: Signals are looked at this often (s).
@@ -133,7 +135,9 @@ class PolicyNode(Node):
         except ValueError as error:
             self.get_logger().error(f"not loaded: {error}")
             return False, f"{error} (controller '{self._runtime.choice.controller}' goes on)"
-        text = f"controller '{choice.controller}'" + (f" from {choice.checkpoint}" if choice.checkpoint else "")
+        text = f"controller '{choice.controller}'" + (
+            f" from {choice.checkpoint}" if choice.checkpoint else ""
+        )
         self.get_logger().info(f"{text}, fading over {fade_s:g} s")
         return True, text
 
@@ -149,7 +153,7 @@ class PolicyNode(Node):
         if self._seconds:
             median, p99 = 1e3 * np.percentile(self._seconds, (50, 99))
             self.get_logger().info(
-                f"answered {self._sequence} states; computing took {median:.2f} ms (median), {p99:.2f} ms (p99)"
+                f"answered {self._sequence} states; computing: {median:.2f} ms (median), {p99:.2f} ms (p99)"
             )
 
 

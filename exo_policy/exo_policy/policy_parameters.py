@@ -9,7 +9,12 @@ from rclpy.node import Node
 
 from exo_policy.controllers import CONTROLLERS
 from exo_policy.observation import DEFAULT_RATE_HZ
-from exo_policy.profiles import ANKLE_GENERIC, DEFAULT_ANKLE_PEAK_NM_PER_KG, DEFAULT_HIP_PEAK_NM_PER_KG, PROFILES
+from exo_policy.profiles import (
+    ANKLE_GENERIC,
+    DEFAULT_ANKLE_PEAK_NM_PER_KG,
+    DEFAULT_HIP_PEAK_NM_PER_KG,
+    PROFILES,
+)
 from exo_policy.policy_runtime import Choice
 
 _LIVE = "A change while running swaps the controller within fade_s."
@@ -20,16 +25,39 @@ _PROFILES = ", ".join(profile for profile in PROFILES if profile.startswith("ank
 #: name: (default, description, (lowest, highest) or None, may change while running)
 DECLARATIONS: dict[str, tuple] = {
     "controller": ("zero", f"Controller: {', '.join(CONTROLLERS)}.", None, True),
-    "checkpoint": ("", "Checkpoint for the controller learned: path of NAME.json; empty takes the shipped "
-                       "demonstration for the device's joints.", None, True),
-    "hip_peak_nm_per_kg": (DEFAULT_HIP_PEAK_NM_PER_KG, _SPLINE + "peak of both hip lobes (Nm/kg).", (0.0, 1.0), True),
-    "ankle_peak_nm_per_kg": (DEFAULT_ANKLE_PEAK_NM_PER_KG, _SPLINE + "peak plantarflexion torque (Nm/kg).",
-                             (0.0, 1.5), True),
+    "checkpoint": (
+        "",
+        "Checkpoint for the controller learned: path of NAME.json; empty takes the shipped "
+        "demonstration for the device's joints.",
+        None,
+        True,
+    ),
+    "hip_peak_nm_per_kg": (
+        DEFAULT_HIP_PEAK_NM_PER_KG,
+        _SPLINE + "peak of both hip lobes (Nm/kg).",
+        (0.0, 1.0),
+        True,
+    ),
+    "ankle_peak_nm_per_kg": (
+        DEFAULT_ANKLE_PEAK_NM_PER_KG,
+        _SPLINE + "peak plantarflexion torque (Nm/kg).",
+        (0.0, 1.5),
+        True,
+    ),
     "ankle_profile": (ANKLE_GENERIC.name, f"{_SPLINE}ankle profile: {_PROFILES}.", None, True),
     "lead_s": (0.0, _SPLINE + "delay of sensors and motors to make up for (s).", (0.0, 0.1), True),
-    "fade_s": (1.0, "Time over which a changed parameter passes over to the new controller (s).", (0.0, 30.0), True),
-    "rate_hz": (DEFAULT_RATE_HZ, "Rate of exo/joint_states and exo/imu, which a learned controller must be made for "
-                                 "(Hz).", (10.0, 1000.0), False),
+    "fade_s": (
+        1.0,
+        "Time over which a changed parameter passes over to the new controller (s).",
+        (0.0, 30.0),
+        True,
+    ),
+    "rate_hz": (
+        DEFAULT_RATE_HZ,
+        "Rate of exo/joint_states and exo/imu, which a learned controller must be made for (Hz).",
+        (10.0, 1000.0),
+        False,
+    ),
     "wearer_mass_kg": (0.0, "Mass of the wearer (kg); 0 takes the one in exo/status.", (0.0, 300.0), False),
 }
 
@@ -44,9 +72,13 @@ class ParameterError(ValueError):
 def declare(node: Node) -> None:
     """Declare every parameter; raises ParameterError for a value of the wrong type or out of range."""
     for name, (default, text, limits, live) in DECLARATIONS.items():
-        descriptor = ParameterDescriptor(description=f"{text} {_LIVE if live else _FIXED}", read_only=not live)
+        descriptor = ParameterDescriptor(
+            description=f"{text} {_LIVE if live else _FIXED}", read_only=not live
+        )
         if limits:
-            descriptor.floating_point_range = [FloatingPointRange(from_value=limits[0], to_value=limits[1], step=0.0)]
+            descriptor.floating_point_range = [
+                FloatingPointRange(from_value=limits[0], to_value=limits[1], step=0.0)
+            ]
         try:
             node.declare_parameter(name, default, descriptor)
         except ParameterException as error:

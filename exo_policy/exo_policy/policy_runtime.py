@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What policy_node does, without ROS: holds the controller, swaps it with a fade, answers with zero when in doubt."""
+"""What policy_node does, without ROS: holds the controller, swaps it with a fade, zero when in doubt."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from exo_policy.observation import DeviceObservation
 
 @dataclass(frozen=True)
 class Choice:
-    """A controller by name with its checkpoint ("" for none) and the tunable parameters of all controllers."""
+    """A controller by name with its checkpoint ("" for none) and the parameters of all controllers."""
 
     controller: str
     checkpoint: str
@@ -34,16 +34,19 @@ class Choice:
         """Make the controller for a device; raises as :func:`make_controller` does."""
         known = controller_params(self.controller)
         return make_controller(
-            self.controller, joint_names=device.joint_names, wearer_mass=device.wearer_mass,
-            torque_limit=device.torque_limit, checkpoint=self.checkpoint or None,
+            self.controller,
+            joint_names=device.joint_names,
+            wearer_mass=device.wearer_mass,
+            torque_limit=device.torque_limit,
+            checkpoint=self.checkpoint or None,
             **{name: value for name, value in self.params.items() if name in known},
         )
 
 
 @dataclass(frozen=True)
 class Device:
-    """What exo/status tells: joints in the device's order, their limits (Nm), the wearer's mass (kg), and whether
-    the device follows commands."""
+    """What exo/status tells: joints in the device's order, their limits (Nm), the wearer's mass (kg), and
+    whether the device follows commands."""
 
     joint_names: tuple[str, ...]
     torque_limit: tuple[float, ...]
@@ -54,8 +57,8 @@ class Device:
 class PolicyRuntime:
     """Answers each device sample with torque by joint.
 
-    ``error`` holds the last answer's problem, None when all is well. Torque is zero before the device is known, while
-    it is not active (a device arms only on zero), and on any error.
+    ``error`` holds the last answer's problem, None when all is well. Torque is zero before the device is
+    known, while it is not active (a device arms only on zero), and on any error.
     """
 
     def __init__(self, choice: Choice) -> None:
@@ -70,8 +73,8 @@ class PolicyRuntime:
     def set_device(self, device: Device) -> None:
         """Take over a status; the first one, or one with other joints, makes the controller.
 
-        Raises ControllerError or CheckpointError if the chosen controller does not fit the device; torque stays zero
-        until another one is loaded or the device changes.
+        Raises ControllerError or CheckpointError if the chosen controller does not fit the device; torque
+        stays zero until another one is loaded or the device changes.
         """
         before, self._device = self._device, device
         if before is None or before.joint_names != device.joint_names:
@@ -83,8 +86,8 @@ class PolicyRuntime:
             self._controller.set_wearer(device.wearer_mass, device.torque_limit)
 
     def load(self, choice: Choice, fade_s: float) -> None:
-        """Pass over to another controller within ``fade_s``; raises ControllerError or CheckpointError, and then the
-        present controller goes on."""
+        """Pass over to another controller within ``fade_s``; raises ControllerError or CheckpointError, and
+        then the present controller goes on."""
         choice.check()
         if self._device is not None:
             new = choice.make(self._device)

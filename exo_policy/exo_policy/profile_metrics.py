@@ -39,8 +39,8 @@ class LobeTiming:
 class CurveFigures:
     """Figures of one curve against a reference.
 
-    ``best_lag_percent`` > 0: the curve is late; ``r_at_best_lag`` after moving it back. ``rmse`` in the curve's
-    unit, ``rmse_scaled`` after scaling the reference to fit best by least squares. ``positive`` and
+    ``best_lag_percent`` > 0: the curve is late; ``r_at_best_lag`` after moving it back. ``rmse`` in the
+    curve's unit, ``rmse_scaled`` after scaling the reference to fit best by least squares. ``positive`` and
     ``negative`` time the lobes that the reference has; None where it, or the curve, has none.
     """
 

@@ -17,8 +17,8 @@ from exo_policy.joints import ANKLE, split_joint
 from exo_policy.joints import HIP as HIP_JOINT
 
 DEFAULT_ANKLE_PEAK_NM_PER_KG = 0.4
-"""Below the generic optimum of 0.54 Nm/kg (Zhang et al. 2017) and the default device's cap of 0.5 Nm/kg, so that
-the profile is never flattened by the cap."""
+"""Below the generic optimum of 0.54 Nm/kg (Zhang et al. 2017) and the default device's cap of 0.5 Nm/kg, so
+that the profile is never flattened by the cap."""
 
 DEFAULT_HIP_PEAK_NM_PER_KG = 0.2
 """Lower end of the usual 0.2 to 0.4 Nm/kg; the default device's cap is 0.3 Nm/kg. Franks et al. 2021 give the
@@ -27,7 +27,7 @@ timing of the lobes, not their height."""
 
 @dataclass(frozen=True)
 class TorqueProfile:
-    """A periodic torque curve. ``nodes``: percent of stride increasing within 0..100; ``joint`` without side."""
+    """A periodic torque curve. ``nodes``: percent of stride, increasing, 0..100; ``joint`` without side."""
 
     name: str
     joint: str
@@ -39,7 +39,7 @@ class TorqueProfile:
         percent, value = np.array(self.nodes, float).T
         if not (np.diff(percent) > 0).all() or percent[0] < 0.0 or percent[-1] >= 100.0:
             raise ValueError(f"profile '{self.name}': node percents must increase within 0..100")
-        # the stride repeats: the nodes of the strides before and after make the curve smooth across heel strike
+        # the strides before and after make the curve smooth across heel strike
         curve = PchipInterpolator(
             np.concatenate([percent - 100.0, percent, percent + 100.0]) / 100.0, np.tile(value, 3)
         )
@@ -51,15 +51,20 @@ class TorqueProfile:
 
 
 ANKLE_GENERIC = TorqueProfile(
-    "ankle_generic", ANKLE, ((26.7, 0.0), (52.9, 1.0), (62.7, 0.0)),
+    "ankle_generic",
+    ANKLE,
+    ((26.7, 0.0), (52.9, 1.0), (62.7, 0.0)),
     "Zhang et al. 2017 (Science 356:1280), generic optimum as reused by Poggensee and Collins 2021",
 )
 ANKLE_PREFERENCE = TorqueProfile(
-    "ankle_preference", ANKLE, ((25.4, 0.0), (53.3, 1.0), (63.3, 0.0)),
-    "Ingraham et al. 2022 (Sci Robot 7:eabj3487), user preference at 1.20 m/s, public controller configuration",
+    "ankle_preference",
+    ANKLE,
+    ((25.4, 0.0), (53.3, 1.0), (63.3, 0.0)),
+    "Ingraham et al. 2022 (Sci Robot 7:eabj3487), preference at 1.20 m/s, public controller configuration",
 )
 HIP = TorqueProfile(
-    "hip", HIP_JOINT,
+    "hip",
+    HIP_JOINT,
     ((10.2, -1.0), (31.8, 0.0), (33.4, 0.0), (65.9, 1.0), (90.6, 0.0), (93.8, 0.0)),
     "Franks et al. 2021 (Wearable Technologies 2:e16), timing as in OpenExo's franksCollinsHip parameters",
 )

@@ -11,7 +11,13 @@ from typing import Callable, Sequence
 
 import numpy as np
 
-from exo_policy.gait_template import DEFAULT_LEG_LENGTH_M, GRAVITY_M_S2, GaitTemplate, normalised_speed, stride_rate_hz
+from exo_policy.gait_template import (
+    DEFAULT_LEG_LENGTH_M,
+    GRAVITY_M_S2,
+    GaitTemplate,
+    normalised_speed,
+    stride_rate_hz,
+)
 from exo_policy.joints import split_joint
 from exo_policy.observation import DeviceObservation
 
@@ -72,8 +78,8 @@ def synthetic_walk(
 ) -> SyntheticWalk:
     """Walk at ``speed_mps`` (a number, or a function of time in s) for ``duration_s``.
 
-    ``delay_s`` delays the signals, not the phase; ``offset_rad`` and ``gain`` (J,) or scalar shift and stretch
-    the angles; ``cadence`` multiplies the stride rate that belongs to the speed.
+    ``delay_s`` delays the signals, not the phase; ``offset_rad`` and ``gain`` (J,) or scalar shift and
+    stretch the angles; ``cadence`` multiplies the stride rate that belongs to the speed.
     """
     names = tuple(joint_names)
     rng = np.random.default_rng(seed)

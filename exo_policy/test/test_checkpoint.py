@@ -37,7 +37,13 @@ def make_manifest(sizes=SIZES):
             "rate_hz": 50.0,
             "history": 2,
         },
-        "training": {"config": {"gamma": 0.97}, "seed": 3, "git_revision": "abc", "samples": 10, "metrics": {"r": 1}},
+        "training": {
+            "config": {"gamma": 0.97},
+            "seed": 3,
+            "git_revision": "abc",
+            "samples": 10,
+            "metrics": {"r": 1},
+        },
         "notes": "a test",
     }
 
@@ -121,7 +127,7 @@ def test_manifest_that_is_not_valid(saved, change, needle):
 
 
 def test_wrong_kind(saved):
-    refused(saved[0], "kind 'human'", "'exo' is needed", kind="exo")
+    refused(saved[0], "kind 'human'", "not 'exo'", kind="exo")
 
 
 def test_several_checkpoints_in_a_directory(saved):

@@ -35,10 +35,17 @@ def save_network(path, joints=JOINTS, bias=0.0, weight=0.0, **contract):
     matrix[:, 0] = weight
     save_checkpoint(
         path,
-        {"obs_mean": np.zeros(inputs, np.float32), "obs_std": np.ones(inputs, np.float32),
-         "layer0.weight": matrix, "layer0.bias": np.broadcast_to(np.float32(bias), outputs).copy()},
-        {"kind": "exo", "network": {"sizes": (inputs, outputs), "observation_clip": None},
-         "contract": terms.model_dump()},
+        {
+            "obs_mean": np.zeros(inputs, np.float32),
+            "obs_std": np.ones(inputs, np.float32),
+            "layer0.weight": matrix,
+            "layer0.bias": np.broadcast_to(np.float32(bias), outputs).copy(),
+        },
+        {
+            "kind": "exo",
+            "network": {"sizes": (inputs, outputs), "observation_clip": None},
+            "contract": terms.model_dump(),
+        },
     )
     return str(path)
 
@@ -52,7 +59,11 @@ def save_network(path, joints=JOINTS, bias=0.0, weight=0.0, **contract):
         ("spline", {"hip_peak_nm_per_kg": -0.1}, "hip_peak_nm_per_kg is -0.1"),
         ("spline", {"ankle_profile": "x"}, "choose one of ankle_generic, ankle_preference"),
         ("zero", {"checkpoint": "x.json"}, "takes no checkpoint"),
-        ("learned", {"joints": JOINTS[:1]}, "needs a checkpoint: none is shipped for the joints hip_flexion_r"),
+        (
+            "learned",
+            {"joints": JOINTS[:1]},
+            "needs a checkpoint: none is shipped for the joints hip_flexion_r",
+        ),
         ("spline", {"joints": ("hip_rotation_r",)}, "torque_limit lacks hip_rotation_r"),
     ],
 )
@@ -62,8 +73,15 @@ def test_what_cannot_be_made_says_why(name, options, needle):
     assert needle in str(caught.value) and "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("mass, limit, needle", [(0.0, [1.0], "wearer_mass"), (np.nan, [1.0], "wearer_mass"),
-                                                 (70.0, [-1.0], "not negative"), (70.0, [1.0, 2.0], "shape")])
+@pytest.mark.parametrize(
+    "mass, limit, needle",
+    [
+        (0.0, [1.0], "wearer_mass"),
+        (np.nan, [1.0], "wearer_mass"),
+        (70.0, [-1.0], "not negative"),
+        (70.0, [1.0, 2.0], "shape"),
+    ],
+)
 def test_mass_and_limits_are_checked(mass, limit, needle):
     with pytest.raises(ControllerError, match=needle):
         make_controller("zero", joint_names=JOINTS[:1], wearer_mass=mass, torque_limit=limit)
@@ -136,19 +154,32 @@ def test_learned_applies_share_low_pass_and_limit(tmp_path):
 
 
 def test_learned_matches_joints_by_name(tmp_path):
-    path = save_network(tmp_path / "net", joints=JOINTS[::-1], bias=[-0.1, 0.2, -0.3, 0.4], weight=0.1,
-                        low_pass_hz=None, history=1)
+    path = save_network(
+        tmp_path / "net",
+        joints=JOINTS[::-1],
+        bias=[-0.1, 0.2, -0.3, 0.4],
+        weight=0.1,
+        low_pass_hz=None,
+        history=1,
+    )
     walk = synthetic_walk(JOINTS, 1.25, 0.3)
     torque = run(make("learned", checkpoint=path), walk)
-    expected = np.array([0.4, -0.3, 0.2, -0.1]) + 0.1 * walk.position[:, 3:4]  # its first input is our last joint
-    np.testing.assert_allclose(torque / np.array(list(LIMIT.values())), np.minimum(expected, [1, 0, 1, 0]), atol=1e-5)
+    # the network's first input is the device's last joint
+    expected = np.array([0.4, -0.3, 0.2, -0.1]) + 0.1 * walk.position[:, 3:4]
+    np.testing.assert_allclose(
+        torque / np.array(list(LIMIT.values())), np.minimum(expected, [1, 0, 1, 0]), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize(
     "joints, contract, needle",
     [
-        (JOINTS[:2], {}, "action.names: expected [hip_flexion_r, ankle_angle_r, hip_flexion_l, ankle_angle_l], "
-                         "checkpoint has [hip_flexion_r, ankle_angle_r]"),
+        (
+            JOINTS[:2],
+            {},
+            "action.names: expected [hip_flexion_r, ankle_angle_r, hip_flexion_l, ankle_angle_l], "
+            "checkpoint has [hip_flexion_r, ankle_angle_r]",
+        ),
         (JOINTS, {"rate_hz": 50.0}, "rate_hz: expected 100.0, checkpoint has 50.0"),
     ],
 )

@@ -19,8 +19,11 @@ LARGEST_BYTES = 200_000
 
 def run(walk, mass=75.0, **options):
     controller = make_controller(
-        "learned", joint_names=walk.joint_names, wearer_mass=mass,
-        torque_limit=[(0.3 if name.startswith("hip") else 0.5) * mass for name in walk.joint_names], **options,
+        "learned",
+        joint_names=walk.joint_names,
+        wearer_mass=mass,
+        torque_limit=[(0.3 if name.startswith("hip") else 0.5) * mass for name in walk.joint_names],
+        **options,
     )
     torque = np.zeros((len(walk), len(walk.joint_names)))
     for i in range(len(walk)):
@@ -39,7 +42,9 @@ def test_it_is_small_honest_and_has_the_present_contract():
 
 @pytest.mark.parametrize("speed", [0.75, 1.25, 1.75])
 def test_its_torque_resembles_the_profiles(speed):
-    walk = synthetic_walk(JOINTS, speed, 8.0, start_phase=0.2, seed=7, angle_noise_rad=0.0087, velocity_noise_rad_s=0.05)
+    walk = synthetic_walk(
+        JOINTS, speed, 8.0, start_phase=0.2, seed=7, angle_noise_rad=0.0087, velocity_noise_rad_s=0.05
+    )
     torque = run(walk)[150:] / 75.0
     for i, name in enumerate(JOINTS):
         bins = (walk.phase(name[-1])[150:] * 40).astype(int)

@@ -30,7 +30,10 @@ def estimate(estimator, walk, force=True):
     """Return phases (N, 2) right, left and confidence (N,)."""
     rows = [
         estimator.update(
-            walk.stamp_s[i], walk.position[i], walk.velocity[i], walk.linear_acceleration[i] if force else None
+            walk.stamp_s[i],
+            walk.position[i],
+            walk.velocity[i],
+            walk.linear_acceleration[i] if force else None,
         )
         for i in range(len(walk))
     ]
@@ -72,8 +75,14 @@ def test_a_walker_who_is_not_average(device):
     names = DEVICES[device]
     rng = np.random.default_rng(5)
     walk = synthetic_walk(
-        names, 1.1, 9.0, start_phase=0.6, cadence=1.1, offset_rad=rng.uniform(-0.09, 0.09, len(names)),
-        gain=rng.uniform(0.75, 1.3, len(names)), **NOISE,
+        names,
+        1.1,
+        9.0,
+        start_phase=0.6,
+        cadence=1.1,
+        offset_rad=rng.uniform(-0.09, 0.09, len(names)),
+        gain=rng.uniform(0.75, 1.3, len(names)),
+        **NOISE,
     )
     phases, confidence = estimate(GaitPhaseEstimator(names), walk)
     settled = walk.stamp_s > SETTLED_STRIDES / walk.stride_rate_hz[0]
@@ -101,7 +110,10 @@ def test_standing_still_has_no_confidence(device):
     joints = len(DEVICES[device])
     for i in range(400):
         phase = estimator.update(
-            0.01 * i, rng.normal(0.0, 0.0087, joints), rng.normal(0.0, 0.05, joints), np.array([0.0, 0.0, 9.81])
+            0.01 * i,
+            rng.normal(0.0, 0.0087, joints),
+            rng.normal(0.0, 0.05, joints),
+            np.array([0.0, 0.0, 9.81]),
         )
         assert phase.confidence == 0.0
     assert phase.stride_rate_hz == 0.0
@@ -137,7 +149,8 @@ def test_leg_swinging_with_a_still_pelvis_is_not_walking():
     still = np.array([0.0, 0.0, 9.81])
     estimator = GaitPhaseEstimator(walk.joint_names)
     confidence = [
-        estimator.update(t, q, v, still).confidence for t, q, v in zip(walk.stamp_s, walk.position, walk.velocity)
+        estimator.update(t, q, v, still).confidence
+        for t, q, v in zip(walk.stamp_s, walk.position, walk.velocity)
     ]
     assert max(confidence) == 0.0
 
@@ -163,7 +176,9 @@ def test_order_of_joints_and_extra_joints_do_not_matter():
     estimator = GaitPhaseEstimator(names)
     rows = [
         estimator.update(
-            walk.stamp_s[i], np.append(9.0, walk.position[i][order]), np.append(9.0, walk.velocity[i][order]),
+            walk.stamp_s[i],
+            np.append(9.0, walk.position[i][order]),
+            np.append(9.0, walk.velocity[i][order]),
             walk.linear_acceleration[i],
         )
         for i in range(len(walk))
@@ -191,14 +206,18 @@ def test_the_template_is_differentiated_correctly():
     ahead, behind = template(phase + step, vn), template(phase - step, vn)
     faster, slower = template(phase, vn + step), template(phase, vn - step)
     for field, plus, minus, of in [
-        ("by_phase", ahead, behind, "excursion"), ("by_phase_phase", ahead, behind, "by_phase"),
-        ("by_speed", faster, slower, "excursion"), ("by_phase_speed", faster, slower, "by_phase"),
+        ("by_phase", ahead, behind, "excursion"),
+        ("by_phase_phase", ahead, behind, "by_phase"),
+        ("by_speed", faster, slower, "excursion"),
+        ("by_phase_speed", faster, slower, "by_phase"),
         ("mean_by_speed", faster, slower, "mean"),
     ]:
         slope = (getattr(plus, of) - getattr(minus, of)) / (2.0 * step)
         np.testing.assert_allclose(*np.broadcast_arrays(getattr(here, field), slope), atol=1e-6)
     rate, rate_slope = stride_rate_hz(np.array([0.3, 0.5]))
-    difference = stride_rate_hz(np.array([0.3, 0.5]) + step)[0] - stride_rate_hz(np.array([0.3, 0.5]) - step)[0]
+    difference = (
+        stride_rate_hz(np.array([0.3, 0.5]) + step)[0] - stride_rate_hz(np.array([0.3, 0.5]) - step)[0]
+    )
     np.testing.assert_allclose(rate_slope, difference / (2.0 * step), atol=1e-6)
 
 
@@ -208,16 +227,18 @@ def test_the_template_is_the_published_gait():
     vn = normalised_speed(1.25)
     assert 1.0 / stride_rate_hz(np.float64(vn))[0] == pytest.approx(1.083, abs=0.005)
     phase = np.linspace(0.0, 1.0, 500, endpoint=False)
-    hip, ankle = GaitTemplate(["hip_flexion", "ankle_angle"]).angles(
-        phase[:, None] * np.ones(2), np.full(500, vn)
-    ).T
+    hip, ankle = (
+        GaitTemplate(["hip_flexion", "ankle_angle"]).angles(phase[:, None] * np.ones(2), np.full(500, vn)).T
+    )
     assert phase[hip.argmin()] == pytest.approx(0.53, abs=0.02)
     assert phase[ankle.argmin()] == pytest.approx(0.635, abs=0.02)
     assert np.rad2deg(np.ptp(hip)) == pytest.approx(42.0, abs=4.0)
 
 
-@pytest.mark.parametrize("names, needle", [((), "no joints"), (("hip_flexion",), "_r or _l"),
-                                           (("hip_rotation_r",), "none tells the gait phase")])
+@pytest.mark.parametrize(
+    "names, needle",
+    [((), "no joints"), (("hip_flexion",), "_r or _l"), (("hip_rotation_r",), "none tells the gait phase")],
+)
 def test_joints_that_cannot_work(names, needle):
     with pytest.raises(JointNameError, match=needle):
         GaitPhaseEstimator(names)

@@ -48,9 +48,11 @@ def test_swap_fades_and_a_bad_one_changes_nothing(walk):
     runtime = PolicyRuntime(SPLINE)
     runtime.set_device(DEVICE)
     before = answers(runtime, walk, 0, 500)
-    for bad, error in ((Choice("magic", "", PARAMS), ControllerError),
-                       (Choice("learned", "/nowhere/x.json", PARAMS), CheckpointError),
-                       (Choice("zero", "x.json", PARAMS), ControllerError)):
+    for bad, error in (
+        (Choice("magic", "", PARAMS), ControllerError),
+        (Choice("learned", "/nowhere/x.json", PARAMS), CheckpointError),
+        (Choice("zero", "x.json", PARAMS), ControllerError),
+    ):
         with pytest.raises(error):
             runtime.load(bad, 1.0)
     with pytest.raises(ControllerError, match="fade"):

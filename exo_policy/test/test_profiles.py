@@ -78,7 +78,8 @@ def test_scale_shows_in_rmse_and_not_in_r():
 
 
 def test_the_cosine_stands_beside():
-    """A fitting cosine scores at least the 0.95 that a plain one does against the hip curve, far less at the ankle."""
+    """A fitting cosine scores at least the 0.95 that a plain one does against the hip curve, far less at the
+    ankle."""
     reference = HIP(PHASE)
     comparison = compare_profiles(reference, reference)
     assert comparison.curve.r == pytest.approx(1.0)
@@ -86,8 +87,9 @@ def test_the_cosine_stands_beside():
     assert abs(comparison.cosine.positive.peak_error) > 2.0
     assert compare_profiles(ANKLE_GENERIC(PHASE), ANKLE_GENERIC(PHASE)).cosine.r < 0.8
     angle = 2.0 * np.pi * PHASE
-    np.testing.assert_allclose(best_cosine(0.1 + np.cos(angle - 1.0) + np.sin(3 * angle)), 0.1 + np.cos(angle - 1.0),
-                               atol=1e-12)
+    np.testing.assert_allclose(
+        best_cosine(0.1 + np.cos(angle - 1.0) + np.sin(3 * angle)), 0.1 + np.cos(angle - 1.0), atol=1e-12
+    )
 
 
 def test_a_curve_without_the_lobe_has_no_timing():
@@ -96,8 +98,9 @@ def test_a_curve_without_the_lobe_has_no_timing():
     assert figures.r < -0.99
 
 
-@pytest.mark.parametrize("bad, needle", [(np.zeros(100), "constant"), (np.full(100, np.nan), "NaN"),
-                                         (np.arange(5.0), "20 points")])
+@pytest.mark.parametrize(
+    "bad, needle", [(np.zeros(100), "constant"), (np.full(100, np.nan), "NaN"), (np.arange(5.0), "20 points")]
+)
 def test_curves_that_cannot_be_compared(bad, needle):
     with pytest.raises(ValueError, match=needle):
         compare_profiles(bad, HIP(PHASE))

@@ -39,9 +39,9 @@ def make_controller(
 ) -> Controller:
     """Make a controller for a device.
 
-    ``torque_limit`` Nm: a sequence in the order of ``joint_names``, or a mapping by joint name. ``checkpoint``
-    is for ``learned``, other ``params`` as :func:`controller_params` lists. Raises ControllerError or
-    CheckpointError (both ValueError) with one line that says what to do.
+    ``torque_limit`` Nm: a sequence in the order of ``joint_names``, or a mapping by joint name.
+    ``checkpoint`` is for ``learned``, other ``params`` as :func:`controller_params` lists. Raises
+    ControllerError or CheckpointError (both ValueError) with one line that says what to do.
     """
     known = controller_params(name)
     if isinstance(torque_limit, Mapping):

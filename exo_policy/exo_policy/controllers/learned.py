@@ -18,7 +18,7 @@ from exo_policy.observation import DEFAULT_RATE_HZ, DeviceObservation, ExoObserv
 
 
 def shipped_checkpoint(joint_names: Sequence[str]) -> Path | None:
-    """The manifest of the checkpoint that comes with this package for exactly these joints, None if there is none."""
+    """The manifest of the checkpoint shipped for exactly these joints, None if there is none."""
     with resources.as_file(resources.files("exo_policy") / "checkpoints") as folder:
         for manifest in sorted(folder.glob("*.json")):
             names = json.loads(manifest.read_text(encoding="utf-8"))["contract"]["action"]["names"]
@@ -31,8 +31,8 @@ class LearnedController(Controller):
     """Torque = low-passed share x limit of each joint.
 
     Raises CheckpointError if the checkpoint cannot be read or was made for other joints, terms or another
-    ``rate_hz``; the joints' order may differ, they are matched by name. Without ``checkpoint`` the one shipped for
-    these joints is taken; ControllerError if there is none.
+    ``rate_hz``; the joints' order may differ, they are matched by name. Without ``checkpoint`` the one
+    shipped for these joints is taken; ControllerError if there is none.
     """
 
     name = "learned"

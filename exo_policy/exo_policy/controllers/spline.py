@@ -50,8 +50,13 @@ class SplineController(Controller):
             raise ControllerError(f"lead_s is {lead_s}; give a time in s")
         ankles = [name for name, profile in PROFILES.items() if profile.joint == ANKLE]
         if ankle_profile not in ankles:
-            raise ControllerError(f"ankle_profile '{ankle_profile}' unknown; choose one of {', '.join(ankles)}")
-        shapes = {HIP: (HIP_PROFILE, hip_peak_nm_per_kg), ANKLE: (PROFILES[ankle_profile], ankle_peak_nm_per_kg)}
+            raise ControllerError(
+                f"ankle_profile '{ankle_profile}' unknown; choose one of {', '.join(ankles)}"
+            )
+        shapes = {
+            HIP: (HIP_PROFILE, hip_peak_nm_per_kg),
+            ANKLE: (PROFILES[ankle_profile], ankle_peak_nm_per_kg),
+        }
         self._lobes = []
         for i, name in enumerate(self.joint_names):
             joint, side = split_joint(name)
@@ -71,9 +76,7 @@ class SplineController(Controller):
         self.phase = GaitPhase(0.0, 0.5, 0.0, 0.0)
 
     def _torque(self, obs: DeviceObservation) -> np.ndarray:
-        self.phase = self._estimator.update(
-            obs.stamp_s, obs.position, obs.velocity, obs.linear_acceleration
-        )
+        self.phase = self._estimator.update(obs.stamp_s, obs.position, obs.velocity, obs.linear_acceleration)
         torque = np.zeros(len(self.joint_names))
         if self.phase.confidence > 0.0:
             for i, side, profile, peak in self._lobes:
