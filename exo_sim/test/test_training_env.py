@@ -13,6 +13,8 @@ from exo_sim.training.curriculum import Curriculum
 from exo_sim.training.rewards import judge
 from exo_sim.training.walking_env import WalkingEnv
 
+SPEED = np.full(2, 1.25)
+
 
 @pytest.fixture(scope="module")
 def config():
@@ -25,7 +27,7 @@ def env(config):
 
 
 def test_walks_resets_and_reports(env):
-    observation = env.reset()
+    observation = env.reset().observation
     assert observation.shape == (3, OBSERVATION_SIZE) and observation.dtype == np.float32
     ended = 0
     for _ in range(120):                          # nobody stands for 2.4 s without a policy
@@ -41,7 +43,7 @@ def test_same_seed_same_experience(config):
     runs = []
     for _ in range(2):
         env = WalkingEnv(config, "none", seed=9)
-        observation = env.reset()
+        observation = env.reset().observation
         random = np.random.default_rng(1)
         rewards = []
         for _ in range(20):
@@ -72,12 +74,12 @@ def test_reward_prefers_the_reference_to_a_wrong_pose_and_a_fall_ends(config):
     walkers.place(1, 0.15, 1.25)
     data = walkers.datas[1]
     data.qpos[walkers.body.joint_qpos[3]] += 0.6                   # knee bent by 34 degrees too much
-    verdict = judge(config, walkers, walkers.state(), np.zeros((2, ACTION_SIZE)), np.zeros(2))
+    verdict = judge(config, walkers, walkers.state(), np.zeros((2, ACTION_SIZE)), np.zeros(2), SPEED)
     assert verdict.reward[0] > verdict.reward[1] + 0.1 and not verdict.failed.any()
     data.qpos[3:7] = [np.cos(0.5), np.sin(0.5), 0.0, 0.0]          # lies down by 57 degrees
-    assert judge(config, walkers, walkers.state(), np.zeros((2, ACTION_SIZE)), np.zeros(2)).failed[1]
+    assert judge(config, walkers, walkers.state(), np.zeros((2, ACTION_SIZE)), np.zeros(2), SPEED).failed[1]
     data.qpos[3] = np.nan
-    verdict = judge(config, walkers, walkers.state(), np.zeros((2, ACTION_SIZE)), np.zeros(2))
+    verdict = judge(config, walkers, walkers.state(), np.zeros((2, ACTION_SIZE)), np.zeros(2), SPEED)
     assert verdict.failed[1] and np.isfinite(verdict.reward).all()
 
 

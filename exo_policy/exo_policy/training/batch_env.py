@@ -14,7 +14,8 @@ class StepResult:
     """One step of n environments; ended ones have been reset already and `observation` is their first.
 
     `terminated` ended by failing, `truncated` by running out of time; `metrics` are means over the batch, for the
-    log; `episode_seconds` lists how long the episodes lasted that ended in this step.
+    log; `episode_seconds` lists how long the episodes lasted that ended in this step. `privileged` is what only the
+    critic sees besides, where there is such a thing.
     """
 
     observation: np.ndarray            # (n, O) float32
@@ -23,6 +24,7 @@ class StepResult:
     truncated: np.ndarray              # (n,) bool
     metrics: dict[str, float] = field(default_factory=dict)
     episode_seconds: list[float] = field(default_factory=list)
+    privileged: np.ndarray | None = None     # (n, P) float32
 
 
 class BatchEnv(Protocol):
@@ -32,8 +34,8 @@ class BatchEnv(Protocol):
     observation_size: int
     action_size: int
 
-    def reset(self) -> np.ndarray:
-        """Starts every episode anew; returns observations (n, O)."""
+    def reset(self) -> StepResult:
+        """Starts every episode anew; of the result only the observations count."""
 
     def step(self, action: np.ndarray) -> StepResult:
         """Applies actions (n, A) for one policy period."""

@@ -34,6 +34,7 @@ class MirrorModel(MLPModel):
 
     def __init__(self, *args, mirror: MirrorMap, invariant: bool, **kwargs) -> None:
         super().__init__(*args, **kwargs)
+        self.mirror = mirror
         self._observation_index = torch.tensor(mirror.observation_index)
         self._observation_sign = torch.tensor(mirror.observation_sign)
         self._output = None if invariant else (torch.tensor(mirror.action_index), torch.tensor(mirror.action_sign))

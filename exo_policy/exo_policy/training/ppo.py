@@ -13,14 +13,15 @@ from rsl_rl.algorithms import PPO
 
 from exo_policy.training.config import PpoConfig
 from exo_policy.training.mirror import MirrorMap, MirrorModel
-from exo_policy.training.rsl_env import OBSERVATION_GROUP, RslEnv
+from exo_policy.training.rsl_env import OBSERVATION_GROUP, PRIVILEGED_GROUP, RslEnv
 
 #: Samples that a loaded observation normalisation counts for, so that the first new ones do not sweep it away.
 NORMALISER_MEMORY = 1_000_000
 
 
 def build_ppo(env: RslEnv, config: PpoConfig, mirror: MirrorMap | None) -> PPO:
-    """rsl_rl's PPO for this environment; with a mirror, policy and value are symmetric by construction."""
+    """rsl_rl's PPO for this environment; with a mirror, the policy is symmetric by construction,
+    and so is the value unless it sees privileged signals."""
     model = {
         "class_name": "MLPModel",
         "hidden_dims": list(config.hidden_layers),
@@ -48,10 +49,12 @@ def build_ppo(env: RslEnv, config: PpoConfig, mirror: MirrorMap | None) -> PPO:
     actor, critic = dict(model), dict(model)
     if mirror is not None:
         actor |= {"class_name": MirrorModel, "mirror": mirror, "invariant": False}
-        critic |= {"class_name": MirrorModel, "mirror": mirror, "invariant": True}
+        if PRIVILEGED_GROUP not in env.get_observations().keys():
+            critic |= {"class_name": MirrorModel, "mirror": mirror, "invariant": True}
     settings = {
         "num_steps_per_env": config.steps_per_iteration,
-        "obs_groups": {"actor": [OBSERVATION_GROUP], "critic": [OBSERVATION_GROUP]},
+        # an asymmetric critic: it sees the policy's observation and whatever is privileged (Pinto et al. 2017)
+        "obs_groups": {"actor": [OBSERVATION_GROUP], "critic": list(env.get_observations().keys())},
         "actor": {**actor, "distribution_cfg": distribution},
         "critic": critic,
         "algorithm": algorithm,
@@ -85,7 +88,7 @@ class StepSize:
 
     def __init__(self, algorithm: PPO) -> None:
         storage = algorithm.storage
-        self._observations = storage.observations.flatten(0, 1).clone()
+        self._observations = storage.observations.flatten(0, 1).select(OBSERVATION_GROUP).clone()
         self._before = tuple(p.flatten(0, 1).clone() for p in storage.distribution_params)
 
     def adapt(self, algorithm: PPO, config: PpoConfig) -> float:
@@ -107,38 +110,79 @@ class StepSize:
 
 
 def actor_tensors(algorithm: PPO) -> dict[str, np.ndarray]:
-    """The deterministic policy as tensors of exo_policy.networks.MlpPolicy."""
+    """The deterministic policy as tensors of exo_policy.networks.MlpPolicy.
+
+    A symmetric policy f(o) = 1/2 (g(o) + M g(M o)) becomes one plain network of twice the width, with g in one half
+    and its mirror image in the other: whoever runs it needs to know nothing about mirrors.
+    """
     actor = algorithm.get_policy()
     normaliser = actor.obs_normalizer
-    tensors = {
-        "obs_mean": normaliser.mean.numpy().astype(np.float32),
-        "obs_std": (normaliser.std + normaliser.eps).numpy().astype(np.float32),
-    }
-    layers = [layer for layer in actor.mlp if isinstance(layer, torch.nn.Linear)]
-    for i, layer in enumerate(layers):
-        tensors[f"layer{i}.weight"] = layer.weight.detach().numpy().copy()
-        tensors[f"layer{i}.bias"] = layer.bias.detach().numpy().copy()
+    mean, std = normaliser.mean.numpy(), (normaliser.std + normaliser.eps).numpy()
+    weights = [layer.weight.detach().numpy() for layer in _layers(actor)]
+    biases = [layer.bias.detach().numpy() for layer in _layers(actor)]
+    if isinstance(actor, MirrorModel):
+        weights, biases = _both_halves(weights, biases, mean, std, actor.mirror)
+    tensors = {"obs_mean": mean.astype(np.float32), "obs_std": std.astype(np.float32)}
+    for i, (weight, bias) in enumerate(zip(weights, biases)):
+        tensors[f"layer{i}.weight"] = np.ascontiguousarray(weight, dtype=np.float32)
+        tensors[f"layer{i}.bias"] = np.ascontiguousarray(bias, dtype=np.float32)
     return tensors
 
 
-def actor_sizes(algorithm: PPO) -> tuple[int, ...]:
-    """Layer sizes of the policy: inputs, hidden, outputs."""
-    layers = [layer for layer in algorithm.get_policy().mlp if isinstance(layer, torch.nn.Linear)]
-    return (layers[0].in_features, *(layer.out_features for layer in layers))
+def tensor_sizes(tensors: dict[str, np.ndarray]) -> tuple[int, ...]:
+    """Layer sizes of a network: inputs, hidden, outputs."""
+    count = sum(name.endswith(".weight") for name in tensors)
+    weights = [tensors[f"layer{i}.weight"] for i in range(count)]
+    return (weights[0].shape[1], *(weight.shape[0] for weight in weights))
+
+
+def _layers(model: torch.nn.Module) -> list[torch.nn.Linear]:
+    return [layer for layer in model.mlp if isinstance(layer, torch.nn.Linear)]
+
+
+def _both_halves(weights, biases, mean, std, mirror):
+    """Weights and biases of the doubled network, see actor_tensors."""
+    index, sign = np.array(mirror.observation_index), np.array(mirror.observation_sign)
+    # normalised mirrored observation as a function of the normalised one: x' = turn x + shift
+    turn = np.zeros((len(mean), len(mean)))
+    turn[np.arange(len(mean)), index] = sign * std[index] / std
+    shift = (sign * mean[index] - mean) / std
+    first, last = 0, len(weights) - 1
+    doubled_weights, doubled_biases = [], []
+    for i, (weight, bias) in enumerate(zip(weights, biases)):
+        if i == first:
+            halves = np.concatenate([weight, weight @ turn])
+            bias = np.concatenate([bias, bias + weight @ shift])
+        else:
+            zero = np.zeros_like(weight)
+            halves = np.block([[weight, zero], [zero, weight]])
+            bias = np.concatenate([bias, bias])
+        if i == last:
+            outputs = len(mirror.action_index)
+            action, action_sign = np.array(mirror.action_index), np.array(mirror.action_sign)
+            halves = 0.5 * (halves[:outputs] + action_sign[:, None] * halves[outputs:][action])
+            bias = 0.5 * (bias[:outputs] + action_sign * bias[outputs:][action])
+        doubled_weights.append(halves)
+        doubled_biases.append(bias)
+    return doubled_weights, doubled_biases
 
 
 def load_actor(algorithm: PPO, tensors: dict[str, np.ndarray]) -> None:
     """Starts the policy and its observation normalisation from tensors of `actor_tensors`."""
     actor = algorithm.get_policy()
-    normaliser = actor.obs_normalizer
-    layers = [layer for layer in actor.mlp if isinstance(layer, torch.nn.Linear)]
+    mean, std = torch.from_numpy(tensors["obs_mean"]), torch.from_numpy(tensors["obs_std"]) - actor.obs_normalizer.eps
     with torch.no_grad():
-        std = torch.from_numpy(tensors["obs_std"]) - normaliser.eps
-        for model in (normaliser, algorithm.critic.obs_normalizer):
-            model._mean.copy_(torch.from_numpy(tensors["obs_mean"])[None])
-            model._std.copy_(std[None])
-            model._var.copy_(std[None] ** 2)
-            model.count.fill_(NORMALISER_MEMORY)
-        for i, layer in enumerate(layers):
-            layer.weight.copy_(torch.from_numpy(tensors[f"layer{i}.weight"]))
-            layer.bias.copy_(torch.from_numpy(tensors[f"layer{i}.bias"]))
+        for model in (actor, algorithm.critic):
+            normaliser, size = model.obs_normalizer, len(mean)
+            normaliser._mean[0, :size] = mean
+            normaliser._std[0, :size] = std
+            normaliser._var[0, :size] = std ** 2
+            normaliser.count.fill_(NORMALISER_MEMORY)
+        for i, layer in enumerate(_layers(actor)):
+            # of a doubled network the first half; its last layer was halved, see actor_tensors
+            weight = torch.from_numpy(tensors[f"layer{i}.weight"])
+            bias = torch.from_numpy(tensors[f"layer{i}.bias"])
+            rows, columns = layer.weight.shape
+            doubled = weight.shape[1] == 2 * columns and weight.shape[0] == rows
+            layer.weight.copy_(weight[:rows, :columns] * (2.0 if doubled else 1.0))
+            layer.bias.copy_(bias[:rows])

@@ -10,7 +10,7 @@ from tensordict import TensorDict
 
 from exo_policy.training.batch_env import BatchEnv, StepResult
 
-OBSERVATION_GROUP = "policy"
+OBSERVATION_GROUP, PRIVILEGED_GROUP = "policy", "privileged"
 
 
 class RslEnv(VecEnv):
@@ -31,12 +31,15 @@ class RslEnv(VecEnv):
     def step(self, actions: torch.Tensor):
         result = self.env.step(actions.numpy())
         self.last = result
-        self._observation = self._pack(result.observation)
+        self._observation = self._pack(result)
         done = torch.from_numpy(result.terminated | result.truncated)
         self.episode_length_buf += 1
         self.episode_length_buf[done] = 0
         extras = {"time_outs": torch.from_numpy(result.truncated.astype(np.float32))}
         return self._observation, torch.from_numpy(result.reward), done.float(), extras
 
-    def _pack(self, observation: np.ndarray) -> TensorDict:
-        return TensorDict({OBSERVATION_GROUP: torch.from_numpy(observation)}, batch_size=[self.num_envs])
+    def _pack(self, result: StepResult) -> TensorDict:
+        groups = {OBSERVATION_GROUP: torch.from_numpy(result.observation)}
+        if result.privileged is not None:
+            groups[PRIVILEGED_GROUP] = torch.from_numpy(result.privileged)
+        return TensorDict(groups, batch_size=[self.num_envs])

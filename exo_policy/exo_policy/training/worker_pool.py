@@ -48,9 +48,9 @@ class WorkerPool:
         self.count = sum(counts)
         self.observation_size, self.action_size = observations[0], actions[0]
 
-    def reset(self) -> np.ndarray:
-        """Resets every environment; returns observations (n, O)."""
-        return np.concatenate(self._call("reset"))
+    def reset(self) -> StepResult:
+        """Resets every environment."""
+        return _joined(self._call("reset"))
 
     def step(self, action: np.ndarray) -> StepResult:
         """One step of every environment with actions (n, A)."""
@@ -58,16 +58,7 @@ class WorkerPool:
         for connection, count in zip(self._connections, self._counts):
             connection.send(("step", action[start : start + count]))
             start += count
-        parts: list[StepResult] = self._gather()
-        names = parts[0].metrics
-        return StepResult(
-            *(
-                np.concatenate([getattr(part, name) for part in parts])
-                for name in ("observation", "reward", "terminated", "truncated")
-            ),
-            metrics={name: float(np.mean([part.metrics[name] for part in parts])) for name in names},
-            episode_seconds=[seconds for part in parts for seconds in part.episode_seconds],
-        )
+        return _joined(self._gather())
 
     def configure(self, settings: dict[str, Any]) -> None:
         """Hands a stage of the curriculum to every worker."""
@@ -101,6 +92,19 @@ class WorkerPool:
                 raise WorkerError(f"worker {index} failed:\n{value}")
             answers.append(value)
         return answers
+
+
+def _joined(parts: list[StepResult]) -> StepResult:
+    names = parts[0].metrics
+    arrays = (np.concatenate([getattr(part, name) for part in parts])
+              for name in ("observation", "reward", "terminated", "truncated"))
+    privileged = None if parts[0].privileged is None else np.concatenate([part.privileged for part in parts])
+    return StepResult(
+        *arrays,
+        metrics={name: float(np.mean([part.metrics[name] for part in parts])) for name in names},
+        episode_seconds=[seconds for part in parts for seconds in part.episode_seconds],
+        privileged=privileged,
+    )
 
 
 def _serve(connection, factory: Callable[[int, int], BatchEnv], index: int, seed: int) -> None:

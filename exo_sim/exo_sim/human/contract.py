@@ -8,9 +8,6 @@ from exo_policy.manifest import ActionTerms, Contract, ObservationTerm
 from exo_sim.gait.reference import JOINTS
 from exo_sim.human.observation import ACTION_CLIP, ACTION_SCALE_RAD, HUMAN_TERMS, POLICY_RATE_HZ
 
-#: In a manifest's notes: the network is to be averaged with its mirror image, as it was in training.
-SYMMETRY_NOTE, MIRROR_SYMMETRY = "symmetry", "mirror"
-
 HUMAN_CONTRACT = Contract(
     observation=tuple(ObservationTerm(name=t.name, size=t.size, scale=t.scale, unit=t.unit) for t in HUMAN_TERMS),
     action=ActionTerms(names=JOINTS, scale=tuple(float(s) for s in np.tile(ACTION_SCALE_RAD, 2)), unit="rad",

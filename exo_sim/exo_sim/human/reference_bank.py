@@ -24,6 +24,7 @@ class ReferenceBank:
         phase = np.arange(BANK_NODES) / BANK_NODES
         gaits = [ReferenceGait(float(speed), leg_length_m) for speed in BANK_SPEEDS_MPS]
         self._stride_time = np.array([gait.stride_time_s for gait in gaits])
+        self._stance = np.array([gait.stance_fraction for gait in gaits])
         self._angles = np.stack([gait.joint_angles(phase) for gait in gaits])
         self._rates = np.stack([gait.joint_velocities(phase) for gait in gaits])
         self._moments = np.stack([joint_moments(gait.speed_mps, leg_length_m, phase) for gait in gaits])
@@ -31,6 +32,10 @@ class ReferenceBank:
     def stride_time(self, speed: np.ndarray) -> np.ndarray:
         """Stride time (n,) in s at walking speeds (n,) in m/s, clamped to the bank's range."""
         return np.interp(speed, BANK_SPEEDS_MPS, self._stride_time)
+
+    def stance_fraction(self, speed: np.ndarray) -> np.ndarray:
+        """Share of the stride (n,) that a foot is on the floor at speeds (n,)."""
+        return np.interp(speed, BANK_SPEEDS_MPS, self._stance)
 
     def angles(self, speed: np.ndarray, phase: np.ndarray) -> np.ndarray:
         """Joint angles (n, 14) in rad, order of JOINTS, at speeds (n,) and phases (n,) from right heel strike."""

@@ -28,7 +28,9 @@ class RewardConfig(_Model):
     pose_fine: Weight             #: the same, narrower: it counts once walking works
     pose_fine_width: Annotated[float, Field(gt=0)]
     rate: Weight                  #: joint rates
-    velocity: Weight              #: walking speed and no sideways drift
+    velocity: Weight              #: walking speed and no sideways drift, at every moment
+    mean_speed: Weight            #: walking speed over about a stride
+    contact: Weight               #: feet on the floor when the reference has them there
     upright: Weight               #: trunk upright, heading kept
     effort: Weight                #: low mean squared activation
     action: Weight                #: penalty on squared action

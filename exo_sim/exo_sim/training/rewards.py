@@ -12,7 +12,8 @@ from exo_sim.training.config import HumanTrainingConfig
 
 #: Widths of the exponential terms: at 1/sqrt(width) the term has fallen to 1/e.
 RATE_WIDTH = 0.06            # 1/(rad/s)^2
-VELOCITY_WIDTH = 6.0         # 1/(m/s)^2
+VELOCITY_WIDTH = 6.0         # 1/(m/s)^2, of the velocity within the stride, which sways by 0.1 m/s
+MEAN_SPEED_WIDTH = 80.0      # 1/(m/s)^2, of the speed averaged over about a stride
 UPRIGHT_WIDTH = 25.0         # of squared sine of the trunk's tilt: half is lost at 10 degrees
 EFFORT_WIDTH = 14.0          # of mean squared activation
 #: Heading error and angular rate against tilt in the upright term.
@@ -29,13 +30,20 @@ class Judgement:
     metrics: dict[str, float]
 
 
+#: Within this share of a stride of heel strike and toe-off, contact may be either way.
+CONTACT_TOLERANCE_STRIDE = 0.03
+#: A foot bears load from this vertical force on (body weights).
+CONTACT_BW = 0.05
+
+
 def judge(config: HumanTrainingConfig, walkers: Walkers, state: WalkerState, action: np.ndarray,
-          effort: np.ndarray) -> Judgement:
+          effort: np.ndarray, mean_speed: np.ndarray) -> Judgement:
     """Reward of the step that led to `state`.
 
     Args:
         action: (n, 14) as given by the policy.
         effort: (n,) mean squared activation over the step.
+        mean_speed: (n,) forward speed averaged over about a stride (m/s).
     """
     terms, end = config.reward, config.termination
     weight = np.tile(config.joint_weights, 2)
@@ -52,6 +60,8 @@ def judge(config: HumanTrainingConfig, walkers: Walkers, state: WalkerState, act
               + terms.pose_fine * np.exp(-terms.pose_fine_width * pose)
               + terms.rate * np.exp(-RATE_WIDTH * rate)
               + terms.velocity * np.exp(-VELOCITY_WIDTH * drift)
+              + terms.mean_speed * np.exp(-MEAN_SPEED_WIDTH * (mean_speed - walkers.speed_command) ** 2)
+              + terms.contact * _contact_agreement(walkers, state)
               + terms.upright * np.exp(-UPRIGHT_WIDTH * lean)
               + terms.effort * np.exp(-EFFORT_WIDTH * effort)
               - terms.action * (action ** 2).mean(axis=1)
@@ -61,6 +71,20 @@ def judge(config: HumanTrainingConfig, walkers: Walkers, state: WalkerState, act
               | (np.abs(state.heading) > end.max_heading_rad) | (pose > end.max_pose_error)
               | ~np.isfinite(pose + rate))
     metrics = {"pose_error_deg": float(np.rad2deg(np.sqrt(np.nanmean(pose)))),
-               "speed_error_mps": float(np.nanmean(np.abs(state.velocity[:, 0] - walkers.speed_command))),
+               "speed_error_mps": float(np.nanmean(np.abs(mean_speed - walkers.speed_command))),
                "effort": float(np.nanmean(effort)), "impact": float(np.nanmean(impact))}
     return Judgement(np.where(np.isfinite(reward), reward, 0.0).astype(np.float32), failed, metrics)
+
+
+def _contact_agreement(walkers: Walkers, state: WalkerState) -> np.ndarray:
+    """Share (n,) of feet on the floor exactly when the reference has them there."""
+    stance = walkers.reference.stance_fraction(walkers.speed_command)
+    agreement = np.zeros(walkers.count)
+    for side, shift in enumerate((0.0, 0.5)):
+        phase = (walkers.phase + shift) % 1.0
+        planned = phase < stance
+        # distance to the nearer of the two events, along the circle
+        to_strike = np.minimum(phase, 1.0 - phase)
+        near = np.minimum(to_strike, np.abs(phase - stance)) < CONTACT_TOLERANCE_STRIDE
+        agreement += 0.5 * (near | (planned == (state.vertical_grf[:, side] > CONTACT_BW)))
+    return agreement

@@ -16,7 +16,7 @@ from exo_device.description import DeviceError  # noqa: E402
 
 from exo_sim.errors import SimError  # noqa: E402
 from exo_sim.gait.reference import JOINTS  # noqa: E402
-from exo_sim.human.contract import HUMAN_CONTRACT, MIRROR_SYMMETRY, SYMMETRY_NOTE  # noqa: E402
+from exo_sim.human.contract import HUMAN_CONTRACT  # noqa: E402
 from exo_sim.human.observation import POLICY_RATE_HZ, action_mirror_index, mirror_map  # noqa: E402
 from exo_sim.measurement.provenance import git_revision  # noqa: E402
 from exo_sim.training.config import HumanTrainingConfig, load_training_config  # noqa: E402
@@ -64,7 +64,7 @@ def train(options: argparse.Namespace) -> int:
         CheckpointError: a state or checkpoint that cannot be used.
     """
     # torch and rsl_rl take seconds to import: after the options have been found right
-    from exo_policy.training.ppo import actor_sizes, actor_tensors, load_actor
+    from exo_policy.training.ppo import actor_tensors, load_actor, tensor_sizes
     from exo_policy.training.mirror import MirrorMap
     from exo_policy.training.trainer import STATE_FILE, Trainer, write_json
     from exo_policy.training.worker_pool import WorkerPool
@@ -80,11 +80,11 @@ def train(options: argparse.Namespace) -> int:
     start = load_checkpoint(options.init, kind="human", contract=HUMAN_CONTRACT) if options.init else None
 
     def save(algorithm, metrics: dict[str, float]) -> None:
-        save_checkpoint(folder / "human", actor_tensors(algorithm), {
+        tensors = actor_tensors(algorithm)
+        save_checkpoint(folder / "human", tensors, {
             "kind": "human",
-            "network": {"sizes": list(actor_sizes(algorithm)), "observation_clip": None},
+            "network": {"sizes": list(tensor_sizes(tensors)), "observation_clip": None},
             "contract": HUMAN_CONTRACT.model_dump(),
-            "notes": {SYMMETRY_NOTE: MIRROR_SYMMETRY},
             "training": {**document, "samples": int(metrics["samples"]),
                          "metrics": {k: float(f"{v:.6g}") for k, v in metrics.items()}},
         })

@@ -16,6 +16,9 @@ from exo_sim.training.config import HumanTrainingConfig
 from exo_sim.body.devices import find_device
 from exo_sim.training.rewards import judge
 
+#: Time constant of the mean speed that is rewarded (s): half a stride.
+MEAN_SPEED_TIME_S = 0.5
+
 
 class WalkingEnv:
     """BatchEnv of exo_policy.training: n bodies of one model.
@@ -38,28 +41,30 @@ class WalkingEnv:
         self._assistance = RandomAssistance(body, self.count, self._random)
         self._steps = np.zeros(self.count, dtype=int)
         self._target_speed = np.zeros(self.count)
+        self._mean_speed = np.zeros(self.count)
         self._blocks = round(COORDINATION_RATE_HZ / POLICY_RATE_HZ)
         self._max_steps = round(config.episode_s * POLICY_RATE_HZ)
         self._speed_range = config.curriculum[0].speed_range_mps
-        self._stagger = True
 
     def configure(self, settings: dict[str, Any]) -> None:
         """Takes over speed_range_mps and assistance of a curriculum stage."""
         self._speed_range = tuple(settings["speed_range_mps"])
         self._assistance.level = settings["assistance"]
 
-    def reset(self) -> np.ndarray:
+    def reset(self) -> StepResult:
         """Starts every episode; the first ones end at different times, so that later resets are spread."""
         for i in range(self.count):
             self._reset_one(i)
         self._steps[:] = self._random.integers(0, self._max_steps // 2, self.count)
-        return self._walkers.observe()
+        nothing = np.zeros(self.count, dtype=bool)
+        return StepResult(self._walkers.observe(), np.zeros(self.count, dtype=np.float32), nothing, nothing)
 
     def _reset_one(self, i: int) -> None:
         self._target_speed[i] = self._random.uniform(*self._speed_range)
         self._walkers.place(i, self._random.random(), self._target_speed[i])
         self._assistance.draw(i)
         self._steps[i] = 0
+        self._mean_speed[i] = self._target_speed[i]
 
     def step(self, action: np.ndarray) -> StepResult:
         """One policy period (20 ms)."""
@@ -73,7 +78,8 @@ class WalkingEnv:
             effort += walkers.mean_squared_activation() / self._blocks
         self._steps += 1
         state = walkers.state()
-        judgement = judge(config, walkers, state, action, effort)
+        self._mean_speed += (state.velocity[:, 0] - self._mean_speed) / (MEAN_SPEED_TIME_S * POLICY_RATE_HZ)
+        judgement = judge(config, walkers, state, action, effort, self._mean_speed)
         out_of_time = (self._steps >= self._max_steps) & ~judgement.failed
         ended = np.flatnonzero(judgement.failed | out_of_time)
         seconds = [float(self._steps[i] / POLICY_RATE_HZ) for i in ended]

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from exo_policy.manifest import NetworkSpec
+from exo_policy.networks import MlpPolicy
+from exo_policy.training.config import PpoConfig
+from exo_policy.training.mirror import MirrorMap
+from exo_policy.training.ppo import StepSize, actor_tensors, build_ppo, load_actor, tensor_sizes
+from exo_policy.training.resume import load_state, save_state
+from exo_policy.training.rsl_env import OBSERVATION_GROUP, RslEnv
+from exo_policy.training.worker_pool import WorkerError, WorkerPool
+
+# worker processes import it by name, which a test module in importlib mode does not have
+sys.path.insert(0, str(Path(__file__).parent))
+import reach_env  # noqa: E402
+
+MIRROR = MirrorMap((1, 0, 2), (1.0, 1.0, -1.0), (1, 0), (1.0, 1.0))
+CONFIG = PpoConfig(hidden_layers=(16, 8), steps_per_iteration=32, epochs=2, mini_batches=2)
+
+
+def train(algorithm, env, iterations):
+    observation = env.get_observations()
+    rewards = []
+    for _ in range(iterations):
+        total = 0.0
+        with torch.inference_mode():
+            for _ in range(CONFIG.steps_per_iteration):
+                observation, reward, done, extras = env.step(algorithm.act(observation))
+                algorithm.process_env_step(observation, reward, done, extras)
+                total += float(reward.mean())
+            algorithm.compute_returns(observation)
+        step_size = StepSize(algorithm)
+        algorithm.update()
+        step_size.adapt(algorithm, CONFIG)
+        rewards.append(total / CONFIG.steps_per_iteration)
+    return rewards
+
+
+@pytest.mark.parametrize("mirror, privileged", [(MIRROR, False), (None, False), (MIRROR, True)])
+def test_learns_and_exports_the_network_that_it_trained(mirror, privileged):
+    torch.manual_seed(0)
+    env = RslEnv(reach_env.ReachEnv(privileged=privileged), 100)
+    algorithm = build_ppo(env, CONFIG, mirror)
+    rewards = train(algorithm, env, 60)
+    assert np.mean(rewards[-5:]) > 0.5 * np.mean(rewards[:3])          # rewards are negative: the error halves
+    tensors = actor_tensors(algorithm)
+    network = MlpPolicy(NetworkSpec(sizes=tensor_sizes(tensors), observation_clip=None), tensors)
+    observation = env.get_observations()
+    expected = algorithm.get_policy()(observation).detach().numpy()
+    given = observation[OBSERVATION_GROUP].numpy()
+    assert network(given) == pytest.approx(expected, abs=1e-4)
+    if mirror:
+        mirrored = given[:, list(mirror.observation_index)] * np.array(mirror.observation_sign, np.float32)
+        assert network(mirrored) == pytest.approx(network(given)[:, list(mirror.action_index)], abs=1e-4)
+
+
+@pytest.mark.parametrize("mirror", [MIRROR, None])
+def test_policy_can_start_from_an_exported_network(mirror):
+    torch.manual_seed(1)
+    env = RslEnv(reach_env.ReachEnv(), 100)
+    trained = build_ppo(env, CONFIG, mirror)
+    train(trained, env, 3)
+    fresh = build_ppo(env, CONFIG, mirror)
+    load_actor(fresh, actor_tensors(trained))
+    observation = env.get_observations()
+    expected = trained.get_policy()(observation).detach().numpy()
+    assert fresh.get_policy()(observation).detach().numpy() == pytest.approx(expected, abs=1e-3)
+
+
+def test_state_survives_saving_and_loading(tmp_path):
+    torch.manual_seed(2)
+    env = RslEnv(reach_env.ReachEnv(), 100)
+    algorithm = build_ppo(env, CONFIG, MIRROR)
+    train(algorithm, env, 3)
+    save_state(tmp_path / "state.safetensors", algorithm, {"samples": 7})
+    twin = build_ppo(env, CONFIG, MIRROR)
+    assert load_state(tmp_path / "state.safetensors", twin)["samples"] == 7
+    for a, b in zip(algorithm.actor.parameters(), twin.actor.parameters()):
+        assert torch.equal(a, b)
+    first, second = (x.optimizer.state_dict()["state"][0]["exp_avg"] for x in (algorithm, twin))
+    assert torch.equal(first, second) and twin.learning_rate == algorithm.learning_rate
+
+
+def test_workers_join_their_batches_and_their_errors_arrive():
+    pool = WorkerPool(reach_env.make_env, 2, seed=1)
+    try:
+        assert pool.count == 16 and pool.reset().observation.shape == (16, 3)
+        result = pool.step(np.zeros((16, 2), np.float32))
+        assert result.reward.shape == (16,) and result.metrics == {"x": 1.0}
+        assert not np.array_equal(result.observation[:8], result.observation[8:])      # seeds differ
+        with pytest.raises(WorkerError, match="broken on purpose"):
+            pool.configure({"break": True})
+    finally:
+        pool.close()
