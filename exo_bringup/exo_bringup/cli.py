@@ -37,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     sim.add_argument("--no-record", action="store_true", help="write no recording.mcap")
     sim.add_argument("--strict", action="store_true", help="exit with 1 when a figure misses its target")
     sim.add_argument("--no-table", action="store_true", help="a plain line every few seconds, no live table")
-    sim.add_argument("--quiet", action="store_true", help="say nothing but errors and the result")
+    sim.add_argument("--quiet", action="store_true", help="say nothing but errors and the run folder")
     sim.set_defaults(run=_sim)
 
     graph = commands.add_parser(

@@ -11,40 +11,42 @@ from exo_bringup.graph import GraphOptions, NodeSpec
 
 @dataclass(frozen=True)
 class Argument:
-    """One launch argument: its name is that of the GraphOptions field."""
+    """One launch argument: its name is that of a GraphOptions field, but for those in FIELDS."""
 
     name: str
     default: str
     description: str
 
 
+#: Launch arguments whose GraphOptions field has its unit in the name.
+FIELDS = {"speed": "speed_mps"}
+
 COMMON_ARGUMENTS = (
     Argument("device", "hip_ankle", "exoskeleton: name in config/devices or path of a YAML file"),
     Argument("subject", "default", "wearer: name in config/subjects or path of a YAML file"),
     Argument("controller", "zero", "assistance: zero, spline or learned"),
     Argument("checkpoint", "", "checkpoint of the learned controller"),
+    Argument("driver", "simulated", "driver of the motors, as device_node names them"),
     Argument("namespace", "", "namespace of all nodes"),
 )
 SIM_ARGUMENTS = COMMON_ARGUMENTS + (
-    Argument("speed_mps", "1.25", "walking speed (m/s)"),
+    Argument("speed", "1.25", "walking speed (m/s)"),
     Argument("mode", "realtime", "realtime, fast or lockstep"),
     Argument("seed", "0", "seed of everything random"),
     Argument("human_checkpoint", "", "checkpoint of the walker; empty for the one that comes with exo_sim"),
     Argument("visualization", "true", "publish /tf, robot_description and markers"),
     Argument("rviz", "false", "start RViz with the package's configuration"),
 )
-HARDWARE_ARGUMENTS = COMMON_ARGUMENTS + (
-    Argument("driver", "simulated", "driver of the motors, as the device node names them"),
-)
+HARDWARE_ARGUMENTS = COMMON_ARGUMENTS
 
 
 def options_from_launch(values: dict[str, str]) -> GraphOptions:
     """Graph options from the texts of launch arguments. Raises BringupError for a text that is no number or truth."""
-    kinds = {"speed_mps": float, "seed": int, "visualization": _truth, "rviz": _truth}
+    kinds = {"speed": float, "seed": int, "visualization": _truth, "rviz": _truth}
     converted = {}
     for name, text in values.items():
         try:
-            converted[name] = kinds.get(name, str)(text)
+            converted[FIELDS.get(name, name)] = kinds.get(name, str)(text)
         except ValueError as error:
             raise BringupError(f"launch argument {name}: cannot use '{text}'") from error
     return GraphOptions(**converted)

@@ -45,10 +45,9 @@ class MonitorNode(Node):
         clients = (self.pause, self.arm, self.disarm, self.load, self.simulator_parameters)
         return [client.srv_name for client in clients if not client.service_is_ready()]
 
-    def graph_is_taken(self, name: str) -> bool:
-        """Whether a node of this name runs in this namespace."""
-        namespace = self.get_namespace()
-        return (name, namespace) in self.get_node_names_and_namespaces()
+    def count(self, name: str) -> int:
+        """How many nodes of this name run in this namespace, as far as is known yet."""
+        return self.get_node_names_and_namespaces().count((name, self.get_namespace()))
 
     def _on_human_state(self, message: HumanState) -> None:
         self._telemetry.human_state(seconds(message.header.stamp), message.paused, message.speed,

@@ -25,7 +25,7 @@ COMMAND = "exo sim"
 
 
 def write_report(folder: RunFolder, options: RunOptions, telemetry: Telemetry, wall_time_s: float,
-                 timings: Mapping[str, float], complete: bool, say: Callable[[str], None] | None) -> bool:
+                 timings: Mapping[str, float], complete: bool, say: Callable[[str], None]) -> bool:
     """Write everything that a finished or interrupted run leaves. Returns whether every target is met."""
     measured = measure_timing(folder.recording) if folder.recording.is_file() else {}
     write_run_record(folder.record, wall_time_s, {
@@ -48,7 +48,7 @@ def report_again(run_folder: str, strict: bool) -> int:
 
 
 def _write_results(folder: RunFolder, configuration: dict, outcome: RunOutcome,
-                   say: Callable[[str], None] | None) -> bool:
+                   say: Callable[[str], None]) -> bool:
     curves = CurveTable.read(folder.curves) if folder.curves.is_file() else CurveTable()
     strides = _read_strides(folder, configuration["phases"])
     speed_mps = float(configuration["speed_mps"])
@@ -57,10 +57,9 @@ def _write_results(folder: RunFolder, configuration: dict, outcome: RunOutcome,
     figures = run_figures(curves, strides, speed_mps, leg_length_m, outcome)
     write_summary(folder.summary, figures, configuration, configuration["seed"], {"command": COMMAND})
     draw_run(folder.picture, curves, strides, speed_mps, leg_length_m, _subtitle(configuration, subject))
-    if say is not None:
-        for line in figure_lines(figures):
-            say(line)
-        say(f"written to {folder.path}: {', '.join(sorted(p.name for p in folder.path.iterdir() if p.is_file()))}")
+    for line in figure_lines(figures):
+        say(line)
+    say(f"written to {folder.path}: {', '.join(sorted(p.name for p in folder.path.iterdir() if p.is_file()))}")
     return not missed(figures)
 
 

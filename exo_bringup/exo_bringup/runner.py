@@ -29,8 +29,8 @@ TICK_S = 0.02
 START_TIMEOUT_S = 90.0
 #: A node answers a service from its executor, which may be in the middle of loading something (s).
 CALL_TIMEOUT_S = 20.0
-#: Nodes on this machine are discovered within a few tenths of a second (s).
-DISCOVERY_S = 0.5
+#: Nodes on this machine are discovered within a few tenths of a second, if it is not busy (s).
+DISCOVERY_S = 1.0
 #: A simulation that stands still this long (wall time, s) has lost its device or policy.
 STALL_TIMEOUT_S = 30.0
 #: run_until_s may fall between two control steps of the simulator (s).
@@ -92,12 +92,15 @@ class GraphSession:
         deadline = time.monotonic() + DISCOVERY_S
         while time.monotonic() < deadline:
             self.tick()
-            if self._monitor.node.graph_is_taken(SIMULATOR):
-                raise BringupError(in_use_message(self.options.domain_id, self.options.graph.namespace))
+            self._allow_simulators(0)
         for spec, program in zip(specs, programs):
             overrides = self.children.log_folder / f"{spec.name}.yaml"
             overrides.write_text(spec.parameter_yaml(), encoding="utf-8")
             self.children.start(spec.name, spec.command_line(program, overrides), self._environment)
+
+    def _allow_simulators(self, count: int) -> None:
+        if self._monitor.node.count(SIMULATOR) > count:
+            raise BringupError(in_use_message(self.options.domain_id, self.options.graph.namespace))
 
     def wait_until_ready(self) -> None:
         """Wait for every service and the first messages of simulator and device."""
@@ -105,6 +108,7 @@ class GraphSession:
         deadline = time.monotonic() + START_TIMEOUT_S
         while node.waiting_for() or self.telemetry.mode is None or self.telemetry.time_s != self.telemetry.time_s:
             self.tick()
+            self._allow_simulators(1)  # on a busy machine another one may show late
             if time.monotonic() > deadline:
                 missing = ", ".join(node.waiting_for()) or "messages of the simulator or the device"
                 raise BringupError(f"the graph did not come up within {START_TIMEOUT_S:g} s: still waiting for "
@@ -194,7 +198,9 @@ def run_simulation(options: RunOptions) -> int:
     # only now: it imports matplotlib and scipy, which would keep the first step waiting
     from exo_bringup.report import write_report
     met = write_report(folder, options, session.telemetry, time.monotonic() - began, timings,
-                       complete=interrupted is None, say=display.console.print if not options.quiet else None)
+                       complete=interrupted is None, say=display.say)
+    if options.quiet:
+        print(folder.path)
     if interrupted is not None:
         return 128 + interrupted
     return 1 if options.strict and not met else 0

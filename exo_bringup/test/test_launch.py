@@ -91,7 +91,7 @@ def assert_same(launched, started):
         assert merged == other["parameters"]
 
 
-CHOICES = [{}, {"namespace": "left", "controller": "spline", "device": "hip", "speed_mps": "1.0"},
+CHOICES = [{}, {"namespace": "left", "controller": "spline", "device": "hip", "speed": "1.0"},
            {"mode": "lockstep", "seed": "7", "visualization": "false"}]
 
 
@@ -139,7 +139,7 @@ def test_absolute_names_become_relative_so_that_namespaces_separate_graphs():
         assert source == "/" + target
 
 
-@pytest.mark.parametrize("values, text", [({"speed_mps": "fast"}, "speed_mps"), ({"rviz": "perhaps"}, "rviz")])
+@pytest.mark.parametrize("values, text", [({"speed": "fast"}, "speed"), ({"rviz": "perhaps"}, "rviz")])
 def test_an_argument_that_is_no_number_or_truth_is_one_clear_error(values, text):
     with pytest.raises(BringupError, match=text):
         options_from_launch(values)

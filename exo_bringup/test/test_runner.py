@@ -41,11 +41,13 @@ def free_domain():
 class Exo:
     """One run of the command line with stand-ins."""
 
-    def __init__(self, folder, domain, *words, **environment):
+    def __init__(self, folder, domain, *words, command="sim", **environment):
         self.folder = folder
+        output = ["--output", str(folder)] if command == "sim" else []
         self.process = subprocess.Popen(
-            [sys.executable, str(FAKE_EXO), "sim", "--output", str(folder), "--domain-id", str(domain), *words],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **environment})
+            [sys.executable, str(FAKE_EXO), command, *output, "--domain-id", str(domain), *words],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env={**os.environ, "TMPDIR": str(folder), **environment})
 
     def finish(self):
         output = self.process.communicate(timeout=PATIENCE_S)[0]
@@ -79,6 +81,20 @@ def processes_of(folder):
             if str(folder) in words and "fake_exo" not in words:
                 found.append(words)
     return found
+
+
+def wait_for_node(name, domain):
+    """Until a node of this name is seen in the domain."""
+    import rclpy
+    context = rclpy.Context()
+    rclpy.init(args=[], context=context, domain_id=domain)
+    node = rclpy.create_node("looking", context=context)
+    deadline = time.monotonic() + PATIENCE_S
+    while name not in node.get_node_names():
+        assert time.monotonic() < deadline, f"{name} did not come up"
+        time.sleep(0.05)
+    node.destroy_node()
+    rclpy.shutdown(context=context)
 
 
 def test_a_whole_run(tmp_path, free_domain):
@@ -138,6 +154,32 @@ def test_a_domain_in_use_is_refused_before_anything_starts(tmp_path, free_domain
     finally:
         lock.release()
     assert code == 1 and "--domain-id" in output and "--namespace" in output and "Traceback" not in output
+
+
+def test_a_graph_that_something_else_started_is_found(tmp_path, free_domain):
+    simulator = subprocess.Popen(
+        [sys.executable, str(FAKE_EXO.with_name("fake_node.py")), "simulator_node", "--ros-args",
+         "-r", "__node:=simulator_node", "-p", "run_until_s:=0.0"],
+        env={**os.environ, "ROS_DOMAIN_ID": str(free_domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"})
+    try:
+        wait_for_node("simulator_node", free_domain)
+        code, output = Exo(tmp_path, free_domain).finish()
+    finally:
+        simulator.kill()
+        simulator.wait()
+    assert code == 1 and "another exo_gait graph runs" in output and not processes_of(tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_bare_graph_stays_until_a_signal(tmp_path, free_domain, number):
+    exo = Exo(tmp_path, free_domain, "--namespace", "bare", command="graph")
+    line = exo.process.stdout.readline()
+    assert "the graph runs" in line, line + exo.process.stdout.read()
+    assert len(processes_of(tmp_path)) == 3
+    exo.process.send_signal(number)
+    code, output = exo.finish()
+    assert code == 0, output
+    assert not processes_of(tmp_path)
 
 
 def test_another_namespace_of_the_domain_is_free(tmp_path):
