@@ -212,10 +212,10 @@ def test_wrong_observation_length(saved):
         policy(np.zeros(4))
 
 
-def test_inference_does_not_import_torch_mujoco_or_ros():
+def test_the_core_does_not_import_torch_mujoco_or_ros():
     code = (
-        "import sys, exo_policy.networks, exo_policy.checkpoint;"
-        "print([m for m in ('torch', 'mujoco', 'rclpy') if m in sys.modules])"
+        "import sys, exo_policy.controllers, exo_policy.policy_runtime, exo_policy.distil;"
+        "print([m for m in ('torch', 'mujoco', 'rclpy', 'exo_device', 'exo_msgs') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
