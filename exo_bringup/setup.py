@@ -4,8 +4,14 @@ from glob import glob
 from setuptools import find_packages, setup
 
 PACKAGE = "exo_bringup"
-SHARED_FOLDERS = {"launch": "*.launch.py", "config": "*.yaml", "config/devices": "*.yaml",
-                  "config/subjects": "*.yaml", "rviz": "*.rviz", "urdf": "*.urdf"}
+SHARED_FOLDERS = {
+    "launch": "*.launch.py",
+    "config": "*.yaml",
+    "config/devices": "*.yaml",
+    "config/subjects": "*.yaml",
+    "rviz": "*.rviz",
+    "urdf": "*.urdf",
+}
 
 setup(
     name=PACKAGE,
@@ -16,8 +22,10 @@ setup(
         (f"share/{PACKAGE}", ["package.xml"]),
         # `exo` goes to bin as well, so that it is on the PATH wherever the workspace is sourced
         ("bin", ["scripts/exo"]),
-        *[(f"share/{PACKAGE}/{folder}", sorted(glob(f"{folder}/{pattern}")))
-          for folder, pattern in SHARED_FOLDERS.items()],
+        *[
+            (f"share/{PACKAGE}/{folder}", sorted(glob(f"{folder}/{pattern}")))
+            for folder, pattern in SHARED_FOLDERS.items()
+        ],
     ],
     install_requires=["setuptools"],
     zip_safe=False,
@@ -26,9 +34,11 @@ setup(
     description="Starts, records, shows and reports the exo_gait graph",
     license="Apache-2.0",
     tests_require=["pytest"],
-    entry_points={"console_scripts": [
-        "exo = exo_bringup.cli:main",
-        "recorder_node = exo_bringup.recorder_node:main",
-        "visualization_node = exo_bringup.visualization_node:main",
-    ]},
+    entry_points={
+        "console_scripts": [
+            "exo = exo_bringup.cli:main",
+            "recorder_node = exo_bringup.recorder_node:main",
+            "visualization_node = exo_bringup.visualization_node:main",
+        ]
+    },
 )

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A ROS domain of our own for the tests, and graphs in it that are stopped whatever happens."""
+
 import importlib.util
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ def domain():
     """A free ROS domain, held for the session against other runs on this machine."""
     from exo_bringup.errors import BringupError
     from exo_bringup.graph_lock import GraphLock
+
     for number in range(20, 60):
         try:
             lock = GraphLock(number, "tests")
@@ -40,6 +42,7 @@ def ros(domain):
     pytest.importorskip("rclpy", reason="needs ROS 2")
     import rclpy
     from rclpy.signals import SignalHandlerOptions
+
     rclpy.init(args=[], domain_id=domain, signal_handler_options=SignalHandlerOptions.NO)
     yield _harness()
     rclpy.try_shutdown()
@@ -63,7 +66,7 @@ def make_graph(ros, domain, tmp_path):
 
 @pytest.fixture(scope="module")
 def walking(ros, domain, tmp_path_factory):
-    """One graph for the tests of a module that leave it walking. In lockstep, so that a busy machine is only slower."""
+    """One graph for the tests that leave it walking. In lockstep a busy machine is only slower."""
     graph = ros.Graph(tmp_path_factory.mktemp("walking"), domain, mode="lockstep", visualization=True)
     yield graph.ready()
     graph.close()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts the real graph as processes and talks to it: what the tests across packages share."""
+
 import signal
 import time
 from pathlib import Path
@@ -38,8 +39,11 @@ class Graph:
                 spec.parameters.update(device_parameters)
             overrides = folder / f"{spec.name}.yaml"
             overrides.write_text(spec.parameter_yaml())
-            self.children.start(spec.name, spec.command_line(executable_path(spec.package, spec.executable), overrides),
-                                environment)
+            self.children.start(
+                spec.name,
+                spec.command_line(executable_path(spec.package, spec.executable), overrides),
+                environment,
+            )
         self.node = rclpy.create_node("test_client", namespace=self.options.namespace or None)
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.node)
@@ -61,14 +65,16 @@ class Graph:
             return self.messages[name]
         topic = TOPIC[name]
         qos = QoSProfile(
-            depth=100, reliability=ReliabilityPolicy.RELIABLE if topic.reliable else ReliabilityPolicy.BEST_EFFORT,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL if topic.latched else DurabilityPolicy.VOLATILE)
+            depth=100,
+            reliability=ReliabilityPolicy.RELIABLE if topic.reliable else ReliabilityPolicy.BEST_EFFORT,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL if topic.latched else DurabilityPolicy.VOLATILE,
+        )
         collected = self.messages[name] = []
         self.node.create_subscription(message_class(topic.type_name), name, collected.append, qos)
         return collected
 
     def wait_until(self, condition, what, within_s=PATIENCE_S, may_die=()):
-        """Spin until the condition holds; fails with the logs when it does not, or when a node dies meanwhile."""
+        """Spin until the condition holds; fails with the logs when it does not, or when a node dies."""
         deadline = time.monotonic() + within_s
         while not condition():
             self.executor.spin_once(timeout_sec=0.05)
@@ -77,8 +83,9 @@ class Graph:
             assert time.monotonic() < deadline, f"waited in vain for {what}\n{self.logs()}"
 
     def logs(self):
-        return "\n".join(f"--- {name}\n" + "\n".join(self.children[name].last_lines(8))
-                         for name in self.children.names())
+        return "\n".join(
+            f"--- {name}\n" + "\n".join(self.children[name].last_lines(8)) for name in self.children.names()
+        )
 
     def ready(self):
         """Wait until every node is there and talks."""
@@ -95,7 +102,9 @@ class Graph:
 
     def set_simulator(self, **values):
         """Set parameters of the simulator."""
-        assert all(result.successful for result in self.call(self.parameters, parameter_request(**values)).results)
+        assert all(
+            result.successful for result in self.call(self.parameters, parameter_request(**values)).results
+        )
 
     @property
     def status(self):
@@ -114,6 +123,7 @@ class Graph:
 
     def activate(self):
         """Arm until the device is active. A busy machine may trip a watchdog in between: then once more."""
+
         def active():
             if self.status.mode == DeviceStatus.ACTIVE:
                 return True
@@ -122,6 +132,7 @@ class Graph:
             if self.status.mode in (DeviceStatus.DISARMED, DeviceStatus.FAULT):
                 self.call(self.arm, Trigger.Request())
             return False
+
         self.wait_until(active, "an active device")
 
     def assist(self, controller="spline"):
@@ -134,6 +145,7 @@ class Graph:
             if self.status.mode != DeviceStatus.ACTIVE:
                 self.activate()
             return any(max(map(abs, command.torque), default=0.0) > 1.0 for command in commands[-20:])
+
         self.wait_until(torque, "torque at the motors")
 
     def signal_all(self, number):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The main job from the command line: the same seed gives the same result, and a recording that can be read."""
+"""The main job from the command line: the same seed, the same result, and a recording that can be read."""
+
 import json
 import subprocess
 import sys
@@ -20,9 +21,27 @@ def two_runs(domain, tmp_path_factory):
     started = []
     for name, extra in (("first", []), ("second", ["--no-record", "--no-visualization"])):
         output = tmp_path_factory.mktemp(name)
-        command = [sys.executable, "-m", "exo_bringup.cli", "sim", "--lockstep", "--seed", "3", "--duration", "8",
-                   "--domain-id", str(domain), "--namespace", name, "--output", str(output), *extra]
-        started.append((output, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)))
+        command = [
+            sys.executable,
+            "-m",
+            "exo_bringup.cli",
+            "sim",
+            "--lockstep",
+            "--seed",
+            "3",
+            "--duration",
+            "8",
+            "--domain-id",
+            str(domain),
+            "--namespace",
+            name,
+            "--output",
+            str(output),
+            *extra,
+        ]
+        started.append(
+            (output, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
+        )
     folders = []
     try:
         for output, process in started:
@@ -61,6 +80,7 @@ def test_the_summary_holds_what_was_measured(two_runs):
 def test_the_recording_is_read_by_an_independent_reader(two_runs):
     from mcap.reader import make_reader
     from mcap_ros2.decoder import DecoderFactory
+
     seen, previous = {}, {}
     with (two_runs[0] / "recording.mcap").open("rb") as stream:
         reader = make_reader(stream, decoder_factories=[DecoderFactory()])
@@ -69,9 +89,22 @@ def test_the_recording_is_read_by_an_independent_reader(two_runs):
             seen.setdefault(channel.topic, []).append(content)
             assert message.publish_time >= previous.get(channel.topic, 0)
             previous[channel.topic] = message.publish_time
-    for topic in ("sim/motor_states", "exo/joint_states", "exo/imu", "exo/command", "exo/status", "human/state",
-                  "human/stride", "joint_states", "tf", "tf_static", "robot_description", "human/markers", "clock",
-                  "diagnostics"):
+    for topic in (
+        "sim/motor_states",
+        "exo/joint_states",
+        "exo/imu",
+        "exo/command",
+        "exo/status",
+        "human/state",
+        "human/stride",
+        "joint_states",
+        "tf",
+        "tf_static",
+        "robot_description",
+        "human/markers",
+        "clock",
+        "diagnostics",
+    ):
         assert f"/first/{topic}" in seen, topic
     sequences = [message.sequence for message in seen["/first/sim/motor_states"]]
     # reliable, depth 1: a few may be lost on a loaded machine, not many

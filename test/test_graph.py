@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real graph as processes: rates, arming, swapping the controller, losing nodes, stopping, namespaces."""
+
 import signal
 
 import numpy as np
@@ -26,11 +27,20 @@ def largest_torque(command):
 
 
 def test_topics_come_at_their_rates_in_simulated_time(walking):
-    expected = {"sim/motor_states": CONTROL_PERIOD_S, "sim/motor_command": CONTROL_PERIOD_S,
-                "exo/joint_states": CONTROL_PERIOD_S, "exo/imu": CONTROL_PERIOD_S, "exo/command": CONTROL_PERIOD_S,
-                "human/state": DISPLAY_PERIOD_S, "joint_states": DISPLAY_PERIOD_S, "sim/root_pose": DISPLAY_PERIOD_S}
+    expected = {
+        "sim/motor_states": CONTROL_PERIOD_S,
+        "sim/motor_command": CONTROL_PERIOD_S,
+        "exo/joint_states": CONTROL_PERIOD_S,
+        "exo/imu": CONTROL_PERIOD_S,
+        "exo/command": CONTROL_PERIOD_S,
+        "human/state": DISPLAY_PERIOD_S,
+        "joint_states": DISPLAY_PERIOD_S,
+        "sim/root_pose": DISPLAY_PERIOD_S,
+    }
     collected = {name: walking.listen(name) for name in expected}
-    walking.wait_until(lambda: all(len(messages) > 60 for messages in collected.values()), "messages on every topic")
+    walking.wait_until(
+        lambda: all(len(messages) > 60 for messages in collected.values()), "messages on every topic"
+    )
     for name, period in expected.items():
         intervals = np.diff(np.unique(stamps(collected[name])))
         assert np.median(intervals) == pytest.approx(period, abs=1e-6), name
@@ -48,11 +58,19 @@ def test_imu_and_joint_states_share_their_stamps_and_commands_answer_them(walkin
 
 def test_what_rviz_needs_is_there(walking):
     from exo_bringup.robot_state import RobotState
+
     description, tf, fixed, markers, joints = (
-        walking.listen(name) for name in ("robot_description", "tf", "tf_static", "human/markers", "joint_states"))
-    walking.wait_until(lambda: description and fixed and markers and joints and len(tf) > 3, "what RViz needs")
-    frames = {item.child_frame_id: item.header.frame_id
-              for message in (fixed[-1], tf[-1]) for item in message.transforms}
+        walking.listen(name)
+        for name in ("robot_description", "tf", "tf_static", "human/markers", "joint_states")
+    )
+    walking.wait_until(
+        lambda: description and fixed and markers and joints and len(tf) > 3, "what RViz needs"
+    )
+    frames = {
+        item.child_frame_id: item.header.frame_id
+        for message in (fixed[-1], tf[-1])
+        for item in message.transforms
+    }
     assert frames["base_link"] == "odom"
     for joint in RobotState(description[-1].data).static_transforms():
         assert frames[joint.child] == joint.parent
@@ -125,10 +143,16 @@ def test_a_killed_policy_leaves_no_torque_and_a_latched_device(make_graph):
     graph.walk(0.1)
     falls = graph.messages["human/state"][-1].falls
     graph.children["policy_node"].kill()
-    graph.wait_until(lambda: graph.status.mode == DeviceStatus.FAULT, "the device's fault", may_die=("policy_node",))
+    graph.wait_until(
+        lambda: graph.status.mode == DeviceStatus.FAULT, "the device's fault", may_die=("policy_node",)
+    )
     graph.walk(0.4, may_die=("policy_node",))
     last_request_s = seconds(requests[-1].state_stamp)
-    late = [command for command in commands if seconds(command.header.stamp) > last_request_s + TORQUE_GONE_WITHIN_S]
+    late = [
+        command
+        for command in commands
+        if seconds(command.header.stamp) > last_request_s + TORQUE_GONE_WITHIN_S
+    ]
     assert late and max(map(largest_torque, late)) == 0.0
     assert "STALE_COMMAND" in graph.status.fault_names
     count = len(strides)
@@ -141,8 +165,9 @@ def test_a_killed_simulator_latches_the_device_and_the_rest_stops_on_sigterm(mak
     graph = make_graph(mode="realtime").ready()
     graph.activate()
     graph.children["simulator_node"].kill()
-    graph.wait_until(lambda: graph.status.mode == DeviceStatus.FAULT, "the device's fault",
-                     may_die=("simulator_node",))
+    graph.wait_until(
+        lambda: graph.status.mode == DeviceStatus.FAULT, "the device's fault", may_die=("simulator_node",)
+    )
     assert {"STALE_STATE", "BUS_LOST"} & set(graph.status.fault_names)
     codes = graph.signal_all(signal.SIGTERM)
     assert codes == {"simulator_node": -signal.SIGKILL, "device_node": 0, "policy_node": 0}

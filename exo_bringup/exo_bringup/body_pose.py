@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where muscles run and coupled joints stand for given joint angles, by MuJoCo's kinematics. No physics, no ROS."""
+"""Where muscles run and coupled joints stand for given joint angles: MuJoCo's kinematics, no physics."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import mujoco
 import numpy as np
 from exo_sim.body.model import BodyModel
 
-#: The root body's axes to base_link's: MyoLegs walks along -y with +x to its left, REP-103 along +x with +y left.
+#: The root body's axes to base_link's: MyoLegs walks along -y with +x to its left, REP-103 along +x.
 ROOT_TO_BASE = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
 #: MuJoCo marks a pulley in wrap_obj with this; it divides a tendon and has no place.
 PULLEY = -2
@@ -22,14 +22,18 @@ class BodyPose:
         self._body = body
         self._model = body.model
         self._data = mujoco.MjData(body.model)
-        self._qpos = {body.model.joint(i).name: int(body.model.jnt_qposadr[i]) for i in range(1, body.model.njnt)}
-        self._tendons = [(body.muscles[i], int(body.model.actuator_trnid[i, 0])) for i in range(len(body.muscles))]
+        self._qpos = {
+            body.model.joint(i).name: int(body.model.jnt_qposadr[i]) for i in range(1, body.model.njnt)
+        }
+        self._tendons = [
+            (body.muscles[i], int(body.model.actuator_trnid[i, 0])) for i in range(len(body.muscles))
+        ]
         # the root at the origin, upright: every place comes out relative to it
         self._data.qpos[:7] = (0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
         self.set_positions({})
 
     def set_positions(self, positions: Mapping[str, float]) -> None:
-        """Take joint positions (rad or m) by name; the knee's followers are computed where they are not given.
+        """Take joint positions (rad or m) by name; the knee's followers are computed from it.
 
         Names that the body does not have are left aside.
         """
@@ -57,7 +61,6 @@ class BodyPose:
         return paths
 
     def joint_axis(self, joint: str) -> tuple[str, np.ndarray]:
-        """Link that a joint moves, and the joint's axis (3,) in that link's frame. Raises KeyError for no such joint.
-        """
+        """Link that a joint moves, and the joint's axis (3,) in its frame. KeyError: no such joint."""
         index = self._model.joint(joint).id
         return self._model.body(self._model.jnt_bodyid[index]).name, self._model.jnt_axis[index].copy()

@@ -13,26 +13,39 @@ EXIT_ERROR = 1
 SIM_EPILOG = """examples:
   exo sim                                       40 s, half without and half with the spline controller
   exo sim --speed 1.0 --duration 60 --subject config/subjects/light.yaml --device hip
-  exo sim --lockstep --seed 3 --strict          reproducible to the last bit; exit code 1 if a target is missed
+  exo sim --lockstep --seed 3 --strict          reproducible; exit code 1 if a target is missed
 """
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Parser of the whole command line."""
     parser = argparse.ArgumentParser(
-        prog="exo", description="A musculoskeletal human walks in an exoskeleton over ROS 2.")
+        prog="exo", description="A musculoskeletal human walks in an exoskeleton over ROS 2."
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     sim = commands.add_parser(
-        "sim", help="the main job: walk unassisted, then assisted, record and report",
-        description="Starts simulator, device and policy as processes, walks half of the time without and half "
-                    "with assistance, and writes a run folder with recording, curves, figures and a picture.",
-        epilog=SIM_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+        "sim",
+        help="the main job: walk unassisted, then assisted, record and report",
+        description="Starts simulator, device and policy as processes, walks half of the time without and "
+        "half with assistance, and writes a run folder with recording, curves, figures and a picture.",
+        epilog=SIM_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     add_graph_arguments(sim)
-    sim.add_argument("--duration", type=float, default=40.0, metavar="S",
-                     help="simulated time, half without and half with assistance (s, default: %(default)g)")
-    sim.add_argument("--output", default="runs", metavar="DIR",
-                     help="folder that gets the run folder (default: %(default)s)")
+    sim.add_argument(
+        "--duration",
+        type=float,
+        default=40.0,
+        metavar="S",
+        help="simulated time, half without and half with assistance (s, default: %(default)g)",
+    )
+    sim.add_argument(
+        "--output",
+        default="runs",
+        metavar="DIR",
+        help="folder that gets the run folder (default: %(default)s)",
+    )
     sim.add_argument("--name", default="sim", help="end of the run folder's name (default: %(default)s)")
     sim.add_argument("--no-record", action="store_true", help="write no recording.mcap")
     sim.add_argument("--strict", action="store_true", help="exit with 1 when a figure misses its target")
@@ -41,9 +54,11 @@ def build_parser() -> argparse.ArgumentParser:
     sim.set_defaults(run=_sim)
 
     graph = commands.add_parser(
-        "graph", help="start the nodes only, and stay until Ctrl-C",
+        "graph",
+        help="start the nodes only, and stay until Ctrl-C",
         description="Starts the graph that the launch file starts, where ros2 launch is not installed. "
-                    "The device is disarmed: call exo/arm to switch the torque on.")
+        "The device is disarmed: call exo/arm to switch the torque on.",
+    )
     add_graph_arguments(graph)
     graph.set_defaults(run=_graph)
 
@@ -63,28 +78,64 @@ def build_parser() -> argparse.ArgumentParser:
 
 def add_graph_arguments(parser: argparse.ArgumentParser) -> None:
     """Options that say what runs, common to `sim` and `graph`."""
-    parser.add_argument("--speed", type=float, default=1.25, metavar="V",
-                        help="walking speed (m/s, default: %(default)g)")
-    parser.add_argument("--subject", default="default", metavar="NAME|YAML",
-                        help="who walks: name in config/subjects or a file (default: %(default)s)")
-    parser.add_argument("--device", default="hip_ankle", metavar="NAME|YAML",
-                        help="exoskeleton: name in config/devices or a file (default: %(default)s)")
-    parser.add_argument("--controller", default="spline", metavar="NAME",
-                        help="assistance: spline, zero or learned (default: %(default)s)")
-    parser.add_argument("--checkpoint", default="", metavar="FILE", help="checkpoint for --controller learned")
-    parser.add_argument("--human-checkpoint", default="", metavar="FILE",
-                        help="checkpoint of the walker (default: the one that comes with exo_sim)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of everything random (default: %(default)s)")
+    parser.add_argument(
+        "--speed", type=float, default=1.25, metavar="V", help="walking speed (m/s, default: %(default)g)"
+    )
+    parser.add_argument(
+        "--subject",
+        default="default",
+        metavar="NAME|YAML",
+        help="who walks: name in config/subjects or a file (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--device",
+        default="hip_ankle",
+        metavar="NAME|YAML",
+        help="exoskeleton: name in config/devices or a file (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--controller",
+        default="spline",
+        metavar="NAME",
+        help="assistance: spline, zero or learned (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--checkpoint", default="", metavar="FILE", help="checkpoint for --controller learned"
+    )
+    parser.add_argument(
+        "--human-checkpoint",
+        default="",
+        metavar="FILE",
+        help="checkpoint of the walker (default: the one that comes with exo_sim)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of everything random (default: %(default)s)"
+    )
     mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--lockstep", action="store_true",
-                      help="the simulator waits for each command: reproducible, as fast as it goes")
+    mode.add_argument(
+        "--lockstep",
+        action="store_true",
+        help="the simulator waits for each command: reproducible, as fast as it goes",
+    )
     mode.add_argument("--fast", action="store_true", help="as fast as it goes, not reproducible")
-    parser.add_argument("--namespace", default="", metavar="NS",
-                        help="namespace of the graph: two graphs can run side by side")
-    parser.add_argument("--domain-id", type=int, default=None, metavar="N",
-                        help="ROS domain, 0 to 101 (default: ROS_DOMAIN_ID or 0)")
-    parser.add_argument("--no-visualization", action="store_true",
-                        help="no /tf, robot_description and markers: saves a tenth of a core")
+    parser.add_argument(
+        "--namespace",
+        default="",
+        metavar="NS",
+        help="namespace of the graph: two graphs can run side by side",
+    )
+    parser.add_argument(
+        "--domain-id",
+        type=int,
+        default=None,
+        metavar="N",
+        help="ROS domain, 0 to 101 (default: ROS_DOMAIN_ID or 0)",
+    )
+    parser.add_argument(
+        "--no-visualization",
+        action="store_true",
+        help="no /tf, robot_description and markers: saves a tenth of a core",
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -103,27 +154,32 @@ def main(arguments: list[str] | None = None) -> int:
 def _sim(chosen: argparse.Namespace) -> int:
     from exo_bringup.run_options import options_from_arguments
     from exo_bringup.runner import run_simulation
+
     return run_simulation(options_from_arguments(chosen))
 
 
 def _graph(chosen: argparse.Namespace) -> int:
     from exo_bringup.run_options import graph_options_from_arguments
     from exo_bringup.runner import run_graph
+
     return run_graph(graph_options_from_arguments(chosen), chosen.domain_id)
 
 
 def _train_human(chosen: argparse.Namespace) -> int:
     from exo_sim.training import main as train
+
     return train(chosen.rest) or 0
 
 
 def _evaluate_human(chosen: argparse.Namespace) -> int:
     from exo_sim.evaluation import main as evaluate
+
     return evaluate(chosen.rest) or 0
 
 
 def _report(chosen: argparse.Namespace) -> int:
     from exo_bringup.report import report_again
+
     return report_again(chosen.run_folder, strict=chosen.strict)
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The graph as data: which nodes run, with which parameters and remappings.
 
-The launch files and the `exo` command line both start what `describe_graph` returns, from the same parameter files,
-so that they cannot drift apart. Nothing here needs ROS.
+The launch files and the `exo` command line both start what `describe_graph` returns, from the same parameter
+files, so that they cannot drift apart. Nothing here needs ROS.
 """
 
 from __future__ import annotations
@@ -16,8 +16,13 @@ from exo_bringup.errors import BringupError
 from exo_bringup.paths import find_configuration, share_folder
 
 MODES = ("realtime", "fast", "lockstep")
-#: /clock and friends are absolute by custom; made relative, two namespaces are two worlds with a time of their own.
-REMAPPINGS = (("/clock", "clock"), ("/tf", "tf"), ("/tf_static", "tf_static"), ("/diagnostics", "diagnostics"))
+#: /clock and friends are absolute by custom; made relative, each namespace is a world with a time of its own.
+REMAPPINGS = (
+    ("/clock", "clock"),
+    ("/tf", "tf"),
+    ("/tf_static", "tf_static"),
+    ("/diagnostics", "diagnostics"),
+)
 GRAPH_FILE = "config/graph.yaml"
 LOCKSTEP_FILE = "config/lockstep.yaml"
 HARDWARE_FILE = "config/hardware.yaml"
@@ -40,7 +45,7 @@ class NodeSpec:
     arguments: tuple[str, ...] = ()
 
     def command_line(self, program: str | Path, override_file: str | Path | None = None) -> list[str]:
-        """Arguments that start the node without launch; `override_file` holds `parameters` (see parameter_yaml)."""
+        """Arguments that start the node without launch; `override_file` holds `parameters`."""
         words = [str(program), *self.arguments, "--ros-args", "-r", f"__node:={self.name}"]
         if self.namespace:
             words += ["-r", f"__ns:=/{self.namespace.strip('/')}"]
@@ -52,7 +57,9 @@ class NodeSpec:
 
     def parameter_yaml(self) -> str:
         """`parameters` as the text of a ROS parameter file for this node."""
-        return yaml.safe_dump({f"/**/{self.name}": {"ros__parameters": dict(self.parameters)}}, sort_keys=True)
+        return yaml.safe_dump(
+            {f"/**/{self.name}": {"ros__parameters": dict(self.parameters)}}, sort_keys=True
+        )
 
     @property
     def full_name(self) -> str:
@@ -110,8 +117,15 @@ def describe_graph(options: GraphOptions) -> list[NodeSpec]:
         *_device_and_policy(options, files, device, subject),
     ]
     if options.visualization or options.rviz:
-        nodes.append(_node("exo_bringup", "visualization_node", options, files,
-                           {"subject": subject, "device_config": device}))
+        nodes.append(
+            _node(
+                "exo_bringup",
+                "visualization_node",
+                options,
+                files,
+                {"subject": subject, "device_config": device},
+            )
+        )
     if options.rviz:
         nodes.append(_rviz(options, share))
     return nodes
@@ -126,24 +140,47 @@ def describe_hardware(options: GraphOptions) -> list[NodeSpec]:
     return _device_and_policy(options, files, device, subject)
 
 
-def _device_and_policy(options: GraphOptions, files: tuple[str, ...], device: str, subject: str) -> list[NodeSpec]:
+def _device_and_policy(
+    options: GraphOptions, files: tuple[str, ...], device: str, subject: str
+) -> list[NodeSpec]:
     wearer_mass_kg = subject_mass_kg(subject)
     return [
-        _node("exo_device", "device_node", options, files,
-              {"device_config": device, "driver": options.driver, "wearer_mass_kg": wearer_mass_kg}),
-        _node("exo_policy", "policy_node", options, files,
-              {"controller": options.controller, "checkpoint": options.checkpoint,
-               "wearer_mass_kg": wearer_mass_kg}),
+        _node(
+            "exo_device",
+            "device_node",
+            options,
+            files,
+            {"device_config": device, "driver": options.driver, "wearer_mass_kg": wearer_mass_kg},
+        ),
+        _node(
+            "exo_policy",
+            "policy_node",
+            options,
+            files,
+            {
+                "controller": options.controller,
+                "checkpoint": options.checkpoint,
+                "wearer_mass_kg": wearer_mass_kg,
+            },
+        ),
     ]
 
 
-def _node(package: str, executable: str, options: GraphOptions, files: tuple[str, ...], parameters: dict) -> NodeSpec:
+def _node(
+    package: str, executable: str, options: GraphOptions, files: tuple[str, ...], parameters: dict
+) -> NodeSpec:
     return NodeSpec(package, executable, executable, options.namespace, files, parameters)
 
 
 def _rviz(options: GraphOptions, share: Path) -> NodeSpec:
-    return NodeSpec("rviz2", "rviz2", "rviz2", options.namespace, parameters={"use_sim_time": True},
-                    arguments=("-d", str(share / "rviz" / "exo.rviz")))
+    return NodeSpec(
+        "rviz2",
+        "rviz2",
+        "rviz2",
+        options.namespace,
+        parameters={"use_sim_time": True},
+        arguments=("-d", str(share / "rviz" / "exo.rviz")),
+    )
 
 
 def subject_mass_kg(path: str | Path) -> float:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the launch files share: their arguments, and how a NodeSpec becomes a launch_ros Node. Imports no launch."""
+"""What the launch files share: their arguments, and how a NodeSpec becomes a launch_ros Node."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ HARDWARE_ARGUMENTS = COMMON_ARGUMENTS
 
 
 def options_from_launch(values: dict[str, str]) -> GraphOptions:
-    """Graph options from the texts of launch arguments. Raises BringupError for a text that is no number or truth."""
+    """Graph options from launch arguments. Raises BringupError for a text that is no number or truth."""
     kinds = {"speed": float, "seed": int, "visualization": _truth, "rviz": _truth}
     converted = {}
     for name, text in values.items():
@@ -63,6 +63,13 @@ def _truth(text: str) -> bool:
 def node_arguments(spec: NodeSpec) -> dict:
     """Keyword arguments of launch_ros.actions.Node for a spec."""
     parameters = [*spec.parameter_files] + ([dict(spec.parameters)] if spec.parameters else [])
-    return {"package": spec.package, "executable": spec.executable, "name": spec.name, "namespace": spec.namespace,
-            "parameters": parameters, "remappings": list(spec.remappings), "arguments": list(spec.arguments),
-            "output": "screen"}
+    return {
+        "package": spec.package,
+        "executable": spec.executable,
+        "name": spec.name,
+        "namespace": spec.namespace,
+        "parameters": parameters,
+        "remappings": list(spec.remappings),
+        "arguments": list(spec.arguments),
+        "output": "screen",
+    }

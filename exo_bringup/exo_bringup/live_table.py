@@ -85,9 +85,13 @@ def render(telemetry: Telemetry, options: RunOptions) -> Panel:
         label = f"assistance peak, {joint.split('_')[0]}"
         _row(table, label, [means.peak_torque.get(joint, math.nan) for means in columns], "Nm/kg", 2)
     _row(table, "strides", [math.nan, *(means.count or math.nan for means in measured)], "", 0)
-    return Panel(Group(table, Text(), _device_line(telemetry), _progress(telemetry, options)),
-                 title=f"exo_gait: {options.graph.speed_mps:g} m/s, {options.graph.device}, "
-                       f"{options.graph.controller}", expand=False, width=76)
+    return Panel(
+        Group(table, Text(), _device_line(telemetry), _progress(telemetry, options)),
+        title=f"exo_gait: {options.graph.speed_mps:g} m/s, {options.graph.device}, "
+        f"{options.graph.controller}",
+        expand=False,
+        width=76,
+    )
 
 
 def _row(table: Table, label: str, values: list[float], unit: str, digits: int) -> None:
@@ -111,9 +115,11 @@ def _device_line(telemetry: Telemetry) -> Text:
 def _progress(telemetry: Telemetry, options: RunOptions) -> Table:
     done = 0.0 if math.isnan(telemetry.time_s) else min(telemetry.time_s, options.duration_s)
     line = Table.grid(padding=(0, 1))
-    line.add_row(Text(telemetry.condition or "starting", style="bold"),
-                 ProgressBar(total=options.duration_s, completed=done, width=36),
-                 Text(f"{done:.0f} of {options.duration_s:g} s"))
+    line.add_row(
+        Text(telemetry.condition or "starting", style="bold"),
+        ProgressBar(total=options.duration_s, completed=done, width=36),
+        Text(f"{done:.0f} of {options.duration_s:g} s"),
+    )
     return line
 
 

@@ -26,7 +26,7 @@ SHORTEST_ARROW_M = 0.01
 
 
 class MarkerBuilder:
-    """Builds the marker array; messages are kept and filled anew, because making 80 of them costs milliseconds."""
+    """Builds the marker array; messages are kept and filled anew: making 80 of them costs milliseconds."""
 
     def __init__(self):
         self._muscles: dict[str, Marker] = {}
@@ -34,7 +34,7 @@ class MarkerBuilder:
         self.array = MarkerArray()
 
     def muscles(self, paths: Mapping[str, np.ndarray], activation: Mapping[str, float], stamp) -> None:
-        """Lines along paths (P, 3) in base_link, coloured by activation (0 to 1); an unknown one counts as relaxed."""
+        """Lines along paths (P, 3) in base_link, coloured by activation (0 to 1; unknown: relaxed)."""
         for name, path in paths.items():
             marker = self._muscles.get(name) or self._new_muscle(name)
             level = float(np.clip(activation.get(name, 0.0), 0.0, 1.0))
@@ -53,18 +53,30 @@ class MarkerBuilder:
 
     def torque(self, identity: int, link: str, axis: np.ndarray, torque: float, stamp) -> None:
         """Arrow at a link's origin along the joint's axis (3,), as long as the torque (Nm), right-handed."""
-        self._arrow(TORQUE, identity, link, np.zeros(3), axis * torque * METRES_PER_NEWTON_METRE, TORQUE_COLOUR, stamp)
+        self._arrow(
+            TORQUE, identity, link, np.zeros(3), axis * torque * METRES_PER_NEWTON_METRE, TORQUE_COLOUR, stamp
+        )
 
     def _new_muscle(self, name: str) -> Marker:
-        marker = Marker(ns=MUSCLES, id=len(self._muscles), type=Marker.LINE_STRIP, action=Marker.ADD, text=name)
+        marker = Marker(
+            ns=MUSCLES, id=len(self._muscles), type=Marker.LINE_STRIP, action=Marker.ADD, text=name
+        )
         marker.header.frame_id = BASE_LINK
         marker.pose.orientation.w = 1.0
         self._muscles[name] = marker
         self.array.markers.append(marker)
         return marker
 
-    def _arrow(self, namespace: str, identity: int, frame: str, start: np.ndarray, along: np.ndarray,
-               colour: ColorRGBA, stamp) -> None:
+    def _arrow(
+        self,
+        namespace: str,
+        identity: int,
+        frame: str,
+        start: np.ndarray,
+        along: np.ndarray,
+        colour: ColorRGBA,
+        stamp,
+    ) -> None:
         key = (namespace, identity)
         if key not in self._arrows:
             self._arrows[key] = Marker(ns=namespace, id=identity, type=Marker.ARROW, color=colour)

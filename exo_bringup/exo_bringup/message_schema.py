@@ -14,9 +14,25 @@ from pathlib import Path
 from exo_bringup.errors import BringupError
 
 SEPARATOR = "=" * 80
-PRIMITIVES = frozenset({
-    "bool", "byte", "char", "float32", "float64", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64",
-    "uint64", "string", "wstring"})
+PRIMITIVES = frozenset(
+    {
+        "bool",
+        "byte",
+        "char",
+        "float32",
+        "float64",
+        "int8",
+        "uint8",
+        "int16",
+        "uint16",
+        "int32",
+        "uint32",
+        "int64",
+        "uint64",
+        "string",
+        "wstring",
+    }
+)
 #: Type at the start of a field's line: package and name, without array brackets and bounds.
 FIELD = re.compile(r"^\s*([A-Za-z]\w*(?:/\w+){0,2})(?:<=\d+)?(?:\[[^\]]*\])?\s+[A-Za-z]\w*")
 
@@ -24,6 +40,7 @@ FIELD = re.compile(r"^\s*([A-Za-z]\w*(?:/\w+){0,2})(?:<=\d+)?(?:\[[^\]]*\])?\s+[
 def installed_definition(package: str, name: str) -> str:
     """Text of an installed .msg file. Raises BringupError if the package or the file is not there."""
     from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+
     try:
         return (Path(get_package_share_directory(package)) / "msg" / f"{name}.msg").read_text()
     except (PackageNotFoundError, OSError) as error:

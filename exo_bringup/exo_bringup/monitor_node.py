@@ -50,16 +50,26 @@ class MonitorNode(Node):
         return self.get_node_names_and_namespaces().count((name, self.get_namespace()))
 
     def _on_human_state(self, message: HumanState) -> None:
-        self._telemetry.human_state(seconds(message.header.stamp), message.paused, message.speed,
-                                    message.real_time_factor, message.falls)
+        self._telemetry.human_state(
+            seconds(message.header.stamp),
+            message.paused,
+            message.speed,
+            message.real_time_factor,
+            message.falls,
+        )
 
     def _on_stride(self, message: Stride) -> None:
-        self._telemetry.stride(message.speed, message.duration, message.metabolic_power_per_mass,
-                               dict(zip(message.exo_joint_names, message.exo_torque_peak)))
+        self._telemetry.stride(
+            message.speed,
+            message.duration,
+            message.metabolic_power_per_mass,
+            dict(zip(message.exo_joint_names, message.exo_torque_peak)),
+        )
 
     def _on_status(self, message: DeviceStatus) -> None:
-        self._telemetry.device_status(message.mode, message.cause, tuple(message.fault_names), message.loop_rate,
-                                      message.command_age)
+        self._telemetry.device_status(
+            message.mode, message.cause, tuple(message.fault_names), message.loop_rate, message.command_age
+        )
 
 
 class Monitor:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where this package's files lie: in the installed share folder, or in the source tree where it is not built."""
+"""Where this package's files lie: in the installed share folder, else in the source tree."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def executable_path(package: str, executable: str) -> Path:
 def find_configuration(kind: str, name_or_path: str) -> Path:
     """File of a device or subject given by name (`hip_ankle`) or by path.
 
-    A relative path is looked up from the working directory first and then from this package's share folder, so that
-    `config/subjects/default.yaml` works from anywhere. Raises BringupError that lists the names there are.
+    A relative path is looked up from the working directory first and then from this package's share folder,
+    so that `config/subjects/default.yaml` works from anywhere. Raises BringupError, which lists the names.
     """
     share = share_folder()
     folder = share / CONFIGURATION_FOLDERS[kind]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Child processes that cannot outlive their parent: started apart from the terminal, stopped in steps, logged to files.
+"""Child processes that cannot outlive their parent, are stopped in steps and logged to files.
 
-Each child leads a session of its own, so that Ctrl-C in the terminal reaches the parent alone, which then stops the
-children in order. The kernel sends them SIGTERM if the parent dies first (prctl(2), PR_SET_PDEATHSIG).
+Each child leads a session of its own, so that Ctrl-C in the terminal reaches the parent alone, which stops
+the children in order. The kernel sends them SIGTERM if the parent dies first (prctl(2), PR_SET_PDEATHSIG).
 """
 
 from __future__ import annotations
@@ -48,8 +48,14 @@ class Child:
         with log_file.open("ab") as log:
             try:
                 self.process = subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment,
-                    start_new_session=True, preexec_fn=_die_with_parent)
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                    start_new_session=True,
+                    preexec_fn=_die_with_parent,
+                )
             except OSError as error:
                 raise BringupError(f"{name} cannot be started: {error}") from error
 
@@ -88,7 +94,9 @@ class Child:
 class Children:
     """The children of one run, in the order they were started."""
 
-    def __init__(self, log_folder: Path, say: Callable[[str], None] = lambda line: print(line, file=sys.stderr)):
+    def __init__(
+        self, log_folder: Path, say: Callable[[str], None] = lambda line: print(line, file=sys.stderr)
+    ):
         self.log_folder = log_folder
         self._say = say
         self._children: dict[str, Child] = {}
@@ -112,11 +120,15 @@ class Children:
 
     def problem_lines(self) -> list[str]:
         """New ERROR and FATAL lines and exception messages, with the child's name in front."""
-        return [f"{name}: {line}" for name, child in self._children.items()
-                for line in child.new_lines() if PROBLEM_LINE.search(line)]
+        return [
+            f"{name}: {line}"
+            for name, child in self._children.items()
+            for line in child.new_lines()
+            if PROBLEM_LINE.search(line)
+        ]
 
     def stop(self, names: Iterable[str] | None = None) -> dict[str, int]:
-        """Stop children together: SIGINT, then SIGTERM, then SIGKILL for those that do not go. Returns exit codes."""
+        """Stop children together: SIGINT, then SIGTERM, then SIGKILL. Returns exit codes by name."""
         chosen = [self._children[name] for name in (self._children if names is None else names)]
         for number, grace_s in ((signal.SIGINT, INTERRUPT_GRACE_S), (signal.SIGTERM, TERMINATE_GRACE_S)):
             for child in chosen:
@@ -125,7 +137,9 @@ class Children:
                 break
         for child in chosen:
             if child.exit_code is None:
-                self._say(f"{child.name} did not stop on SIGINT or SIGTERM: killed (its log: {child.log_file})")
+                self._say(
+                    f"{child.name} did not stop on SIGINT or SIGTERM: killed (its log: {child.log_file})"
+                )
                 child.kill()
         return {child.name: child.exit_code for child in chosen}
 
@@ -144,8 +158,13 @@ def child_environment(**extra: str) -> dict[str, str]:
 
     More threads than that spin against the other nodes on a small machine.
     """
-    environment = dict(os.environ, PYTHONUNBUFFERED="1", RCUTILS_COLORIZED_OUTPUT="0", OMP_NUM_THREADS="1",
-                       OPENBLAS_NUM_THREADS="1")
+    environment = dict(
+        os.environ,
+        PYTHONUNBUFFERED="1",
+        RCUTILS_COLORIZED_OUTPUT="0",
+        OMP_NUM_THREADS="1",
+        OPENBLAS_NUM_THREADS="1",
+    )
     environment.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     environment.update(extra)
     return environment

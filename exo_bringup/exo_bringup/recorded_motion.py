@@ -30,7 +30,8 @@ class RecordedMotion:
         joint_names: J names. joint_position, joint_velocity: (N, J) rad, rad/s.
         muscle_names: M names. excitation, activation: (N, M), 0 to 1.
         metabolic_power_per_mass: (N,) W/kg, gross.
-        phase_r: (N,) 0 to 1 from right heel strike.
+        contact: (N, 2) whether right and left foot bear load.
+        force: (N, 2, 3) N, ground reaction on right and left foot. pressure_centre: (N, 2, 3) m; NaN in the air.
         fallen: (N,) whether the person lies.
         device_names: D driven joints. device_torque: (N, D) Nm, applied by the device; NaN where it said nothing.
     """
@@ -45,7 +46,9 @@ class RecordedMotion:
     excitation: np.ndarray
     activation: np.ndarray
     metabolic_power_per_mass: np.ndarray
-    phase_r: np.ndarray
+    contact: np.ndarray
+    force: np.ndarray
+    pressure_centre: np.ndarray
     fallen: np.ndarray
     device_names: tuple[str, ...]
     device_torque: np.ndarray
@@ -87,7 +90,7 @@ def _assemble(times: list[float], messages: dict[str, dict[float, object]]) -> R
     names, torque = _device(times, messages[DEVICE_JOINTS])
     return RecordedMotion(
         time_s=np.array(times),
-        root_position=table(ROOT_POSE, lambda m: (m.pose.position.x, m.pose.position.y, m.pose.position.z)),
+        root_position=table(ROOT_POSE, lambda m: _vector(m.pose.position)),
         root_orientation_xyzw=table(ROOT_POSE, lambda m: (
             m.pose.orientation.x, m.pose.orientation.y, m.pose.orientation.z, m.pose.orientation.w)),
         joint_names=tuple(messages[BODY_JOINTS][times[0]].name),
@@ -96,8 +99,15 @@ def _assemble(times: list[float], messages: dict[str, dict[float, object]]) -> R
         muscle_names=tuple(messages[HUMAN][times[0]].muscle_names),
         excitation=table(HUMAN, lambda m: list(m.excitation)), activation=table(HUMAN, lambda m: list(m.activation)),
         metabolic_power_per_mass=table(HUMAN, lambda m: m.metabolic_power_per_mass),
-        phase_r=table(HUMAN, lambda m: m.gait_phase_r), fallen=table(HUMAN, lambda m: m.fallen).astype(bool),
+        contact=table(HUMAN, lambda m: (m.contact_r, m.contact_l)).astype(bool),
+        force=table(HUMAN, lambda m: (_vector(m.grf_r), _vector(m.grf_l))),
+        pressure_centre=table(HUMAN, lambda m: (_vector(m.cop_r), _vector(m.cop_l))),
+        fallen=table(HUMAN, lambda m: m.fallen).astype(bool),
         device_names=names, device_torque=torque)
+
+
+def _vector(message) -> tuple[float, float, float]:
+    return message.x, message.y, message.z
 
 
 def _device(times: list[float], states: dict[float, object]) -> tuple[tuple[str, ...], np.ndarray]:

@@ -28,8 +28,11 @@ class RecorderNode(Node):
 
     def __init__(self):
         super().__init__("recorder_node")
-        self.declare_parameter("output", "", ParameterDescriptor(
-            description="MCAP file to write; its folder must exist", read_only=True))
+        self.declare_parameter(
+            "output",
+            "",
+            ParameterDescriptor(description="MCAP file to write; its folder must exist", read_only=True),
+        )
         output = self.get_parameter("output").value
         if not output:
             raise BringupError("recorder_node needs the parameter output: the MCAP file to write")
@@ -41,9 +44,11 @@ class RecorderNode(Node):
         name = self.resolve_topic_name(topic.name)
         self.recording.add_topic(name, topic.type_name, assemble_schema(topic.type_name))
         qos = QoSProfile(
-            depth=QUEUE_DEPTH, history=HistoryPolicy.KEEP_LAST,
+            depth=QUEUE_DEPTH,
+            history=HistoryPolicy.KEEP_LAST,
             reliability=ReliabilityPolicy.RELIABLE if topic.reliable else ReliabilityPolicy.BEST_EFFORT,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL if topic.latched else DurabilityPolicy.VOLATILE)
+            durability=DurabilityPolicy.TRANSIENT_LOCAL if topic.latched else DurabilityPolicy.VOLATILE,
+        )
 
         def keep(data: bytes, info: dict) -> None:
             received = info["received_timestamp"] or time.time_ns()

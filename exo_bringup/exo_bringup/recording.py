@@ -9,7 +9,7 @@ from mcap.writer import CompressionType, Writer
 
 from exo_bringup.errors import BringupError
 
-#: A chunk is what a kill can lose: a quarter of a second of the graph at most. Larger ones compress little better.
+#: A chunk is what a kill can lose: a second of the graph at most. Larger ones compress little better.
 CHUNK_BYTES = 256 * 1024
 #: `profile` of a file that ROS 2 tools open (MCAP registry).
 PROFILE = "ros2"
@@ -39,10 +39,12 @@ class Recording:
         self._counts[topic] = 0
 
     def write(self, topic: str, data: bytes, received_ns: int, sent_ns: int) -> None:
-        """Add one message: its CDR bytes with encapsulation header, and wall times of arrival and sending (ns)."""
+        """Add one message: CDR bytes with encapsulation header, wall times of arrival and sending (ns)."""
         self._writer.add_message(self._channels[topic], received_ns, data, sent_ns, self._counts[topic])
         self._counts[topic] += 1
-        if self._file.tell() > self._flushed_to:  # a chunk was put out: in the file even if this process is killed
+        if (
+            self._file.tell() > self._flushed_to
+        ):  # a chunk was put out: in the file even if this process is killed
             self._file.flush()
             self._flushed_to = self._file.tell()
 

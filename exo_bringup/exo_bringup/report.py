@@ -24,13 +24,29 @@ from exo_bringup.timing import measure_timing
 COMMAND = "exo sim"
 
 
-def write_report(folder: RunFolder, options: RunOptions, telemetry: Telemetry, wall_time_s: float,
-                 timings: Mapping[str, float], complete: bool, say: Callable[[str], None]) -> bool:
+def write_report(
+    folder: RunFolder,
+    options: RunOptions,
+    telemetry: Telemetry,
+    wall_time_s: float,
+    timings: Mapping[str, float],
+    complete: bool,
+    say: Callable[[str], None],
+) -> bool:
     """Write everything that a finished or interrupted run leaves. Returns whether every target is met."""
     measured = measure_timing(folder.recording) if folder.recording.is_file() else {}
-    write_run_record(folder.record, wall_time_s, {
-        **{key: round(value, 3) for key, value in timings.items()}, "graph": measured, "complete": complete,
-        "falls": telemetry.falls, "device_faults": list(telemetry.fault_names), "device_cause": telemetry.cause})
+    write_run_record(
+        folder.record,
+        wall_time_s,
+        {
+            **{key: round(value, 3) for key, value in timings.items()},
+            "graph": measured,
+            "complete": complete,
+            "falls": telemetry.falls,
+            "device_faults": list(telemetry.fault_names),
+            "device_cause": telemetry.cause,
+        },
+    )
     outcome = RunOutcome(telemetry.falls, telemetry.fault_names)
     return _write_results(folder, options.configuration(), outcome, say)
 
@@ -47,8 +63,9 @@ def report_again(run_folder: str, strict: bool) -> int:
     return 1 if strict and not met else 0
 
 
-def _write_results(folder: RunFolder, configuration: dict, outcome: RunOutcome,
-                   say: Callable[[str], None]) -> bool:
+def _write_results(
+    folder: RunFolder, configuration: dict, outcome: RunOutcome, say: Callable[[str], None]
+) -> bool:
     curves = CurveTable.read(folder.curves) if folder.curves.is_file() else CurveTable()
     strides = _read_strides(folder, configuration["phases"])
     speed_mps = float(configuration["speed_mps"])
@@ -59,7 +76,9 @@ def _write_results(folder: RunFolder, configuration: dict, outcome: RunOutcome,
     draw_run(folder.picture, curves, strides, speed_mps, leg_length_m, _subtitle(configuration, subject))
     for line in figure_lines(figures):
         say(line)
-    say(f"written to {folder.path}: {', '.join(sorted(p.name for p in folder.path.iterdir() if p.is_file()))}")
+    say(
+        f"written to {folder.path}: {', '.join(sorted(p.name for p in folder.path.iterdir() if p.is_file()))}"
+    )
     return not missed(figures)
 
 
@@ -70,19 +89,29 @@ def _read_strides(folder: RunFolder, phases: list[dict]) -> list[dict]:
     begins = {later["name"]: earlier["until_s"] for earlier, later in zip(phases, phases[1:])}
     try:
         strides = json.loads(folder.strides.read_text(encoding="utf-8"))
-        return [stride for stride in strides if stride["condition"] and stride["start"] >= begins[stride["condition"]]]
+        return [
+            stride
+            for stride in strides
+            if stride["condition"] and stride["start"] >= begins[stride["condition"]]
+        ]
     except (ValueError, KeyError, TypeError) as error:
         raise BringupError(f"{folder.strides} is damaged: {error}") from error
 
 
 def _subtitle(configuration: dict, subject) -> str:
-    return (f"{configuration['speed_mps']:g} m/s commanded, subject {subject.name} ({subject.height_m:.2f} m, "
-            f"{subject.mass_kg:g} kg), device {configuration['device']}, controller {configuration['controller']}, "
-            f"seed {configuration['seed']}")
+    return (
+        f"{configuration['speed_mps']:g} m/s commanded, subject {subject.name} ({subject.height_m:.2f} m, "
+        f"{subject.mass_kg:g} kg), device {configuration['device']}, "
+        f"controller {configuration['controller']}, "
+        f"seed {configuration['seed']}"
+    )
 
 
 def figure_lines(figures: list[Figure]) -> list[str]:
     """The figures as lines of a plain table."""
     marks = {None: "", True: "met", False: "MISSED"}
-    return [f"  {figure.name:<26} {figure.value:>9.3f} {figure.unit:<6} {figure.target or '':<14} {marks[figure.met]}"
-            .rstrip() for figure in figures]
+    return [
+        f"  {figure.name:<26} {figure.value:>9.3f} {figure.unit:<6} "
+        f"{figure.target or '':<14} {marks[figure.met]}".rstrip()
+        for figure in figures
+    ]

@@ -37,7 +37,7 @@ class RobotState:
     """Transforms of one URDF."""
 
     def __init__(self, urdf: str):
-        """Raises BringupError if the text is not URDF, or has a joint of another kind than the exporter writes."""
+        """Raises BringupError if the text is not URDF, or has a joint that the exporter would not write."""
         try:
             robot = ElementTree.fromstring(urdf.encode())
         except ElementTree.ParseError as error:
@@ -51,7 +51,9 @@ class RobotState:
 
     def static_transforms(self) -> list[Transform]:
         """Transforms of the fixed joints, for /tf_static."""
-        return [Transform(j.parent, j.child, j.position, j.quaternion) for j in self._joints if j.kind == "fixed"]
+        return [
+            Transform(j.parent, j.child, j.position, j.quaternion) for j in self._joints if j.kind == "fixed"
+        ]
 
     def transforms(self, positions: dict[str, float]) -> list[Transform]:
         """Transforms of the moving joints, for /tf.
@@ -64,8 +66,11 @@ class RobotState:
             value = positions.get(joint.name, 0.0)
             if joint.kind == "revolute":
                 turn = rotations.about_axis(value, joint.axis)
-                moved.append(Transform(joint.parent, joint.child, joint.position,
-                                       rotations.multiply(joint.quaternion, turn)))
+                moved.append(
+                    Transform(
+                        joint.parent, joint.child, joint.position, rotations.multiply(joint.quaternion, turn)
+                    )
+                )
             elif joint.kind == "prismatic":
                 slide = rotations.to_matrix(joint.quaternion) @ joint.axis * value
                 moved.append(Transform(joint.parent, joint.child, joint.position + slide, joint.quaternion))
@@ -75,12 +80,19 @@ class RobotState:
 def _read_joint(element: ElementTree.Element) -> _Joint:
     name, kind = element.get("name"), element.get("type")
     if kind not in ("fixed", "revolute", "prismatic"):
-        raise BringupError(f"robot description: joint {name} is of kind '{kind}', not fixed, revolute or prismatic")
+        raise BringupError(
+            f"robot description: joint {name} is of kind '{kind}', not fixed, revolute or prismatic"
+        )
     origin, axis = element.find("origin"), element.find("axis")
     return _Joint(
-        name, kind, element.find("parent").get("link"), element.find("child").get("link"),
-        _vector(origin, "xyz", (0, 0, 0)), rotations.from_roll_pitch_yaw(_vector(origin, "rpy", (0, 0, 0))),
-        _vector(axis, "xyz", (1, 0, 0)))
+        name,
+        kind,
+        element.find("parent").get("link"),
+        element.find("child").get("link"),
+        _vector(origin, "xyz", (0, 0, 0)),
+        rotations.from_roll_pitch_yaw(_vector(origin, "rpy", (0, 0, 0))),
+        _vector(axis, "xyz", (1, 0, 0)),
+    )
 
 
 def _vector(element: ElementTree.Element | None, attribute: str, default: tuple) -> np.ndarray:

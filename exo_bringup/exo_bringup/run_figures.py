@@ -39,12 +39,13 @@ class RunOutcome:
     device_faults: tuple[str, ...] = ()
 
 
-def run_figures(curves: CurveTable, strides: Sequence[Mapping], speed_mps: float, leg_length_m: float,
-                outcome: RunOutcome) -> list[Figure]:
+def run_figures(
+    curves: CurveTable, strides: Sequence[Mapping], speed_mps: float, leg_length_m: float, outcome: RunOutcome
+) -> list[Figure]:
     """Figures of both conditions and of the difference between them.
 
     Args:
-        curves: of the conditions "unassisted" and "assisted"; one that is missing gives NaN, which misses a target.
+        curves: of the conditions "unassisted" and "assisted"; a missing one gives NaN, which misses a target.
         strides: records with condition, speed, duration and metabolic_power_per_mass (None where unknown).
         speed_mps: commanded speed.
         leg_length_m: hip height of the wearer, which the reference gait scales with.
@@ -57,8 +58,10 @@ def run_figures(curves: CurveTable, strides: Sequence[Mapping], speed_mps: float
         figures.append(Figure(f"metabolic_power_{condition}", _mean(own, METABOLIC_POWER), "W/kg"))
         figures.append(Figure(f"strides_{condition}", len(own), "1"))
     figures.append(Figure("metabolic_power_change", _change(strides), "%"))
-    figures += [Figure(f"assistance_peak_{joint}", _peak(curves, variable), "Nm/kg")
-                for joint, variable in TORQUES.items()]
+    figures += [
+        Figure(f"assistance_peak_{joint}", _peak(curves, variable), "Nm/kg")
+        for joint, variable in TORQUES.items()
+    ]
     figures.append(Figure.against("falls", outcome.falls, "1", at_most=0))
     figures.append(Figure.against("device_faults", len(outcome.device_faults), "1", at_most=0))
     return figures
@@ -67,8 +70,13 @@ def run_figures(curves: CurveTable, strides: Sequence[Mapping], speed_mps: float
 def _walking(condition: str, strides: Sequence[Mapping], speed_mps: float) -> list[Figure]:
     name, speed = f"walking_speed_{condition}", _mean(strides, "speed")
     if abs(speed_mps - TARGET_SPEED_MPS) < SAME_SPEED_MPS:
-        speed_figure = Figure.against(name, speed, "m/s", at_least=TARGET_SPEED_MPS - SPEED_TOLERANCE_MPS,
-                                      at_most=TARGET_SPEED_MPS + SPEED_TOLERANCE_MPS)
+        speed_figure = Figure.against(
+            name,
+            speed,
+            "m/s",
+            at_least=TARGET_SPEED_MPS - SPEED_TOLERANCE_MPS,
+            at_most=TARGET_SPEED_MPS + SPEED_TOLERANCE_MPS,
+        )
     else:
         speed_figure = Figure(name, speed, "m/s")
     return [speed_figure, Figure(f"stride_time_{condition}", _mean(strides, "duration"), "s")]
@@ -77,14 +85,24 @@ def _walking(condition: str, strides: Sequence[Mapping], speed_mps: float) -> li
 def _shape(condition: str, curves: CurveTable, leg_length_m: float) -> list[Figure]:
     figures = []
     for joint, variable in ANGLES.items():
-        errors = [_score(curves, condition, variable, side, score_against_reference, leg_length_m, "rmse")
-                  for side in SIDES]
-        figures.append(Figure.against(f"{joint}_rmse_{condition}", float(np.mean(errors)), "deg",
-                                      at_most=LARGEST_RMSE_DEG))
-    correlations = [_score(curves, condition, VERTICAL_FORCE, side, score_against_normative, leg_length_m, "r")
-                    for side in SIDES]
-    figures.append(Figure.against(f"grf_vertical_r_{condition}", float(np.mean(correlations)), "1",
-                                  at_least=SMALLEST_FORCE_R))
+        errors = [
+            _score(curves, condition, variable, side, score_against_reference, leg_length_m, "rmse")
+            for side in SIDES
+        ]
+        figures.append(
+            Figure.against(
+                f"{joint}_rmse_{condition}", float(np.mean(errors)), "deg", at_most=LARGEST_RMSE_DEG
+            )
+        )
+    correlations = [
+        _score(curves, condition, VERTICAL_FORCE, side, score_against_normative, leg_length_m, "r")
+        for side in SIDES
+    ]
+    figures.append(
+        Figure.against(
+            f"grf_vertical_r_{condition}", float(np.mean(correlations)), "1", at_least=SMALLEST_FORCE_R
+        )
+    )
     return figures
 
 
@@ -96,7 +114,7 @@ def _score(curves: CurveTable, condition, variable, side, score, leg_length_m, f
 
 
 def _peak(curves: CurveTable, variable: str) -> float:
-    """Largest mean assistance over the stride, both sides averaged; NaN where the device does not drive the joint."""
+    """Largest mean assistance over the stride, both sides averaged; NaN where the joint is not driven."""
     peaks = []
     for side in SIDES:
         try:
@@ -113,5 +131,7 @@ def _mean(strides: Sequence[Mapping], name: str) -> float:
 
 def _change(strides: Sequence[Mapping]) -> float:
     without, with_assistance = (
-        _mean([s for s in strides if s["condition"] == condition], METABOLIC_POWER) for condition in CONDITIONS)
+        _mean([s for s in strides if s["condition"] == condition], METABOLIC_POWER)
+        for condition in CONDITIONS
+    )
     return 100.0 * (with_assistance - without) / without

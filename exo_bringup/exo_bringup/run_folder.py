@@ -27,7 +27,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, output: str | Path, name: str) -> "RunFolder":
-        """Make `<output>/<UTC time>-<name>` with its logs folder. Raises BringupError if that cannot be done."""
+        """Make `<output>/<UTC time>-<name>` with its logs folder. Raises BringupError if that fails."""
         stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
         base = Path(output) / f"{stamp}-{name}"
         path, count = base, 1
@@ -44,8 +44,9 @@ class RunFolder:
             folder = cls(path)
             folder.logs.mkdir()
         except OSError as error:
-            raise BringupError(f"cannot make the run folder {path}: {error.strerror}; "
-                               "choose another place with --output") from error
+            raise BringupError(
+                f"cannot make the run folder {path}: {error.strerror}; choose another place with --output"
+            ) from error
         return folder
 
     @classmethod
@@ -54,7 +55,9 @@ class RunFolder:
         folder = cls(path)
         for file in (folder.configuration, folder.curves, folder.strides):
             if not file.is_file():
-                raise BringupError(f"{folder.path} is not the folder of a finished run: it has no {file.name}")
+                raise BringupError(
+                    f"{folder.path} is not the folder of a finished run: it has no {file.name}"
+                )
         return folder
 
     def write_configuration(self, configuration: dict) -> None:
@@ -66,7 +69,9 @@ class RunFolder:
         try:
             content = yaml.safe_load(self.configuration.read_text(encoding="utf-8"))
         except (OSError, yaml.YAMLError) as error:
-            raise BringupError(f"{self.configuration} cannot be read: {' '.join(str(error).split())}") from error
+            raise BringupError(
+                f"{self.configuration} cannot be read: {' '.join(str(error).split())}"
+            ) from error
         if not isinstance(content, dict) or "seed" not in content:
             raise BringupError(f"{self.configuration} is not the configuration of a run")
         return content

@@ -18,8 +18,8 @@ SHORTEST_RUN_S = 4.0
 LONGEST_RUN_S = 3600.0
 #: Domains whose ports lie below the ephemeral ones that the system hands out, on every platform of ROS 2.
 LARGEST_DOMAIN_ID = 101
-#: Time after the start, and after assistance begins, whose strides do not count (s): the walk settles in 3 strides,
-#: and assistance fades in within FADE_S.
+#: Time after the start, and after assistance begins, whose strides do not count (s): the walk settles in
+#: three strides, and assistance fades in within FADE_S.
 SETTLING_S = 4.0
 #: A short run gives at most this share of a condition to settling.
 SETTLING_SHARE = 0.25
@@ -28,7 +28,7 @@ FADE_S = 2.0
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of the run until the simulated time `until_s`. Its strides count, under its name, if it is measured."""
+    """A part of the run, until the simulated time `until_s`. Its strides count if it is measured."""
 
     name: str
     until_s: float
@@ -54,26 +54,39 @@ class RunOptions:
         """The parts of the run in order."""
         half = self.duration_s / 2.0
         settling = min(SETTLING_S, SETTLING_SHARE * half)
-        return (Phase("settling", settling), Phase("unassisted", half, measured=True),
-                Phase("fading in", half + settling, assisted=True),
-                Phase("assisted", self.duration_s, assisted=True, measured=True))
+        return (
+            Phase("settling", settling),
+            Phase("unassisted", half, measured=True),
+            Phase("fading in", half + settling, assisted=True),
+            Phase("assisted", self.duration_s, assisted=True, measured=True),
+        )
 
     def configuration(self) -> dict:
-        """What defines the result, for summary.json and config.yaml: nothing that says where or when it ran."""
+        """What defines the result, for summary.json and config.yaml: not where or when it ran."""
         graph = dataclasses.asdict(self.graph)
         for key in ("run_directory", "start_paused", "run_until_s", "namespace", "rviz", "visualization"):
             graph.pop(key)
-        return {**graph, "duration_s": self.duration_s,
-                "phases": [dataclasses.asdict(phase) for phase in self.phases()]}
+        return {
+            **graph,
+            "duration_s": self.duration_s,
+            "phases": [dataclasses.asdict(phase) for phase in self.phases()],
+        }
 
 
 def graph_options_from_arguments(chosen: argparse.Namespace) -> GraphOptions:
     """Graph options of a command line, checked. Raises a ValueError of one line for bad input."""
     options = GraphOptions(
-        device=chosen.device, subject=chosen.subject, controller=chosen.controller, checkpoint=chosen.checkpoint,
-        human_checkpoint=chosen.human_checkpoint, speed_mps=chosen.speed, seed=chosen.seed,
+        device=chosen.device,
+        subject=chosen.subject,
+        controller=chosen.controller,
+        checkpoint=chosen.checkpoint,
+        human_checkpoint=chosen.human_checkpoint,
+        speed_mps=chosen.speed,
+        seed=chosen.seed,
         mode="lockstep" if chosen.lockstep else "fast" if chosen.fast else "realtime",
-        namespace=chosen.namespace.strip("/"), visualization=not chosen.no_visualization)
+        namespace=chosen.namespace.strip("/"),
+        visualization=not chosen.no_visualization,
+    )
     check_graph(options)
     return options
 
@@ -81,22 +94,32 @@ def graph_options_from_arguments(chosen: argparse.Namespace) -> GraphOptions:
 def options_from_arguments(chosen: argparse.Namespace) -> RunOptions:
     """Run options of a command line, checked. Raises a ValueError of one line for bad input."""
     options = RunOptions(
-        graph=graph_options_from_arguments(chosen), duration_s=chosen.duration, output=chosen.output,
-        name=chosen.name, domain_id=domain_id(chosen.domain_id), record=not chosen.no_record,
-        strict=chosen.strict, table=not chosen.no_table, quiet=chosen.quiet)
+        graph=graph_options_from_arguments(chosen),
+        duration_s=chosen.duration,
+        output=chosen.output,
+        name=chosen.name,
+        domain_id=domain_id(chosen.domain_id),
+        record=not chosen.no_record,
+        strict=chosen.strict,
+        table=not chosen.no_table,
+        quiet=chosen.quiet,
+    )
     if not SHORTEST_RUN_S <= options.duration_s <= LONGEST_RUN_S:
-        raise BringupError(f"--duration must be {SHORTEST_RUN_S:g} to {LONGEST_RUN_S:g} s, got {options.duration_s:g}")
+        raise BringupError(
+            f"--duration must be {SHORTEST_RUN_S:g} to {LONGEST_RUN_S:g} s, got {options.duration_s:g}"
+        )
     if Path(options.name).name != options.name or options.name in ("", ".", ".."):
         raise BringupError(f"--name must be a plain file name, got '{options.name}'")
     return options
 
 
 def domain_id(chosen: int | None) -> int:
-    """The ROS domain: what was chosen, else ROS_DOMAIN_ID, else 0. Raises BringupError if it is out of range."""
+    """The ROS domain: what was chosen, else ROS_DOMAIN_ID, else 0. BringupError: out of range."""
     text = os.environ.get("ROS_DOMAIN_ID", "") or "0" if chosen is None else str(chosen)
     if not text.isdigit() or int(text) > LARGEST_DOMAIN_ID:
-        raise BringupError(f"the ROS domain must be 0 to {LARGEST_DOMAIN_ID}, got '{text}' "
-                           "(--domain-id or ROS_DOMAIN_ID)")
+        raise BringupError(
+            f"the ROS domain must be 0 to {LARGEST_DOMAIN_ID}, got '{text}' (--domain-id or ROS_DOMAIN_ID)"
+        )
     return int(text)
 
 
@@ -111,15 +134,19 @@ def check_graph(options: GraphOptions) -> None:
 
     if not (math.isfinite(options.speed_mps) and options.speed_mps > 0.0):
         raise BringupError(f"--speed must be a positive number (m/s), got {options.speed_mps}")
-    if not 0 <= options.seed < 2 ** 31:
-        raise BringupError(f"--seed must be 0 to {2 ** 31 - 1}, got {options.seed}")
+    if not 0 <= options.seed < 2**31:
+        raise BringupError(f"--seed must be 0 to {2**31 - 1}, got {options.seed}")
     name_parts = options.namespace.split("/") if options.namespace else []
     if not all(part.isidentifier() and part.isascii() for part in name_parts):
-        raise BringupError(f"--namespace must be letters, digits and _, not starting with a digit, "
-                           f"got '{options.namespace}'")
+        raise BringupError(
+            f"--namespace must be letters, digits and _, not starting with a digit, got '{options.namespace}'"
+        )
     subject = load_subject(find_configuration("subject", options.subject))
     device = load_device(find_configuration("device", options.device))
     make_controller(
-        options.controller, joint_names=device.joint_names, wearer_mass=subject.mass_kg,
+        options.controller,
+        joint_names=device.joint_names,
+        wearer_mass=subject.mass_kg,
         torque_limit=[joint.torque_limit(subject.mass_kg) for joint in device.joints.values()],
-        checkpoint=options.checkpoint or None)
+        checkpoint=options.checkpoint or None,
+    )

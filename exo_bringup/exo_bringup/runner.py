@@ -59,16 +59,21 @@ class GraphSession:
         self._lock = GraphLock(options.domain_id, options.graph.namespace)
         log_folder = folder.logs if folder else Path(tempfile.mkdtemp(prefix="exo_gait-logs-"))
         self.children = Children(log_folder, display.complain)
-        self._environment = child_environment(ROS_DOMAIN_ID=str(options.domain_id), ROS_LOG_DIR=str(log_folder))
+        self._environment = child_environment(
+            ROS_DOMAIN_ID=str(options.domain_id), ROS_LOG_DIR=str(log_folder)
+        )
         self._monitor = None
         self._handlers = {}
 
     def __enter__(self) -> "GraphSession":
         from exo_bringup.monitor_node import Monitor
+
         for number in (signal.SIGINT, signal.SIGTERM):
             self._handlers[number] = signal.signal(number, self._remember_signal)
         # the runner's own node logs and discovers as the children do
-        os.environ.update({key: self._environment[key] for key in ("ROS_LOG_DIR", "ROS_AUTOMATIC_DISCOVERY_RANGE")})
+        os.environ.update(
+            {key: self._environment[key] for key in ("ROS_LOG_DIR", "ROS_AUTOMATIC_DISCOVERY_RANGE")}
+        )
         self._monitor = Monitor(self.telemetry, self.options.graph.namespace, self.options.domain_id)
         return self
 
@@ -106,13 +111,19 @@ class GraphSession:
         """Wait for every service and the first messages of simulator and device."""
         node = self._monitor.node
         deadline = time.monotonic() + START_TIMEOUT_S
-        while node.waiting_for() or self.telemetry.mode is None or self.telemetry.time_s != self.telemetry.time_s:
+        while (
+            node.waiting_for()
+            or self.telemetry.mode is None
+            or self.telemetry.time_s != self.telemetry.time_s
+        ):
             self.tick()
             self._allow_simulators(1)  # on a busy machine another one may show late
             if time.monotonic() > deadline:
                 missing = ", ".join(node.waiting_for()) or "messages of the simulator or the device"
-                raise BringupError(f"the graph did not come up within {START_TIMEOUT_S:g} s: still waiting for "
-                                   f"{missing}; the logs are in {self.children.log_folder}")
+                raise BringupError(
+                    f"the graph did not come up within {START_TIMEOUT_S:g} s: still waiting for "
+                    f"{missing}; the logs are in {self.children.log_folder}"
+                )
 
     def tick(self) -> None:
         """One turn of the loop. Raises Interrupted on a signal, BringupError when a child has died."""
@@ -128,7 +139,9 @@ class GraphSession:
             last = "\n".join(f"  | {line}" for line in child.last_lines())
             if last:
                 self.display.complain(f"the end of {child.log_file}:\n{last}")
-            raise BringupError(f"{child.name} ended by itself with exit code {child.exit_code}; stopped the rest")
+            raise BringupError(
+                f"{child.name} ended by itself with exit code {child.exit_code}; stopped the rest"
+            )
         self._tell_fault()
         self.display.update(self.telemetry)
 
@@ -137,7 +150,9 @@ class GraphSession:
         if cause != self._fault_told:
             self._fault_told = cause
             if cause:
-                self.display.complain(f"device_node: the device has latched a fault and gives no torque: {cause}")
+                self.display.complain(
+                    f"device_node: the device has latched a fault and gives no torque: {cause}"
+                )
 
     def call(self, client, request):
         """Call a service and return its response. Raises BringupError if it refuses or does not answer."""
@@ -149,14 +164,19 @@ class GraphSession:
                 raise BringupError(f"service {client.srv_name} did not answer within {CALL_TIMEOUT_S:g} s")
         response = future.result()
         results = getattr(response, "results", None)
-        refused = [r.reason for r in results if not r.successful] if results is not None else \
-            [] if response.success else [response.message]
+        refused = (
+            [r.reason for r in results if not r.successful]
+            if results is not None
+            else []
+            if response.success
+            else [response.message]
+        )
         if refused:
             raise BringupError(f"{client.srv_name} refused: {'; '.join(refused)}")
         return response
 
     def disarm_quietly(self) -> None:
-        """Ask the device to let go, so that stopping the graph is no fault. Whether it hears does not matter."""
+        """Ask the device to let go, so that stopping is no fault. Whether it hears does not matter."""
         self._signal = 0
         if self.telemetry.mode is not None:
             try:
@@ -197,8 +217,16 @@ def run_simulation(options: RunOptions) -> int:
         raise failure
     # only now: it imports matplotlib and scipy, which would keep the first step waiting
     from exo_bringup.report import write_report
-    met = write_report(folder, options, session.telemetry, time.monotonic() - began, timings,
-                       complete=interrupted is None, say=display.say)
+
+    met = write_report(
+        folder,
+        options,
+        session.telemetry,
+        time.monotonic() - began,
+        timings,
+        complete=interrupted is None,
+        say=display.say,
+    )
     if options.quiet:
         print(folder.path)
     if interrupted is not None:
@@ -208,12 +236,21 @@ def run_simulation(options: RunOptions) -> int:
 
 def _lead(session: GraphSession, folder: RunFolder, timings: dict[str, float]) -> None:
     options = session.options
-    graph = dataclasses.replace(options.graph, controller="zero", checkpoint="", start_paused=True,
-                                run_directory=str(folder.path))
+    graph = dataclasses.replace(
+        options.graph, controller="zero", checkpoint="", start_paused=True, run_directory=str(folder.path)
+    )
     specs = describe_graph(graph)
     if options.record:
-        specs.insert(0, NodeSpec("exo_bringup", RECORDER, RECORDER, graph.namespace,
-                                 parameters={"output": str(folder.recording)}))
+        specs.insert(
+            0,
+            NodeSpec(
+                "exo_bringup",
+                RECORDER,
+                RECORDER,
+                graph.namespace,
+                parameters={"output": str(folder.recording)},
+            ),
+        )
     session.display.say("starting " + ", ".join(spec.name for spec in specs) + " ...")
     session.start(specs)
     session.wait_until_ready()
@@ -230,11 +267,14 @@ def _lead(session: GraphSession, folder: RunFolder, timings: dict[str, float]) -
 
 
 def _walk(session: GraphSession, phase: Phase, timings: dict[str, float]) -> None:
-    """Let the simulator walk through one phase; it pauses by itself at the end, at an exact simulated time."""
+    """Let the simulator walk through one phase; it pauses by itself at an exact simulated time."""
     from exo_bringup.monitor_node import parameter_request
+
     telemetry = session.telemetry
-    session.call(session.node.simulator_parameters,
-                 parameter_request(condition=phase.name if phase.measured else "", run_until_s=phase.until_s))
+    session.call(
+        session.node.simulator_parameters,
+        parameter_request(condition=phase.name if phase.measured else "", run_until_s=phase.until_s),
+    )
     telemetry.condition = phase.name
     session.call(session.node.pause, _pause_request(False))
     seen_s, moved_at = telemetry.time_s, time.monotonic()
@@ -244,22 +284,27 @@ def _walk(session: GraphSession, phase: Phase, timings: dict[str, float]) -> Non
             seen_s, moved_at = telemetry.time_s, time.monotonic()
             timings.setdefault("first_step_s", moved_at - session.started_s)
         elif time.monotonic() - moved_at > STALL_TIMEOUT_S:
-            raise BringupError(f"simulated time has stood still at {seen_s:.2f} s for {STALL_TIMEOUT_S:g} s; "
-                               f"the logs are in {session.children.log_folder}")
+            raise BringupError(
+                f"simulated time has stood still at {seen_s:.2f} s for {STALL_TIMEOUT_S:g} s; "
+                f"the logs are in {session.children.log_folder}"
+            )
 
 
 def _trigger():
     from std_srvs.srv import Trigger
+
     return Trigger.Request()
 
 
 def _pause_request(paused: bool):
     from std_srvs.srv import SetBool
+
     return SetBool.Request(data=paused)
 
 
 def _load_request(graph: GraphOptions):
     from exo_msgs.srv import LoadPolicy
+
     checkpoint = str(Path(graph.checkpoint).resolve()) if graph.checkpoint else ""
     return LoadPolicy.Request(controller=graph.controller, checkpoint=checkpoint, fade=FADE_S)
 
@@ -273,8 +318,11 @@ def run_graph(graph: GraphOptions, chosen_domain: int | None) -> int:
         try:
             session.start(describe_graph(graph))
             session.wait_until_ready()
-            print(f"the graph runs in ROS domain {options.domain_id}; logs in {session.children.log_folder}; "
-                  "Ctrl-C stops it", flush=True)
+            print(
+                f"the graph runs in ROS domain {options.domain_id}; logs in {session.children.log_folder}; "
+                "Ctrl-C stops it",
+                flush=True,
+            )
             while True:
                 session.tick()
         except Interrupted:

@@ -22,8 +22,9 @@ class StrideMeans:
     #: Peak torque (Nm/kg) by joint without its side, e.g. `ankle_angle`.
     peak_torque: dict[str, float] = field(default_factory=dict)
 
-    def add(self, speed_mps: float, stride_time_s: float, metabolic_w_per_kg: float,
-            peak_torque: dict[str, float]) -> None:
+    def add(
+        self, speed_mps: float, stride_time_s: float, metabolic_w_per_kg: float, peak_torque: dict[str, float]
+    ) -> None:
         """Take in one stride of one side."""
         self.count += 1
         self.speed_mps = self._mean(self.speed_mps, speed_mps)
@@ -55,13 +56,16 @@ class Telemetry:
     conditions: dict[str, StrideMeans] = field(default_factory=dict)
     last_stride: StrideMeans = field(default_factory=StrideMeans)
 
-    def human_state(self, time_s: float, paused: bool, speed_mps: float, real_time_factor: float, falls: int) -> None:
+    def human_state(
+        self, time_s: float, paused: bool, speed_mps: float, real_time_factor: float, falls: int
+    ) -> None:
         """Take in human/state."""
         self.time_s, self.paused, self.speed_mps = time_s, paused, speed_mps
         self.real_time_factor, self.falls = real_time_factor, falls
 
-    def stride(self, speed_mps: float, stride_time_s: float, metabolic_w_per_kg: float,
-               peak_torque: dict[str, float]) -> None:
+    def stride(
+        self, speed_mps: float, stride_time_s: float, metabolic_w_per_kg: float, peak_torque: dict[str, float]
+    ) -> None:
         """Take in human/stride; `peak_torque` in Nm/kg by joint with its side."""
         by_joint: dict[str, float] = {}
         for joint, peak in peak_torque.items():
@@ -71,8 +75,9 @@ class Telemetry:
         for means in (self.last_stride, self.conditions.setdefault(self.condition, StrideMeans())):
             means.add(speed_mps, stride_time_s, metabolic_w_per_kg, by_joint)
 
-    def device_status(self, mode: int, cause: str, fault_names: tuple[str, ...], loop_rate_hz: float,
-                      command_age_s: float) -> None:
+    def device_status(
+        self, mode: int, cause: str, fault_names: tuple[str, ...], loop_rate_hz: float, command_age_s: float
+    ) -> None:
         """Take in exo/status."""
         self.mode, self.cause, self.fault_names = mode, cause, fault_names
         self.loop_rate_hz, self.command_age_s = loop_rate_hz, command_age_s
@@ -84,9 +89,13 @@ class Telemetry:
 
     def line(self, duration_s: float) -> str:
         """One plain line for a log."""
-        peaks = " ".join(f"{joint.split('_')[0]} {peak:.2f}" for joint, peak in self.last_stride.peak_torque.items())
-        return (f"{self.time_s:6.1f}/{duration_s:g} s  {self.condition:<11} speed {self.speed_mps:.2f} m/s  "
-                f"stride {self.last_stride.stride_time_s:.2f} s  "
-                f"metabolic {self.last_stride.metabolic_w_per_kg:.2f} W/kg  peak {peaks or '-'} Nm/kg  "
-                f"device {self.mode_name}  {self.loop_rate_hz:.0f} Hz  age {1e3 * self.command_age_s:.1f} ms  "
-                f"x{self.real_time_factor:.2f}")
+        peaks = " ".join(
+            f"{joint.split('_')[0]} {peak:.2f}" for joint, peak in self.last_stride.peak_torque.items()
+        )
+        return (
+            f"{self.time_s:6.1f}/{duration_s:g} s  {self.condition:<11} speed {self.speed_mps:.2f} m/s  "
+            f"stride {self.last_stride.stride_time_s:.2f} s  "
+            f"metabolic {self.last_stride.metabolic_w_per_kg:.2f} W/kg  peak {peaks or '-'} Nm/kg  "
+            f"device {self.mode_name}  {self.loop_rate_hz:.0f} Hz  age {1e3 * self.command_age_s:.1f} ms  "
+            f"x{self.real_time_factor:.2f}"
+        )

@@ -12,17 +12,30 @@ from exo_bringup.message_schema import message_class
 
 #: Name of a latency: topic that starts it, topic that ends it, and how both tell which belong together.
 LATENCIES: dict[str, tuple[str, str, Callable, Callable]] = {
-    "policy_round_trip": ("exo/joint_states", "exo/command", lambda m: _stamp(m.header.stamp),
-                          lambda m: _stamp(m.state_stamp)),
+    "policy_round_trip": (
+        "exo/joint_states",
+        "exo/command",
+        lambda m: _stamp(m.header.stamp),
+        lambda m: _stamp(m.state_stamp),
+    ),
     "motor_round_trip": ("sim/motor_states", "sim/motor_command", lambda m: m.sequence, lambda m: m.sequence),
 }
 #: The device's joint_states stand before the body's, whose name ends theirs.
-RATED_TOPICS = ("sim/motor_states", "sim/motor_command", "exo/joint_states", "exo/imu", "exo/command", "exo/status",
-                "human/state", "joint_states", "tf")
+RATED_TOPICS = (
+    "sim/motor_states",
+    "sim/motor_command",
+    "exo/joint_states",
+    "exo/imu",
+    "exo/command",
+    "exo/status",
+    "human/state",
+    "joint_states",
+    "tf",
+)
 
 
 def _stamp(stamp) -> int:
-    return stamp.sec * 10 ** 9 + stamp.nanosec
+    return stamp.sec * 10**9 + stamp.nanosec
 
 
 def measure_timing(recording: Path) -> dict:
@@ -45,20 +58,28 @@ def measure_timing(recording: Path) -> dict:
             if topic in ends:
                 content = deserialize_message(message.data, message_class(schema.name))
                 decoded.setdefault(topic, []).append((message.publish_time, content))
-    rates = {topic: round(1e9 / float(np.median(np.diff(stamps))), 1) for topic, stamps in times.items()
-             if len(stamps) > 2}
+    rates = {
+        topic: round(1e9 / float(np.median(np.diff(stamps))), 1)
+        for topic, stamps in times.items()
+        if len(stamps) > 2
+    }
     latencies = {}
     for name, (start, end, start_key, end_key) in LATENCIES.items():
-        milliseconds = match_latencies([(start_key(m), t) for t, m in decoded.get(start, [])],
-                                       [(end_key(m), t) for t, m in decoded.get(end, [])])
+        milliseconds = match_latencies(
+            [(start_key(m), t) for t, m in decoded.get(start, [])],
+            [(end_key(m), t) for t, m in decoded.get(end, [])],
+        )
         if milliseconds:
-            latencies[name] = {"median_ms": round(float(np.median(milliseconds)), 3),
-                               "p99_ms": round(float(np.percentile(milliseconds, 99)), 3), "count": len(milliseconds)}
+            latencies[name] = {
+                "median_ms": round(float(np.median(milliseconds)), 3),
+                "p99_ms": round(float(np.percentile(milliseconds, 99)), 3),
+                "count": len(milliseconds),
+            }
     return {"rates_hz": rates, "latencies": latencies}
 
 
 def match_latencies(starts: list[tuple[int, int]], ends: list[tuple[int, int]]) -> list[float]:
-    """Times (ms) from each start to the end with the same key; a repeated key counts once, from its first start.
+    """Times (ms) from each start to the end with the same key; a repeated key counts once, from its first.
 
     Args:
         starts, ends: (key, time in ns).

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The graph's topics as data: name, type, rate class and QoS. The recorder and the tests read it.
 
-Names are relative: a namespace separates two graphs on one machine, /clock and /tf included (see graph.REMAPPINGS).
+Names are relative: a namespace separates two graphs, /clock and /tf included (see graph.REMAPPINGS).
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes the body and its device as URDF, for RViz's RobotModel and any other tool that reads it.
 
-Links are the bodies of the MuJoCo model with their inertia, joints have MyoLegs' names, axes and limits. base_link
-(REP-105) sits at the pelvis' origin with REP-103 axes; a body with several joints becomes a chain of massless links.
-The knee's coupled joints (patella, translations) are polynomials of the knee's angle, which URDF's <mimic> cannot
-say: they are joints as well, and whoever publishes /tf moves them (robot_state.py).
+Links are the bodies of the MuJoCo model with their inertia, joints have MyoLegs' names, axes and limits.
+base_link (REP-105) sits at the pelvis' origin with REP-103 axes; a body with several joints becomes a chain
+of massless links. The knee's coupled joints (patella, translations) are polynomials of the knee's angle,
+which URDF's <mimic> cannot say: they are joints as well, and whoever publishes /tf moves them (robot_state.py).
 
     python -m exo_bringup.urdf_export --device hip_ankle --output exo_bringup/urdf/exo_human.urdf
 """
@@ -25,13 +25,13 @@ from exo_bringup.urdf_shapes import MATERIALS, Shape, shapes_of
 BASE_LINK = "base_link"
 #: Body with the free joint, which base_link stands for.
 ROOT_BODY = "Full Body"
-#: base_link (x forward, y left, z up) to a MyoLegs segment's frame (x forward, y up, z right): a quarter about x.
+#: base_link (x forward, y left, z up) to a MyoLegs segment's frame (x forward, y up, z right).
 BASE_TO_SEGMENT_RPY = (np.pi / 2.0, 0.0, 0.0)
 #: Largest joint speed to state where the device does not limit it (rad/s or m/s): twice a fast walker's.
 VELOCITY_LIMIT = 12.0
-#: Muscles are not URDF efforts; a joint that no motor drives states the largest torque of walking with margin (Nm).
+#: Muscles are no URDF effort; a joint without motor states the largest torque of walking with margin (Nm).
 PASSIVE_EFFORT = 250.0
-#: MuJoCo's massless bodies still need a home for their children; lighter than this (kg) is drawn without inertia.
+#: A body lighter than this (kg) only joins others and gets no inertia.
 LIGHTEST_KG = 1e-6
 #: A body must be compiled for some rate; its kinematics do not depend on it.
 ANY_PHYSICS_RATE_HZ = 500.0
@@ -47,7 +47,9 @@ def urdf_text(model: mujoco.MjModel, name: str = "exo_human", efforts: dict[str,
         BringupError: the model has a joint that does not pass through its body's origin.
     """
     robot = ElementTree.Element("robot", name=name)
-    robot.append(ElementTree.Comment(" Written by exo_bringup.urdf_export from MyoLegs (myo-sim) and the device. "))
+    robot.append(
+        ElementTree.Comment(" Written by exo_bringup.urdf_export from MyoLegs (myo-sim) and the device. ")
+    )
     for material, colour in MATERIALS.items():
         element = ElementTree.SubElement(robot, "material", name=material)
         ElementTree.SubElement(element, "color", rgba=_numbers(colour))
@@ -59,7 +61,9 @@ def urdf_text(model: mujoco.MjModel, name: str = "exo_human", efforts: dict[str,
     return '<?xml version="1.0"?>\n' + ElementTree.tostring(robot, encoding="unicode") + "\n"
 
 
-def _add_body(robot: ElementTree.Element, model: mujoco.MjModel, body: int, efforts: dict[str, float]) -> None:
+def _add_body(
+    robot: ElementTree.Element, model: mujoco.MjModel, body: int, efforts: dict[str, float]
+) -> None:
     name = model.body(body).name
     parent = model.body(model.body_parentid[body]).name
     position, rpy = model.body_pos[body], rotations.to_roll_pitch_yaw(model.body_quat[body][[1, 2, 3, 0]])
@@ -71,7 +75,9 @@ def _add_body(robot: ElementTree.Element, model: mujoco.MjModel, body: int, effo
     joints = range(model.body_jntadr[body], model.body_jntadr[body] + model.body_jntnum[body])
     for index in joints:
         if np.abs(model.jnt_pos[index]).max() > 0.0:
-            raise BringupError(f"joint {model.joint(index).name} is off its body's origin: URDF export lacks that")
+            raise BringupError(
+                f"joint {model.joint(index).name} is off its body's origin: URDF export lacks that"
+            )
         last = index == joints[-1]
         child = name if last else f"{model.joint(index).name}_link"
         _add_joint(robot, model, index, parent, child, position, rpy, efforts)
@@ -92,12 +98,20 @@ def _turned_to_base(quaternion_wxyz: np.ndarray) -> np.ndarray:
 def _add_joint(robot, model, index, parent, child, position, rpy, efforts) -> None:
     kind = {mujoco.mjtJoint.mjJNT_HINGE: "revolute", mujoco.mjtJoint.mjJNT_SLIDE: "prismatic"}
     name = model.joint(index).name
-    joint = ElementTree.SubElement(robot, "joint", name=name, type=kind[mujoco.mjtJoint(model.jnt_type[index])])
+    joint = ElementTree.SubElement(
+        robot, "joint", name=name, type=kind[mujoco.mjtJoint(model.jnt_type[index])]
+    )
     _add_ends(joint, parent, child, position, rpy)
     ElementTree.SubElement(joint, "axis", xyz=_numbers(model.jnt_axis[index]))
     low, high = model.jnt_range[index]
-    ElementTree.SubElement(joint, "limit", lower=_numbers([low]), upper=_numbers([high]),
-                           effort=_numbers([efforts.get(name, PASSIVE_EFFORT)]), velocity=_numbers([VELOCITY_LIMIT]))
+    ElementTree.SubElement(
+        joint,
+        "limit",
+        lower=_numbers([low]),
+        upper=_numbers([high]),
+        effort=_numbers([efforts.get(name, PASSIVE_EFFORT)]),
+        velocity=_numbers([VELOCITY_LIMIT]),
+    )
 
 
 def _add_ends(joint, parent: str, child: str, position, rpy) -> None:
@@ -132,7 +146,9 @@ def _add_visual(link, shape: Shape) -> None:
     if shape.box is not None:
         ElementTree.SubElement(geometry, "box", size=_numbers(shape.box))
     elif length > 0.0:
-        ElementTree.SubElement(geometry, "cylinder", radius=_numbers([shape.radius]), length=_numbers([length]))
+        ElementTree.SubElement(
+            geometry, "cylinder", radius=_numbers([shape.radius]), length=_numbers([length])
+        )
     else:
         ElementTree.SubElement(geometry, "sphere", radius=_numbers([shape.radius]))
     ElementTree.SubElement(visual, "material", name=shape.material)
@@ -152,8 +168,10 @@ def build_urdf(subject: str = "", device: str = "") -> str:
     description = load_device(device) if device else None
     wearer = load_subject(subject)
     body = build_body(wearer, description, ANY_PHYSICS_RATE_HZ)
-    efforts = {joint: spec.torque_limit(wearer.mass_kg) for joint, spec in
-               (description.joints.items() if description else ())}
+    efforts = {
+        joint: spec.torque_limit(wearer.mass_kg)
+        for joint, spec in (description.joints.items() if description else ())
+    }
     return urdf_text(body.model, efforts=efforts)
 
 
@@ -161,14 +179,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Entry point of `python -m exo_bringup.urdf_export`. Returns the exit code."""
     from exo_bringup.paths import find_configuration
 
-    parser = argparse.ArgumentParser(prog="urdf_export", description="Write the URDF of a subject in a device.")
+    parser = argparse.ArgumentParser(
+        prog="urdf_export", description="Write the URDF of a subject in a device."
+    )
     parser.add_argument("--subject", default="default", help="name or YAML file (default: %(default)s)")
     parser.add_argument("--device", default="hip_ankle", help="name or YAML file (default: %(default)s)")
     parser.add_argument("--output", default="-", help="file to write; - for the terminal (default)")
     chosen = parser.parse_args(arguments)
     try:
-        text = build_urdf(str(find_configuration("subject", chosen.subject)),
-                          str(find_configuration("device", chosen.device)))
+        text = build_urdf(
+            str(find_configuration("subject", chosen.subject)),
+            str(find_configuration("device", chosen.device)),
+        )
         if chosen.output == "-":
             print(text, end="")
         else:

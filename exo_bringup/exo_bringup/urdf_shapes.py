@@ -13,7 +13,7 @@ import numpy as np
 
 SKIN = "skin"
 DEVICE = "device"
-#: Colours (red, green, blue, opacity), light grey body and blue device (Okabe and Ito's colour-blind safe blue).
+#: Colours (red, green, blue, opacity): light grey body, blue device (from Okabe and Ito's palette).
 MATERIALS = {SKIN: (0.82, 0.80, 0.78, 0.55), DEVICE: (0.0, 0.45, 0.70, 1.0)}
 
 #: Radii to draw limbs with (m); for the eye only.
@@ -43,7 +43,9 @@ def shapes_of(model: mujoco.MjModel, body: int) -> list[Shape]:
     if name.startswith("exo_"):
         return [_device_part(model, body)]
     stem = name.rsplit("_", 1)[0]
-    child_at = {model.body(i).name: model.body_pos[i] for i in range(model.nbody) if model.body_parentid[i] == body}
+    child_at = {
+        model.body(i).name: model.body_pos[i] for i in range(model.nbody) if model.body_parentid[i] == body
+    }
     origin = np.zeros(3)
     if stem in ("femur", "tibia", "calcn"):
         next_stem = {"femur": "tibia", "tibia": "talus", "calcn": "toes"}[stem]
@@ -70,6 +72,6 @@ def _capsule(start: np.ndarray, end: np.ndarray, radius: float) -> list[Shape]:
 def _device_part(model: mujoco.MjModel, body: int) -> Shape:
     """The solid box that has the part's mass and principal moments: 12 I_x / m = y^2 + z^2 and so on."""
     moments = model.body_inertia[body] * 6.0 / model.body_mass[body]
-    edges = np.sqrt(np.maximum(moments.sum() - 2.0 * moments, SHORTEST_DRAWN_M ** 2))
+    edges = np.sqrt(np.maximum(moments.sum() - 2.0 * moments, SHORTEST_DRAWN_M**2))
     centre = model.body_ipos[body]
     return Shape(centre, centre, 0.0, DEVICE, edges)

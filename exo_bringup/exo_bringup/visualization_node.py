@@ -39,9 +39,15 @@ class VisualizationNode(Node):
         super().__init__("visualization_node")
         subject = self._text_parameter("subject", "subject YAML; empty for the default subject")
         device_file = self._text_parameter("device_config", "device YAML; empty for none")
-        self.declare_parameter("marker_rate_hz", 10.0, ParameterDescriptor(
-            description="muscles and arrows (Hz, ROS time); 0 for none", read_only=True,
-            floating_point_range=[FloatingPointRange(from_value=0.0, to_value=50.0)]))
+        self.declare_parameter(
+            "marker_rate_hz",
+            10.0,
+            ParameterDescriptor(
+                description="muscles and arrows (Hz, ROS time); 0 for none",
+                read_only=True,
+                floating_point_range=[FloatingPointRange(from_value=0.0, to_value=50.0)],
+            ),
+        )
         rate = self.get_parameter("marker_rate_hz").value
         self._marker_period_ns = int(1e9 / rate) if rate > 0.0 else None
         self._next_marker_ns = 0
@@ -49,7 +55,10 @@ class VisualizationNode(Node):
         device = load_device(device_file) if device_file else None
         wearer = load_subject(subject)
         body = build_body(wearer, device, ANY_PHYSICS_RATE_HZ)
-        efforts = {name: joint.torque_limit(wearer.mass_kg) for name, joint in (device.joints if device else {}).items()}
+        efforts = {
+            name: joint.torque_limit(wearer.mass_kg)
+            for name, joint in (device.joints if device else {}).items()
+        }
         description = urdf_text(body.model, efforts=efforts)
         self._state = RobotState(description)
         self._pose = BodyPose(body)
@@ -63,14 +72,18 @@ class VisualizationNode(Node):
         static = self.create_publisher(TFMessage, "/tf_static", LATCHED)
         self.create_publisher(String, "robot_description", LATCHED).publish(String(data=description))
         now = self.get_clock().now().to_msg()
-        static.publish(TFMessage(transforms=[_stamped(item, now) for item in self._state.static_transforms()]))
+        static.publish(
+            TFMessage(transforms=[_stamped(item, now) for item in self._state.static_transforms()])
+        )
         self.create_subscription(JointState, "joint_states", self._on_joints, LATEST)
         self.create_subscription(JointState, "exo/joint_states", self._on_device, LATEST)
         self.create_subscription(HumanState, "human/state", self._on_human, LATEST)
         self.create_subscription(PoseStamped, "sim/root_pose", self._on_root, LATEST)
 
     def _text_parameter(self, name: str, description: str) -> str:
-        return self.declare_parameter(name, "", ParameterDescriptor(description=description, read_only=True)).value
+        return self.declare_parameter(
+            name, "", ParameterDescriptor(description=description, read_only=True)
+        ).value
 
     def _on_joints(self, message: JointState) -> None:
         self._pose.set_positions(dict(zip(message.name, message.position)))
@@ -84,13 +97,16 @@ class VisualizationNode(Node):
     def _on_root(self, message: PoseStamped) -> None:
         stamp = message.header.stamp
         place, turn = message.pose.position, message.pose.orientation
-        root = Transform(ODOM, BASE_LINK, np.array([place.x, place.y, place.z]),
-                         np.array([turn.x, turn.y, turn.z, turn.w]))
+        root = Transform(
+            ODOM, BASE_LINK, np.array([place.x, place.y, place.z]), np.array([turn.x, turn.y, turn.z, turn.w])
+        )
         moved = self._state.transforms(self._pose.positions())
         self._tf.publish(TFMessage(transforms=[_stamped(item, stamp) for item in (root, *moved)]))
-        now_ns = stamp.sec * 10 ** 9 + stamp.nanosec
-        if self._marker_period_ns is not None and not self._next_marker_ns - self._marker_period_ns <= now_ns \
-                < self._next_marker_ns:
+        now_ns = stamp.sec * 10**9 + stamp.nanosec
+        if (
+            self._marker_period_ns is not None
+            and not self._next_marker_ns - self._marker_period_ns <= now_ns < self._next_marker_ns
+        ):
             self._next_marker_ns = now_ns + self._marker_period_ns
             self._publish_markers(stamp)
 
@@ -100,8 +116,9 @@ class VisualizationNode(Node):
         self._builder.muscles(self._pose.muscle_paths(), activation, stamp)
         if human is not None:
             for identity, (at, force) in enumerate(((human.cop_r, human.grf_r), (human.cop_l, human.grf_l))):
-                self._builder.force(identity, np.array([at.x, at.y, at.z]), np.array([force.x, force.y, force.z]),
-                                    stamp)
+                self._builder.force(
+                    identity, np.array([at.x, at.y, at.z]), np.array([force.x, force.y, force.z]), stamp
+                )
         for identity, (joint, (link, axis)) in enumerate(self._axes.items()):
             self._builder.torque(identity, link, axis, self._torques.get(joint, 0.0), stamp)
         self._markers.publish(self._builder.array)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Device and policy without a simulator: ros2 launch exo_bringup hardware.launch.py device:=hip_ankle
 
-The driver `simulated` talks to motors over sim/motor_states and sim/motor_command, wherever the simulator runs.
+The driver `simulated` talks to motors over sim/motor_states and sim/motor_command, wherever those run.
 """
+
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
@@ -14,12 +15,16 @@ from exo_bringup.launch_support import HARDWARE_ARGUMENTS, node_arguments, optio
 
 def start_nodes(context):
     """Nodes for the arguments of this launch."""
-    values = {argument.name: LaunchConfiguration(argument.name).perform(context) for argument in HARDWARE_ARGUMENTS}
+    values = {
+        argument.name: LaunchConfiguration(argument.name).perform(context) for argument in HARDWARE_ARGUMENTS
+    }
     return [Node(**node_arguments(spec)) for spec in describe_hardware(options_from_launch(values))]
 
 
 def generate_launch_description():
     """Entry point of ros2 launch."""
-    declared = [DeclareLaunchArgument(argument.name, default_value=argument.default, description=argument.description)
-                for argument in HARDWARE_ARGUMENTS]
+    declared = [
+        DeclareLaunchArgument(argument.name, default_value=argument.default, description=argument.description)
+        for argument in HARDWARE_ARGUMENTS
+    ]
     return LaunchDescription([*declared, OpaqueFunction(function=start_nodes)])

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The `exo` command line with stand-ins for the nodes of the other packages (fake_node.py)."""
+
 import dataclasses
 import sys
 from pathlib import Path
@@ -13,8 +14,11 @@ describe_graph = runner.describe_graph
 
 
 def fake_graph(options):
-    return [dataclasses.replace(spec, arguments=(str(FAKE_NODE), spec.name)) for spec in describe_graph(options)
-            if spec.name in KINDS]
+    return [
+        dataclasses.replace(spec, arguments=(str(FAKE_NODE), spec.name))
+        for spec in describe_graph(options)
+        if spec.name in KINDS
+    ]
 
 
 def fake_path(package, executable):

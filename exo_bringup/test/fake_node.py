@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stand-ins for the graph's nodes: they speak its topics and services, but nobody walks. python fake_node.py KIND
+"""Stand-ins for the graph's nodes: they speak its topics and services, but nobody walks.
 
-They come up in a second and run ten times as fast as real time, so that the runner's own work can be tested alone.
+python fake_node.py KIND. They come up in a second and run ten times as fast as real time, so that the
+runner's own work can be tested alone.
 FAKE_NODE_CRASH=KIND:SECONDS makes one end by itself with exit code 3.
 """
+
 import importlib.util
 import json
 import os
@@ -56,8 +58,15 @@ class FakeSimulator(Node):
         motors.header.stamp = message.header.stamp
         self.motors.publish(motors)
         if int(before / STRIDE_S) != int(self.time_s / STRIDE_S):
-            self.strides.publish(Stride(speed=1.25, duration=STRIDE_S, metabolic_power_per_mass=5.0,
-                                        exo_joint_names=["ankle_angle_r"], exo_torque_peak=[0.4]))
+            self.strides.publish(
+                Stride(
+                    speed=1.25,
+                    duration=STRIDE_S,
+                    metabolic_power_per_mass=5.0,
+                    exo_joint_names=["ankle_angle_r"],
+                    exo_torque_peak=[0.4],
+                )
+            )
 
     def finish(self):
         spec = importlib.util.spec_from_file_location("synthetic", Path(__file__).with_name("synthetic.py"))
@@ -78,8 +87,9 @@ class FakeDevice(Node):
         self.mode = DeviceStatus.DISARMED
         self.create_service(Trigger, "exo/arm", lambda _, r: self.switch(DeviceStatus.ACTIVE, r))
         self.create_service(Trigger, "exo/disarm", lambda _, r: self.switch(DeviceStatus.DISARMED, r))
-        self.create_timer(0.02, lambda: self.status.publish(DeviceStatus(mode=self.mode, loop_rate=100.0)),
-                          clock=WALL)
+        self.create_timer(
+            0.02, lambda: self.status.publish(DeviceStatus(mode=self.mode, loop_rate=100.0)), clock=WALL
+        )
 
     def switch(self, mode, response):
         self.mode, response.success = mode, True
@@ -103,9 +113,11 @@ def main():
     rclpy.init(args=sys.argv)
     node = {"simulator_node": FakeSimulator, "device_node": FakeDevice, "policy_node": FakePolicy}[kind]()
     if crash_kind == kind:
+
         def crash():
             print("the stand-in breaks down", flush=True)
             os._exit(3)
+
         node.create_timer(float(after_s), crash, clock=WALL)
     try:
         rclpy.spin(node)

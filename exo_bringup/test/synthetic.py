@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Curves and strides of a made-up walk, as the simulator would write them."""
+
 import numpy as np
 from exo_sim.gait.curves import PHASE_PERCENT, Curve, CurveTable
 from exo_sim.gait.normative import NormativeGait
@@ -19,19 +20,38 @@ def walk(speed_mps=1.25, leg_length_m=0.9, angle_error_deg=0.0, conditions=("una
     for condition in conditions:
         gain = 1.0 if condition == "assisted" else 0.0
         for side in "rl":
-            values = {name: np.rad2deg(joints[:, JOINTS.index(f"{joint}_r")]) + offset + angle_error_deg
-                      for joint, (name, offset) in ANGLES.items()}
+            values = {
+                name: np.rad2deg(joints[:, JOINTS.index(f"{joint}_r")]) + offset + angle_error_deg
+                for joint, (name, offset) in ANGLES.items()
+            }
             values["grf_vertical_BW"] = norm.curve("grf_vertical_BW").mean
             values["exo_torque_ankle_Nm_kg"] = 0.5 * gain * bump
             values["exo_torque_hip_Nm_kg"] = 0.3 * gain * np.sin(2 * np.pi * (PHASE_PERCENT - 40) / 100.0)
             for name, mean in values.items():
-                curves.add(Curve(condition, speed_mps, side, name, PHASE_PERCENT, mean,
-                                 np.full_like(mean, 0.02 * np.ptp(mean))))
+                curves.add(
+                    Curve(
+                        condition,
+                        speed_mps,
+                        side,
+                        name,
+                        PHASE_PERCENT,
+                        mean,
+                        np.full_like(mean, 0.02 * np.ptp(mean)),
+                    )
+                )
     strides = []
     for number in range(60):
         half = "unassisted" if number < 30 else "assisted"
         if half in conditions:
-            strides.append({"condition": half, "side": "rl"[number % 2], "start": 4.0 + 0.55 * number,
-                            "end": 4.0 + 0.55 * number + 1.1, "duration": 1.1, "speed": speed_mps,
-                            "metabolic_power_per_mass": METABOLIC[half] + 0.1 * (number % 3 - 1)})
+            strides.append(
+                {
+                    "condition": half,
+                    "side": "rl"[number % 2],
+                    "start": 4.0 + 0.55 * number,
+                    "end": 4.0 + 0.55 * number + 1.1,
+                    "duration": 1.1,
+                    "speed": speed_mps,
+                    "metabolic_power_per_mass": METABOLIC[half] + 0.1 * (number % 3 - 1),
+                }
+            )
     return curves, strides

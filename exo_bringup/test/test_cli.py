@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line hands training and evaluation on with all their options."""
+
 import sys
 import types
 
@@ -7,7 +8,9 @@ import pytest
 from exo_bringup import cli
 
 
-@pytest.mark.parametrize("command, module", [("train", "exo_sim.training"), ("evaluate", "exo_sim.evaluation")])
+@pytest.mark.parametrize(
+    "command, module", [("train", "exo_sim.training"), ("evaluate", "exo_sim.evaluation")]
+)
 @pytest.mark.parametrize("rest", [[], ["--help"], ["--seed", "3", "-v", "name", "--resume"]])
 def test_the_rest_of_the_line_is_handed_on(monkeypatch, command, module, rest):
     seen = []
@@ -25,8 +28,17 @@ def test_what_is_not_a_command_exits_with_usage(words, capsys):
     assert caught.value.code == 2 and "usage: exo" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["--help"], ["sim", "--help"], ["graph", "--help"], ["train", "--help"],
-                                   ["evaluate", "--help"], ["report", "--help"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["sim", "--help"],
+        ["graph", "--help"],
+        ["train", "--help"],
+        ["evaluate", "--help"],
+        ["report", "--help"],
+    ],
+)
 def test_help_ends_well(words, capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main(words)
@@ -36,6 +48,7 @@ def test_help_ends_well(words, capsys):
 def test_an_error_of_any_package_is_one_line(monkeypatch, capsys):
     def fail(argv):
         raise ValueError("no such thing: choose another")
+
     stub = types.ModuleType("exo_sim.training")
     stub.main = fail
     monkeypatch.setitem(sys.modules, "exo_sim.training", stub)

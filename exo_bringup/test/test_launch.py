@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Launch files and runner start the same nodes with the same parameters and remappings."""
+
 import importlib.util
 import sys
 import types
@@ -31,8 +32,10 @@ def stub_launch(monkeypatch):
     """The few names of launch and launch_ros that the files use."""
     modules = {
         "launch": {"LaunchDescription": Recorded},
-        "launch.actions": {"DeclareLaunchArgument": type("DeclareLaunchArgument", (Recorded,), {}),
-                           "OpaqueFunction": type("OpaqueFunction", (Recorded,), {})},
+        "launch.actions": {
+            "DeclareLaunchArgument": type("DeclareLaunchArgument", (Recorded,), {}),
+            "OpaqueFunction": type("OpaqueFunction", (Recorded,), {}),
+        },
         "launch.substitutions": {"LaunchConfiguration": LaunchConfiguration},
         "launch_ros": {},
         "launch_ros.actions": {"Node": type("Node", (Recorded,), {})},
@@ -62,7 +65,7 @@ def launched_nodes(file, **chosen):
 
 
 def started_nodes(specs: list[NodeSpec]):
-    """What the runner's command lines say, by node name: namespace, remappings, parameter files, parameters."""
+    """What the runner's command lines say, by node name."""
     nodes = {}
     for spec in specs:
         words = spec.command_line("program", "overrides.yaml")
@@ -74,7 +77,8 @@ def started_nodes(specs: list[NodeSpec]):
             "namespace": dict(rules).get("__ns", "").lstrip("/"),
             "remappings": [tuple(rule) for rule in rules if not rule[0].startswith("__")],
             "files": files[:-1],
-            "parameters": yaml.safe_load(spec.parameter_yaml())[f"/**/{name}"]["ros__parameters"]}
+            "parameters": yaml.safe_load(spec.parameter_yaml())[f"/**/{name}"]["ros__parameters"],
+        }
     return nodes
 
 
@@ -91,15 +95,20 @@ def assert_same(launched, started):
         assert merged == other["parameters"]
 
 
-CHOICES = [{}, {"namespace": "left", "controller": "spline", "device": "hip", "speed": "1.0"},
-           {"mode": "lockstep", "seed": "7", "visualization": "false"}]
+CHOICES = [
+    {},
+    {"namespace": "left", "controller": "spline", "device": "hip", "speed": "1.0"},
+    {"mode": "lockstep", "seed": "7", "visualization": "false"},
+]
 
 
 @pytest.mark.parametrize("chosen", CHOICES)
 def test_sim_launch_describes_what_the_runner_starts(stub_launch, chosen):
     defaults = {argument.name: argument.default for argument in SIM_ARGUMENTS}
-    assert_same(launched_nodes("sim.launch.py", **chosen),
-                started_nodes(describe_graph(options_from_launch({**defaults, **chosen}))))
+    assert_same(
+        launched_nodes("sim.launch.py", **chosen),
+        started_nodes(describe_graph(options_from_launch({**defaults, **chosen}))),
+    )
 
 
 def test_hardware_launch_starts_device_and_policy_in_wall_time(stub_launch):
@@ -145,11 +154,14 @@ def test_an_argument_that_is_no_number_or_truth_is_one_clear_error(values, text)
         options_from_launch(values)
 
 
-@pytest.mark.parametrize("options, text", [
-    (GraphOptions(mode="slow"), "realtime, fast, lockstep"),
-    (GraphOptions(device="shoe"), "hip_ankle"),
-    (GraphOptions(subject="nobody.yaml"), "default"),
-])
+@pytest.mark.parametrize(
+    "options, text",
+    [
+        (GraphOptions(mode="slow"), "realtime, fast, lockstep"),
+        (GraphOptions(device="shoe"), "hip_ankle"),
+        (GraphOptions(subject="nobody.yaml"), "default"),
+    ],
+)
 def test_bad_choices_name_what_there_is(options, text):
     with pytest.raises(BringupError, match=text):
         describe_graph(options)

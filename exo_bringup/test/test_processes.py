@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Children stop in steps, tell what they wrote, and never outlive their parent."""
+
 import os
 import signal
 import subprocess
@@ -11,9 +12,13 @@ from exo_bringup import processes
 from exo_bringup.errors import BringupError
 from exo_bringup.processes import Children
 
-OBEDIENT = "import time\nprint('ready')\ntry:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    print('bye')\n"
-STUBBORN = ("import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-            "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('ready')\ntime.sleep(60)\n")
+OBEDIENT = (
+    "import time\nprint('ready')\ntry:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    print('bye')\n"
+)
+STUBBORN = (
+    "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('ready')\ntime.sleep(60)\n"
+)
 
 
 def wait_for(condition, within_s=15.0):
@@ -63,11 +68,17 @@ def test_a_program_that_is_missing_is_one_clear_error(tmp_path):
 
 def test_children_die_with_a_parent_that_was_killed(tmp_path):
     parent = subprocess.Popen(
-        [sys.executable, "-c",
-         "import sys, time\nfrom pathlib import Path\nfrom exo_bringup.processes import Children\n"
-         f"child = Children(Path({str(tmp_path)!r})).start('c', [sys.executable, '-c', 'import time; time.sleep(60)'])\n"
-         "print(child.process.pid, flush=True)\ntime.sleep(60)\n"],
-        stdout=subprocess.PIPE, text=True)
+        [
+            sys.executable,
+            "-c",
+            "import sys, time\nfrom pathlib import Path\nfrom exo_bringup.processes import Children\n"
+            f"children = Children(Path({str(tmp_path)!r}))\n"
+            "child = children.start('c', [sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+            "print(child.process.pid, flush=True)\ntime.sleep(60)\n",
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     pid = int(parent.stdout.readline())
     parent.kill()
     parent.wait()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is recorded can be read back by an independent reader, schemas included."""
+
 import pytest
 from exo_bringup.errors import BringupError
 from exo_bringup.message_schema import assemble_schema, used_types
@@ -9,8 +10,11 @@ from mcap_ros2._dynamic import serialize_dynamic
 from mcap_ros2.decoder import DecoderFactory
 
 DEFINITIONS = {
-    ("box_msgs", "Box"): "# a box, see geometry_msgs/Point\nuint8 SMALL=0\nstd_msgs/Header header\nLid[] lids\n"
-                         "float64[3] size\nstring<=5 label \"x\"\n",
+    (
+        "box_msgs",
+        "Box",
+    ): "# a box, see geometry_msgs/Point\nuint8 SMALL=0\nstd_msgs/Header header\nLid[] lids\n"
+    'float64[3] size\nstring<=5 label "x"\n',
     ("box_msgs", "Lid"): "float32 angle # rad\nbuiltin_interfaces/Time opened\n",
     ("std_msgs", "Header"): "builtin_interfaces/Time stamp\nstring frame_id\n",
     ("builtin_interfaces", "Time"): "int32 sec\nuint32 nanosec\n",
@@ -24,8 +28,12 @@ def schema():
 
 def box(number):
     time = {"sec": number, "nanosec": 0}
-    return {"header": {"stamp": time, "frame_id": "shelf"}, "lids": [{"angle": 0.5, "opened": time}],
-            "size": [1.0, 2.0, float(number)], "label": "abc"}
+    return {
+        "header": {"stamp": time, "frame_id": "shelf"},
+        "lids": [{"angle": 0.5, "opened": time}],
+        "size": [1.0, 2.0, float(number)],
+        "label": "abc",
+    }
 
 
 def record(path, count):
@@ -38,7 +46,10 @@ def record(path, count):
 
 
 def test_types_are_found_in_fields_only():
-    assert used_types("box_msgs", DEFINITIONS["box_msgs", "Box"]) == [("std_msgs", "Header"), ("box_msgs", "Lid")]
+    assert used_types("box_msgs", DEFINITIONS["box_msgs", "Box"]) == [
+        ("std_msgs", "Header"),
+        ("box_msgs", "Lid"),
+    ]
 
 
 def test_every_used_type_is_in_the_schema_once():

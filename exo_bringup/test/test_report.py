@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Figures, picture and report of a run folder."""
+
 import importlib.util
 import json
 import math
@@ -36,8 +37,11 @@ def test_a_walk_like_the_reference_meets_every_target():
 def test_targets_are_missed_by_bad_angles_falls_and_faults():
     figures = figures_of(*synthetic.walk(angle_error_deg=7.0), outcome=RunOutcome(1, ("STALE_COMMAND",)))
     missed = {name for name, figure in figures.items() if figure.met is False}
-    assert missed == {f"{joint}_rmse_{condition}" for joint in ("hip", "knee", "ankle")
-                      for condition in ("unassisted", "assisted")} | {"falls", "device_faults"}
+    assert missed == {
+        f"{joint}_rmse_{condition}"
+        for joint in ("hip", "knee", "ankle")
+        for condition in ("unassisted", "assisted")
+    } | {"falls", "device_faults"}
 
 
 def test_the_speed_has_a_target_only_where_the_issue_names_one():
@@ -97,8 +101,12 @@ def test_a_folder_that_no_run_wrote_is_one_clear_line(tmp_path, capsys):
 
 
 def test_damaged_files_are_one_clear_line(run, capsys):
-    for file, content in ((run.record, "{"), (run.strides, '[{"a": 1}]'), (run.curves, "x,y\n1,2\n"),
-                          (run.configuration, "a: [")):
+    for file, content in (
+        (run.record, "{"),
+        (run.strides, '[{"a": 1}]'),
+        (run.curves, "x,y\n1,2\n"),
+        (run.configuration, "a: ["),
+    ):
         before = file.read_bytes()
         file.write_text(content)
         assert cli.main(["report", str(run.path)]) == 1
@@ -115,5 +123,3 @@ def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(BringupError, match="--output"):
         RunFolder.create(tmp_path / "file", "sim")
-
-

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rotations in ROS's order, whichever library computes them."""
+
 import numpy as np
 import pytest
 from exo_bringup import rotations

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`exo sim` with stand-ins for the nodes: order of the run, signals, broken children, orphans, bad input."""
+
 import json
 import os
 import signal
@@ -19,7 +20,15 @@ from mcap.reader import make_reader
 FAKE_EXO = Path(__file__).with_name("fake_exo.py")
 #: On a loaded machine a process that imports rclpy may take many seconds.
 PATIENCE_S = 90.0
-FILES = {"config.yaml", "curves.csv", "gait.png", "recording.mcap", "run.json", "strides.json", "summary.json"}
+FILES = {
+    "config.yaml",
+    "curves.csv",
+    "gait.png",
+    "recording.mcap",
+    "run.json",
+    "strides.json",
+    "summary.json",
+}
 
 pytest.importorskip("rclpy")
 
@@ -46,8 +55,11 @@ class Exo:
         output = ["--output", str(folder)] if command == "sim" else []
         self.process = subprocess.Popen(
             [sys.executable, str(FAKE_EXO), command, *output, "--domain-id", str(domain), *words],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env={**os.environ, "TMPDIR": str(folder), **environment})
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "TMPDIR": str(folder), **environment},
+        )
 
     def finish(self):
         output = self.process.communicate(timeout=PATIENCE_S)[0]
@@ -86,6 +98,7 @@ def processes_of(folder):
 def wait_for_node(name, domain):
     """Until a node of this name is seen in the domain."""
     import rclpy
+
     context = rclpy.Context()
     rclpy.init(args=[], context=context, domain_id=domain)
     node = rclpy.create_node("looking", context=context)
@@ -103,12 +116,18 @@ def test_a_whole_run(tmp_path, free_domain):
     run = next(tmp_path.iterdir())
     assert FILES <= {path.name for path in run.iterdir()}
     assert json.loads((run / "fake_log.json").read_text()) == [
-        " until 1", "unassisted until 4", " until 5", "assisted until 8"]
+        " until 1",
+        "unassisted until 4",
+        " until 5",
+        "assisted until 8",
+    ]
     assert yaml.safe_load((run / "config.yaml").read_text())["seed"] == 5
     assert json.loads((run / "run.json").read_text())["complete"] is True
     with (run / "recording.mcap").open("rb") as stream:
         summary = make_reader(stream).get_summary()
-        counts = {summary.channels[key].topic: n for key, n in summary.statistics.channel_message_counts.items()}
+        counts = {
+            summary.channels[key].topic: n for key, n in summary.statistics.channel_message_counts.items()
+        }
     assert counts["/human/state"] > 100 and counts["/exo/status"] > 10
     assert "metabolic_power_change" in output
     assert not processes_of(tmp_path)
@@ -158,9 +177,18 @@ def test_a_domain_in_use_is_refused_before_anything_starts(tmp_path, free_domain
 
 def test_a_graph_that_something_else_started_is_found(tmp_path, free_domain):
     simulator = subprocess.Popen(
-        [sys.executable, str(FAKE_EXO.with_name("fake_node.py")), "simulator_node", "--ros-args",
-         "-r", "__node:=simulator_node", "-p", "run_until_s:=0.0"],
-        env={**os.environ, "ROS_DOMAIN_ID": str(free_domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"})
+        [
+            sys.executable,
+            str(FAKE_EXO.with_name("fake_node.py")),
+            "simulator_node",
+            "--ros-args",
+            "-r",
+            "__node:=simulator_node",
+            "-p",
+            "run_until_s:=0.0",
+        ],
+        env={**os.environ, "ROS_DOMAIN_ID": str(free_domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"},
+    )
     try:
         wait_for_node("simulator_node", free_domain)
         code, output = Exo(tmp_path, free_domain).finish()
@@ -215,9 +243,15 @@ def test_bad_input_is_one_clear_line(tmp_path, capsys, words, text):
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize("content, text", [
-    ("name: a\nmass_kg: -3\n", "mass_kg"), ("name: a\nshoe_size: 43\n", "shoe_size"), ("a: [", "YAML"),
-    ("strengths: {elbow_r: 0.5}\n", "elbow_r")])
+@pytest.mark.parametrize(
+    "content, text",
+    [
+        ("name: a\nmass_kg: -3\n", "mass_kg"),
+        ("name: a\nshoe_size: 43\n", "shoe_size"),
+        ("a: [", "YAML"),
+        ("strengths: {elbow_r: 0.5}\n", "elbow_r"),
+    ],
+)
 def test_bad_subject_files_are_one_clear_line(tmp_path, capsys, content, text):
     path = tmp_path / "someone.yaml"
     path.write_text(content)
@@ -249,10 +283,19 @@ def test_an_unknown_option_exits_with_usage(capsys):
 
 
 def test_help_explains_without_importing_anything_heavy():
-    code = "import sys; from exo_bringup.cli import build_parser; text = build_parser().format_help(); " \
-           "assert 'exoskeleton' in text; print(sorted({'numpy', 'rclpy', 'mujoco', 'rich'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={
-        **os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}).stdout.strip() == "[]"
+    code = (
+        "import sys; from exo_bringup.cli import build_parser; text = build_parser().format_help(); "
+        "assert 'exoskeleton' in text; print(sorted({'numpy', 'rclpy', 'mujoco', 'rich'} & set(sys.modules)))"
+    )
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        ).stdout.strip()
+        == "[]"
+    )
 
 
 def test_the_domain_comes_from_the_environment_unless_chosen(monkeypatch):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Telemetry, its live table and its plain lines."""
+
 import io
 import math
 
@@ -36,8 +37,22 @@ def test_strides_are_averaged_within_their_condition():
 
 def test_the_table_shows_what_the_issue_asks_for():
     text = text_of(render(walking(), RunOptions()))
-    for word in ("walking speed", "1.24", "stride time", "1.11", "W/kg", "5.00", "Nm/kg", "0.48", "ACTIVE", "100 Hz",
-                 "4.0 ms", "x0.98", "12 of 40 s", "assisted"):
+    for word in (
+        "walking speed",
+        "1.24",
+        "stride time",
+        "1.11",
+        "W/kg",
+        "5.00",
+        "Nm/kg",
+        "0.48",
+        "ACTIVE",
+        "100 Hz",
+        "4.0 ms",
+        "x0.98",
+        "12 of 40 s",
+        "assisted",
+    ):
         assert word in text, word
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rates and latencies out of a recording."""
+
 import pytest
 from exo_bringup.message_schema import assemble_schema
 from exo_bringup.recording import Recording
@@ -21,20 +22,27 @@ def test_a_recording_of_known_times_gives_them_back(tmp_path):
 
     path = tmp_path / "r.mcap"
     recording = Recording(path)
-    for topic, kind in (("sim/motor_states", "MotorStates"), ("sim/motor_command", "MotorCommand"),
-                        ("exo/command", "TorqueCommand")):
+    for topic, kind in (
+        ("sim/motor_states", "MotorStates"),
+        ("sim/motor_command", "MotorCommand"),
+        ("exo/command", "TorqueCommand"),
+    ):
         recording.add_topic(f"/ns/{topic}", f"exo_msgs/msg/{kind}", assemble_schema(f"exo_msgs/msg/{kind}"))
     for topic in ("exo/joint_states", "joint_states"):
-        recording.add_topic(f"/ns/{topic}", "sensor_msgs/msg/JointState",
-                            assemble_schema("sensor_msgs/msg/JointState"))
+        recording.add_topic(
+            f"/ns/{topic}", "sensor_msgs/msg/JointState", assemble_schema("sensor_msgs/msg/JointState")
+        )
     for number in range(50):
         sent = number * 10 * MILLISECOND
         state, command = JointState(), TorqueCommand()
         state.header.stamp.nanosec = command.state_stamp.nanosec = sent
         for topic, message, after_ms in (
-                ("sim/motor_states", MotorStates(sequence=number), 0), ("exo/joint_states", state, 1),
-                ("exo/command", command, 3), ("sim/motor_command", MotorCommand(sequence=number), 4),
-                ("joint_states", JointState(), 0)):
+            ("sim/motor_states", MotorStates(sequence=number), 0),
+            ("exo/joint_states", state, 1),
+            ("exo/command", command, 3),
+            ("sim/motor_command", MotorCommand(sequence=number), 4),
+            ("joint_states", JointState(), 0),
+        ):
             if topic != "joint_states" or number % 2 == 0:
                 recording.write(f"/ns/{topic}", serialize(message), sent, sent + after_ms * MILLISECOND)
     recording.close()

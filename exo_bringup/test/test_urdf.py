@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The URDF is the MuJoCo model in other words: same joints, same axes, same masses, same places."""
+
 import shutil
 import subprocess
 import xml.etree.ElementTree as ElementTree
@@ -55,7 +56,9 @@ def test_every_body_and_joint_is_there_once(body, robot):
 
 def test_links_form_one_tree_from_base_link(robot):
     links = {link.get("name") for link in robot.iter("link")}
-    parents = {joint.find("child").get("link"): joint.find("parent").get("link") for joint in robot.iter("joint")}
+    parents = {
+        joint.find("child").get("link"): joint.find("parent").get("link") for joint in robot.iter("joint")
+    }
     assert links - set(parents) == {"base_link"}
     for link in parents:
         seen = set()
@@ -88,7 +91,8 @@ def test_links_are_where_mujoco_has_them(body, urdf, seed):
     # base_link has REP-103's axes: it is the root body turned a quarter about z
     root = model.body("Full Body").id
     turn = data.xmat[root].reshape(3, 3) @ rotations.to_matrix(
-        rotations.from_roll_pitch_yaw((0.0, 0.0, -np.pi / 2)))
+        rotations.from_roll_pitch_yaw((0.0, 0.0, -np.pi / 2))
+    )
     places = {"base_link": (data.xpos[root], turn)}
     state = RobotState(urdf)
     waiting = state.static_transforms() + state.transforms(positions)
@@ -128,7 +132,8 @@ def test_base_link_points_forward_and_up(urdf):
 
 def test_a_joint_off_its_body_is_refused(body):
     model = mujoco.MjModel.from_xml_string(
-        "<mujoco><worldbody><body><joint name='odd' pos='0 0 1'/><geom size='1'/></body></worldbody></mujoco>")
+        "<mujoco><worldbody><body><joint name='odd' pos='0 0 1'/><geom size='1'/></body></worldbody></mujoco>"
+    )
     with pytest.raises(BringupError, match="odd"):
         urdf_export.urdf_text(model)
 
@@ -140,7 +145,9 @@ def test_a_text_that_is_no_urdf_is_one_clear_error():
         RobotState("<robot><joint name='j' type='floating'/></robot>")
 
 
-@pytest.mark.skipif(shutil.which("check_urdf") is None, reason="check_urdf (liburdfdom-tools) is not installed")
+@pytest.mark.skipif(
+    shutil.which("check_urdf") is None, reason="check_urdf (liburdfdom-tools) is not installed"
+)
 def test_check_urdf_agrees():
     result = subprocess.run(["check_urdf", str(COMMITTED)], capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Muscle paths, coupled joints and markers."""
+
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,7 @@ def test_a_driven_joints_arrow_stands_on_the_link_that_it_moves(pose):
 def test_markers_show_activation_and_leave_out_what_is_not_there(pose):
     markers = pytest.importorskip("exo_bringup.markers")
     from builtin_interfaces.msg import Time
+
     builder = markers.MarkerBuilder()
     stamp = Time(sec=3)
     paths = pose.muscle_paths()
