@@ -23,18 +23,28 @@ class Energetics:
         curves = coordinator.curves
         self._parameters = MuscleParameters.for_body(body.muscles, body.default_force, curves.optimal_length,
                                                      body.body_mass, curves.vmax)
-        self._active = np.zeros(len(body.muscles))
-        self._passive = np.zeros(len(body.muscles))
 
     def power(self, data: mujoco.MjData) -> tuple[float, float]:
         """Gross metabolic power (W) after Bhargava 2004 and after Umberger 2010."""
+        state = self._muscle_state([data])
+        return float(self._whole(bhargava2004(*state))[0]), float(self._whole(umberger2010(*state))[0])
+
+    def batch_power(self, datas: list[mujoco.MjData]) -> np.ndarray:
+        """Gross metabolic power (n,) in W after Bhargava 2004, of n bodies of the same model."""
+        return self._whole(bhargava2004(*self._muscle_state(datas)))
+
+    def _whole(self, heat) -> np.ndarray:
+        return whole_body_power(heat.total, self._body.body_mass)
+
+    def _muscle_state(self, datas: list[mujoco.MjData]) -> tuple:
+        """Arguments of both metabolic models, (n, M) each."""
         count, curves = len(self._body.muscles), self._coordinator.curves
-        length, velocity = data.actuator_length[:count], data.actuator_velocity[:count]
-        all_active_and_passive(curves, length, velocity, self._active, self._passive)
-        activation = np.clip(data.act[:count], 0.0, 1.0)
-        excitation = np.clip(data.ctrl[:count], 0.0, 1.0)
-        state = (self._parameters, excitation, activation, normalised_length(curves, length), velocity,
-                 self._active * activation, self._passive)
-        mass = self._body.body_mass
-        return (float(whole_body_power(bhargava2004(*state).total, mass)),
-                float(whole_body_power(umberger2010(*state).total, mass)))
+        length = np.stack([data.actuator_length[:count] for data in datas])
+        velocity = np.stack([data.actuator_velocity[:count] for data in datas])
+        active, passive = np.empty_like(length), np.empty_like(length)
+        for i in range(len(datas)):
+            all_active_and_passive(curves, length[i], velocity[i], active[i], passive[i])
+        activation = np.clip([data.act[:count] for data in datas], 0.0, 1.0)
+        excitation = np.clip([data.ctrl[:count] for data in datas], 0.0, 1.0)
+        return (self._parameters, excitation, activation, normalised_length(curves, length), velocity,
+                active * activation, passive)

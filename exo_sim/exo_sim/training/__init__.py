@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Environments that train the human, and the commands that run them."""
+"""Environments that train the human and the exoskeleton, and the commands that run them."""
 from __future__ import annotations
 
 
-def main(argv: list[str] | None = None) -> int:
-    """`exo train human`; imports only when called."""
-    from exo_sim.training.train_human import main as run
+def main(argv: list[str] | None = None, kind: str = "human") -> int:
+    """`exo train human` or `exo train exo`; imports only when called."""
+    if kind == "exo":
+        from exo_sim.training.train_exo import main as run
+    else:
+        from exo_sim.training.train_human import main as run
     return run(argv)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import yaml
 from exo_policy.training.config import PpoConfig
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from exo_sim.errors import SimError
 
 Weight = Annotated[float, Field(ge=0.0, le=10.0)]
+Config = TypeVar("Config", bound=BaseModel)
 Speed = Annotated[float, Field(ge=0.5, le=2.0)]
 
 
@@ -82,7 +83,16 @@ def load_training_config(path: str | Path | None) -> HumanTrainingConfig:
     Raises:
         SimError: unreadable, an unknown field or a value out of range; says which.
     """
-    default = yaml.safe_load((resources.files(__package__) / "human.yaml").read_text(encoding="utf-8"))
+    return load_config(HumanTrainingConfig, "human.yaml", path)
+
+
+def load_config(model: type[Config], default_file: str, path: str | Path | None) -> Config:
+    """A configuration of this model from the shipped defaults and the changes in a YAML file.
+
+    Raises:
+        SimError: as `load_training_config`.
+    """
+    default = yaml.safe_load((resources.files(__package__) / default_file).read_text(encoding="utf-8"))
     changes: dict = {}
     if path:
         try:
@@ -91,11 +101,11 @@ def load_training_config(path: str | Path | None) -> HumanTrainingConfig:
             raise SimError(f"{path}: cannot read the training configuration: "
                            f"{' '.join(str(error).split())}") from error
     try:
-        return HumanTrainingConfig.model_validate(_merged(default, changes))
+        return model.model_validate(_merged(default, changes))
     except (ValidationError, TypeError) as error:
         detail = error.errors(include_url=False)[0] if isinstance(error, ValidationError) else None
         text = f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" if detail else str(error)
-        raise SimError(f"{path or 'human.yaml'}: {text}") from error
+        raise SimError(f"{path or default_file}: {text}") from error
 
 
 def _merged(base: dict, changes: dict) -> dict:
