@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is asked of a device: a policy's request, and what the supervisor makes of it for the motors. No ROS."""
+"""What a policy asks of a device, and what the supervisor makes of it for the motors. No ROS."""
 
 from __future__ import annotations
 

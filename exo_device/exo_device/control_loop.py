@@ -23,7 +23,8 @@ STATUS_PERIOD_S = 0.1
 DRIVER_RETRY_S = 0.05
 #: Modes in which the motors are on.
 ENABLED = (Mode.ARMING, Mode.ACTIVE, Mode.STOPPING)
-#: A shutdown that has not brought torque to zero after this multiple of ramp_down_s switches the motors off anyway.
+#: A shutdown that has not brought torque to zero after this multiple of ramp_down_s switches the motors off
+#: anyway.
 SHUTDOWN_PATIENCE = 3.0
 
 
@@ -86,7 +87,7 @@ class ControlLoop:
         self._status_due_ns = 0
         self._driver_error = ""
 
-    # --- from other threads -----------------------------------------------------------------------------------
+    # --- from other threads
 
     def submit(self, request: TorqueRequest) -> None:
         """Hands in a policy's request; the newest one wins."""
@@ -125,14 +126,14 @@ class ControlLoop:
         self.driver.wake()
         return answer
 
-    # --- the loop ---------------------------------------------------------------------------------------------
+    # --- the loop
 
     def prepare(self) -> None:
         """Before every run(): takes back an earlier finish()."""
         self._stop.clear()
 
     def run(self) -> None:
-        """Runs until finish(), then ramps down and switches the motors off. Motors are off on any exception too."""
+        """Runs until finish(), then ramps down and switches the motors off; off too on any exception."""
         try:
             while not self._stop.is_set():
                 self.step()
@@ -142,19 +143,10 @@ class ControlLoop:
             self.hooks.on_crash(error)
 
     def step(self) -> None:
-        """One pass: waits for a state or a command, serves the motors when there is something new, tells its owner."""
+        """One pass: waits for a state or a command, serves the motors if there is news, tells its owner."""
         state = self._read(self._wait_s())
-        is_new = False
         if state is not None:
-            with self._lock:
-                self._state_steady_ns = self.steady_now_ns()
-                is_new = self.supervisor.on_state(state, self._now(state))
-                self._answered = not is_new
-        if is_new:
-            self.state_rate.tick(self._state_steady_ns)
-            self.hooks.on_state(state)
-            if self.config.lockstep:
-                self._wait_for_answer(state)
+            self._take_state(state)
         with self._lock:
             has_command = self._take_command()
             output = self._output(has_state=state is not None, has_command=has_command)
@@ -163,7 +155,7 @@ class ControlLoop:
         self._tell()
 
     def _now(self, state: DeviceState | None = None) -> Instant:
-        """Both clocks. Lockstep counts stamps alone; otherwise /clock may lag the newest stamp by a message."""
+        """Both clocks. Lockstep counts stamps alone; otherwise /clock may lag the newest stamp."""
         stamp_ns = state.stamp_ns if state else self.supervisor.newest_stamp_ns
         if self.ros_now_ns is None or self.config.lockstep:
             ros_ns = stamp_ns
@@ -172,7 +164,7 @@ class ControlLoop:
         return Instant(ros_ns, self.steady_now_ns())
 
     def _wait_s(self) -> float:
-        """How long read may wait: to the next watchdog, or until a state has waited long enough for its command."""
+        """How long read may wait: to the next watchdog, or until the newest state's command is overdue."""
         if self._answered:
             return self.config.period_s
         waited_s = (self.steady_now_ns() - self._state_steady_ns) / NANOSECONDS_PER_SECOND
@@ -190,6 +182,24 @@ class ControlLoop:
         if state is not None:
             self._driver_error = ""
         return state
+
+    def _take_state(self, state: DeviceState) -> None:
+        """Passes a state on to the supervisor and to the policy; in lockstep waits for the policy's answer.
+
+        A repeated state (the simulator is paused, or missed our answer) goes to the policy only if it never
+        answered it: it may have started later.
+        """
+        with self._lock:
+            self._state_steady_ns = self.steady_now_ns()
+            is_new = self.supervisor.on_state(state, self._now(state))
+            is_unanswered = self.supervisor.answered_stamp_ns != state.stamp_ns
+            self._answered = not is_new
+        if is_new or is_unanswered:
+            self.hooks.on_state(state)
+        if is_new:
+            self.state_rate.tick(self._state_steady_ns)
+            if self.config.lockstep:
+                self._wait_for_answer(state)
 
     def _take_command(self) -> bool:
         """Passes the newest request on to the supervisor."""
@@ -217,7 +227,9 @@ class ControlLoop:
             self._answered = True
             has_state = True
         switched = self.applied is not None and self.applied.enable != (mode in ENABLED)
-        if has_state or has_command or switched or mode is Mode.STOPPING:
+        # in lockstep each state has one answer
+        between_states = (has_command or switched) and not self.config.lockstep
+        if has_state or between_states or mode is Mode.STOPPING:
             return self.supervisor.update(now)
         return None
 
@@ -231,16 +243,18 @@ class ControlLoop:
         """Lockstep: waits for the command that answers state, if there is a policy at all."""
         deadline_ns = self.steady_now_ns() + to_ns(self.config.lockstep_timeout_s)
         with self._lock:
+            mode = self.supervisor.mode
             while self._policy_present and not self._stop.is_set():
                 if self._inbox is not None and self._inbox.state_stamp_ns >= state.stamp_ns:
                     return
-                if self.supervisor.mode in (Mode.STOPPING, Mode.FAULT):
+                if self.supervisor.mode is not mode:  # a person's stop does not wait
                     return
                 left_s = (deadline_ns - self.steady_now_ns()) / NANOSECONDS_PER_SECOND
                 if left_s <= 0.0:
                     self._policy_present = False
+                    patience_s = self.config.lockstep_timeout_s
                     self.supervisor.command_lost(
-                        f"no answer to a state within {self.config.lockstep_timeout_s:g} s of lockstep", self._now())
+                        f"no answer to a state within {patience_s:g} s of lockstep", self._now())
                     return
                 self._lock.wait(left_s)
 

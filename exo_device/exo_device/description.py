@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an exoskeleton is, as one YAML file: joints, added mass, actuators, sensors.
 
-The simulator builds the device from it, the safety supervisor takes its limits from it, and a driver the names of
-its joints. Hip only, ankle only, hip and ankle are three files and no code.
+The simulator builds the device from it, the safety supervisor takes its limits from it, and a driver the
+names of its joints. Hip only, ankle only, hip and ankle are three files and no code.
 
-Frames: positions are in MyoLegs body frames, which follow OpenSim: x forward, y up, z to the wearer's right (so
-lateral is +z on the right leg and -z on the left). Signs of angles and torques are those of the MyoLegs joint.
+Frames: positions are in MyoLegs body frames, which follow OpenSim: x forward, y up, z to the wearer's right
+(so lateral is +z on the right leg and -z on the left). Signs of angles and torques are those of the MyoLegs
+joint.
 """
 
 from __future__ import annotations
@@ -20,15 +21,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 SIDES = ("r", "l")
 #: Joints of MyoLegs a device may drive, without the side.
 DRIVABLE_JOINTS = (
-    "hip_flexion", "hip_adduction", "hip_rotation", "knee_angle", "ankle_angle", "subtalar_angle", "mtp_angle",
+    "hip_flexion", "hip_adduction", "hip_rotation", "knee_angle", "ankle_angle", "subtalar_angle",
+    "mtp_angle",
 )
 #: Bodies of MyoLegs a device may be strapped to, without the side.
 STRAPPABLE_SEGMENTS = ("femur", "tibia", "talus", "calcn", "toes")
 MIDLINE_SEGMENT = "pelvis"
 
-#: Heaviest part that is still worn rather than carried by a frame (kg): a guard against grams written as kilograms.
+#: Heaviest part that is still worn rather than carried by a frame (kg): a guard against grams written as
+#: kilograms.
 MAX_SEGMENT_MASS_KG = 15.0
-#: Strongest laboratory hip-knee-ankle exoskeleton emulator: 250 Nm at the knee (Bryan et al. 2021, IJRR 40:722).
+#: Strongest laboratory hip-knee-ankle exoskeleton emulator: 250 Nm at the knee (Bryan et al. 2021, IJRR
+#: 40:722).
 MAX_TORQUE_NM = 250.0
 #: Wearer masses that the published assistance was tried on lie far inside these bounds (kg).
 WEARER_MASS_RANGE_KG = (20.0, 200.0)
@@ -85,8 +89,8 @@ class JointSpec(_Model):
         low, high = self.range_rad
         if high - low <= 2.0 * self.taper_rad:
             raise ValueError(
-                f"range_rad must be [lowest, highest] and wider than two taper_rad ({2.0 * self.taper_rad:g} rad), "
-                f"got [{low:g}, {high:g}]"
+                f"range_rad must be [lowest, highest] and wider than two taper_rad "
+                f"({2.0 * self.taper_rad:g} rad), got [{low:g}, {high:g}]"
             )
         if max(abs(low), abs(high)) > 2.0 * math.pi:
             raise ValueError(f"range_rad must be in radians, within one turn, got [{low:g}, {high:g}]")
@@ -111,7 +115,7 @@ class AddedMass(_Model):
     def _triangle_inequality(cls, value: tuple[float, float, float]) -> tuple[float, float, float]:
         a, b, c = sorted(value)
         if a + b < c:
-            raise ValueError(f"no rigid body has these moments: the largest ({c:g}) exceeds the sum of the others")
+            raise ValueError(f"no rigid body has them: the largest ({c:g}) exceeds the sum of the others")
         return value
 
 
@@ -223,7 +227,7 @@ def _check_names(kind: str, names, allowed: list[str]) -> None:
 
 
 def _one_line(error: ValidationError) -> str:
-    """First problem of a pydantic error, as `field: what is wrong (got value)`, and how many more there are."""
+    """First problem of a pydantic error, as `field: what is wrong (got value)`, and the number of others."""
     problems = error.errors(include_url=False)
     first = problems[0]
     field = ".".join(str(part) for part in first["loc"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""device_node: the lifecycle node between policy and motors. Thin: loop and safety are control_loop and safety."""
+"""device_node: the lifecycle node between policy and motors. Thin: see control_loop and safety."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from exo_device.parameters import ParameterError
 from exo_device.ros_interface import DeviceInterface
 from exo_device.safety import SafetyError, SafetySupervisor
 
-#: Python hands the interpreter from thread to thread this often (s; its default is 5 ms): a command that arrives
-#: while another thread computes must not wait for half a control period.
+#: Python hands the interpreter from thread to thread this often (s; its default is 5 ms): a command that
+#: arrives while another thread computes must not wait for half a control period.
 THREAD_SWITCH_S = 0.0005
 #: The loop needs ramp_down_s to end; more than this (s) means that it hangs.
 LOOP_END_TIMEOUT_S = 2.0
@@ -59,8 +59,8 @@ class DeviceNode(LifecycleNode):
         self._interface = DeviceInterface(self, device, self._loop)
         self._loop.hooks = self._interface.hooks()
         self._loop.hooks.on_crash = lambda error: self.on_crash(error)
-        self.get_logger().info(f"device '{device.name}', driver '{driver.name}', wearer {chosen.wearer_mass_kg:g} kg, "
-                               f"joints {', '.join(device.joint_names)}")
+        self.get_logger().info(f"device '{device.name}', driver '{driver.name}', wearer "
+                               f"{chosen.wearer_mass_kg:g} kg, joints {', '.join(device.joint_names)}")
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -155,7 +155,8 @@ def _run(node: DeviceNode, stop: threading.Event) -> int:
         except Exception as error:
             crashed(error)
 
-    # The main thread only waits for signals: Python runs their handlers there, at once when it is not in a callback.
+    # The main thread only waits for signals: Python runs their handlers there, at once when it is not in a
+    # callback.
     spinner = threading.Thread(target=spin, name="executor", daemon=True)
     spinner.start()
     stop.wait()

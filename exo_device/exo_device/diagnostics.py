@@ -35,15 +35,20 @@ def _device_status(name: str, snapshot: Snapshot, device: DeviceDescription, loo
         level = max(level, DiagnosticStatus.STALE)
     text = snapshot.mode.name.lower() + (f": {snapshot.cause}" if snapshot.cause else "")
     values = {
-        "device": device.name, "driver": loop.driver.name, "faults": ", ".join(fault_names(snapshot.faults)) or "none",
+        "device": device.name,
+        "driver": loop.driver.name,
+        "faults": ", ".join(fault_names(snapshot.faults)) or "none",
         "loop rate (Hz)": f"{loop_rate_hz:.1f}",
         "state to command's torque, median (ms)": _number(loop.answer_latency.percentile_ms(50.0)),
         "state to command's torque, p99 (ms)": _number(loop.answer_latency.percentile_ms(99.0)),
         "command to torque, median (ms)": _number(loop.command_latency.percentile_ms(50.0)),
         "command to torque, p99 (ms)": _number(loop.command_latency.percentile_ms(99.0)),
-        "command age (s)": _number(snapshot.command_age_s), "state age (s)": _number(snapshot.state_age_s),
-        "dropped states": str(snapshot.dropped_states), "dropped commands": str(snapshot.dropped_commands),
-        "assistance gain": f"{snapshot.assistance_gain:.2f}", "wearer mass (kg)": f"{snapshot.wearer_mass_kg:g}",
+        "command age (s)": _number(snapshot.command_age_s),
+        "state age (s)": _number(snapshot.state_age_s),
+        "dropped states": str(snapshot.dropped_states),
+        "dropped commands": str(snapshot.dropped_commands),
+        "assistance gain": f"{snapshot.assistance_gain:.2f}",
+        "wearer mass (kg)": f"{snapshot.wearer_mass_kg:g}",
     }
     return _status(name, device.name, level, text, values)
 

@@ -39,7 +39,7 @@ def state_from_message(message: MotorStates) -> DeviceState:
         error=np.array(message.error),
         bus_voltage=message.bus_voltage,
         imu=ImuSample(
-            orientation_xyzw=np.array([imu.orientation.x, imu.orientation.y, imu.orientation.z, imu.orientation.w]),
+            orientation_xyzw=np.array([getattr(imu.orientation, axis) for axis in "xyzw"]),
             angular_velocity=_array(imu.angular_velocity),
             linear_acceleration=_array(imu.linear_acceleration),
         ),
@@ -62,8 +62,8 @@ def request_from_message(message: TorqueCommand) -> TorqueRequest:
 
 def joint_state_message(state: DeviceState) -> JointState:
     """exo/joint_states: rad, rad/s, Nm that the motors apply."""
-    message = JointState(name=list(state.names), position=state.position.tolist(), velocity=state.velocity.tolist(),
-                         effort=state.torque.tolist())
+    message = JointState(name=list(state.names), position=state.position.tolist(),
+                         velocity=state.velocity.tolist(), effort=state.torque.tolist())
     message.header.stamp = to_stamp(state.stamp_ns)
     return message
 

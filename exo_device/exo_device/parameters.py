@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ROS parameters of device_node: declared with units and ranges, read into the package's own configuration."""
+"""ROS parameters of device_node, with units and ranges, and the configuration made of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
-from rclpy.exceptions import InvalidParameterException, InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.exceptions import (
+    InvalidParameterException,
+    InvalidParameterTypeException,
+    InvalidParameterValueException,
+)
 from rclpy.node import Node
 
 from exo_device.control_loop import LoopConfig
@@ -56,22 +60,26 @@ DECLARATIONS: dict[str, tuple] = {
     "device_config": ("", "Path of the device YAML (joints, limits, sensors).", None),
     "driver": ("simulated", "Motor driver by name.", None),
     "wearer_mass_kg": (75.0, "Mass of the wearer (kg); scales the limits per kg.", WEARER_MASS_RANGE_KG),
-    "lockstep": (False, "Answer each state only with the command for just this state; repeatable runs.", None),
+    "lockstep": (False, "Answer each state only with the command for just this state: repeatable runs.",
+                 None),
     "lockstep_timeout_s": (_LOOP.lockstep_timeout_s,
                            "In lockstep, a policy that has not answered after this wall time has failed (s).",
                            (0.1, 600.0)),
     "command_timeout_s": (_SAFETY.command_timeout_s,
-                          "Oldest state that a command may answer (s, ROS time); older stops the device.", (0.01, 60.0)),
+                          "Oldest state that a command may answer (s, ROS time); older stops the device.",
+                          (0.01, 60.0)),
     "state_timeout_s": (_SAFETY.state_timeout_s,
                         "Oldest motor state that torque is given on (s, ROS time); older stops the device.",
                         (0.01, 60.0)),
     "state_silence_s": (_SAFETY.state_silence_s,
-                        "Longest silence of the motor bus (s, wall time); longer stops the device.", (0.01, 600.0)),
+                        "Longest silence of the motor bus (s, wall time); longer stops the device.",
+                        (0.01, 600.0)),
     "command_silence_s": (_SAFETY.command_silence_s,
                           "Longest wait of a state for its command (s, wall time); longer stops the device. "
                           "0: the larger of command_timeout_s and state_silence_s.", (0.0, 600.0)),
     "ramp_down_s": (_SAFETY.ramp_down_s, "A stop brings torque to zero within this time (s).", (0.04, 1.0)),
-    "fade_in_s": (_SAFETY.fade_in_s, "Assistance fades in over this time after arming (s, ROS time).", (0.0, 60.0)),
+    "fade_in_s": (_SAFETY.fade_in_s, "Assistance fades in over this time after arming (s, ROS time).",
+                  (0.0, 60.0)),
     "loop_rate_hz": (1.0 / _LOOP.period_s,
                      "Watchdogs run at least this often (Hz); states and commands wake the loop themselves.",
                      (100.0, 1000.0)),
@@ -80,15 +88,17 @@ DECLARATIONS: dict[str, tuple] = {
 
 
 def declare(node: Node) -> None:
-    """Declares every parameter. Raises ParameterError for a value from outside of the wrong type or out of range."""
+    """Declares every parameter. Raises ParameterError for a given value of the wrong type or out of range."""
     for name, (default, text, limits) in DECLARATIONS.items():
         descriptor = ParameterDescriptor(description=f"{text} {_NOTE}")
         if limits:
-            descriptor.floating_point_range = [FloatingPointRange(from_value=limits[0], to_value=limits[1], step=0.0)]
+            span = FloatingPointRange(from_value=limits[0], to_value=limits[1], step=0.0)
+            descriptor.floating_point_range = [span]
         try:
             node.declare_parameter(name, default, descriptor)
         except InvalidParameterTypeException as error:
-            raise ParameterError(f"parameter {name} must be a {type(default).__name__}: {_short(error)}") from error
+            kind = "number with a decimal point" if isinstance(default, float) else type(default).__name__
+            raise ParameterError(f"parameter {name} must be a {kind}: {_short(error)}") from error
         except InvalidParameterValueException as error:
             raise ParameterError(
                 f"parameter {name} must be {limits[0]:g} to {limits[1]:g}: {_short(error)}") from error

@@ -17,11 +17,13 @@ from exo_device.diagnostics import diagnostics_message
 from exo_device.safety import Answer, Event, Snapshot
 from exo_device.state import DeviceState, to_ns
 
-#: The latest command wins. No deadline, which every publisher would have to match: lateness is the supervisor's.
+#: The latest command wins. No deadline, which every publisher would have to match: lateness is the
+#: supervisor's.
 COMMAND_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 #: Sensor data that a reliable subscriber may have as well: in lockstep no state may be lost.
 SENSOR_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
-STATUS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+STATUS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
+                        durability=DurabilityPolicy.TRANSIENT_LOCAL)
 DIAGNOSTICS_DEPTH = 10
 #: /diagnostics comes at least this often (s), as diagnostic tools expect.
 DIAGNOSTICS_PERIOD_S = 1.0
@@ -63,7 +65,7 @@ class DeviceInterface:
         self._loop.submit(messages.request_from_message(message))
 
     def _publish_state(self, state: DeviceState) -> None:
-        self._imu.publish(messages.imu_message(state, self._device))  # first: a policy acts on the joint states
+        self._imu.publish(messages.imu_message(state, self._device))  # first: policies act on joint states
         self._joint_states.publish(messages.joint_state_message(state))
 
     def _publish_status(self, snapshot: Snapshot, loop_rate_hz: float) -> None:

@@ -56,7 +56,7 @@ class DeviceState:
         return self.stamp_ns / NANOSECONDS_PER_SECOND
 
     def select(self, names: tuple[str, ...]) -> "DeviceState":
-        """The same sample with these joints, in this order. Raises KeyError with the first name that it lacks."""
+        """The same sample with these joints, in this order. Raises KeyError with the first name missing."""
         if names == self.names:
             return self
         place = {name: index for index, name in enumerate(self.names)}

@@ -62,9 +62,6 @@ class Rig:
         """The policy's next request (Nm for every joint alike, or by joint)."""
         self.command_sequence += 1
         names = self.device.joint_names
-        if "torque" in changes:
-            return TorqueRequest(**{"state_stamp_ns": self.now_ns, "sequence": self.command_sequence, "names": names,
-                                    **changes})
         fields = dict(state_stamp_ns=self.now_ns, sequence=self.command_sequence, names=names,
                       torque=np.broadcast_to(np.asarray(asked, dtype=float), len(names)))
         return TorqueRequest(**{**fields, **changes})
@@ -86,7 +83,7 @@ class Rig:
         """Arms with zero commands, until the assistance has faded in."""
         self.step()
         assert self.supervisor.arm(self.now).success
-        fade_s = self.supervisor.config.fade_in_s
+        fade_s = self.supervisor.config.fade_in_s + self.supervisor.config.fade_delay_s
         for _ in range(2 + round(fade_s / 0.01)):
             self.step()
         assert self.mode is Mode.ACTIVE

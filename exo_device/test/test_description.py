@@ -18,7 +18,7 @@ def test_shipped_devices_are_named_as_their_files_and_wearable(path):
     for name, joint in device.joints.items():
         expected = 0.5 if name.startswith("ankle") else 0.3
         assert joint.torque_limit_nm_per_kg == expected
-        assert joint.slew_limit_nm_per_s * 0.09 >= joint.torque_limit_nm  # a ramp-down of 0.1 s stays within slew
+        assert joint.slew_limit_nm_per_s * 0.09 >= joint.torque_limit_nm  # a ramp of 0.1 s is within slew
 
 
 def test_left_and_right_mirror():

@@ -12,7 +12,7 @@ from exo_device.state import ImuSample, to_ns
 HIP, ANKLE = 0, 1
 
 
-# --- arming ---------------------------------------------------------------------------------------------------
+# --- arming
 
 def test_never_arms_by_itself(rig_of):
     rig = rig_of()
@@ -54,10 +54,11 @@ def test_near_zero_is_zero_enough(rig_of):
 
 
 def test_torque_fades_in_after_arming(rig_of):
-    rig = rig_of(fade_in_s=1.0)
+    rig = rig_of(fade_in_s=1.0, fade_delay_s=0.05)
     rig.step()
     rig.supervisor.arm(rig.now)
     rig.step()
+    assert not any(rig.step(20.0).torque.any() for _ in range(5))  # everyone hears of it first
     torques = [rig.step(20.0).torque[HIP] for _ in range(120)]
     assert torques[0] == pytest.approx(0.2)
     assert torques[49] == pytest.approx(10.0)
@@ -65,12 +66,17 @@ def test_torque_fades_in_after_arming(rig_of):
     assert max(np.diff(torques)) < 0.2 + 1e-6
 
 
-# --- following --------------------------------------------------------------------------------------------------
+# --- following
+
+def ahead(rig, **changes):
+    """A request that answers the state of the next step."""
+    return rig.request(0.0, **{"state_stamp_ns": rig.now_ns + to_ns(0.01), **changes})
+
 
 def test_joints_are_matched_by_name(rig):
     names = tuple(reversed(rig.device.joint_names))
     for _ in range(20):
-        output = rig.step(request=rig.request([1.0, 2.0, 3.0, 4.0], names=names, state_stamp_ns=rig.now_ns + to_ns(0.01)))
+        output = rig.step(request=ahead(rig, torque=np.array([1.0, 2.0, 3.0, 4.0]), names=names))
     assert dict(zip(output.names, output.torque)) == pytest.approx(dict(zip(names, [1.0, 2.0, 3.0, 4.0])))
 
 
@@ -78,7 +84,7 @@ def test_no_names_ask_for_no_torque(rig):
     for _ in range(20):
         rig.step(5.0)
     for _ in range(20):
-        output = rig.step(request=rig.request(0.0, names=(), torque=np.array([]), state_stamp_ns=rig.now_ns + to_ns(0.01)))
+        output = rig.step(request=ahead(rig, names=(), torque=np.array([])))
     assert rig.mode is Mode.ACTIVE and not output.torque.any()
 
 
@@ -97,7 +103,7 @@ def test_several_outputs_on_one_state_share_the_slew(rig):
         assert (np.abs(output - first) <= rig.supervisor.limits.slew * 0.01 + 1e-9).all()
 
 
-# --- stopping ---------------------------------------------------------------------------------------------------
+# --- stopping
 
 def run_down(rig, **step):
     """Steps until motors are off; returns the time it took (s) and the torques on the way."""
@@ -168,8 +174,7 @@ def test_states_with_old_stamps_are_stopped(rig):
 def test_impossible_commands_stop(rig, torque, changes, fault):
     with_torque(rig)
     before = rig.output.torque
-    changes = {"state_stamp_ns": rig.now_ns + to_ns(0.01), **changes}
-    output = rig.step(request=rig.request(0.0, **{**changes, "torque": np.array(torque)}))
+    output = rig.step(request=ahead(rig, torque=np.array(torque), **changes))
     assert rig.mode is Mode.STOPPING
     assert (np.abs(output.torque) < np.abs(before)).all()
     run_down(rig)
@@ -243,7 +248,7 @@ def test_sequence_numbers_may_wrap(rig_of):
     rig.activate()
     for _ in range(80):
         rig.sequence %= 2**32
-        rig.step(request=rig.request(5.0, sequence=rig.command_sequence % 2**32, state_stamp_ns=rig.now_ns + to_ns(0.01)))
+        rig.step(request=ahead(rig, sequence=rig.command_sequence % 2**32))
     assert rig.mode is Mode.ACTIVE and rig.supervisor.snapshot(rig.now).dropped_states == 0
 
 
@@ -293,7 +298,7 @@ def test_lost_bus_and_shutdown_latch(rig_of):
     assert_latched(rig, Fault.SHUTDOWN)
 
 
-# --- clocks -----------------------------------------------------------------------------------------------------
+# --- clocks
 
 def test_a_paused_simulator_is_harmless(rig):
     """Frozen stamps keep coming in wall time: the bus lives, and the policy owes no answer."""
@@ -361,7 +366,7 @@ def test_after_a_simulator_reset_old_commands_are_forgotten(rig_of):
     assert rig.mode is Mode.ACTIVE
 
 
-# --- settings -------------------------------------------------------------------------------------------------
+# --- settings
 
 @pytest.mark.parametrize("settings, word", [
     ({"command_timeout_s": -1.0}, "command_timeout_s"), ({"ramp_down_s": math.nan}, "ramp_down_s"),

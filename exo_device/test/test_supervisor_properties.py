@@ -18,7 +18,7 @@ EPSILON = 1e-9
 
 
 class Chaos:
-    """A mostly sane stream of states and commands in which each kind of thing goes wrong with some probability."""
+    """A stream of states and commands in which each thing goes wrong with some probability."""
 
     def __init__(self, seed: int, device, make_state) -> None:
         self.random = np.random.default_rng(seed)
@@ -28,7 +28,8 @@ class Chaos:
         self.madness = 10 ** self.random.uniform(-3.5, -0.3)
         mass = self.random.uniform(30.0, 150.0)
         self.supervisor = SafetySupervisor(device, mass, SafetyConfig(
-            fade_in_s=self.random.choice([0.0, 0.05]), lockstep=bool(self.random.random() < 0.2)))
+            fade_in_s=self.random.choice([0.0, 0.05]), fade_delay_s=0.0,
+            lockstep=bool(self.random.random() < 0.2)))
         self.ros_ns, self.steady_ns = to_ns(10.0), to_ns(1000.0)
         self.state_sequence = self.command_sequence = 0
         self.stamp_ns = self.ros_ns
@@ -52,7 +53,8 @@ class Chaos:
         return Instant(self.ros_ns, self.steady_ns)
 
     def pass_time(self) -> None:
-        step_ns = to_ns(self.random.choice([0.0005, 0.002, 0.01, 0.01, 0.01, LONGEST_STEP_S if self.mad() else 0.005]))
+        longest_s = LONGEST_STEP_S if self.mad() else 0.005
+        step_ns = to_ns(self.random.choice([0.0005, 0.002, 0.01, 0.01, 0.01, longest_s]))
         self.steady_ns += step_ns
         self.ros_ns += step_ns
         if self.mad():
@@ -144,7 +146,8 @@ def test_from_any_moment_without_commands_torque_is_zero_within_150_ms(seed, dev
     random = np.random.default_rng(seed)
     rig = rig_of(fade_in_s=0.0).activate()
     for _ in range(random.integers(5, 200)):
-        rig.step(float(random.uniform(-60.0, 60.0)), position=(0.2 * random.standard_normal(4)).clip(-0.4, 0.4))
+        position = (0.2 * random.standard_normal(4)).clip(-0.4, 0.4)
+        rig.step(float(random.uniform(-60.0, 60.0)), position=position)
     assert rig.mode is Mode.ACTIVE
     lost_ns = rig.now_ns
     while True:

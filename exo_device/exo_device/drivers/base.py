@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contract between the device node and any motors: simulated, on a CAN bus, behind ros2_control, or replayed.
+"""The contract between the device node and any motors: simulated, on a CAN bus, or behind ros2_control.
 
-A driver carries states and torques; it decides nothing. Limits, watchdogs and arming are the supervisor's, which is
-the same code in front of every driver. A driver with a bus of its own may run a thread: read() then hands out the
-newest complete sample, and write() leaves the torque for the thread to send at the bus's rate.
+A driver carries states and torques; it decides nothing. Limits, watchdogs and arming are the supervisor's,
+which is the same code in front of every driver. A driver with a bus of its own may run a thread: read() then
+hands out the newest complete sample, and write() leaves the torque for the thread to send at the bus's rate.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class DriverError(ValueError):
 class Driver(ABC):
     """One device's motors and IMU.
 
-    Order of calls: connect, configure, then read and write from one thread, disconnect. As a context manager it
-    connects, and disconnects whatever happens. wake() alone may be called from another thread.
+    Order of calls: connect, configure, then read and write from one thread, disconnect. As a context manager
+    it connects, and disconnects whatever happens. wake() alone may be called from another thread.
     """
 
     #: Name it is chosen by.
@@ -35,29 +35,30 @@ class Driver(ABC):
 
     @abstractmethod
     def configure(self, joint_names: tuple[str, ...]) -> None:
-        """Says which joints are driven, and in which order. Motors stay disabled. Raises DriverError for a joint that
-        this driver cannot drive. The motors need not answer yet."""
+        """Says which joints are driven, and in which order. Motors stay disabled. Raises DriverError for a
+        joint that this driver cannot drive. The motors need not answer yet."""
 
     @abstractmethod
     def read(self, timeout_s: float) -> DeviceState | None:
         """The newest sample not handed out before, in the order of configure; waits for one up to timeout_s.
 
-        None when there is none by then, or on wake(). Raises DriverError when the bus is lost or what it carries is
-        no sample of this device; a later call may succeed again.
+        None when there is none by then, or on wake(). Raises DriverError when the bus is lost or what it
+        carries is no sample of this device; a later call may succeed again.
         """
 
     @abstractmethod
     def write(self, command: MotorTorque) -> MotorTorque:
-        """Gives torque to the motors, or disables them, and returns what they really were given: a motor that can do
-        less, or counts in coarse steps, says so here. Does not wait. Raises DriverError when the bus is lost."""
+        """Gives torque to the motors, or disables them, and returns what they really were given: a motor that
+        can do less, or counts in coarse steps, says so here. Does not wait. Raises DriverError when the bus
+        is lost."""
 
     def wake(self) -> None:
-        """Makes a waiting read() return early; callable from any thread. A driver that cannot may leave it out: a
-        command then waits for the next sample."""
+        """Makes a waiting read() return early; callable from any thread. A driver that cannot may leave it
+        out: a command then waits for the next sample."""
 
     @abstractmethod
     def disconnect(self) -> None:
-        """Zero torque, motors disabled, transport closed. May be called at any time and twice; never raises."""
+        """Zero torque, motors disabled, transport closed. At any time, and twice; never raises."""
 
     def __enter__(self) -> "Driver":
         self.connect()

@@ -56,7 +56,8 @@ class StateCheck:
         for what in ("position", "velocity", "torque"):
             bad = ~np.isfinite(getattr(state, what))
             if bad.any():
-                return Problem(Fault.NOT_FINITE, f"the motor of {state.names[bad.argmax()]} reports no finite {what}")
+                joint = state.names[bad.argmax()]
+                return Problem(Fault.NOT_FINITE, f"the motor of {joint} reports no finite {what}")
         imu = state.imu
         for what in ("orientation_xyzw", "angular_velocity", "linear_acceleration"):
             if not np.isfinite(getattr(imu, what)).all():
@@ -100,7 +101,7 @@ class StateCheck:
                        f"limit {self._limits.velocity[joint]:.1f}")
 
     def _power(self, state: DeviceState) -> Problem | None:
-        with np.errstate(over="ignore"):  # an absurd reading may overflow to infinity, which is over any limit
+        with np.errstate(over="ignore"):  # an absurd reading may overflow to infinity: over any limit
             power = np.abs(state.torque * state.velocity)
         share = power / self._limits.power
         self._too_strong = self._too_strong + 1 if share.max() > self._config.power_fault_ratio else 0
@@ -108,4 +109,5 @@ class StateCheck:
             return None
         joint = int(share.argmax())
         return Problem(Fault.POWER_LIMIT,
-                       f"{state.names[joint]} works at {power[joint]:.0f} W, limit {self._limits.power[joint]:.0f}")
+                       f"{state.names[joint]} works at {power[joint]:.0f} W, "
+                       f"limit {self._limits.power[joint]:.0f}")

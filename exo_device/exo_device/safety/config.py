@@ -7,6 +7,10 @@ import math
 from dataclasses import dataclass, fields
 
 
+#: Settings that 0 switches off or resolves to a default.
+MAY_BE_ZERO = ("fade_in_s", "fade_delay_s", "command_silence_s", "stuck_forgiveness")
+
+
 class SafetyError(ValueError):
     """A safety setting that makes no sense; the message says which and what is allowed."""
 
@@ -26,15 +30,19 @@ class SafetyConfig:
     command_silence_s: float = 0.0
     #: From the decision to stop, torque is zero after this time at the latest.
     ramp_down_s: float = 0.1
-    #: From arming, assistance fades in over this time (ROS time). About two strides, as OpenExo and the published
-    #: exoboot code wait before torque.
+    #: From arming, assistance fades in over this time (ROS time). About two strides, as OpenExo and the
+    #: published exoboot code wait before torque.
     fade_in_s: float = 2.0
+    #: The first torque comes this long after arming (ROS time), so that the policy has heard of it by then:
+    #: without, the moment of its first torque would depend on how fast exo/status travels, and no run could
+    #: be repeated.
+    fade_delay_s: float = 0.05
     #: Arming gives up when no fresh state and zero command came in this time.
     arming_timeout_s: float = 5.0
     #: Largest torque that still counts as a zero command when arming, as a share of the joint's limit.
     arming_torque_share: float = 0.05
-    #: Longest time between two outputs while all is well. The slew limit lets one period's change through at once,
-    #: and a ramp ends two periods early so that coarse ticks cannot make it late.
+    #: Longest time between two outputs while all is well. The slew limit lets one period's change through at
+    #: once, and a ramp ends two periods early so that coarse ticks cannot make it late.
     period_s: float = 0.01
     #: A leap of ROS time over this is a fault of the clock, and no gap in the states.
     max_clock_step_s: float = 0.5
@@ -48,32 +56,35 @@ class SafetyConfig:
     limit_samples: int = 2
     #: Commands that do not advance (the same again, or older) before the device stops.
     max_stuck_commands: int = 10
-    #: Each good command forgives this share of one that did not advance. Two publishers in turns still add up.
+    #: Each good command forgives this share of one that did not advance. Two publishers in turns still add
+    #: up.
     stuck_forgiveness: float = 0.25
-    #: Lockstep with a simulator: only stamps count as time, so that a run can be repeated exactly. Steady time then
-    #: detects silence alone.
+    #: Lockstep with a simulator: only stamps count as time, so that a run can be repeated exactly. Steady
+    #: time then detects silence alone.
     lockstep: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name in ("lockstep",):
+            if field.name == "lockstep":
                 continue
             if not math.isfinite(value) or value < 0.0:
                 raise SafetyError(f"{field.name} must be a number not below 0, got {value!r}")
-            if field.name not in ("fade_in_s", "command_silence_s", "stuck_forgiveness") and value == 0.0:
+            if value == 0.0 and field.name not in MAY_BE_ZERO:
                 raise SafetyError(f"{field.name} must be above 0")
         if self.ramp_down_s < 4.0 * self.period_s:
             raise SafetyError(
-                f"ramp_down_s must be at least four periods ({4.0 * self.period_s:g} s), got {self.ramp_down_s:g}")
+                f"ramp_down_s must be at least four periods ({4.0 * self.period_s:g} s), "
+                f"got {self.ramp_down_s:g}")
         for name in ("arming_torque_share", "velocity_taper_share"):
             if getattr(self, name) >= 1.0:
                 raise SafetyError(f"{name} must be below 1, got {getattr(self, name):g}")
 
     @property
     def longest_state_gap_s(self) -> float:
-        """Longest step between the stamps of two states that is still only a loss (s, ROS time): torque was held on
-        the earlier one as long as the timeouts allow. Five states at 100 Hz, as Dephy's five missed heartbeats."""
+        """Longest step between the stamps of two states that is still only a loss (s, ROS time): torque was
+        held on the earlier one as long as the timeouts allow. Five states at 100 Hz, as Dephy's five missed
+        heartbeats."""
         return max(self.command_timeout_s, self.state_timeout_s)
 
     @property

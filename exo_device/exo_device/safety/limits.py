@@ -37,7 +37,7 @@ class TorqueLimits:
         return np.clip(tapered, -most, most)
 
     def range_gain(self, torque: np.ndarray, position: np.ndarray) -> np.ndarray:
-        """1 inside the range; fades to 0 towards the end that the torque pushes to. Pushing back is never faded."""
+        """1 inside the range; fades to 0 at the end that the torque pushes to. Pushing back never fades."""
         room = np.where(torque > 0.0, self.high - position, position - self.low)
         return np.clip(room / self._taper, 0.0, 1.0)
 
@@ -48,5 +48,6 @@ class TorqueLimits:
 
     def power_cap(self, velocity: np.ndarray) -> np.ndarray:
         """Largest torque (Nm) within the power limit at this speed."""
-        speed = np.maximum(np.abs(velocity), self.power / self.cap)  # below this speed the cap is the smaller limit
+        slowest = self.power / self.cap  # below this speed the cap is the smaller limit
+        speed = np.maximum(np.abs(velocity), slowest)
         return self.power / speed

@@ -12,16 +12,18 @@ from exo_device.safety.config import SafetyConfig
 ROUNDING = 1e-9
 
 
-#: ROS time counts for at most this many periods from one output to the next: a leap of it is no passing of time.
+#: ROS time counts for at most this many periods from one output to the next: a leap of it is no passing of
+#: time.
 LARGEST_ROS_STEP = 2.0
 
 
 class StoppingRamp:
     """Straight line from the torque at the stop to zero.
 
-    It reaches zero two periods before ramp_down_s is over: outputs come one period apart, so the last one before the
-    end of ramp_down_s is zero even when each is late by a period. Time passes as on the faster of the two clocks:
-    with the simulator gone ROS time stands still, and a slow simulator is slower than the wall clock.
+    It reaches zero two periods before ramp_down_s is over: outputs come one period apart, so the last one
+    before the end of ramp_down_s is zero even when each is late by a period. Time passes as on the faster of
+    the two clocks: with the simulator gone ROS time stands still, and a slow simulator is slower than the
+    wall clock.
     """
 
     def __init__(self, config: SafetyConfig, torque: np.ndarray, start: Instant) -> None:

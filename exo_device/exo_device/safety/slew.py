@@ -9,9 +9,9 @@ import numpy as np
 class SlewLimiter:
     """Lets torque change by slew times elapsed time, saved up for one period at most.
 
-    Several outputs may answer one state (at its arrival, and when its command comes), all at the same ROS time. A
-    plain difference limit would either forbid the second or allow each the full step; here each output spends from
-    one allowance per joint, which time refills.
+    Several outputs may answer one state (at its arrival, and when its command comes), all at the same ROS
+    time. A plain difference limit would either forbid the second or allow each the full step; here each
+    output spends from one allowance per joint, which time refills.
     """
 
     def __init__(self, slew_nm_per_s: np.ndarray, period_s: float) -> None:

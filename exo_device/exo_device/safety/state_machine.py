@@ -38,7 +38,7 @@ WITH_MOTORS_ON = (Mode.ARMING, Mode.ACTIVE)
 
 
 class ModeMachine:
-    """Disarmed, arming, active, stopping, fault. A fault is latched: only disarm clears it, and then arm starts anew."""
+    """Disarmed, arming, active, stopping, fault. A fault is latched until disarm; then arm starts anew."""
 
     def __init__(self) -> None:
         self.mode = Mode.DISARMED

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The safety supervisor: stands between what a policy asks and what the motors get.
 
-Plain Python, driven from outside: every call carries the time (an Instant), so equal calls give equal outputs.
-Not thread-safe: its owner holds a lock.
+Plain Python, driven from outside: every call carries the time (an Instant), so equal calls give equal
+outputs. Not thread-safe: its owner holds a lock.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class Snapshot:
 class SafetySupervisor:
     """Decides the torque of every joint, and stops for every reason listed in Fault.
 
-    Raises DeviceError for a wearer's mass out of range and SafetyError for settings that contradict the device.
+    Raises DeviceError for a wearer's mass out of range and SafetyError for settings that contradict the
+    device.
     """
 
     def __init__(self, device: DeviceDescription, wearer_mass_kg: float, config: SafetyConfig) -> None:
@@ -74,7 +75,7 @@ class SafetySupervisor:
                     f"ramp_down_s {self.config.ramp_down_s:g} s needs {needed:.0f} Nm/s on {name}, above its "
                     f"slew_limit_nm_per_s {allowed:g}; raise one of them")
 
-    # --- requests of people and other nodes -------------------------------------------------------------------
+    # --- requests of people and other nodes
 
     @property
     def mode(self) -> Mode:
@@ -85,6 +86,11 @@ class SafetySupervisor:
     def newest_stamp_ns(self) -> int:
         """Stamp of the newest state (ns), 0 before the first one."""
         return self._states.state.stamp_ns if self._states.state else 0
+
+    @property
+    def answered_stamp_ns(self) -> int:
+        """Stamp of the state that the newest request answers (ns), -1 before the first one."""
+        return self._commands.request.state_stamp_ns if self._commands.request else -1
 
     def arm(self, now: Instant) -> Answer:
         """Starts arming: torque follows once the conditions are met, see _arming_obstacle."""
@@ -119,7 +125,7 @@ class SafetySupervisor:
         """The policy did not answer in lockstep."""
         self._fault(Problem(Fault.STALE_COMMAND, cause), now)
 
-    # --- what comes in ----------------------------------------------------------------------------------------
+    # --- what comes in
 
     def on_state(self, state: DeviceState, now: Instant) -> bool:
         """Takes in a state with the device's joints in its order. Returns whether its stamp is new."""
@@ -140,8 +146,9 @@ class SafetySupervisor:
 
     def on_command(self, request: TorqueRequest, now: Instant) -> None:
         """Takes in a policy's request."""
-        order_problem = self._commands.see(request, self.newest_stamp_ns, now, strict=self.mode is Mode.ACTIVE)
-        if order_problem and self.mode is Mode.ACTIVE:
+        is_active = self.mode is Mode.ACTIVE
+        order_problem = self._commands.see(request, self.newest_stamp_ns, now, strict=is_active)
+        if order_problem and is_active:
             self._fault(order_problem, now)
         if self._commands.request is not request:
             return
@@ -151,7 +158,7 @@ class SafetySupervisor:
         elif self.mode in WITH_MOTORS_ON:
             self._fault(self._request_problem, now)
 
-    # --- what goes out ----------------------------------------------------------------------------------------
+    # --- what goes out
 
     def check(self, now: Instant) -> None:
         """Runs the watchdogs and the steps of arming, without making an output."""
@@ -185,25 +192,27 @@ class SafetySupervisor:
         """Factor on the request, 0 to 1: fades in after arming, and is 0 without torque."""
         if self.mode is not Mode.ACTIVE:
             return 0.0
-        if self.config.fade_in_s == 0.0:
-            return 1.0
-        return min(1.0, now.ros_since(self._since) / self.config.fade_in_s)
+        fading_s = now.ros_since(self._since) - self.config.fade_delay_s
+        if fading_s <= 0.0:
+            return 0.0
+        return min(1.0, fading_s / self.config.fade_in_s) if self.config.fade_in_s else 1.0
 
     def snapshot(self, now: Instant) -> Snapshot:
         """For people: the mode with its cause and the figures behind it."""
         gain = self.assistance_gain(now)
         return Snapshot(
             mode=self.mode, faults=self._machine.faults, cause=self._machine.cause,
-            torque_limit=self.limits.cap * gain, wearer_mass_kg=self.wearer_mass_kg, assistance_gain=gain,
-            state=self._states.state, command_age_s=self._commands.age_s(now), state_age_s=self._states.age_s(now),
-            dropped_states=self._states.dropped, dropped_commands=self._commands.dropped,
+            torque_limit=self.limits.cap, wearer_mass_kg=self.wearer_mass_kg, assistance_gain=gain,
+            state=self._states.state, command_age_s=self._commands.age_s(now),
+            state_age_s=self._states.age_s(now), dropped_states=self._states.dropped,
+            dropped_commands=self._commands.dropped,
         )
 
     def pop_events(self) -> list[Event]:
         """Every change of mode since the last call, with its cause."""
         return self._machine.pop_events()
 
-    # --- inside -----------------------------------------------------------------------------------------------
+    # --- inside
 
     def _fault(self, problem: Problem, now: Instant) -> None:
         was = self.mode
@@ -227,7 +236,7 @@ class SafetySupervisor:
             self._machine.give_up_arming(f"not armed within {self.config.arming_timeout_s:g} s: {obstacle}")
 
     def _arming_obstacle(self, now: Instant) -> str | None:
-        """What is still missing: a fresh and sound state, a fresh and sound command, and zero torque in it."""
+        """What is missing of: a fresh, sound state; a fresh, sound command; and zero torque in it."""
         problem = self._states.problem(now) or self._state_problem
         problem = problem or self._commands.problem(now) or self._request_problem
         if problem:

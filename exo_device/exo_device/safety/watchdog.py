@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Are states and commands coming, new, and in order?
 
-Age is ROS time since a stamp; silence is steady time since something arrived. Age catches old information that keeps
-arriving; silence catches a sender that died while ROS time stands still.
+Age is ROS time since a stamp; silence is steady time since something arrived. Age catches old information
+that keeps arriving; silence catches a sender that died while ROS time stands still.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class StateWatch:
     def see(self, state: DeviceState, now: Instant) -> tuple[bool, Problem | None]:
         """Takes in one state. Returns whether its stamp is new, and what is wrong with its time.
 
-        A repeated stamp is a paused simulator or a bus that repeats itself: the bus lives, and there is no new state.
+        A repeated stamp is a paused simulator or a bus that repeats itself: the bus lives, and there is no
+        new state.
         """
         self._heard = now
         previous, self.state = self.state, state
@@ -54,7 +55,8 @@ class StateWatch:
         if step_s > max(self._config.max_clock_step_s, gap_s):
             return Problem(Fault.CLOCK_JUMP, f"the stamps of the states leapt ahead by {step_s:.3f} s")
         if step_s > gap_s:
-            return Problem(Fault.SEQUENCE_GAP, f"no state from the motors for {1e3 * step_s:.0f} ms of stamped time")
+            return Problem(Fault.SEQUENCE_GAP,
+                           f"no state from the motors for {1e3 * step_s:.0f} ms of stamped time")
         return None
 
     def age_s(self, now: Instant) -> float:
@@ -87,8 +89,8 @@ class CommandWatch:
         self.request: TorqueRequest | None = None
         self.dropped = 0
         self._stuck = 0.0
-        #: Since when a state waits for an answer. A policy is silent only while it owes one: a paused simulator
-        #: sends it no new states.
+        #: Since when a state waits for an answer. A policy is silent only while it owes one: a paused
+        #: simulator sends it no new states.
         self._owed_since: Instant | None = None
 
     def restart(self) -> None:
@@ -104,10 +106,13 @@ class CommandWatch:
         if self._owed_since is None:
             self._owed_since = now
 
-    def see(self, request: TorqueRequest, newest_state_ns: int, now: Instant, *, strict: bool) -> Problem | None:
-        """Takes in one request and follows it, unless it is out of order. Returns what is wrong with its order.
+    def see(self, request: TorqueRequest, newest_state_ns: int, now: Instant, *,
+            strict: bool) -> Problem | None:
+        """Takes in one request and follows it, unless it is out of order. Returns what is wrong with its
+        order.
 
-        strict: torque is being given, so a counter that does not advance is refused. Otherwise it may start anew.
+        strict: torque is being given, so a counter that does not advance is refused. Otherwise it may start
+        anew.
         """
         if request.state_stamp_ns > newest_state_ns:
             ahead_s = (request.state_stamp_ns - newest_state_ns) / NANOSECONDS_PER_SECOND
@@ -129,7 +134,8 @@ class CommandWatch:
             return None
         self._stuck = 0.0
         return Problem(Fault.SEQUENCE_GAP,
-                       f"over {self._config.max_stuck_commands} commands did not advance; do two nodes publish them?")
+                       f"over {self._config.max_stuck_commands} commands did not advance; "
+                       "do two nodes publish them?")
 
     def age_s(self, now: Instant) -> float:
         """Age of the state that the newest request answers (s), NaN before the first one."""

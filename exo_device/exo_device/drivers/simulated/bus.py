@@ -18,7 +18,7 @@ class MotorBus(ABC):
 
     @abstractmethod
     def receive(self, timeout_s: float) -> DeviceState | None:
-        """The newest frame since the last call, as it came; waits up to timeout_s. None at the end, or on wake()."""
+        """The newest frame since the last call, as it came. None after timeout_s, or on wake()."""
 
     @abstractmethod
     def send(self, command: MotorTorque) -> None:

@@ -13,7 +13,7 @@ class SimulatedConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    #: ros: topics sim/motor_states and sim/motor_command. memory: within one process, for tests and offline runs.
+    #: ros: topics sim/motor_states and sim/motor_command. memory: within one process, for tests.
     transport: Literal["ros", "memory"] = "ros"
     #: Name of the ROS node that holds the bus's end.
     node_name: str = "device_motor_bus"

@@ -39,19 +39,19 @@ class SimulatedDriver(Driver):
         if frame is None:
             return None
         for field in JOINT_FIELDS:
-            if len(getattr(frame, field)) != len(frame.names):
-                raise DriverError(f"motor states carry {len(frame.names)} names and {len(getattr(frame, field))} "
-                                  f"values of {field}")
+            count = len(getattr(frame, field))
+            if count != len(frame.names):
+                raise DriverError(f"motor states carry {len(frame.names)} names, but {count} of {field}")
         try:
             return frame.select(self._joint_names)
         except KeyError as error:
-            raise DriverError(f"motor states lack joint {error}; they carry {', '.join(frame.names) or 'none'}: give "
-                              "the simulator and the device node the same device file") from error
+            raise DriverError(f"motor states lack joint {error}, they carry {', '.join(frame.names)}: give "
+                              "simulator and device node the same device file") from error
 
     def write(self, command: MotorTorque) -> MotorTorque:
         self._require_ready()
         if command.names != self._joint_names:
-            raise DriverError(f"torque for {command.names}, but this driver was configured for {self._joint_names}")
+            raise DriverError(f"torque for {command.names}, but configured for {self._joint_names}")
         if not command.enable:
             command = MotorTorque.off(command.names, command.state_stamp_ns, command.sequence)
         self.bus.send(command)
@@ -67,7 +67,7 @@ class SimulatedDriver(Driver):
         try:
             if self._joint_names:
                 self.bus.send(MotorTorque.off(self._joint_names))
-        except Exception:  # a bus that is already gone cannot be told, and a caller on its way out must not fail here
+        except Exception:  # a bus that is gone cannot be told, and a caller on its way out must not fail here
             pass
         self.bus.close()
 

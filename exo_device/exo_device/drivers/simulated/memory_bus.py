@@ -27,7 +27,7 @@ class MemoryBus(MotorBus):
         return self._is_open
 
     def put_state(self, state: DeviceState) -> None:
-        """Motors' end: sends a frame, which replaces one that was not taken yet. Lost while the bus is closed."""
+        """Motors' end: sends a frame. It replaces one not taken yet, and is lost while the bus is closed."""
         with self._condition:
             if self._is_open:
                 self._state = state

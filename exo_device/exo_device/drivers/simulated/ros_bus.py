@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The motor bus on ROS topics: sim/motor_states in, sim/motor_command out. The only driver file that imports rclpy.
+"""The motor bus on ROS topics: sim/motor_states in, sim/motor_command out. Only here is rclpy imported.
 
-It has a small node of its own, spun by whoever calls receive(): a state then reaches the control loop without a hop
-between threads, and does not queue behind the device node's services.
+It has a small node of its own, spun by whoever calls receive(): a state then reaches the control loop without
+a hop between threads, and does not queue behind the device node's services.
 """
 
 from __future__ import annotations
 
 import rclpy
 from exo_msgs.msg import MotorCommand, MotorStates
+from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -23,6 +24,9 @@ from exo_device.state import DeviceState
 
 #: Latest wins: an old state or command is worth nothing.
 BUS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+
+#: Motors that have not acknowledged the last frame after this time (s) are gone.
+LAST_FRAME_TIMEOUT_S = 1.0
 
 
 class RosMotorBus(MotorBus):
@@ -67,6 +71,8 @@ class RosMotorBus(MotorBus):
     def close(self) -> None:
         if self._node is None:
             return
+        if rclpy.ok():  # the last frame switches the motors off: do not leave before they have it
+            self._publisher.wait_for_all_acked(Duration(seconds=LAST_FRAME_TIMEOUT_S))
         self._executor.remove_node(self._node)
         self._executor.shutdown()
         self._node.destroy_node()
