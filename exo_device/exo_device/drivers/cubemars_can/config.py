@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of the driver `cubemars_can`: the bus, and each motor. Nothing of it is a constant."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from exo_device.drivers.cubemars_can.codec import MitRange, MotorCodec
+from exo_device.drivers.cubemars_can.codec_classic import ClassicCodec
+from exo_device.drivers.cubemars_can.codec_v3 import MotorConstants, V3Codec
+from exo_device.drivers.imu import ImuConfig
+
+Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+#: Byte 0 of a zero-torque command is 0x7f: on a bus that echoes, motor 127 could not be told from it.
+HIGHEST_ID = 126
+#: Bits of an 8-byte data frame with the most stuffing, and three bits of pause: standard and extended
+#: identifier.
+STANDARD_FRAME_BITS, EXTENDED_FRAME_BITS = 135, 160
+#: Share of the bus that set points and replies may fill; the rest is for arbitration, errors and jitter.
+LARGEST_BUS_LOAD = 0.8
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MotorConfig(_Model):
+    """One motor and how it drives its joint."""
+
+    #: CAN id of the motor, as set in its own settings.
+    id: Annotated[int, Field(ge=1, le=HIGHEST_ID)]
+    #: Which frames it speaks; see its label or the manufacturer's tool.
+    firmware: Literal["v1", "v2", "v3"]
+    #: Ends of the position (rad), velocity (rad/s) and torque (Nm) fields of this model and firmware, both
+    #: signs.
+    position_range_rad: Positive
+    velocity_range_rad_s: Positive
+    torque_range_nm: Positive
+    #: +1 when the motor turns as the joint's angle grows, else -1.
+    sign: Literal[1, -1]
+    #: Joint angle (rad) where the motor reports zero.
+    joint_offset_rad: Finite = 0.0
+    #: Turns of the motor's output per turn of the joint; 1: direct.
+    transmission_ratio: Positive = 1.0
+    #: Torque (Nm) that the output really gives per Nm in the frame; 1: as the firmware says. From a
+    #: measurement.
+    torque_scale: Positive = 1.0
+    #: What an 8-byte reply's temperature byte counts from (degC): 0, or -40 for some firmware.
+    temperature_offset_c: Finite = 0.0
+    #: Firmware v3 reports electrical speed and current: these turn them into output speed and torque.
+    pole_pairs: Annotated[int, Field(ge=1)] | None = None
+    gear_ratio: Positive | None = None
+    torque_constant_nm_per_a: Positive | None = None
+
+    @model_validator(mode="after")
+    def _v3_needs_its_constants(self) -> "MotorConfig":
+        names = ("pole_pairs", "gear_ratio", "torque_constant_nm_per_a")
+        missing = [name for name in names if getattr(self, name) is None]
+        if self.firmware == "v3" and missing:
+            raise ValueError(f"firmware v3 also needs {', '.join(missing)}")
+        return self
+
+    def codec(self, **reply) -> MotorCodec:
+        """Frames of this motor; reply: how an emulated classic motor answers (reply_bytes, reply_can_id)."""
+        ranges = MitRange(self.position_range_rad, self.velocity_range_rad_s, self.torque_range_nm)
+        if self.firmware == "v3":
+            return V3Codec(self.id, ranges,
+                           MotorConstants(self.pole_pairs, self.gear_ratio, self.torque_constant_nm_per_a))
+        return ClassicCodec(self.id, ranges, self.temperature_offset_c, **reply)
+
+
+class CubemarsConfig(_Model):
+    """A CAN bus with AK motors in MIT mode."""
+
+    #: python-can's names of the interface and the channel on it: socketcan and can0, slcan and /dev/ttyACM0,
+    #: udp_multicast and 239.74.163.2, virtual and any name.
+    interface: str
+    channel: str
+    bitrate: Annotated[int, Field(ge=125_000, le=1_000_000)] = 1_000_000
+    #: Further settings that python-can takes for this interface, e.g. {port: 43113} or {ttyBaudrate:
+    #: 2000000}.
+    bus_options: dict[str, Any] = Field(default_factory=dict)
+    #: Set points and replies of every motor this often (Hz).
+    bus_rate_hz: Annotated[float, Field(ge=50.0, le=1000.0)] = 400.0
+    #: Samples handed to the device node this often (Hz); the bus rate is a whole multiple of it. Policies
+    #: are made for one rate: 100 Hz here.
+    state_rate_hz: Annotated[float, Field(ge=10.0, le=1000.0)] = 100.0
+    #: A motor that has not answered for this long (s) is a lost bus.
+    reply_timeout_s: Annotated[float, Field(ge=0.005, le=1.0)] = 0.025
+    #: Without a word from the device node for this long (s) the bus thread brings the torque down by itself.
+    host_timeout_s: Annotated[float, Field(ge=0.02, le=5.0)] = 0.05
+    #: ... within this time (s).
+    host_ramp_s: Annotated[float, Field(ge=0.0, le=0.5)] = 0.05
+    #: A second process with its own end of the bus switches the motors off when this one dies, even by
+    #: SIGKILL. None: wherever the interface can be opened twice (socketcan, udp_multicast).
+    guardian: bool | None = None
+    imu: ImuConfig = ImuConfig()
+    #: By joint, named as in the device description.
+    motors: Annotated[dict[str, MotorConfig], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _ids_differ(self) -> "CubemarsConfig":
+        taken: dict[int, str] = {}
+        for joint, motor in self.motors.items():
+            if motor.id in taken:
+                raise ValueError(f"motors of {taken[motor.id]} and {joint} have the same id {motor.id}")
+            taken[motor.id] = joint
+        return self
+
+    @model_validator(mode="after")
+    def _rates_fit(self) -> "CubemarsConfig":
+        ratio = self.bus_rate_hz / self.state_rate_hz
+        if self.cycles_per_sample < 1 or not math.isclose(ratio, self.cycles_per_sample):
+            raise ValueError(f"bus_rate_hz {self.bus_rate_hz:g} must be a whole multiple of state_rate_hz "
+                             f"{self.state_rate_hz:g}")
+        bits = sum(2 * (EXTENDED_FRAME_BITS if motor.firmware == "v3" else STANDARD_FRAME_BITS)
+                   for motor in self.motors.values())
+        highest = LARGEST_BUS_LOAD * self.bitrate / bits
+        if self.bus_rate_hz > highest:
+            raise ValueError(f"bus_rate_hz {self.bus_rate_hz:g} overloads the bus: {len(self.motors)} motors "
+                             f"at {self.bitrate} bit/s allow {highest:.0f}")
+        return self
+
+    @property
+    def cycles_per_sample(self) -> int:
+        """Bus cycles to one sample."""
+        return round(self.bus_rate_hz / self.state_rate_hz)
+
+    @property
+    def uses_guardian(self) -> bool:
+        """Whether the second process is started."""
+        if self.guardian is None:
+            return self.interface in SHARED_INTERFACES
+        return self.guardian
+
+
+#: Interfaces that two processes can open at once.
+SHARED_INTERFACES = ("socketcan", "udp_multicast")

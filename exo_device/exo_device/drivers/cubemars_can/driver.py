@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Driver of CubeMars AK motors in MIT mode on a CAN bus."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from exo_device.command import MotorTorque
+from exo_device.drivers.base import Driver, DriverError
+from exo_device.drivers.cubemars_can.bus_thread import BusThread
+from exo_device.drivers.cubemars_can.config import CubemarsConfig
+from exo_device.drivers.cubemars_can.guardian import Guardian
+from exo_device.drivers.cubemars_can.master import BusMaster
+from exo_device.drivers.cubemars_can.port import CanPort, PythonCanPort
+from exo_device.drivers.imu import ImuSource, make_imu_source
+from exo_device.state import DeviceState
+
+
+def open_port(config: CubemarsConfig) -> CanPort:
+    """The bus that config describes. Raises DriverError when it cannot be opened."""
+    return PythonCanPort(config.interface, config.channel, config.bitrate, config.bus_options)
+
+
+class CubemarsDriver(Driver):
+    """AK motors. A thread of its own asks them at the bus rate; read() and write() meet it in memory.
+
+    port_factory, imu, steady_s, ros_ns: other bus, IMU and clocks (s; ns of ROS time) than the real ones.
+    """
+
+    name = "cubemars_can"
+
+    def __init__(self, config: CubemarsConfig, *,
+                 port_factory: Callable[[CubemarsConfig], CanPort] = open_port,
+                 imu: ImuSource | None = None, steady_s: Callable[[], float] = time.monotonic,
+                 ros_ns: Callable[[], int] = time.time_ns) -> None:
+        self.config = config
+        self._port_factory, self._steady_s, self._ros_ns = port_factory, steady_s, ros_ns
+        self._imu = imu or make_imu_source(config.imu)
+        self._port: CanPort | None = None
+        self.master: BusMaster | None = None
+        self._thread: BusThread | None = None
+        self._guardian: Guardian | None = None
+        self._condition = threading.Condition()
+        self._newest: DeviceState | None = None
+        self._woken = False
+
+    def connect(self) -> None:
+        if self._port is not None:
+            return
+        self._port = self._port_factory(self.config)
+        try:
+            self._imu.open()
+            if self.config.uses_guardian:
+                self._guardian = Guardian(self.config)
+        except DriverError:
+            self.disconnect()
+            raise
+
+    def configure(self, joint_names: tuple[str, ...]) -> None:
+        if self._port is None:
+            raise DriverError("driver 'cubemars_can': connect it first")
+        if not joint_names:
+            raise DriverError("driver 'cubemars_can': configure needs at least one joint")
+        for name in joint_names:
+            if name not in self.config.motors:
+                raise DriverError(f"driver 'cubemars_can' has no motor for {name}; its configuration has "
+                                  f"{', '.join(self.config.motors)}")
+        self._end_thread()
+        self._newest = None
+        self.master = BusMaster(self.config, tuple(joint_names), self._port, self._imu,
+                                steady_s=self._steady_s, ros_ns=self._ros_ns, on_sample=self._on_sample)
+        self._thread = self._make_runner(self.master)
+        self._thread.start()
+
+    def _make_runner(self, master: BusMaster) -> BusThread:
+        return BusThread(master, self.config.bus_rate_hz,
+                         self._guardian.beat if self._guardian else lambda is_on: "")
+
+    def read(self, timeout_s: float) -> DeviceState | None:
+        self._require_ready()
+        with self._condition:
+            self._condition.wait_for(lambda: self._newest or self._woken or self._problem(), timeout_s)
+            self._woken = False
+            state, self._newest = self._newest, None
+            problem = self._problem()
+        if problem:
+            raise DriverError(problem)
+        return state
+
+    def write(self, command: MotorTorque) -> MotorTorque:
+        self._require_ready()
+        if command.names != self.master.joints:
+            raise DriverError(f"torque for {command.names}, but configured for {self.master.joints}")
+        if self._thread.crash:
+            raise DriverError(self._thread.crash)
+        if not command.enable:
+            self.master.set([0.0] * len(command.names), False)
+            return MotorTorque.off(command.names, command.state_stamp_ns, command.sequence)
+        if not np.isfinite(command.torque).all():
+            self.master.set([0.0] * len(command.names), False)
+            raise DriverError("a torque that is no number was to be sent; the motors are switched off")
+        self.master.set([float(value) for value in command.torque], True)
+        applied = [channel.applied_torque(float(value))
+                   for channel, value in zip(self.master.channels, command.torque)]
+        return replace(command, torque=np.array(applied))
+
+    def wake(self) -> None:
+        with self._condition:
+            self._woken = True
+            self._condition.notify()
+
+    def disconnect(self) -> None:
+        if self._port is None:
+            return
+        self._end_thread()
+        if self._guardian is not None:
+            self._guardian.close()
+            self._guardian = None
+        self._imu.close()
+        self._port.close()
+        self._port = None
+
+    def _end_thread(self) -> None:
+        if self._thread is not None and not self._thread.stop():
+            self.master.farewell()  # the thread hangs, and its last words are still to be said
+        self._thread = self.master = None
+
+    def _problem(self) -> str:
+        return self._thread.crash or self._thread.problem or self.master.problem
+
+    def _on_sample(self, state: DeviceState) -> None:
+        with self._condition:
+            self._newest = state
+            self._condition.notify()
+
+    def _require_ready(self) -> None:
+        if self._thread is None:
+            raise DriverError("driver 'cubemars_can': connect and configure it first")

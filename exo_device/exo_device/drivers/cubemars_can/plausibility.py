@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Can what a motor reports be true? Its replies carry no counter and no mode: only the numbers show it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from exo_device.drivers.cubemars_can.motor_fault import NO_MOTOR_FAULT, MotorFault
+
+
+@dataclass(frozen=True)
+class PlausibilityLimits:
+    """How much disagreement is still noise. Joint side: rad, rad/s, Nm, s."""
+
+    #: A step between two replies beyond this, and beyond twice what the reported speeds explain, is a jump.
+    #: A walking joint of 10 rad/s moves 0.025 rad from one 400 Hz reply to the next.
+    jump_rad: float = 0.15
+    jump_speed_factor: float = 2.0
+    #: Over this time the position must move by at least half of what the reported speed says, with this
+    #: allowance.
+    frozen_window_s: float = 0.05
+    frozen_rad: float = 0.03
+    frozen_share: float = 0.5
+    #: Measured torque may differ by this and by this share of the torque asked for, for this long.
+    following_nm: float = 2.0
+    following_share: float = 0.5
+    following_s: float = 0.1
+
+
+class PlausibilityCheck:
+    """Follows one motor's replies."""
+
+    def __init__(self, limits: PlausibilityLimits = PlausibilityLimits()) -> None:
+        self._limits = limits
+        self._last: tuple[float, float, float] | None = None
+        self._window: tuple[float, float] | None = None
+        self._travel = self._path = 0.0
+        self._wrong_since: float | None = None
+
+    def see(self, t: float, position: float, velocity: float, torque: float,
+            asked: float | None) -> MotorFault:
+        """Takes in a reply of time t (s); asked: the torque it should show, None while the motor is off."""
+        found = NO_MOTOR_FAULT
+        if self._last is not None:
+            t_before, position_before, velocity_before = self._last
+            duration = max(t - t_before, 0.0)
+            fastest = max(abs(velocity), abs(velocity_before))
+            moved = abs(position - position_before)
+            if moved > self._limits.jump_rad + self._limits.jump_speed_factor * fastest * duration:
+                found |= MotorFault.POSITION_JUMP
+                self._window = None
+            self._travel += velocity * duration
+            self._path += abs(velocity) * duration
+            found |= self._frozen(t, position)
+        self._last = (t, position, velocity)
+        return found | self._not_following(t, torque, asked)
+
+    def _frozen(self, t: float, position: float) -> MotorFault:
+        if self._window is None or t < self._window[0]:
+            self._start_window(t, position)
+            return NO_MOTOR_FAULT
+        if t - self._window[0] < self._limits.frozen_window_s:
+            return NO_MOTOR_FAULT
+        residual = abs(position - self._window[1] - self._travel)
+        allowed = self._limits.frozen_rad + self._limits.frozen_share * self._path
+        self._start_window(t, position)
+        return MotorFault.FROZEN if residual > allowed else NO_MOTOR_FAULT
+
+    def _start_window(self, t: float, position: float) -> None:
+        self._window = (t, position)
+        self._travel = self._path = 0.0
+
+    def _not_following(self, t: float, torque: float, asked: float | None) -> MotorFault:
+        if asked is None or math.isclose(asked, torque):
+            self._wrong_since = None
+            return NO_MOTOR_FAULT
+        if abs(torque - asked) <= self._limits.following_nm + self._limits.following_share * abs(asked):
+            self._wrong_since = None
+        elif self._wrong_since is None:
+            self._wrong_since = t
+        elif t - self._wrong_since >= self._limits.following_s:
+            return MotorFault.NOT_FOLLOWING
+        return NO_MOTOR_FAULT

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One end of a CAN bus. The only file of this driver that imports python-can."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from exo_device.drivers.base import DriverError
+from exo_device.drivers.cubemars_can.frame import Frame
+
+#: Bit of an error frame's identifier that says bus-off (Linux, include/uapi/linux/can/error.h,
+#: CAN_ERR_BUSOFF).
+ERROR_BUS_OFF = 0x40
+#: A frame that the adapter has not taken after this time (s) is lost.
+SEND_TIMEOUT_S = 0.01
+HINTS = {
+    "socketcan": "is it up? sudo ip link set {channel} up type can bitrate {bitrate}",
+    "slcan": "is the adapter plugged in, and may this user open {channel}?",
+    "udp_multicast": "the channel is a multicast address such as 239.74.163.2",
+}
+
+
+class PortError(Exception):
+    """The bus cannot carry frames now; one line."""
+
+
+class CanPort(ABC):
+    """Sends and receives frames. Used by one thread at a time."""
+
+    @abstractmethod
+    def send(self, frame: Frame) -> None:
+        """Puts a frame on the bus. Raises PortError when it cannot."""
+
+    @abstractmethod
+    def receive(self, timeout_s: float) -> Frame | None:
+        """The next data frame, None without one in timeout_s. Raises PortError when the bus is lost."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Gives the bus back; may be called twice."""
+
+
+class PythonCanPort(CanPort):
+    """Any interface of python-can."""
+
+    def __init__(self, interface: str, channel: str, bitrate: int,
+                 options: dict[str, Any] | None = None) -> None:
+        """Raises DriverError, with what to do, when the interface cannot be opened."""
+        try:
+            import can
+        except ModuleNotFoundError as error:
+            raise DriverError("python-can is not installed: pip install -r requirements.txt") from error
+        self._can = can
+        try:
+            self._bus = can.Bus(interface=interface, channel=channel, bitrate=bitrate, **(options or {}))
+        except (can.CanError, OSError, ValueError, TypeError, NotImplementedError, ImportError) as error:
+            hint = HINTS.get(interface, "python-can's documentation lists its interfaces and their settings")
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise DriverError(f"CAN interface '{interface}', channel '{channel}' cannot be opened "
+                              f"({reason}); " + hint.format(channel=channel, bitrate=bitrate)) from error
+
+    def send(self, frame: Frame) -> None:
+        message = self._can.Message(arbitration_id=frame.can_id, data=frame.data,
+                                    is_extended_id=frame.is_extended)
+        try:
+            self._bus.send(message, timeout=SEND_TIMEOUT_S)
+        except (self._can.CanError, OSError) as error:
+            raise PortError(" ".join(str(error).split())) from error
+
+    def receive(self, timeout_s: float) -> Frame | None:
+        try:
+            message = self._bus.recv(max(timeout_s, 0.0))
+        except (self._can.CanError, OSError, ValueError) as error:
+            raise PortError(" ".join(str(error).split())) from error
+        if message is None or message.is_remote_frame or message.is_fd:
+            return None
+        if message.is_error_frame:
+            if message.arbitration_id & ERROR_BUS_OFF:
+                raise PortError("bus-off: the adapter has left the bus after too many errors")
+            return None
+        return Frame(message.arbitration_id, bytes(message.data), message.is_extended_id)
+
+    def close(self) -> None:
+        try:
+            self._bus.shutdown()
+        except (self._can.CanError, OSError):  # an adapter that was pulled out cannot be closed any more
+            pass

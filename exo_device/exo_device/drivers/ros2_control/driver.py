@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Driver of any device behind a controller_manager: efforts to a controller, joint states back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import rclpy
+from rclpy.duration import Duration
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
+
+from exo_device.command import MotorTorque
+from exo_device.drivers.base import Driver, DriverError
+from exo_device.drivers.imu import make_imu_source
+from exo_device.drivers.node import driver_node
+from exo_device.drivers.ros2_control.config import Ros2ControlConfig
+from exo_device.drivers.ros2_control.controller import ask_for_joints
+from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState
+
+COMMAND_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+#: As the joint_state_broadcaster publishes, reliable or not.
+STATE_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+#: The last zero efforts are waited for this long (s) before the topic is closed.
+FAREWELL_S = 0.2
+SEQUENCE_WRAP = 2**32
+
+
+class Ros2ControlDriver(Driver):
+    """Zero effort stands for off: effort interfaces know no switch."""
+
+    name = "ros2_control"
+
+    def __init__(self, config: Ros2ControlConfig = Ros2ControlConfig()) -> None:
+        self.config = config
+        self._imu = make_imu_source(config.imu)
+        self._node: Node | None = None
+        self._joint_names: tuple[str, ...] = ()
+        self._order: tuple[str, ...] = ()
+        self._newest: JointState | None = None
+        self._sequence = -1
+
+    def connect(self) -> None:
+        if self._node is not None:
+            return
+        if not rclpy.ok():
+            raise DriverError("driver 'ros2_control' needs rclpy.init() first")
+        self._imu.open()
+        self._node = driver_node(self.config.node_name, self.config.namespace)
+        self._publisher = self._node.create_publisher(Float64MultiArray, self.config.topic, COMMAND_QOS)
+        self._node.create_subscription(JointState, self.config.state_topic, self._on_states, STATE_QOS)
+        self._guard = self._node.create_guard_condition(lambda: None)
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self._node)
+
+    def configure(self, joint_names: tuple[str, ...]) -> None:
+        if self._node is None or not joint_names:
+            raise DriverError("driver 'ros2_control': connect it first, and configure at least one joint")
+        order = self.config.command_order or ask_for_joints(self._node, self.config.controller, self._wait)
+        for joint in joint_names:
+            there = self.config.joint(joint).name
+            if there not in order:
+                raise DriverError(f"controller '{self.config.controller}' has no joint '{there}' for "
+                                  f"{joint}; it has {', '.join(order)}")
+        self._order, self._joint_names = tuple(order), tuple(joint_names)
+        self._joints = [self.config.joint(joint) for joint in joint_names]
+        self._torque = np.zeros(len(joint_names))
+
+    def read(self, timeout_s: float) -> DeviceState | None:
+        self._require_ready()
+        self._spin(timeout_s)
+        message, self._newest = self._newest, None
+        if message is None:
+            return None
+        self._sequence = (self._sequence + 1) % SEQUENCE_WRAP
+        position, velocity = self._of(message, "position"), self._of(message, "velocity")
+        torque = self._of(message, "effort") if self.config.measures_effort else self._torque
+        stamp, count = message.header.stamp, len(self._joint_names)
+        return DeviceState(
+            stamp_ns=stamp.sec * NANOSECONDS_PER_SECOND + stamp.nanosec, sequence=self._sequence,
+            names=self._joint_names, position=position, velocity=velocity, torque=torque,
+            temperature=np.full(count, np.nan), error=np.zeros(count, dtype=int), bus_voltage=float("nan"),
+            imu=self._imu.newest())
+
+    def write(self, command: MotorTorque) -> MotorTorque:
+        self._require_ready()
+        if command.names != self._joint_names:
+            raise DriverError(f"torque for {command.names}, but configured for {self._joint_names}")
+        if not command.enable:
+            command = MotorTorque.off(command.names, command.state_stamp_ns, command.sequence)
+        self._send(command.torque)
+        return command
+
+    def wake(self) -> None:
+        if self._node is not None:
+            self._guard.trigger()
+
+    def disconnect(self) -> None:
+        if self._node is None:
+            return
+        try:
+            if self._joint_names:
+                self._send(np.zeros(len(self._joint_names)))
+                self._publisher.wait_for_all_acked(Duration(seconds=FAREWELL_S))
+        except Exception:  # ROS may be gone already, and a caller on its way out must not fail here
+            pass
+        self._executor.remove_node(self._node)
+        self._executor.shutdown()
+        self._node.destroy_node()
+        self._imu.close()
+        self._node, self._joint_names = None, ()
+
+    def _send(self, torque: np.ndarray) -> None:
+        self._torque = torque
+        by_name = {joint.name: joint.sign * float(value) for joint, value in zip(self._joints, torque)}
+        self._publisher.publish(Float64MultiArray(data=[by_name.get(name, 0.0) for name in self._order]))
+
+    def _of(self, message: JointState, field: str) -> np.ndarray:
+        """Values of one field on our side, in our order. Raises DriverError for what the message lacks."""
+        values = getattr(message, field)
+        if len(values) != len(message.name):
+            raise DriverError(f"topic '{self.config.state_topic}' carries {len(message.name)} names and "
+                              f"{len(values)} values of {field}; the hardware must export its {field}"
+                              + (", or set measures_effort: false" if field == "effort" else ""))
+        place = {name: index for index, name in enumerate(message.name)}
+        result = []
+        for joint, ours in zip(self._joints, self._joint_names):
+            if joint.name not in place:
+                raise DriverError(f"topic '{self.config.state_topic}' lacks joint '{joint.name}' for {ours}; "
+                                  f"it has {', '.join(message.name) or 'none'}")
+            offset = joint.offset_rad if field == "position" else 0.0
+            result.append(joint.sign * values[place[joint.name]] + offset)
+        return np.array(result)
+
+    def _spin(self, timeout_s: float) -> None:
+        try:
+            self._executor.spin_once(timeout_sec=max(timeout_s, 0.0))
+        except ExternalShutdownException as error:
+            raise DriverError("ROS was shut down") from error
+
+    def _wait(self, condition: Callable[[], bool]) -> bool:
+        end = time.monotonic() + self.config.answer_timeout_s
+        while not condition() and time.monotonic() < end:
+            self._spin(0.05)
+        return condition()
+
+    def _on_states(self, message: JointState) -> None:
+        self._newest = message
+
+    def _require_ready(self) -> None:
+        if self._node is None or not self._joint_names:
+            raise DriverError("driver 'ros2_control': connect and configure it first")

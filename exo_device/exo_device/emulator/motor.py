@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One emulated AK motor: the frames of the real one, what it turns, and what is wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from exo_device.drivers.cubemars_can.codec import MitCommand, Special
+from exo_device.drivers.cubemars_can.config import MotorConfig
+from exo_device.drivers.cubemars_can.frame import Frame
+from exo_device.drivers.cubemars_can.joint_map import JointMap
+from exo_device.emulator.faults import FaultPlan
+from exo_device.emulator.mechanics import Mechanics
+
+#: A firmware with a watchdog gives no torque after this time (s) without a set point.
+FIRMWARE_TIMEOUT_S = 0.1
+AMBIENT_C = 25.0
+#: A motor that stores its zero does not answer for about a second.
+ZERO_SILENCE_S = 1.0
+
+
+class EmulatedMotor:
+    """Reacts to frames at times that it is told.
+
+    reply: how a classic motor answers, reply_bytes (6 or 8) and reply_can_id.
+    """
+
+    def __init__(self, joint: str, config: MotorConfig, mechanics: Mechanics, plan: FaultPlan,
+                 **reply) -> None:
+        self.joint = joint
+        self.mechanics = mechanics
+        self.temperature = AMBIENT_C
+        self.error = 0
+        #: Whether the motor is on. A V3 motor has no such mode: a set point switches it on.
+        self.is_on = False
+        #: Set points so far; the newest one as a joint torque (Nm).
+        self.commands = 0
+        self.commanded_torque = 0.0
+        self._codec = config.codec(**(reply if config.firmware != "v3" else {}))
+        self._needs_enable = self._codec.enable() is not None
+        self._map = JointMap.of(config)
+        self._plan = plan
+        self._zero = 0.0
+        self._command_s = 0.0
+        self._now_s: float | None = None
+        self._silent_until_s = 0.0
+        self._stale: Frame | None = None
+        self._resetting = None
+
+    @property
+    def torque(self) -> float:
+        """Torque (Nm, joint side) that the motor gives now."""
+        return self.commanded_torque if self.is_on else 0.0
+
+    def advance(self, now_s: float) -> None:
+        """Lets time pass up to now_s."""
+        duration_s = 0.0 if self._now_s is None else max(now_s - self._now_s, 0.0)
+        self._now_s = now_s
+        reset = self._plan.active("reset", self.joint, now_s)
+        if reset is not None and reset is not self._resetting:
+            self._restart(now_s + reset.value)
+        self._resetting = reset
+        holds = self._plan.active("hold", self.joint, now_s)
+        if not holds and now_s - self._command_s > FIRMWARE_TIMEOUT_S:
+            self.commanded_torque = 0.0
+        self.mechanics.advance(duration_s, self.torque)
+
+    def on_frame(self, frame: Frame, now_s: float) -> list[tuple[float, Frame]]:
+        """Reacts to a frame. Returns the replies, each with the time (s) it goes out."""
+        self.advance(now_s)
+        order = self._codec.decode_command(frame)
+        if order is None or self._plan.active("bus_off", self.joint, now_s) or now_s < self._silent_until_s:
+            return []
+        self._obey(order, now_s)
+        if order is Special.ZERO:
+            return []
+        return self._replies(now_s)
+
+    def _obey(self, order: MitCommand | Special, now_s: float) -> None:
+        if order is Special.ENABLE:
+            self.is_on, self.commanded_torque = True, 0.0
+        elif order is Special.DISABLE:
+            self.is_on, self.commanded_torque = False, 0.0
+        elif order is Special.ZERO:
+            self._zero = self._map.motor_position(self.mechanics.position)
+            self._silent_until_s = now_s + ZERO_SILENCE_S
+        else:
+            self.commands += 1
+            self._command_s = now_s
+            if not self._needs_enable:
+                self.is_on = True
+            torque = order.torque + self._servo(order)
+            self.commanded_torque = self._map.joint_torque(torque) if self.is_on else 0.0
+
+    def _servo(self, order: MitCommand) -> float:
+        """Torque of the motor's own position and speed loop: what a wrong frame would set off."""
+        position = self._map.motor_position(self.mechanics.position) - self._zero
+        velocity = self._map.motor_velocity(self.mechanics.velocity)
+        return order.kp * (order.position - position) + order.kd * (order.velocity - velocity)
+
+    def _restart(self, until_s: float) -> None:
+        self.is_on, self.commanded_torque = False, 0.0
+        self._zero = self._map.motor_position(self.mechanics.position)
+        self._silent_until_s = until_s
+
+    def _replies(self, now_s: float) -> list[tuple[float, Frame]]:
+        plan, joint = self._plan, self.joint
+        if plan.happens("dropped", joint, now_s):
+            return []
+        frame = self._report(now_s)
+        if plan.active("stale", joint, now_s):
+            self._stale = frame = self._stale or frame
+        else:
+            self._stale = None
+        wrong = plan.active("wrong_id", joint, now_s)
+        if wrong:
+            frame = _with_id(frame, int(wrong.value))
+        late = plan.active("late", joint, now_s)
+        due_s = now_s + (late.value if late else 0.0)
+        again = plan.active("duplicated", joint, now_s)
+        return [(due_s, frame)] * (int(again.value) if again else 1)
+
+    def _report(self, now_s: float) -> Frame:
+        plan, joint = self._plan, self.joint
+        wrap, hot, error = (plan.active(kind, joint, now_s) for kind in ("wrap", "over_temperature", "error"))
+        shift = wrap.value if wrap else 0.0
+        return self._codec.reply(
+            position=self._map.motor_position(self.mechanics.position) - self._zero + shift,
+            velocity=self._map.motor_velocity(self.mechanics.velocity),
+            torque=self._map.motor_torque(self.mechanics.measured_torque(self.torque) if self.is_on else 0.0),
+            temperature=hot.value if hot else self.temperature,
+            error=int(error.value) if error else self.error)
+
+
+def _with_id(frame: Frame, motor_id: int) -> Frame:
+    """The reply as another motor would have sent it."""
+    if frame.is_extended:
+        return replace(frame, can_id=frame.can_id & ~0xFF | motor_id)
+    return replace(frame, data=bytes([motor_id]) + frame.data[1:])

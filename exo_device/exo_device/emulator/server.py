@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Serves an emulated bus on a real one, in real time."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from exo_device.drivers.cubemars_can.port import CanPort, PortError
+from exo_device.emulator.bus import EmulatedBus
+
+#: Mechanics and watchdogs of the motors move on at least this often (s).
+LONGEST_WAIT_S = 0.005
+
+
+def serve(bus: EmulatedBus, port: CanPort, stop: threading.Event) -> None:
+    """Answers frames until stop is set. A bus that is lost for a moment is waited for."""
+    while not stop.is_set():
+        now_s = time.monotonic()
+        due_s = bus.next_due_s()
+        wait_s = LONGEST_WAIT_S if due_s is None else min(max(due_s - now_s, 0.0), LONGEST_WAIT_S)
+        try:
+            frame = port.receive(wait_s)
+            now_s = time.monotonic()
+            if frame is not None:
+                bus.on_frame(frame, now_s)
+            else:
+                bus.advance(now_s)
+            while (reply := bus.pop_one(now_s)) is not None:
+                port.send(reply)
+        except PortError:
+            stop.wait(LONGEST_WAIT_S)
