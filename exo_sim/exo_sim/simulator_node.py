@@ -67,6 +67,8 @@ class SimulatorNode(Node):
                 self.interface.publish([], display=True)
                 self._spin(PAUSED_PERIOD_S, stop)
                 due = time.monotonic()
+                if self._mode == "lockstep" and not self.interface.paused:
+                    self._await_answer(stop)    # to the last state, which may still be on its way
                 continue
             self._step()
             if self._mode == "realtime":
