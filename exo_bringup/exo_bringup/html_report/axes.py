@@ -11,7 +11,7 @@ import numpy as np
 from exo_bringup.html_report import svg
 from exo_bringup.html_report.style import INK, RULE
 
-LEFT, RIGHT, TOP, BOTTOM = 38.0, 8.0, 30.0, 30.0
+LEFT, RIGHT, TOP, BOTTOM = 42.0, 12.0, 30.0, 30.0
 TICKS_WANTED = 5
 
 

@@ -39,8 +39,8 @@ POWERS = (
     Variable("ankle_power_W_kg", "Ankle", "W/kg, + generation"),
 )
 FORCES = (
-    Variable("grf_vertical_BW", "Vertical", "body weights"),
-    Variable("grf_fore_aft_BW", "Fore and aft", "body weights, + propulsion"),
+    Variable("grf_vertical_BW", "Vertical force", "body weights"),
+    Variable("grf_fore_aft_BW", "Fore-aft force", "body weights, + propulsion"),
 )
 DEVICE = (
     Variable("exo_torque_hip_Nm_kg", "Torque at the hip", "Nm/kg, + flexion"),

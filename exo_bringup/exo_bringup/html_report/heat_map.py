@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from exo_bringup.html_report import svg
+from exo_bringup.html_report.axes import RIGHT
 from exo_bringup.html_report.catalogue import ACTIVATION, grouped_muscles
 from exo_bringup.html_report.panels import STRIDE_LABEL, STRIDE_TICKS
 from exo_bringup.html_report.run_data import RunData
@@ -37,7 +38,7 @@ def heat_map(title: str, subtitle: str, rows: dict[str, np.ndarray], change: boo
     """
     groups = grouped_muscles(list(rows))
     low, high, colours = (-LARGEST_CHANGE, LARGEST_CHANGE, DIVERGING) if change else (0.0, 1.0, SEQUENTIAL)
-    cell = (WIDTH - LABELS - 8.0) / COLUMNS
+    cell = (WIDTH - LABELS - RIGHT) / COLUMNS
     cells: dict[int, list[str]] = {}
     parts = [svg.text(0, 11, title, 12, kind="title"), svg.text(0, 23, subtitle, 10, kind="faint")]
     y = TOP
@@ -54,7 +55,7 @@ def heat_map(title: str, subtitle: str, rows: dict[str, np.ndarray], change: boo
         y += GROUP_GAP
     parts += [f'<path d="{"".join(paths)}" fill="{ramp(colours, level / (STEPS - 1))}"/>'
               for level, paths in sorted(cells.items())]
-    floor, right = y - GROUP_GAP + 2.0, WIDTH - 8.0
+    floor, right = y - GROUP_GAP + 2.0, WIDTH - RIGHT
     parts.append(svg.line(LABELS, floor, right, floor, INK, 0.8))
     for tick in STRIDE_TICKS:
         x = LABELS + (right - LABELS) * tick / 100.0
@@ -80,7 +81,7 @@ def _runs(levels: np.ndarray) -> list[tuple[int, int, int]]:
 
 
 def _scale(colours: tuple[str, ...], low: float, high: float, y: float) -> str:
-    width = (WIDTH - LABELS - 8.0) / STEPS
+    width = (WIDTH - LABELS - RIGHT) / STEPS
     parts = [svg.rectangle(LABELS + i * width, y, width + 0.3, 8, ramp(colours, i / (STEPS - 1))) for i in range(STEPS)]
     for share in (0.0, 0.5, 1.0):
         anchor = {0.0: "start", 1.0: "end"}.get(share, "middle")

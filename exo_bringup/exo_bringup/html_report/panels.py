@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from exo_bringup.html_report import svg
-from exo_bringup.html_report.axes import Axes, padded
+from exo_bringup.html_report.axes import RIGHT, Axes, padded
 from exo_bringup.html_report.catalogue import Variable
 from exo_bringup.html_report.run_data import SIDES, RunData
 from exo_bringup.html_report.style import (COLOURS, DASHES, FAINT_INK, INK, NORM_BAND, NORM_LINE, OTHER_COLOUR,
@@ -64,9 +64,12 @@ def stride_range(runs: Sequence[RunData], variable: str) -> tuple[float, float] 
     return padded(values)
 
 
-def stride_panel(run: RunData, variable: Variable, limits: tuple[float, float] | None = None,
+def stride_panel(run: RunData, variable: Variable, limits: tuple[float, float] | None = None, label: str = "",
                  width: float = WIDTH, height: float = HEIGHT) -> str:
-    """Content of a figure (width by height): a variable over the stride, over its normative band where there is one."""
+    """Content of a figure (width by height): a variable over the stride, over its normative band where there is one.
+
+    `label` goes before the title.
+    """
     series, norm = series_of(run, variable.name), run.norm_curve(variable.name)
     limits = limits or stride_range([run], variable.name) or (0.0, 1.0)
     axes = Axes(width, height, (0.0, 100.0), limits)
@@ -80,7 +83,7 @@ def stride_panel(run: RunData, variable: Variable, limits: tuple[float, float] |
         x = axes.x(s.phase_percent)
         parts.append(svg.band(x, axes.y(s.mean - s.sd), axes.y(s.mean + s.sd), s.colour, SPREAD_OPACITY))
     parts += [svg.polyline(axes.x(s.phase_percent), axes.y(s.mean), s.colour, dash=s.dash) for s in series]
-    parts.append(axes.frame(variable.title, variable.unit, STRIDE_LABEL, STRIDE_TICKS, y_ticks=bool(series)))
+    parts.append(axes.frame(label + variable.title, variable.unit, STRIDE_LABEL, STRIDE_TICKS, y_ticks=bool(series)))
     parts.append(_toe_off(run, axes) if series else nothing(axes, "not measured"))
     return "".join(parts)
 
@@ -155,7 +158,7 @@ def dot_rows(title: str, unit: str, rows: Mapping[str, Mapping[str, float]], wid
     parts = [axes.frame(title, unit, x_label=unit, y_ticks=False)]
     for place, (name, row) in enumerate(rows.items()):
         y = axes.y(len(rows) - place - 0.5)
-        parts.append(svg.line(label_width, y, width - 8, y, "#EEEEEE", 1.0))
+        parts.append(svg.line(label_width, y, width - RIGHT, y, "#EEEEEE", 1.0))
         parts.append(svg.text(label_width - 8, y + 3.5, name, 10.5, "end"))
         known = {condition: value for condition, value in row.items() if math.isfinite(value)}
         if not known:

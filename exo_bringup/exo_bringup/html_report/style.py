@@ -27,7 +27,7 @@ h1 {{ font-size: 26px; line-height: 1.2; margin: 0 0 4px; }}
 h2 {{ font-size: 19px; margin: 38px 0 6px; padding-top: 10px; border-top: 2px solid {INK}; }}
 h3 {{ font-size: 15px; margin: 18px 0 4px; }}
 p {{ margin: 4px 0 10px; max-width: 78ch; }}
-.faint {{ color: {FAINT_INK}; font-size: 13.5px; }}
+p.faint {{ color: {FAINT_INK}; font-size: 13.5px; }}
 .lead {{ font-size: 19px; line-height: 1.4; margin: 14px 0 12px; max-width: none; }}
 .note {{ border-left: 4px solid {MISSED}; padding: 6px 12px; background: #FBF3EE; margin: 10px 0; max-width: none; }}
 .note ul {{ margin: 2px 0; padding-left: 18px; }}
@@ -49,6 +49,7 @@ table {{ border-collapse: collapse; margin: 8px 0 14px; font-size: 13.5px; font-
 th, td {{ text-align: right; padding: 3px 12px 3px 0; border-bottom: 1px solid #E4E4E4; vertical-align: top; }}
 th {{ font-weight: 600; border-bottom: 1px solid {INK}; }}
 th:first-child, td:first-child, td.text, th.text {{ text-align: left; }}
+td {{ white-space: nowrap; }} td:first-child, td.text {{ white-space: normal; }}
 td.met {{ color: {MET}; font-weight: 600; text-align: left; }}
 td.missed {{ color: {MISSED}; font-weight: 600; text-align: left; }}
 pre {{ background: #F5F5F5; padding: 10px 12px; font-size: 12.5px; line-height: 1.4; white-space: pre-wrap;
@@ -61,7 +62,7 @@ nav {{ font-size: 13.5px; margin: 10px 0; }} nav a {{ color: {COLOURS['unassiste
   body {{ max-width: none; padding: 0; font-size: 10.5pt; -webkit-print-color-adjust: exact; print-color-adjust: exact; }}
   h1 {{ font-size: 18pt; }} h2 {{ font-size: 13.5pt; margin-top: 16pt; }} .lead {{ font-size: 13pt; }}
   h2, h3, .legend {{ break-after: avoid; }} .tile, tr, pre {{ break-inside: avoid; }}
-  nav {{ display: none; }} table {{ font-size: 9pt; }} .tile b {{ font-size: 14pt; }}
+  nav {{ display: none; }} table {{ font-size: 9pt; }} .tile b {{ font-size: 12.5pt; }}
 }}
 """
 
