@@ -11,6 +11,7 @@ import yaml
 from exo_bringup.errors import BringupError
 from exo_bringup.graph import REMAPPINGS, GraphOptions, NodeSpec, describe_graph, describe_hardware
 from exo_bringup.launch_support import HARDWARE_ARGUMENTS, SIM_ARGUMENTS, options_from_launch
+from exo_bringup.paths import find_configuration
 
 LAUNCH = Path(__file__).resolve().parents[1] / "launch"
 
@@ -173,3 +174,23 @@ def test_a_subject_without_mass_is_one_clear_error(tmp_path):
         path.write_text(content)
         with pytest.raises(BringupError, match="s.yaml"):
             describe_graph(GraphOptions(subject=str(path)))
+
+
+@pytest.mark.parametrize("name", ["light", "config/subjects/light.yaml"])
+def test_configuration_is_found_by_name_and_by_path_from_anywhere(monkeypatch, tmp_path, name):
+    monkeypatch.chdir(tmp_path)
+    assert find_configuration("subject", name).name == "light.yaml"
+    (tmp_path / "config" / "subjects").mkdir(parents=True)
+    own = tmp_path / "config" / "subjects" / "light.yaml"
+    own.write_text("name: own\n")
+    assert (find_configuration("subject", name) == own.resolve()) is name.endswith(".yaml")
+
+
+def test_every_shipped_subject_and_device_loads():
+    from exo_device.description import load_device
+    from exo_sim.body.subject import load_subject
+
+    config = LAUNCH.parent / "config"
+    subjects = [load_subject(path) for path in sorted((config / "subjects").glob("*.yaml"))]
+    assert {subject.name for subject in subjects} >= {"default", "light", "heavy", "weak_calf_right"}
+    assert all(load_device(path).name == path.stem for path in sorted((config / "devices").glob("*.yaml")))
