@@ -8,6 +8,7 @@ SHARED_FOLDERS = {
     "launch": "*.launch.py",
     "config": "*.yaml",
     "config/devices": "*.yaml",
+    "config/drivers": "*.yaml",
     "config/subjects": "*.yaml",
     "rviz": "*.rviz",
     "urdf": "*.urdf",

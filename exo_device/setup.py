@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from glob import glob
+
 from setuptools import find_packages, setup
 
 package_name = "exo_device"
@@ -10,6 +12,7 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{package_name}"]),
         (f"share/{package_name}", ["package.xml"]),
+        (f"share/{package_name}/docs", sorted(glob("docs/*.md"))),
     ],
     install_requires=["setuptools"],
     zip_safe=False,
@@ -18,5 +21,9 @@ setup(
     description="The device side of an exoskeleton: drivers, safety supervisor and device node",
     license="Apache-2.0",
     tests_require=["pytest"],
-    entry_points={"console_scripts": ["device_node = exo_device.device_node:main"]},
+    entry_points={"console_scripts": [
+        "bench = exo_device.bench:main",
+        "device_node = exo_device.device_node:main",
+        "motor_emulator = exo_device.emulator:main",
+    ]},
 )

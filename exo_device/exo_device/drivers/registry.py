@@ -13,14 +13,17 @@ from exo_device.drivers.base import Driver, DriverError
 
 #: name -> (module, driver class, configuration class)
 DRIVERS: dict[str, tuple[str, str, str]] = {
+    "cubemars_can": ("exo_device.drivers.cubemars_can", "CubemarsDriver", "CubemarsConfig"),
+    "replay": ("exo_device.drivers.replay", "ReplayDriver", "ReplayConfig"),
+    "ros2_control": ("exo_device.drivers.ros2_control", "Ros2ControlDriver", "Ros2ControlConfig"),
     "simulated": ("exo_device.drivers.simulated", "SimulatedDriver", "SimulatedConfig"),
 }
 
 
 def make_driver(name: str, config: Mapping[str, Any] | BaseModel | None = None) -> Driver:
-    """The driver called name, with its configuration as a mapping or as the driver's own configuration object.
+    """The driver called name, configured by a mapping or by the driver's own configuration object.
 
-    Raises DriverError for a name that is not known (it lists those that are) or a configuration that does not fit.
+    Raises DriverError for an unknown name (it lists those known) or a configuration that does not fit.
     """
     if name not in DRIVERS:
         raise DriverError(f"unknown driver '{name}'; known: {', '.join(sorted(DRIVERS))}")
@@ -33,6 +36,7 @@ def make_driver(name: str, config: Mapping[str, Any] | BaseModel | None = None) 
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             field = ".".join(str(part) for part in first["loc"])
-            raise DriverError(f"driver '{name}': {field}: {first['msg']}; "
+            said = first["msg"].removeprefix("Value error, ")
+            raise DriverError(f"driver '{name}': {field + ': ' if field else ''}{said}; "
                               f"its settings are {', '.join(config_type.model_fields)}") from error
     return getattr(module, driver_name)(config)

@@ -31,8 +31,12 @@ class EmulatedBus:
         """A frame on the bus at time now_s; frames that no motor knows are ignored, as on a real bus."""
         for motor in self.motors.values():
             for due_s, reply in motor.on_frame(frame, now_s):
-                self._count += 1  # equal times keep their order
-                heapq.heappush(self._pending, (due_s, self._count, reply))
+                self.push(due_s, reply)
+
+    def push(self, due_s: float, reply: Frame) -> None:
+        """A reply that goes out at due_s."""
+        self._count += 1  # equal times keep their order
+        heapq.heappush(self._pending, (due_s, self._count, reply))
 
     def advance(self, now_s: float) -> None:
         """Lets time pass up to now_s."""

@@ -78,8 +78,15 @@ class CubemarsDriver(Driver):
         self._thread.start()
 
     def _make_runner(self, master: BusMaster) -> BusThread:
-        return BusThread(master, self.config.bus_rate_hz,
-                         self._guardian.beat if self._guardian else lambda is_on: "")
+        return BusThread(master, self.config.bus_rate_hz, self._after_cycle)
+
+    def _after_cycle(self, is_on: bool) -> str:
+        """In the bus thread: the guardian's heartbeat; somebody who waits hears of a problem at once."""
+        problem = self._guardian.beat(is_on) if self._guardian else ""
+        if problem or self.master.problem:
+            with self._condition:
+                self._condition.notify()
+        return problem
 
     def read(self, timeout_s: float) -> DeviceState | None:
         self._require_ready()

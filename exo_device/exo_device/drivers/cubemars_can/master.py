@@ -81,7 +81,7 @@ class BusMaster:
         self._cycles += 1
         self._imu_problem = ""
         trouble = self._ask() or self._listen(until_s)
-        self.problem = trouble or self._silent_motor() or self._imu_problem
+        self.problem = trouble or self._silent_motors() or self._imu_problem
 
     def farewell(self) -> None:
         """Zero torque and off to every motor, as often as it takes; never raises."""
@@ -173,10 +173,11 @@ class BusMaster:
             temperature=of("temperature"),
             error=np.array([channel.error for channel in self.channels]), bus_voltage=float("nan"), imu=imu))
 
-    def _silent_motor(self) -> str:
+    def _silent_motors(self) -> str:
         now_s = self._steady_s()
-        for channel in self.channels:
-            if channel.silence_s(now_s) > self._config.reply_timeout_s:
-                return (f"the motor of {channel.joint} (id {channel.id}) does not answer on CAN bus "
-                        f"'{self._config.channel}'; check its power, wiring, id and firmware")
-        return ""
+        silent = [f"{channel.joint} (id {channel.id})" for channel in self.channels
+                  if channel.silence_s(now_s) > self._config.reply_timeout_s]
+        if not silent:
+            return ""
+        return (f"no answer on CAN bus '{self._config.channel}' from the motor of {', '.join(silent)}; check power, "
+                "wiring, id and firmware")

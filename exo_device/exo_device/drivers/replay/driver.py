@@ -12,7 +12,7 @@ from exo_device.command import MotorTorque
 from exo_device.drivers.base import Driver, DriverError
 from exo_device.drivers.replay.config import ReplayConfig
 from exo_device.drivers.replay.tape import Tape, load_tape
-from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState, to_ns
+from exo_device.state import JOINT_FIELDS, NANOSECONDS_PER_SECOND, DeviceState, to_ns
 
 SEQUENCE_WRAP = 2**32
 
@@ -123,6 +123,11 @@ class ReplayDriver(Driver):
                        sequence=(index + rounds * len(self._tape.states)) % SEQUENCE_WRAP)
 
     def _require(self, state: DeviceState, joint_names: tuple[str, ...]) -> DeviceState:
+        for field in JOINT_FIELDS:
+            count = len(getattr(state, field))
+            if count != len(state.names):
+                raise DriverError(f"the recording {self.config.path} has {len(state.names)} names, but {count} of "
+                                  f"{field}")
         try:
             return state.select(tuple(joint_names))
         except KeyError as error:

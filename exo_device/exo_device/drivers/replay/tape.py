@@ -44,7 +44,7 @@ def load_tape(config: ReplayConfig) -> Tape:
     for stamp_ns, message in joints:
         place = int(np.searchsorted(stamps, stamp_ns, side="right")) - 1
         if place >= 0 and (not states or stamp_ns > states[-1].stamp_ns):
-            states.append(_state(message, stamp_ns, len(states), imus[int(stamps[place])], config.path))
+            states.append(_state(message, stamp_ns, len(states), imus[int(stamps[place])]))
     return Tape(states)
 
 
@@ -94,16 +94,12 @@ def _wanted(topic: str, config: ReplayConfig) -> str | None:
     return None
 
 
-def _state(message, stamp_ns: int, sequence: int, imu: ImuSample, path: str) -> DeviceState:
+def _state(message, stamp_ns: int, sequence: int, imu: ImuSample) -> DeviceState:
     count = len(message.name)
-    values = {}
-    for ours, theirs in (("position", "position"), ("velocity", "velocity"), ("torque", "effort")):
-        values[ours] = np.array(getattr(message, theirs), dtype=float)
-        if len(values[ours]) != count:
-            raise DriverError(f"{path}: joint states carry {count} names but {len(values[ours])} of {theirs}")
-    return DeviceState(stamp_ns=stamp_ns, sequence=sequence, names=tuple(message.name), **values,
-                       temperature=np.full(count, np.nan), error=np.zeros(count, dtype=int),
-                       bus_voltage=float("nan"), imu=imu)
+    return DeviceState(stamp_ns=stamp_ns, sequence=sequence, names=tuple(message.name),
+                       position=np.array(message.position), velocity=np.array(message.velocity),
+                       torque=np.array(message.effort), temperature=np.full(count, np.nan),
+                       error=np.zeros(count, dtype=int), bus_voltage=float("nan"), imu=imu)
 
 
 def _imu(message) -> ImuSample:

@@ -19,7 +19,7 @@ def ask_for_joints(node: Node, controller: str,
     """The controller's joints in the order of its commands.
 
     wait: spins the node until a condition holds; returns whether it does. Raises DriverError when the
-    controller does not answer, or commands anything but effort: a torque sent as a position would be dangerous.
+    controller does not answer, or commands anything but effort: a torque sent as a position is dangerous.
     """
     client = node.create_client(GetParameters, f"{controller}/get_parameters")
     try:

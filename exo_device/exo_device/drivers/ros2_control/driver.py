@@ -28,6 +28,8 @@ COMMAND_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 STATE_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 #: The last zero efforts are waited for this long (s) before the topic is closed.
 FAREWELL_S = 0.2
+#: A service that becomes ready wakes nobody: look at least this often (s).
+LONGEST_SPIN_S = 0.05
 SEQUENCE_WRAP = 2**32
 
 
@@ -44,6 +46,7 @@ class Ros2ControlDriver(Driver):
         self._order: tuple[str, ...] = ()
         self._newest: JointState | None = None
         self._sequence = -1
+        self._woken = False
 
     def connect(self) -> None:
         if self._node is not None:
@@ -54,14 +57,15 @@ class Ros2ControlDriver(Driver):
         self._node = driver_node(self.config.node_name, self.config.namespace)
         self._publisher = self._node.create_publisher(Float64MultiArray, self.config.topic, COMMAND_QOS)
         self._node.create_subscription(JointState, self.config.state_topic, self._on_states, STATE_QOS)
-        self._guard = self._node.create_guard_condition(lambda: None)
+        self._guard = self._node.create_guard_condition(self._on_wake)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
 
     def configure(self, joint_names: tuple[str, ...]) -> None:
         if self._node is None or not joint_names:
             raise DriverError("driver 'ros2_control': connect it first, and configure at least one joint")
-        order = self.config.command_order or ask_for_joints(self._node, self.config.controller, self._wait)
+        order = self.config.command_order or ask_for_joints(
+            self._node, self.config.controller, lambda what: self._wait(what, self.config.answer_timeout_s))
         for joint in joint_names:
             there = self.config.joint(joint).name
             if there not in order:
@@ -73,7 +77,8 @@ class Ros2ControlDriver(Driver):
 
     def read(self, timeout_s: float) -> DeviceState | None:
         self._require_ready()
-        self._spin(timeout_s)
+        self._woken = False
+        self._wait(lambda: self._newest is not None or self._woken, timeout_s)
         message, self._newest = self._newest, None
         if message is None:
             return None
@@ -137,17 +142,20 @@ class Ros2ControlDriver(Driver):
             result.append(joint.sign * values[place[joint.name]] + offset)
         return np.array(result)
 
-    def _spin(self, timeout_s: float) -> None:
-        try:
-            self._executor.spin_once(timeout_sec=max(timeout_s, 0.0))
-        except ExternalShutdownException as error:
-            raise DriverError("ROS was shut down") from error
+    def _wait(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Handles what arrives until the condition holds; returns whether it does."""
+        end = time.monotonic() + timeout_s
+        while True:
+            left_s = end - time.monotonic()
+            try:
+                self._executor.spin_once(timeout_sec=min(max(left_s, 0.0), LONGEST_SPIN_S))
+            except ExternalShutdownException as error:
+                raise DriverError("ROS was shut down") from error
+            if condition() or left_s <= 0.0:
+                return condition()
 
-    def _wait(self, condition: Callable[[], bool]) -> bool:
-        end = time.monotonic() + self.config.answer_timeout_s
-        while not condition() and time.monotonic() < end:
-            self._spin(0.05)
-        return condition()
+    def _on_wake(self) -> None:
+        self._woken = True
 
     def _on_states(self, message: JointState) -> None:
         self._newest = message
