@@ -48,9 +48,11 @@ class Bench:
 
 def wait_until(condition, patience_s: float = PATIENCE_S) -> bool:
     end = time.monotonic() + patience_s
-    while not condition() and time.monotonic() < end:
+    while not condition():
+        if time.monotonic() >= end:
+            return False
         time.sleep(0.002)
-    return condition()
+    return True
 
 
 class MemoryBench(Bench):

@@ -12,7 +12,8 @@ import pytest
 from exo_device.command import MotorTorque
 from exo_device.drivers import Driver, DriverError, make_driver
 
-_SPEC = importlib.util.spec_from_file_location("driver_benches", Path(__file__).with_name("driver_benches.py"))
+_FILE = Path(__file__).with_name("driver_benches.py")
+_SPEC = importlib.util.spec_from_file_location("driver_benches", _FILE)
 benches = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(benches)
 BENCHES, PATIENCE_S = benches.BENCHES, benches.PATIENCE_S

@@ -93,11 +93,11 @@ class CubemarsDriver(Driver):
         with self._condition:
             self._condition.wait_for(lambda: self._newest or self._woken or self._problem(), timeout_s)
             self._woken = False
-            state, self._newest = self._newest, None
             problem = self._problem()
-        if problem:
-            raise DriverError(problem)
-        return state
+            if problem:
+                raise DriverError(problem)
+            state, self._newest = self._newest, None
+            return state
 
     def write(self, command: MotorTorque) -> MotorTorque:
         self._require_ready()
