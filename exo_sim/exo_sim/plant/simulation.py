@@ -17,8 +17,9 @@ from exo_sim.plant.frames import conjugate, multiply, quaternion_xyzw_from_wxyz,
 from exo_sim.plant.sample import SimulationSample
 from exo_sim.plant.sensors import DeviceSensors
 
-#: Speeds (m/s) that the walker may be asked for; the manifest of its checkpoint says what it was trained on.
-SPEED_RANGE_MPS = (0.6, 1.8)
+#: Speeds (m/s) that the shipped walker may be asked for: it was trained from 0.7 to 1.8 m/s, and walks from any phase
+#: of the stride at every speed in this range.
+SPEED_RANGE_MPS = (0.85, 1.7)
 #: A change of commanded speed is approached at this rate (m/s^2).
 SPEED_RAMP_MPS2 = 0.2
 #: The person has fallen below this share of standing root height, or beyond this tilt (cosine).
@@ -26,9 +27,6 @@ FALL_HEIGHT_SHARE = 0.65
 FALL_UP_COSINE = 0.5
 #: The person lies this long (s) before walking starts again.
 FALL_REST_S = 1.0
-#: Gait phase at which walking starts: right heel strike is behind, the right foot carries the body.
-START_PHASE = 0.15
-
 _BASE_TURN = rotation_quaternion(MYO_TO_REP103)
 
 
@@ -41,7 +39,7 @@ class Simulation:
         human: checkpoint of the human policy; None for the shipped one.
         speed_mps: commanded walking speed.
         physics_rate_hz: steps of the physics per second, a multiple of the control rate.
-        seed: of the initial phase and the sensor noise.
+        seed: of the gait phase that walking starts in, and of the sensor noise.
 
     Raises:
         SimError: speed or physics rate out of range.
@@ -141,8 +139,8 @@ class Simulation:
         self._energetics = Energetics(self.body, self._walkers.coordinator)
 
     def _start(self) -> None:
-        phase = START_PHASE + 0.5 * self._random.integers(2)       # either leg first
-        self._walkers.place(0, phase, self._target_speed)
+        # in the middle of a stride, anywhere in it: seeds are to differ
+        self._walkers.place(0, self._random.random(), self._target_speed)
         self._ticks = 0
         self._rest_until = None
         self.sample = self._measure(np.zeros((len(SIDES), 3)))

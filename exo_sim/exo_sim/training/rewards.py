@@ -31,7 +31,7 @@ class Judgement:
 
 
 #: Within this share of a stride of heel strike and toe-off, contact may be either way.
-CONTACT_TOLERANCE_STRIDE = 0.03
+CONTACT_TOLERANCE_STRIDE = 0.01
 #: A foot bears load from this vertical force on (body weights).
 CONTACT_BW = 0.05
 
