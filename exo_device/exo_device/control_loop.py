@@ -32,8 +32,8 @@ SHUTDOWN_PATIENCE = 3.0
 class LoopConfig:
     """Times of the loop (s, steady time)."""
 
-    #: Watchdogs run at least this often.
-    period_s: float = 0.005
+    #: Watchdogs run at least this often, and outputs come twice as often while stopping.
+    period_s: float = 0.01
     #: How long a new state may wait for the command that answers it, before the motors are served without it.
     answer_wait_s: float = 0.005
     #: True: each state is answered only after the policy's command for just this state has come.
@@ -165,6 +165,8 @@ class ControlLoop:
 
     def _wait_s(self) -> float:
         """How long read may wait: to the next watchdog, or until the newest state's command is overdue."""
+        if self.supervisor.mode is Mode.STOPPING:
+            return 0.5 * self.config.period_s
         if self._answered:
             return self.config.period_s
         waited_s = (self.steady_now_ns() - self._state_steady_ns) / NANOSECONDS_PER_SECOND

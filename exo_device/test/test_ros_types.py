@@ -76,4 +76,4 @@ def test_defaults_of_the_node_are_those_of_the_supervisor():
     defaults = {name: entry[0] for name, entry in parameters.DECLARATIONS.items()}
     chosen = parameters.DeviceParameters(**defaults)
     assert chosen.safety() == SafetyConfig()
-    assert chosen.loop().period_s == pytest.approx(0.005)
+    assert chosen.loop().period_s == pytest.approx(0.01)
