@@ -58,6 +58,7 @@ class BusThread:
         while not self._stop.is_set():
             due = max(due + self._period_s, start)  # time that was lost is not made up for in a burst
             self._master.cycle(due)
+            self._stop.wait(max(due - time.monotonic(), 0.0))  # a lost bus makes nobody wait
             self.problem = self._on_cycle(self._master.is_on)
             began, start = start, time.monotonic()
             self.cycles += 1

@@ -85,7 +85,7 @@ class MotorChannel:
         return [self.codec.command(MitCommand(torque=self.map.motor_torque(torque)))]
 
     def _frames_off(self, now_s: float) -> list[Frame]:
-        frames = [self.codec.command(MitCommand())]
+        frames = [self.codec.idle()]
         if self._asked is not None or now_s >= self._disable_due_s:
             self._disable_due_s = now_s + DISABLE_PERIOD_S
             frames.append(self.codec.disable())

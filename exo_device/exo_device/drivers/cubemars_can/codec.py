@@ -89,6 +89,10 @@ class MotorCodec(ABC):
         """Switches the motor off."""
 
     @abstractmethod
+    def idle(self) -> Frame:
+        """Asks a motor that is off how it is, without giving torque."""
+
+    @abstractmethod
     def zero(self) -> Frame:
         """Makes the present position the motor's zero."""
 

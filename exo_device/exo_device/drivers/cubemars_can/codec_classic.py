@@ -60,6 +60,9 @@ class ClassicCodec(MotorCodec):
     def disable(self) -> Frame:
         return self._special(Special.DISABLE)
 
+    def idle(self) -> Frame:
+        return self.command(MitCommand())
+
     def zero(self) -> Frame:
         return self._special(Special.ZERO)
 

@@ -87,6 +87,9 @@ class V3Codec(MotorCodec):
     def disable(self) -> Frame:
         return self._frame(PACKET_CURRENT, ZERO_CURRENT)
 
+    def idle(self) -> Frame:
+        return self.disable()  # a set point would act, and no code of the torque field is exactly zero
+
     def zero(self) -> Frame:
         return self._frame(PACKET_ORIGIN, ORIGIN_TEMPORARY)
 

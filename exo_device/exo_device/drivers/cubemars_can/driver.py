@@ -16,7 +16,7 @@ from exo_device.drivers.cubemars_can.bus_thread import BusThread
 from exo_device.drivers.cubemars_can.config import CubemarsConfig
 from exo_device.drivers.cubemars_can.guardian import Guardian
 from exo_device.drivers.cubemars_can.master import BusMaster
-from exo_device.drivers.cubemars_can.port import CanPort, PythonCanPort
+from exo_device.drivers.cubemars_can.port import CanPort, PythonCanPort, drain
 from exo_device.drivers.imu import ImuSource, make_imu_source
 from exo_device.state import DeviceState
 
@@ -71,6 +71,7 @@ class CubemarsDriver(Driver):
                 raise DriverError(f"driver 'cubemars_can' has no motor for {name}; its configuration has "
                                   f"{', '.join(self.config.motors)}")
         self._end_thread()
+        drain(self._port)  # answers from before
         self._newest = None
         self.master = BusMaster(self.config, tuple(joint_names), self._port, self._imu,
                                 steady_s=self._steady_s, ros_ns=self._ros_ns, on_sample=self._on_sample)

@@ -19,7 +19,7 @@ import time
 from exo_device.drivers.base import DriverError
 from exo_device.drivers.cubemars_can.channel import MotorChannel
 from exo_device.drivers.cubemars_can.config import CubemarsConfig
-from exo_device.drivers.cubemars_can.port import CanPort, PortError, PythonCanPort
+from exo_device.drivers.cubemars_can.port import CanPort, PortError, PythonCanPort, drain
 
 ON, OFF, READY = b"1", b"0", b"ready\n"
 #: The bus thread may be late by as much (s) before the guardian acts.
@@ -102,15 +102,6 @@ def switch_off(port: CanPort, channels: list[MotorChannel], duration_s: float) -
         if time.monotonic() >= end:
             return
         time.sleep(REPEAT_S)
-
-
-def drain(port: CanPort) -> None:
-    """Throws away what the bus brought: the guardian only speaks."""
-    try:
-        while port.receive(0.0) is not None:
-            pass
-    except PortError:
-        pass
 
 
 def main(arguments: list[str]) -> int:

@@ -76,12 +76,12 @@ class BusMaster:
         self._port.send(channel.zero_frame(self._steady_s()))
 
     def cycle(self, until_s: float) -> None:
-        """Asks every motor once, and listens until until_s (steady clock)."""
+        """Asks every motor once, and listens until until_s (steady clock), or less where the bus is lost."""
         self._sample_due = self._sample_due or self._cycles % self._config.cycles_per_sample == 0
         self._cycles += 1
         self._imu_problem = ""
-        trouble = self._ask() or self._listen(until_s)
-        self.problem = trouble or self._silent_motors() or self._imu_problem
+        not_sent, not_heard = self._ask(), self._listen(until_s)
+        self.problem = not_sent or not_heard or self._silent_motors() or self._imu_problem
 
     def farewell(self) -> None:
         """Zero torque and off to every motor, as often as it takes; never raises."""
@@ -179,5 +179,5 @@ class BusMaster:
                   if channel.silence_s(now_s) > self._config.reply_timeout_s]
         if not silent:
             return ""
-        return (f"no answer on CAN bus '{self._config.channel}' from the motor of {', '.join(silent)}; check power, "
-                "wiring, id and firmware")
+        return (f"no answer on CAN bus '{self._config.channel}' from the motor of {', '.join(silent)}; check "
+                "power, wiring, id and firmware")

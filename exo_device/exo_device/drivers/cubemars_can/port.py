@@ -14,6 +14,8 @@ from exo_device.drivers.cubemars_can.frame import Frame
 ERROR_BUS_OFF = 0x40
 #: A frame that the adapter has not taken after this time (s) is lost.
 SEND_TIMEOUT_S = 0.01
+#: More frames than any adapter keeps: a bus that babbles must not hold anybody up.
+DRAIN_FRAMES = 4096
 HINTS = {
     "socketcan": "is it up? sudo ip link set {channel} up type can bitrate {bitrate}",
     "slcan": "is the adapter plugged in, and may this user open {channel}?",
@@ -86,3 +88,13 @@ class PythonCanPort(CanPort):
             self._bus.shutdown()
         except (self._can.CanError, OSError):  # an adapter that was pulled out cannot be closed any more
             pass
+
+
+def drain(port: CanPort) -> None:
+    """Throws away what the bus has brought so far."""
+    try:
+        for _ in range(DRAIN_FRAMES):
+            if port.receive(0.0) is None:
+                return
+    except PortError:  # whoever uses the bus next will hear of it
+        pass
