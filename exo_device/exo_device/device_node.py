@@ -15,8 +15,9 @@ from rclpy.signals import SignalHandlerOptions
 from exo_device import parameters
 from exo_device.control_loop import ControlLoop
 from exo_device.description import DeviceError, load_device
-from exo_device.drivers import DriverError, make_driver
-from exo_device.parameters import ParameterError
+from exo_device.drivers import Driver, DriverError, make_driver
+from exo_device.drivers.config_file import read_driver_config
+from exo_device.parameters import DeviceParameters, ParameterError
 from exo_device.ros_interface import DeviceInterface
 from exo_device.safety import SafetyError, SafetySupervisor
 
@@ -47,9 +48,7 @@ class DeviceNode(LifecycleNode):
             chosen = parameters.read(self)
             device = load_device(chosen.device_config)
             supervisor = SafetySupervisor(device, chosen.wearer_mass_kg, chosen.safety())
-            driver = make_driver(chosen.driver)
-            driver.connect()
-            driver.configure(device.joint_names)
+            driver = _open_driver(chosen, device.joint_names)
         except CONFIGURATION_ERRORS as error:
             self.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE
@@ -107,6 +106,19 @@ class DeviceNode(LifecycleNode):
 
     def _log_crash(self, error: BaseException) -> None:
         self.get_logger().fatal(f"control loop ended, motors off: {type(error).__name__}: {error}")
+
+
+def _open_driver(chosen: DeviceParameters, joint_names: tuple[str, ...]) -> Driver:
+    """The driver that the parameters name, connected and configured. Raises DriverError."""
+    settings = read_driver_config(chosen.driver_config, chosen.driver) if chosen.driver_config else None
+    driver = make_driver(chosen.driver, settings)
+    try:
+        driver.connect()
+        driver.configure(joint_names)
+    except DriverError:
+        driver.disconnect()
+        raise
+    return driver
 
 
 def main(args: list[str] | None = None) -> int:

@@ -28,6 +28,7 @@ class DeviceParameters:
 
     device_config: str
     driver: str
+    driver_config: str
     wearer_mass_kg: float
     lockstep: bool
     lockstep_timeout_s: float
@@ -38,6 +39,7 @@ class DeviceParameters:
     ramp_down_s: float
     fade_in_s: float
     loop_rate_hz: float
+    answer_wait_s: float
     auto_start: bool
 
     def safety(self) -> SafetyConfig:
@@ -47,8 +49,8 @@ class DeviceParameters:
 
     def loop(self) -> LoopConfig:
         """Times of the control loop."""
-        return LoopConfig(period_s=1.0 / self.loop_rate_hz, lockstep=self.lockstep,
-                          lockstep_timeout_s=self.lockstep_timeout_s)
+        return LoopConfig(period_s=1.0 / self.loop_rate_hz, answer_wait_s=self.answer_wait_s,
+                          lockstep=self.lockstep, lockstep_timeout_s=self.lockstep_timeout_s)
 
 
 _SAFETY = SafetyConfig()
@@ -59,6 +61,7 @@ _NOTE = "Read when the node is configured."
 DECLARATIONS: dict[str, tuple] = {
     "device_config": ("", "Path of the device YAML (joints, limits, sensors).", None),
     "driver": ("simulated", "Motor driver by name.", None),
+    "driver_config": ("", "Path of the driver's YAML (bus, ids, signs); empty: the driver's defaults.", None),
     "wearer_mass_kg": (75.0, "Mass of the wearer (kg); scales the limits per kg.", WEARER_MASS_RANGE_KG),
     "lockstep": (False, "Answer each state only with the command for just this state: repeatable runs.",
                  None),
@@ -83,6 +86,9 @@ DECLARATIONS: dict[str, tuple] = {
     "loop_rate_hz": (1.0 / _LOOP.period_s,
                      "Watchdogs run at least this often (Hz); states and commands wake the loop themselves.",
                      (100.0, 1000.0)),
+    "answer_wait_s": (_LOOP.answer_wait_s,
+                      "How long the motors wait for the command that answers a new state (s, wall time).",
+                      (0.0, 0.05)),
     "auto_start": (True, "Configure and activate at start, without a lifecycle manager.", None),
 }
 

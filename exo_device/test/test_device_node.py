@@ -261,6 +261,7 @@ def bad_device(tmp_path) -> Path:
     ({"device_config": "/nowhere/device.yaml"}, "/nowhere/device.yaml"),
     ({"device_config": bad_device}, "segments.pelvis.mass_kg"),
     ({"driver": "steam"}, "unknown driver"),
+    ({"driver_config": "/nowhere/driver.yaml"}, "/nowhere/driver.yaml"),
     ({"wearer_mass_kg": 5.0}, "wearer_mass_kg"),
     ({"wearer_mass_kg": "heavy"}, "wearer_mass_kg"),
     ({"ramp_down_s": 0.05}, "slew_limit_nm_per_s"),
