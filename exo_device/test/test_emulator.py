@@ -30,8 +30,8 @@ class Bench:
     """A bus with followed joints; the right hip's motor (id 1, sign +1) is the one spoken to."""
 
     def __init__(self, *faults: str, **reply) -> None:
-        self.bus = EmulatedBus(CONFIG, lambda joint: Followed(0.3, 1.0), FaultPlan([Fault.parse(f) for f in faults]),
-                               **reply)
+        plan = FaultPlan([Fault.parse(fault) for fault in faults])
+        self.bus = EmulatedBus(CONFIG, lambda joint: Followed(0.3, 1.0), plan, **reply)
         self.motor, self.now = self.bus.motors[HIP], 0.0
 
     def send(self, frame: Frame, pause: float = 0.0025) -> list[Frame]:
@@ -105,7 +105,8 @@ def count_of_replies(bench, asks=200) -> int:
 
 
 @pytest.mark.parametrize("faults, least, most", [
-    ((), 200, 200), (("dropped,value=0.25",), 120, 180), (("dropped",), 0, 0), (("duplicated,value=3",), 600, 600),
+    ((), 200, 200), (("dropped,value=0.25",), 120, 180), (("dropped",), 0, 0),
+    (("duplicated,value=3",), 600, 600),
     (("dropped:ankle_angle_r",), 200, 200), (("bus_off,for=0.1",), 155, 165), (("late,value=0.1",), 155, 165),
 ])
 def test_replies_get_lost_late_or_multiplied(faults, least, most):
@@ -150,7 +151,8 @@ def test_spring_settles_where_torque_and_stiffness_say():
     spring = SpringDamper(stiffness_nm_per_rad=20.0)
     for _ in range(400):
         spring.advance(0.01, 5.0)
-    assert spring.position == pytest.approx(0.25, abs=1e-4) and spring.velocity == pytest.approx(0.0, abs=1e-4)
+    assert spring.position == pytest.approx(0.25, abs=1e-4)
+    assert spring.velocity == pytest.approx(0.0, abs=1e-4)
 
 
 def test_swing_follows_its_frequency():
@@ -195,8 +197,8 @@ def test_process_answers_over_multicast_takes_faults_and_ends_on_a_signal(tmp_pa
         port = PythonCanPort("udp_multicast", "239.74.163.75", 1_000_000, {"port": port_number})
     except ValueError as error:
         pytest.skip(str(error))
-    process = subprocess.Popen([sys.executable, "-m", "exo_device.emulator", "cubemars", "--config", str(path)],
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "exo_device.emulator", "cubemars", "--config", str(path)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert "hip_flexion_r (1)" in process.stdout.readline()
 

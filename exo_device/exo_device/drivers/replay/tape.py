@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,7 +83,7 @@ def _messages(config: ReplayConfig) -> Iterator[tuple[str, object]]:
                     yield wanted, decoder(record.data)
     except OSError as error:
         raise DriverError(f"{path}: cannot read the recording: {error.strerror or error}") from error
-    except McapError as error:
+    except (McapError, struct.error) as error:  # the latter where the file ends within a number
         if not decoders:
             raise DriverError(f"{path}: not a recording in MCAP: {' '.join(str(error).split())}") from error
 
