@@ -62,18 +62,37 @@ def build_parser() -> argparse.ArgumentParser:
     add_graph_arguments(graph)
     graph.set_defaults(run=_graph)
 
-    for name, text in (("train", "train a policy"), ("evaluate", "measure a policy over many seeds")):
+    for name, text, kinds in (
+        (
+            "train",
+            "train a policy",
+            (("human", "the walker", _train_human), ("exo", "the device's", _train_exo)),
+        ),
+        ("evaluate", "measure a policy over many seeds", (("human", "the walker", _evaluate_human),)),
+    ):
         group = commands.add_parser(name, help=text, description=text.capitalize() + ".")
-        kinds = group.add_subparsers(dest="kind", required=True, metavar="WHAT")
-        kind = kinds.add_parser("human", help="the walker", add_help=False, prefix_chars="\0")
-        kind.add_argument("rest", nargs="*")
-        kind.set_defaults(run=_train_human if name == "train" else _evaluate_human)
+        what = group.add_subparsers(dest="kind", required=True, metavar="WHAT")
+        for kind, explanation, run in kinds:
+            _handed_on(what, kind, explanation, run)
+    _handed_on(commands, "emulate", "motors that are not there, on a CAN bus", _emulate)
 
-    report = commands.add_parser("report", help="draw figure and summary of a run folder again")
+    report = commands.add_parser("report", help="summary, picture and HTML page of a run folder anew")
     report.add_argument("run_folder", metavar="RUN", help="folder that `exo sim` wrote")
     report.add_argument("--strict", action="store_true", help="exit with 1 when a figure misses its target")
     report.set_defaults(run=_report)
+
+    compare = commands.add_parser("compare", help="several run folders side by side, as one HTML file")
+    compare.add_argument("run_folders", metavar="RUN", nargs="+", help="folders that `exo sim` wrote")
+    compare.add_argument("--output", default="comparison.html", help="file to write (default: %(default)s)")
+    compare.set_defaults(run=_compare)
     return parser
+
+
+def _handed_on(commands, name: str, explanation: str, run) -> None:
+    """A command whose options another package reads: all that follows is left to it, --help included."""
+    command = commands.add_parser(name, help=explanation, add_help=False, prefix_chars="\0")
+    command.add_argument("rest", nargs="*")
+    command.set_defaults(run=run)
 
 
 def add_graph_arguments(parser: argparse.ArgumentParser) -> None:
@@ -169,6 +188,27 @@ def _train_human(chosen: argparse.Namespace) -> int:
     from exo_sim.training import main as train
 
     return train(chosen.rest) or 0
+
+
+def _train_exo(chosen: argparse.Namespace) -> int:
+    from exo_sim.training import main as train
+
+    return train(chosen.rest, kind="exo") or 0
+
+
+def _emulate(chosen: argparse.Namespace) -> int:
+    from exo_device.emulator import main as emulate
+
+    from exo_bringup.paths import share_folder
+
+    return emulate(chosen.rest, share_folder() / "config" / "drivers" / "cubemars_example.yaml")
+
+
+def _compare(chosen: argparse.Namespace) -> int:
+    from exo_bringup.html_report.page import write_comparison_page
+
+    print(f"written: {write_comparison_page(chosen.run_folders, chosen.output)}")
+    return 0
 
 
 def _evaluate_human(chosen: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ from exo_msgs.msg import DeviceStatus, HumanState, Stride
 from exo_msgs.srv import LoadPolicy
 
 NODE_NAME = "exo_runner"
+VISUALIZATION = "visualization_node"
 #: Callbacks handled in one go at most, so that the caller's loop goes on whatever arrives.
 CALLBACKS_PER_SPIN = 20
 
@@ -40,10 +41,13 @@ class MonitorNode(Node):
         self.load = self.create_client(LoadPolicy, "policy/load")
         self.simulator_parameters = self.create_client(SetParameters, "simulator_node/set_parameters")
 
-    def waiting_for(self) -> list[str]:
-        """Services that are not there yet."""
+    def waiting_for(self, nodes: list[str]) -> list[str]:
+        """What is not there yet: services, and of these nodes the one that loads longest."""
         clients = (self.pause, self.arm, self.disarm, self.load, self.simulator_parameters)
-        return [client.srv_name for client in clients if not client.service_is_ready()]
+        missing = [client.srv_name for client in clients if not client.service_is_ready()]
+        if VISUALIZATION in nodes and not self.count_publishers("robot_description"):
+            missing.append(VISUALIZATION)  # loading beside a walk in real time, it would starve the device
+        return missing
 
     def count(self, name: str) -> int:
         """How many nodes of this name run in this namespace, as far as is known yet."""

@@ -13,6 +13,7 @@ from exo_sim.measurement.figures import Figure, missed
 from exo_sim.measurement.summary import write_run_record, write_summary
 
 from exo_bringup.errors import BringupError
+from exo_bringup.html_report.page import write_report_page
 from exo_bringup.paths import find_configuration
 from exo_bringup.picture import draw_run
 from exo_bringup.run_figures import RunOutcome, run_figures
@@ -74,6 +75,7 @@ def _write_results(
     figures = run_figures(curves, strides, speed_mps, leg_length_m, outcome)
     write_summary(folder.summary, figures, configuration, configuration["seed"], {"command": COMMAND})
     draw_run(folder.picture, curves, strides, speed_mps, leg_length_m, _subtitle(configuration, subject))
+    write_report_page(folder.path)
     for line in figure_lines(figures):
         say(line)
     say(

@@ -43,11 +43,24 @@ class RobotState:
         except ElementTree.ParseError as error:
             raise BringupError(f"robot description is not XML: {error}") from error
         self._joints = [_read_joint(element) for element in robot.iter("joint")]
+        self._moving = [joint for joint in self._joints if joint.kind != "fixed"]
+        self._slides = np.array([joint.kind == "prismatic" for joint in self._moving], dtype=bool)
+        self._places = np.array([joint.position for joint in self._moving]).reshape(-1, 3)
+        axes = [joint.axis / np.linalg.norm(joint.axis) for joint in self._moving]
+        turns = [joint.quaternion for joint in self._moving]
+        # origin x rotation by an angle a = cos(a/2) origin + sin(a/2) (origin x axis): one product, made once
+        self._turns = np.array(turns).reshape(-1, 4)
+        self._half_turns = np.array(
+            [rotations.multiply(turn, (*axis, 0.0)) for turn, axis in zip(turns, axes)]
+        ).reshape(-1, 4)
+        self._ways = np.array([rotations.to_matrix(turn) @ axis for turn, axis in zip(turns, axes)]).reshape(
+            -1, 3
+        )
 
     @property
     def movable(self) -> tuple[str, ...]:
         """Names of the joints that move."""
-        return tuple(joint.name for joint in self._joints if joint.kind != "fixed")
+        return tuple(joint.name for joint in self._moving)
 
     def static_transforms(self) -> list[Transform]:
         """Transforms of the fixed joints, for /tf_static."""
@@ -61,20 +74,15 @@ class RobotState:
         Args:
             positions: rad or m by joint; a joint that is not named is at zero.
         """
-        moved = []
-        for joint in self._joints:
-            value = positions.get(joint.name, 0.0)
-            if joint.kind == "revolute":
-                turn = rotations.about_axis(value, joint.axis)
-                moved.append(
-                    Transform(
-                        joint.parent, joint.child, joint.position, rotations.multiply(joint.quaternion, turn)
-                    )
-                )
-            elif joint.kind == "prismatic":
-                slide = rotations.to_matrix(joint.quaternion) @ joint.axis * value
-                moved.append(Transform(joint.parent, joint.child, joint.position + slide, joint.quaternion))
-        return moved
+        values = np.array([positions.get(joint.name, 0.0) for joint in self._moving])
+        angles = np.where(self._slides, 0.0, values)[:, None]
+        slides = np.where(self._slides, values, 0.0)[:, None]
+        places = self._places + slides * self._ways
+        turns = np.cos(angles / 2.0) * self._turns + np.sin(angles / 2.0) * self._half_turns
+        return [
+            Transform(joint.parent, joint.child, place, turn)
+            for joint, place, turn in zip(self._moving, places, turns)
+        ]
 
 
 def _read_joint(element: ElementTree.Element) -> _Joint:

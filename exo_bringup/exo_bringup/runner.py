@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import signal
 import tempfile
@@ -19,12 +20,14 @@ from exo_bringup.processes import Children, child_environment
 from exo_bringup.run_folder import RunFolder
 from exo_bringup.run_options import FADE_S, Phase, RunOptions
 from exo_bringup.run_options import domain_id as checked_domain_id
-from exo_bringup.telemetry import FAULT_MODE, Telemetry
+from exo_bringup.telemetry import ACTIVE_MODE, FAULT_MODE, Telemetry
 
 SIMULATOR = "simulator_node"
 RECORDER = "recorder_node"
-#: Between two looks at messages and children (s): a pause between two phases costs two or three of them.
-TICK_S = 0.02
+#: Between two looks at messages (s): a pause between two phases costs two or three of them.
+TICK_S = 0.03
+#: Between two looks at the children and their logs (s).
+CHILDREN_PERIOD_S = 0.25
 #: Python, MuJoCo and numba on a busy machine, the first time with cold caches (s).
 START_TIMEOUT_S = 90.0
 #: A node answers a service from its executor, which may be in the middle of loading something (s).
@@ -55,6 +58,7 @@ class GraphSession:
         self.started_s = time.monotonic()
         self._folder = folder
         self._signal = 0
+        self._children_due_s = 0.0
         self._fault_told = ""
         self._lock = GraphLock(options.domain_id, options.graph.namespace)
         log_folder = folder.logs if folder else Path(tempfile.mkdtemp(prefix="exo_gait-logs-"))
@@ -111,15 +115,12 @@ class GraphSession:
         """Wait for every service and the first messages of simulator and device."""
         node = self._monitor.node
         deadline = time.monotonic() + START_TIMEOUT_S
-        while (
-            node.waiting_for()
-            or self.telemetry.mode is None
-            or self.telemetry.time_s != self.telemetry.time_s
-        ):
+        names = self.children.names()
+        while node.waiting_for(names) or self.telemetry.mode is None or math.isnan(self.telemetry.time_s):
             self.tick()
             self._allow_simulators(1)  # on a busy machine another one may show late
             if time.monotonic() > deadline:
-                missing = ", ".join(node.waiting_for()) or "messages of the simulator or the device"
+                missing = ", ".join(node.waiting_for(names)) or "messages of the simulator or the device"
                 raise BringupError(
                     f"the graph did not come up within {START_TIMEOUT_S:g} s: still waiting for "
                     f"{missing}; the logs are in {self.children.log_folder}"
@@ -129,10 +130,17 @@ class GraphSession:
         """One turn of the loop. Raises Interrupted on a signal, BringupError when a child has died."""
         time.sleep(TICK_S)
         self._monitor.spin()
-        for line in self.children.problem_lines():
-            self.display.complain(line)
         if self._signal:
             raise Interrupted(self._signal)
+        if time.monotonic() >= self._children_due_s:
+            self._children_due_s = time.monotonic() + CHILDREN_PERIOD_S
+            self._look_at_children()
+        self._tell_fault()
+        self.display.update(self.telemetry)
+
+    def _look_at_children(self) -> None:
+        for line in self.children.problem_lines():
+            self.display.complain(line)
         dead = self.children.dead()
         if dead:
             child = dead[0]
@@ -142,8 +150,6 @@ class GraphSession:
             raise BringupError(
                 f"{child.name} ended by itself with exit code {child.exit_code}; stopped the rest"
             )
-        self._tell_fault()
-        self.display.update(self.telemetry)
 
     def _tell_fault(self) -> None:
         cause = self.telemetry.cause if self.telemetry.mode == FAULT_MODE else ""
@@ -174,6 +180,15 @@ class GraphSession:
         if refused:
             raise BringupError(f"{client.srv_name} refused: {'; '.join(refused)}")
         return response
+
+    def arm(self) -> None:
+        """Arm the device as its operator would: after a fault only on purpose, by disarming it first."""
+        if self.telemetry.mode == FAULT_MODE:
+            self.display.complain("arming the device again for assistance, after the fault above")
+            self.call(self.node.disarm, _trigger())
+        elif self.telemetry.mode == ACTIVE_MODE:
+            return
+        self.call(self.node.arm, _trigger())
 
     def disarm_quietly(self) -> None:
         """Ask the device to let go, so that stopping is no fault. Whether it hears does not matter."""
@@ -254,12 +269,13 @@ def _lead(session: GraphSession, folder: RunFolder, timings: dict[str, float]) -
     session.display.say("starting " + ", ".join(spec.name for spec in specs) + " ...")
     session.start(specs)
     session.wait_until_ready()
-    session.call(session.node.arm, _trigger())
+    session.arm()
     timings["start_s"] = time.monotonic() - session.started_s
     session.display.start()
     loaded = False
     for phase in options.phases():
         if phase.assisted and not loaded:
+            session.arm()
             session.call(session.node.load, _load_request(options.graph))
             loaded = True
         _walk(session, phase, timings)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 #: Names of DeviceStatus.mode by value.
 MODE_NAMES = ("DISARMED", "ARMING", "ACTIVE", "STOPPING", "FAULT")
-FAULT_MODE = MODE_NAMES.index("FAULT")
+ACTIVE_MODE, FAULT_MODE = MODE_NAMES.index("ACTIVE"), MODE_NAMES.index("FAULT")
 
 
 @dataclass
@@ -49,6 +49,7 @@ class Telemetry:
     falls: int = 0
     mode: int | None = None
     cause: str = ""
+    #: Every fault that the device has latched since the start, in order: disarming clears its own list.
     fault_names: tuple[str, ...] = ()
     loop_rate_hz: float = math.nan
     command_age_s: float = math.nan
@@ -79,7 +80,8 @@ class Telemetry:
         self, mode: int, cause: str, fault_names: tuple[str, ...], loop_rate_hz: float, command_age_s: float
     ) -> None:
         """Take in exo/status."""
-        self.mode, self.cause, self.fault_names = mode, cause, fault_names
+        self.mode, self.cause = mode, cause
+        self.fault_names = tuple(dict.fromkeys((*self.fault_names, *fault_names)))
         self.loop_rate_hz, self.command_age_s = loop_rate_hz, command_age_s
 
     @property

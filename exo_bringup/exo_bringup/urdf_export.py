@@ -4,7 +4,7 @@
 Links are the bodies of the MuJoCo model with their inertia, joints have MyoLegs' names, axes and limits.
 base_link (REP-105) sits at the pelvis' origin with REP-103 axes; a body with several joints becomes a chain
 of massless links. The knee's coupled joints (patella, translations) are polynomials of the knee's angle,
-which URDF's <mimic> cannot say: they are joints as well, and whoever publishes /tf moves them (robot_state.py).
+which URDF's <mimic> cannot say: they are joints too, and whoever publishes /tf moves them (robot_state.py).
 
     python -m exo_bringup.urdf_export --device hip_ankle --output exo_bringup/urdf/exo_human.urdf
 """

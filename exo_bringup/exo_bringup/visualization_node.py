@@ -66,6 +66,7 @@ class VisualizationNode(Node):
         self._builder = MarkerBuilder()
         self._human: HumanState | None = None
         self._torques: dict[str, float] = {}
+        self._moving = TFMessage()
 
         self._tf = self.create_publisher(TFMessage, "/tf", TF_DEPTH)
         self._markers = self.create_publisher(MarkerArray, "human/markers", LATEST)
@@ -101,7 +102,7 @@ class VisualizationNode(Node):
             ODOM, BASE_LINK, np.array([place.x, place.y, place.z]), np.array([turn.x, turn.y, turn.z, turn.w])
         )
         moved = self._state.transforms(self._pose.positions())
-        self._tf.publish(TFMessage(transforms=[_stamped(item, stamp) for item in (root, *moved)]))
+        self._tf.publish(self._tf_message((root, *moved), stamp))
         now_ns = stamp.sec * 10**9 + stamp.nanosec
         if (
             self._marker_period_ns is not None
@@ -109,6 +110,14 @@ class VisualizationNode(Node):
         ):
             self._next_marker_ns = now_ns + self._marker_period_ns
             self._publish_markers(stamp)
+
+    def _tf_message(self, items, stamp) -> TFMessage:
+        """The messages of the last call, filled anew: making them costs more than all else here."""
+        if len(self._moving.transforms) != len(items):
+            self._moving = TFMessage(transforms=[_stamped(item, stamp) for item in items])
+        for message, item in zip(self._moving.transforms, items):
+            _fill(message, item, stamp)
+        return self._moving
 
     def _publish_markers(self, stamp) -> None:
         human = self._human
@@ -126,12 +135,16 @@ class VisualizationNode(Node):
 
 def _stamped(item: Transform, stamp) -> TransformStamped:
     message = TransformStamped(child_frame_id=item.child)
-    message.header.stamp = stamp
     message.header.frame_id = item.parent
+    _fill(message, item, stamp)
+    return message
+
+
+def _fill(message: TransformStamped, item: Transform, stamp) -> None:
+    message.header.stamp = stamp
     place, turn = message.transform.translation, message.transform.rotation
     place.x, place.y, place.z = item.position.tolist()
     turn.x, turn.y, turn.z, turn.w = item.quaternion.tolist()
-    return message
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -69,6 +69,8 @@ class FakeSimulator(Node):
             )
 
     def finish(self):
+        if not self.get_parameter("run_directory").value:
+            return
         spec = importlib.util.spec_from_file_location("synthetic", Path(__file__).with_name("synthetic.py"))
         synthetic = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(synthetic)

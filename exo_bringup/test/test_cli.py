@@ -21,6 +21,27 @@ def test_the_rest_of_the_line_is_handed_on(monkeypatch, command, module, rest):
     assert seen == [rest]
 
 
+def test_the_device_s_policy_is_trained_by_the_same_command(monkeypatch):
+    seen = []
+    stub = types.ModuleType("exo_sim.training")
+    stub.main = lambda argv, kind: seen.append((kind, argv)) or 0
+    monkeypatch.setitem(sys.modules, "exo_sim.training", stub)
+    assert cli.main(["train", "exo", "--seed", "1"]) == 0 and seen == [("exo", ["--seed", "1"])]
+
+
+def test_the_emulator_gets_the_example_s_settings(monkeypatch):
+    emulator = pytest.importorskip("exo_device.emulator")
+    seen = []
+    monkeypatch.setattr(emulator, "main", lambda argv, settings: seen.append((argv, settings)) or 0)
+    assert cli.main(["emulate", "cubemars", "--fault", "dropped"]) == 0
+    assert seen[0][0] == ["cubemars", "--fault", "dropped"] and seen[0][1].is_file()
+
+
+def test_a_comparison_of_what_is_no_run_is_one_line(tmp_path, capsys):
+    assert cli.main(["compare", str(tmp_path), "--output", str(tmp_path / "c.html")]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
 @pytest.mark.parametrize("words", [[], ["fly"], ["train"], ["train", "dog"], ["report"]])
 def test_what_is_not_a_command_exits_with_usage(words, capsys):
     with pytest.raises(SystemExit) as caught:

@@ -58,7 +58,7 @@ class Exo:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "TMPDIR": str(folder), **environment},
+            env={**os.environ, **({"TMPDIR": str(folder)} if command == "graph" else {}), **environment},
         )
 
     def finish(self):
@@ -78,7 +78,7 @@ class Exo:
 
     @property
     def run(self):
-        return next(self.folder.iterdir())
+        return next(self.folder.glob("*-sim"))
 
 
 def processes_of(folder):
@@ -113,7 +113,7 @@ def wait_for_node(name, domain):
 def test_a_whole_run(tmp_path, free_domain):
     code, output = Exo(tmp_path, free_domain, "--duration", "8", "--seed", "5").finish()
     assert code == 0, output
-    run = next(tmp_path.iterdir())
+    run = next(tmp_path.glob("*-sim"))
     assert FILES <= {path.name for path in run.iterdir()}
     assert json.loads((run / "fake_log.json").read_text()) == [
         " until 1",

@@ -66,6 +66,13 @@ def test_a_fault_shows_its_cause():
     assert "FAULT (command too old)" in text_of(render(telemetry, RunOptions()))
 
 
+def test_a_fault_that_was_cleared_is_not_forgotten():
+    telemetry = walking()
+    for names in (("STALE_COMMAND",), (), ("BUS_LOST", "STALE_COMMAND")):
+        telemetry.device_status(FAULT_MODE if names else 0, "", names, 100.0, 0.0)
+    assert telemetry.fault_names == ("STALE_COMMAND", "BUS_LOST")
+
+
 def test_without_a_terminal_there_is_a_line_now_and_then(monkeypatch):
     clock = [100.0]
     monkeypatch.setattr("exo_bringup.live_table.time.monotonic", lambda: clock[0])

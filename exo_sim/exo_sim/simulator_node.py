@@ -28,8 +28,9 @@ PAUSED_PERIOD_S = 0.02
 #: Lockstep sends an unanswered state again after this wall time (s), and complains after the longer one.
 REPEAT_AFTER_S = 0.1
 COMPLAIN_AFTER_S = 5.0
-#: `fast` walks on without an answer after this wall time (s).
-FAST_PATIENCE_S = 0.1
+#: `realtime` and `fast` walk on without an answer after this wall time (s): on a busy machine sim time slows down
+#: rather than that a late device counts as a lost one.
+WALK_ON_AFTER_S = 0.1
 #: Sim time that is lost against the wall clock is given up beyond this (s), instead of hurrying after it.
 LARGEST_LAG_S = 0.1
 EXIT_OK, EXIT_BAD_CONFIGURATION = 0, 2
@@ -54,6 +55,7 @@ class SimulatorNode(Node):
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
         self._steps, self._falls = 0, 0
+        self._unanswered_since: int | None = None
         self._wall_of_second = time.monotonic()
         self.measurement.begin(chosen.condition, self.simulation.commanded_speed)
         self.add_on_set_parameters_callback(self._on_parameters)
@@ -74,8 +76,7 @@ class SimulatorNode(Node):
             if self._mode == "realtime":
                 due = max(due + self.simulation.period_s, time.monotonic() - LARGEST_LAG_S)
                 self._spin(due - time.monotonic(), stop)
-            else:
-                self._await_answer(stop)
+            self._await_answer(stop)
 
     def write(self) -> None:
         """Writes curves and strides into the run folder, if there is one."""
@@ -111,12 +112,15 @@ class SimulatorNode(Node):
     def _await_answer(self, stop: threading.Event) -> None:
         """Handles what arrives until the newest motor state has been answered."""
         asked = repeated = time.monotonic()
-        patience = FAST_PATIENCE_S if self._mode == "fast" else COMPLAIN_AFTER_S
+        patience = COMPLAIN_AFTER_S if self._mode == "lockstep" else WALK_ON_AFTER_S
+        if self._mode != "lockstep" and self.interface.bus.answered_sequence == self._unanswered_since:
+            return      # nothing has come since the last time that it was waited for in vain
         while not self.interface.answered and not stop.is_set() and not self.interface.paused:
             self._executor.spin_once(timeout_sec=REPEAT_AFTER_S)
             now = time.monotonic()
             if now - asked > patience:
-                if self._mode == "fast":
+                if self._mode != "lockstep":
+                    self._unanswered_since = self.interface.bus.answered_sequence
                     return
                 self.get_logger().warning("no answer to the last motor state: is the device node alive?")
                 asked = now
