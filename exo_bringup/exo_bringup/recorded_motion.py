@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The walk in a recording as arrays over simulated time: what a film or an analysis of a finished run starts from.
+"""The walk in a recording as arrays over simulated time, for films and analyses of a finished run.
 
 Reads MCAP by the message definitions within the file, so that neither ROS 2 nor the workspace is needed.
 """
@@ -15,7 +15,12 @@ import numpy as np
 from exo_bringup.errors import BringupError
 
 #: Topics by what follows the namespace. The device's joint_states end like the body's, hence `exo/` first.
-BODY_JOINTS, ROOT_POSE, HUMAN, DEVICE_JOINTS = "joint_states", "sim/root_pose", "human/state", "exo/joint_states"
+BODY_JOINTS, ROOT_POSE, HUMAN, DEVICE_JOINTS = (
+    "joint_states",
+    "sim/root_pose",
+    "human/state",
+    "exo/joint_states",
+)
 #: Two samples of one instant have stamps within this (s).
 SAME_INSTANT_S = 1e-6
 
@@ -31,9 +36,11 @@ class RecordedMotion:
         muscle_names: M names. excitation, activation: (N, M), 0 to 1.
         metabolic_power_per_mass: (N,) W/kg, gross.
         contact: (N, 2) whether right and left foot bear load.
-        force: (N, 2, 3) N, ground reaction on right and left foot. pressure_centre: (N, 2, 3) m; NaN in the air.
+        force: (N, 2, 3) N, ground reaction on right and left foot.
+        pressure_centre: (N, 2, 3) m, of right and left foot; NaN in the air.
         fallen: (N,) whether the person lies.
-        device_names: D driven joints. device_torque: (N, D) Nm, applied by the device; NaN where it said nothing.
+        device_names: D driven joints.
+        device_torque: (N, D) Nm, applied by the device; NaN where it said nothing.
     """
 
     time_s: np.ndarray
@@ -75,8 +82,10 @@ def read_motion(recording: Path) -> RecordedMotion:
         messages[topic][round(stamp.sec + 1e-9 * stamp.nanosec, 6)] = message
     common = sorted(set(messages[BODY_JOINTS]) & set(messages[ROOT_POSE]) & set(messages[HUMAN]))
     if not common:
-        raise BringupError(f"{recording} holds no walk: it needs the topics {BODY_JOINTS}, {ROOT_POSE} and {HUMAN}; "
-                           "record one with `exo sim` (without --no-record)")
+        raise BringupError(
+            f"{recording} holds no walk: it needs the topics {BODY_JOINTS}, {ROOT_POSE} and {HUMAN}; "
+            "record one with `exo sim` (without --no-record)"
+        )
     try:
         return _assemble(common, messages)
     except ValueError as error:
@@ -91,19 +100,29 @@ def _assemble(times: list[float], messages: dict[str, dict[float, object]]) -> R
     return RecordedMotion(
         time_s=np.array(times),
         root_position=table(ROOT_POSE, lambda m: _vector(m.pose.position)),
-        root_orientation_xyzw=table(ROOT_POSE, lambda m: (
-            m.pose.orientation.x, m.pose.orientation.y, m.pose.orientation.z, m.pose.orientation.w)),
+        root_orientation_xyzw=table(
+            ROOT_POSE,
+            lambda m: (
+                m.pose.orientation.x,
+                m.pose.orientation.y,
+                m.pose.orientation.z,
+                m.pose.orientation.w,
+            ),
+        ),
         joint_names=tuple(messages[BODY_JOINTS][times[0]].name),
         joint_position=table(BODY_JOINTS, lambda m: list(m.position)),
         joint_velocity=table(BODY_JOINTS, lambda m: list(m.velocity)),
         muscle_names=tuple(messages[HUMAN][times[0]].muscle_names),
-        excitation=table(HUMAN, lambda m: list(m.excitation)), activation=table(HUMAN, lambda m: list(m.activation)),
+        excitation=table(HUMAN, lambda m: list(m.excitation)),
+        activation=table(HUMAN, lambda m: list(m.activation)),
         metabolic_power_per_mass=table(HUMAN, lambda m: m.metabolic_power_per_mass),
         contact=table(HUMAN, lambda m: (m.contact_r, m.contact_l)).astype(bool),
         force=table(HUMAN, lambda m: (_vector(m.grf_r), _vector(m.grf_l))),
         pressure_centre=table(HUMAN, lambda m: (_vector(m.cop_r), _vector(m.cop_l))),
         fallen=table(HUMAN, lambda m: m.fallen).astype(bool),
-        device_names=names, device_torque=torque)
+        device_names=names,
+        device_torque=torque,
+    )
 
 
 def _vector(message) -> tuple[float, float, float]:
@@ -132,11 +151,15 @@ def _decoded(recording: Path, topics: tuple[str, ...]) -> Iterator[tuple[str, ob
                 matching = [topic for topic in topics if f"/{channel.topic}".endswith(f"/{topic}")]
                 if matching:
                     by_name[channel.topic] = max(matching, key=len)
-            for _, channel, _, message in reader.iter_decoded_messages(topics=list(by_name), log_time_order=False):
+            for _, channel, _, message in reader.iter_decoded_messages(
+                topics=list(by_name), log_time_order=False
+            ):
                 yield by_name[channel.topic], message
     except FileNotFoundError as error:
         raise BringupError(f"there is no recording {recording}: run `exo sim` without --no-record") from error
     except OSError as error:
         raise BringupError(f"{recording} cannot be read: {error.strerror}") from error
     except (McapError, AttributeError) as error:  # AttributeError: a file without an index has no summary
-        raise BringupError(f"{recording} is damaged or was not closed: {' '.join(str(error).split())}") from error
+        raise BringupError(
+            f"{recording} is damaged or was not closed: {' '.join(str(error).split())}"
+        ) from error

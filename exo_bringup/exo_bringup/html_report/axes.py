@@ -16,7 +16,7 @@ TICKS_WANTED = 5
 
 
 def nice_ticks(low: float, high: float, wanted: int = TICKS_WANTED) -> list[float]:
-    """Round numbers (steps of 1, 2, 2.5 or 5 times a power of ten) within low to high, about as many as wanted."""
+    """Round numbers within low to high, about as many as wanted; steps of 1, 2, 2.5 or 5 times a power of ten."""
     rough = (high - low) / max(wanted - 1, 1)
     if not (math.isfinite(rough) and rough > 0.0):
         return []
@@ -36,7 +36,9 @@ def padded(values: list[np.ndarray], zero: bool = False, share: float = 0.06) ->
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
     room = share * (high - low) or 0.5 * abs(high) or 1.0
-    return float(low - (0.0 if zero and low == 0.0 else room)), float(high + (0.0 if zero and high == 0.0 else room))
+    return float(low - (0.0 if zero and low == 0.0 else room)), float(
+        high + (0.0 if zero and high == 0.0 else room)
+    )
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,18 @@ class Axes:
     def y(self, value):
         """Place of a value (or array) along y."""
         low, high = self.y_range
-        return self.height - self.bottom - (value - low) / (high - low) * (self.height - self.top - self.bottom)
+        return (
+            self.height - self.bottom - (value - low) / (high - low) * (self.height - self.top - self.bottom)
+        )
 
-    def frame(self, title: str, unit: str, x_label: str = "", x_ticks: list[float] | None = None,
-              y_ticks: bool = True) -> str:
+    def frame(
+        self,
+        title: str,
+        unit: str,
+        x_label: str = "",
+        x_ticks: list[float] | None = None,
+        y_ticks: bool = True,
+    ) -> str:
         """Title, unit, both axes with ticks, and a line at zero where zero is inside."""
         floor, left = self.height - self.bottom, self.left
         parts = [svg.text(0, 11, title, 12, kind="title"), svg.text(0, 23, unit, 10, kind="faint")]
@@ -80,7 +90,9 @@ class Axes:
             parts.append(svg.line(self.x(tick), floor, self.x(tick), floor + 3, INK, 0.8))
             parts.append(svg.text(self.x(tick), floor + 13, tick_text(tick, ticks), 10, "middle"))
         if x_label:
-            parts.append(svg.text((left + self.width - RIGHT) / 2, floor + 26, x_label, 10, "middle", "faint"))
+            parts.append(
+                svg.text((left + self.width - RIGHT) / 2, floor + 26, x_label, 10, "middle", "faint")
+            )
         return "".join(parts)
 
 

@@ -60,25 +60,43 @@ HEADLINE = (ANGLES[0], ANGLES[1], ANGLES[2], FORCES[0])
 ACTIVATION = "activation_"
 #: Electrodes of Schwartz et al. 2008 by what exo_sim.gait.variables.EMG_MUSCLES calls them.
 EMG_TITLES = {
-    "emg_rectus_femoris": "Rectus femoris", "emg_medial_hamstrings": "Medial hamstrings",
-    "emg_lateral_hamstrings": "Lateral hamstrings", "emg_tibialis_anterior": "Tibialis anterior",
-    "emg_gastrocnemius_medialis": "Gastrocnemius medialis"}
+    "emg_rectus_femoris": "Rectus femoris",
+    "emg_medial_hamstrings": "Medial hamstrings",
+    "emg_lateral_hamstrings": "Lateral hamstrings",
+    "emg_tibialis_anterior": "Tibialis anterior",
+    "emg_gastrocnemius_medialis": "Gastrocnemius medialis",
+}
 
 GROUP_TITLES = {
-    "hip_flexors": "hip flexors", "hip_extensors": "hip extensors", "hip_abductors": "hip abductors",
-    "hip_adductors": "hip adductors", "knee_extensors": "knee extensors", "knee_flexors": "knee flexors",
-    "plantarflexors": "plantarflexors", "dorsiflexors": "dorsiflexors"}
+    "hip_flexors": "hip flexors",
+    "hip_extensors": "hip extensors",
+    "hip_abductors": "hip abductors",
+    "hip_adductors": "hip adductors",
+    "knee_extensors": "knee extensors",
+    "knee_flexors": "knee flexors",
+    "plantarflexors": "plantarflexors",
+    "dorsiflexors": "dorsiflexors",
+}
 OTHER_GROUP = "others"
 #: A muscle of two groups is shown where its larger action in walking is.
-MAIN_GROUP = {"recfem": "knee_extensors", "semimem": "knee_flexors", "semiten": "knee_flexors",
-              "bflh": "knee_flexors", "sart": "hip_flexors", "tfl": "hip_abductors", "grac": "hip_adductors",
-              "addmagIsch": "hip_extensors"}
+MAIN_GROUP = {
+    "recfem": "knee_extensors",
+    "semimem": "knee_flexors",
+    "semiten": "knee_flexors",
+    "bflh": "knee_flexors",
+    "sart": "hip_flexors",
+    "tfl": "hip_abductors",
+    "grac": "hip_adductors",
+    "addmagIsch": "hip_extensors",
+}
 
 
 def grouped_muscles(muscles: list[str]) -> dict[str, list[str]]:
-    """Muscles (without side) by group title, each once, from hip to foot; groups that stay empty are left out."""
-    groups = {title: [m for m in MUSCLE_GROUPS[group] if m in muscles and MAIN_GROUP.get(m, group) == group]
-              for group, title in GROUP_TITLES.items()}
+    """Muscles (without side) by group title, each once, from hip to foot; without groups that stay empty."""
+    groups = {
+        title: [m for m in MUSCLE_GROUPS[group] if m in muscles and MAIN_GROUP.get(m, group) == group]
+        for group, title in GROUP_TITLES.items()
+    }
     placed = {m for group in groups.values() for m in group}
     groups[OTHER_GROUP] = [m for m in muscles if m not in placed]
     return {title: members for title, members in groups.items() if members}

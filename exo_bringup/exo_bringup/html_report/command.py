@@ -7,9 +7,16 @@ import shlex
 from collections.abc import Mapping
 
 #: Options of `exo sim` by the configuration's key.
-OPTIONS = {"speed_mps": "--speed", "duration_s": "--duration", "subject": "--subject", "device": "--device",
-           "controller": "--controller", "checkpoint": "--checkpoint", "human_checkpoint": "--human-checkpoint",
-           "seed": "--seed"}
+OPTIONS = {
+    "speed_mps": "--speed",
+    "duration_s": "--duration",
+    "subject": "--subject",
+    "device": "--device",
+    "controller": "--controller",
+    "checkpoint": "--checkpoint",
+    "human_checkpoint": "--human-checkpoint",
+    "seed": "--seed",
+}
 MODES = {"lockstep": ["--lockstep"], "fast": ["--fast"]}
 
 

@@ -14,8 +14,8 @@ from exo_bringup.html_report.style import DIVERGING, INK, SEQUENTIAL, ramp
 
 ROW, GROUP_GAP, LABELS, COLUMNS = 8.5, 5.0, 112.0, 50
 WIDTH, TOP, BOTTOM = 330.0, 30.0, 62.0
-#: Colour steps between both ends; more could not be told apart.
-STEPS = 16
+#: Colour steps between both ends; more could not be told apart. An odd number, so that no change has its own.
+STEPS = 17
 #: Largest activation change that the map of differences resolves.
 LARGEST_CHANGE = 0.5
 
@@ -30,7 +30,9 @@ def activation_rows(run: RunData, condition: str, side: str) -> dict[str, np.nda
     return rows or None
 
 
-def heat_map(title: str, subtitle: str, rows: dict[str, np.ndarray], change: bool = False) -> tuple[str, float]:
+def heat_map(
+    title: str, subtitle: str, rows: dict[str, np.ndarray], change: bool = False
+) -> tuple[str, float]:
     """Content of a figure of WIDTH, and its height.
 
     Args:
@@ -50,11 +52,14 @@ def heat_map(title: str, subtitle: str, rows: dict[str, np.ndarray], change: boo
                 x = LABELS + cell * first
                 cells.setdefault(level, []).append(
                     f"M{svg.number(x)} {svg.number(y)}h{svg.number(cell * (last - first))}v{ROW}h"
-                    f"{svg.number(-cell * (last - first))}z")
+                    f"{svg.number(-cell * (last - first))}z"
+                )
             y += ROW
         y += GROUP_GAP
-    parts += [f'<path d="{"".join(paths)}" fill="{ramp(colours, level / (STEPS - 1))}"/>'
-              for level, paths in sorted(cells.items())]
+    parts += [
+        f'<path d="{"".join(paths)}" fill="{ramp(colours, level / (STEPS - 1))}"/>'
+        for level, paths in sorted(cells.items())
+    ]
     floor, right = y - GROUP_GAP + 2.0, WIDTH - RIGHT
     parts.append(svg.line(LABELS, floor, right, floor, INK, 0.8))
     for tick in STRIDE_TICKS:
@@ -82,9 +87,19 @@ def _runs(levels: np.ndarray) -> list[tuple[int, int, int]]:
 
 def _scale(colours: tuple[str, ...], low: float, high: float, y: float) -> str:
     width = (WIDTH - LABELS - RIGHT) / STEPS
-    parts = [svg.rectangle(LABELS + i * width, y, width + 0.3, 8, ramp(colours, i / (STEPS - 1))) for i in range(STEPS)]
+    parts = [
+        svg.rectangle(LABELS + i * width, y, width + 0.3, 8, ramp(colours, i / (STEPS - 1)))
+        for i in range(STEPS)
+    ]
     for share in (0.0, 0.5, 1.0):
         anchor = {0.0: "start", 1.0: "end"}.get(share, "middle")
-        parts.append(svg.text(LABELS + share * width * STEPS, y + 18, svg.shown(low + share * (high - low), 1, low < 0),
-                              9.5, anchor))
+        parts.append(
+            svg.text(
+                LABELS + share * width * STEPS,
+                y + 18,
+                f"{low + share * (high - low):g}".replace("-", svg.MINUS),
+                9.5,
+                anchor,
+            )
+        )
     return "".join(parts)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metabolic power of each muscle in a recorded walk, by the simulator's own model (Bhargava 2004).
 
-The recording has the power of the whole body only. Muscle lengths and their rates follow from its joint angles and
-rates by the model's kinematics, activation and excitation are in it: together the model's inputs.
+The recording has the power of the whole body only. Muscle lengths and their rates follow from its joint angles
+and rates by the model's kinematics, activation and excitation are in it: together the model's inputs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,11 @@ import numpy as np
 from exo_device.description import DeviceError
 from exo_sim.body.devices import find_device
 from exo_sim.body.model import BodyModel, build_body
-from exo_sim.body.muscles import all_active_and_passive, muscle_curves, normalised_length
+from exo_sim.body.muscles import (
+    all_active_and_passive,
+    muscle_curves,
+    normalised_length,
+)
 from exo_sim.errors import SimError
 from exo_sim.metabolics import MuscleParameters, bhargava2004
 from exo_sim.metabolics.whole_body import BASAL_W_KG
@@ -65,8 +69,9 @@ def muscle_costs(run: RunData) -> dict[str, MuscleCost]:
             by_muscle: dict[str, float] = {}
             for name, value in zip(body.muscles, power):
                 by_muscle[name[:-2]] = by_muscle.get(name[:-2], 0.0) + float(value)
-            costs[phase["name"]] = MuscleCost(by_muscle, BASAL_W_KG,
-                                              float(motion.metabolic_power_per_mass[samples].mean()))
+            costs[phase["name"]] = MuscleCost(
+                by_muscle, BASAL_W_KG, float(motion.metabolic_power_per_mass[samples].mean())
+            )
     return costs
 
 
@@ -85,14 +90,25 @@ def muscle_power(body: BodyModel, motion: RecordedMotion, samples: np.ndarray) -
     active, passive = np.empty_like(length), np.empty_like(length)
     for i in range(len(samples)):
         all_active_and_passive(curves, length[i], velocity[i], active[i], passive[i])
-    parameters = MuscleParameters.for_body(body.muscles, body.default_force, curves.optimal_length, body.body_mass,
-                                           curves.vmax)
-    return bhargava2004(parameters, excitation, activation, normalised_length(curves, length), velocity,
-                        active * activation, passive).total
+    parameters = MuscleParameters.for_body(
+        body.muscles, body.default_force, curves.optimal_length, body.body_mass, curves.vmax
+    )
+    return bhargava2004(
+        parameters,
+        excitation,
+        activation,
+        normalised_length(curves, length),
+        velocity,
+        active * activation,
+        passive,
+    ).total
 
 
 def _lengths(body: BodyModel, motion: RecordedMotion, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Muscle lengths (n, M) m and rates (n, M) m/s; the pelvis stands still, which muscles of the legs do not feel."""
+    """Muscle lengths (n, M) m and rates (n, M) m/s.
+
+    The pelvis stands still meanwhile, which muscles of the legs do not feel.
+    """
     model, coupling = body.model, body.coupling
     data = mujoco.MjData(model)
     data.qpos[:] = body.standing_qpos
@@ -106,8 +122,13 @@ def _lengths(body: BodyModel, motion: RecordedMotion, samples: np.ndarray) -> tu
         angles = data.qpos[body.joint_qpos]
         data.qpos[coupling.qpos] = coupling.positions(angles)
         data.qvel[coupling.dof] = coupling.slopes(angles) * data.qvel[body.joint_dof][coupling.leader]
-        for stage in (mujoco.mj_kinematics, mujoco.mj_comPos, mujoco.mj_tendon, mujoco.mj_transmission,
-                      mujoco.mj_fwdVelocity):
+        for stage in (
+            mujoco.mj_kinematics,
+            mujoco.mj_comPos,
+            mujoco.mj_tendon,
+            mujoco.mj_transmission,
+            mujoco.mj_fwdVelocity,
+        ):
             stage(model, data)
         length[i], velocity[i] = data.actuator_length[:count], data.actuator_velocity[:count]
     return length, velocity

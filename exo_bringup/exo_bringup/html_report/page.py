@@ -11,22 +11,59 @@ from html import escape
 from pathlib import Path
 
 from exo_bringup.errors import BringupError
-from exo_bringup.html_report import curve_sections, figure_sections
-from exo_bringup.html_report.headline import (COMPARISON_HEAD, comparison_table, one_line, picture, subtitle, tiles)
+from exo_bringup.html_report import (
+    curve_sections,
+    metabolic_section,
+    muscle_section,
+    number_sections,
+    symmetry_section,
+)
+from exo_bringup.html_report.common import conditions_of
+from exo_bringup.html_report.headline import (
+    COMPARISON_HEAD,
+    comparison_table,
+    one_line,
+    picture,
+    subtitle,
+    tiles,
+)
 from exo_bringup.html_report.panels import HEIGHT, WIDTH, bar_panel, legend
 from exo_bringup.html_report.parts import Section, figure, grid, note, paragraph, table
-from exo_bringup.html_report.run_data import METABOLIC_POWER, METABOLIC_POWER_UMBERGER, RunData, load_run
+from exo_bringup.html_report.run_data import (
+    METABOLIC_POWER,
+    METABOLIC_POWER_UMBERGER,
+    RunData,
+    load_run,
+)
 from exo_bringup.html_report.style import STYLE_SHEET
 
 REPORT_NAME, COMPARISON_NAME = "report.html", "comparison.html"
-SECTIONS = (curve_sections.angles, curve_sections.moments, curve_sections.powers, curve_sections.forces,
-            curve_sections.muscles, curve_sections.device, figure_sections.metabolic, figure_sections.symmetry,
-            figure_sections.strides, figure_sections.health, figure_sections.targets, figure_sections.reproduction)
+SECTIONS = (
+    curve_sections.angles,
+    curve_sections.moments,
+    curve_sections.powers,
+    curve_sections.forces,
+    muscle_section.muscles,
+    curve_sections.device,
+    metabolic_section.metabolic,
+    symmetry_section.symmetry,
+    number_sections.strides,
+    number_sections.health,
+    number_sections.targets,
+    number_sections.reproduction,
+)
 #: More runs would be too narrow to read side by side.
 MOST_RUNS = 4
 #: What may differ between runs, as their labels name it.
-LABEL_KEYS = {"subject": "", "device": "", "controller": "", "speed_mps": " m/s", "human_checkpoint": "",
-              "checkpoint": "", "seed": "seed "}
+LABEL_KEYS = {
+    "subject": "",
+    "device": "",
+    "controller": "",
+    "speed_mps": " m/s",
+    "human_checkpoint": "",
+    "checkpoint": "",
+    "seed": "seed ",
+}
 
 
 def write_report_page(run_folder: str | Path) -> Path:
@@ -37,8 +74,10 @@ def write_report_page(run_folder: str | Path) -> Path:
         GaitError: damaged curves.
     """
     run = load_run(run_folder)
-    opening = (f"<h1>Walking in an exoskeleton</h1>{paragraph(subtitle(run.configuration, run), faint=True)}"
-               f'<p class="lead">{escape(one_line(run))}</p>{picture(run)}{tiles(run)}{note(run.notes)}')
+    opening = (
+        f"<h1>Walking in an exoskeleton</h1>{paragraph(subtitle(run.configuration, run), faint=True)}"
+        f'<p class="lead">{escape(one_line(run))}</p>{picture(run)}{tiles(run)}{note(run.notes)}'
+    )
     return _write(run.folder.path / REPORT_NAME, f"exo_gait: {run.label}", opening, [run])
 
 
@@ -53,12 +92,30 @@ def write_comparison_page(run_folders: Sequence[str | Path], output: str | Path 
         raise BringupError(f"give 2 to {MOST_RUNS} runs to compare, got {len(run_folders)}")
     runs = label_runs([load_run(folder) for folder in run_folders])
     notes = [f"{run.label}: {line}" for run in runs for line in run.notes]
-    bars = [figure(title, WIDTH * 1.6, HEIGHT, bar_panel(
-        title, "W/kg, gross, mean and SD of strides", figure_sections.cost_bars(runs, name), WIDTH * 1.6))
-        for title, name in (("Metabolic power, Bhargava 2004", METABOLIC_POWER),
-                            ("Metabolic power, Umberger 2010", METABOLIC_POWER_UMBERGER))]
-    opening = (f"<h1>{len(runs)} runs side by side</h1>" + table(COMPARISON_HEAD, comparison_table(runs))
-               + legend(curve_sections.conditions_of(runs), False, False, False) + grid(2, bars) + note(notes))
+    bars = [
+        figure(
+            title,
+            WIDTH * 1.6,
+            HEIGHT,
+            bar_panel(
+                title,
+                "W/kg, gross, mean and SD of strides",
+                metabolic_section.cost_bars(runs, name),
+                WIDTH * 1.6,
+            ),
+        )
+        for title, name in (
+            ("Metabolic power, Bhargava 2004", METABOLIC_POWER),
+            ("Metabolic power, Umberger 2010", METABOLIC_POWER_UMBERGER),
+        )
+    ]
+    opening = (
+        f"<h1>{len(runs)} runs side by side</h1>"
+        + table(COMPARISON_HEAD, comparison_table(runs))
+        + legend(conditions_of(runs), False, False, False)
+        + grid(2, bars)
+        + note(notes)
+    )
     return _write(Path(output), "exo_gait: comparison", opening, runs)
 
 
@@ -76,7 +133,13 @@ def label_runs(runs: Sequence[RunData]) -> list[RunData]:
 def _value_words(key: str, value) -> str:
     if value in (None, ""):
         return ""
-    text = f"{value:g}" if isinstance(value, float) else Path(str(value)).stem if isinstance(value, str) else str(value)
+    text = (
+        f"{value:g}"
+        if isinstance(value, float)
+        else Path(str(value)).stem
+        if isinstance(value, str)
+        else str(value)
+    )
     return f"{LABEL_KEYS[key]}{text}" if key == "seed" else f"{text}{LABEL_KEYS[key]}"
 
 
@@ -100,8 +163,13 @@ def _write(path: Path, title: str, opening: str, runs: Sequence[RunData]) -> Pat
 
 def _page(title: str, opening: str, sections: Sequence[Section]) -> str:
     links = "".join(f'<a href="#{section.name}">{escape(section.title)}</a>' for section in sections)
-    body = "".join(f'<section><h2 id="{section.name}">{escape(section.title)}</h2>{section.content}</section>'
-                   for section in sections)
-    return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE_SHEET}</style></head>'
-            f"<body><header>{opening}</header><nav>{links}</nav>{body}</body></html>\n")
+    body = "".join(
+        f'<section><h2 id="{section.name}">{escape(section.title)}</h2>{section.content}</section>'
+        for section in sections
+    )
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{STYLE_SHEET}</style></head>"
+        f"<body><header>{opening}</header><nav>{links}</nav>{body}</body></html>\n"
+    )

@@ -39,7 +39,8 @@ def note(lines: Sequence[str]) -> str:
     """What is missing, as a list that stands out; nothing where there are no lines."""
     if not lines:
         return ""
-    return f'<div class="note"><b>Missing</b><ul>{"".join(f"<li>{escape(line)}</li>" for line in lines)}</ul></div>'
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f'<div class="note"><b>Missing</b><ul>{items}</ul></div>'
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,14 @@ class Cell:
 
 def table(head: Sequence[str | Cell], rows: Iterable[Sequence[str | Cell]]) -> str:
     """A table with a head; the first column is left-aligned."""
+
     def cell(content: str | Cell, tag: str = "td") -> str:
         content = content if isinstance(content, Cell) else Cell(content)
         kind = f' class="{content.kind}"' if content.kind else ""
         return f"<{tag}{kind}>{escape(content.text)}</{tag}>"
 
-    return (f"<table><thead><tr>{''.join(cell(name, 'th') for name in head)}</tr></thead><tbody>"
-            + "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in rows) + "</tbody></table>")
+    return (
+        f"<table><thead><tr>{''.join(cell(name, 'th') for name in head)}</tr></thead><tbody>"
+        + "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in rows)
+        + "</tbody></table>"
+    )

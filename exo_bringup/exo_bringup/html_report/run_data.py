@@ -61,7 +61,11 @@ class RunData:
     @property
     def muscles(self) -> list[str]:
         """Muscles with an activation curve, without their side."""
-        return [name.removeprefix("activation_") for name in self.curves.variables if name.startswith("activation_")]
+        return [
+            name.removeprefix("activation_")
+            for name in self.curves.variables
+            if name.startswith("activation_")
+        ]
 
     def curve(self, condition: str, variable: str, side: str) -> Curve | None:
         """A curve, or None."""
@@ -76,8 +80,16 @@ class RunData:
 
     def values(self, name: str, condition: str, side: str | None = None) -> np.ndarray:
         """A stride figure of all strides (of one side); those without it are left out."""
-        return np.array([stride[name] for stride in self.strides if stride["condition"] == condition
-                         and side in (None, stride["side"]) and stride.get(name) is not None], dtype=float)
+        return np.array(
+            [
+                stride[name]
+                for stride in self.strides
+                if stride["condition"] == condition
+                and side in (None, stride["side"])
+                and stride.get(name) is not None
+            ],
+            dtype=float,
+        )
 
     def mean(self, name: str, condition: str, side: str | None = None) -> float:
         """Mean of `values`; NaN without strides."""
@@ -103,24 +115,44 @@ def load_run(path: str | Path) -> RunData:
     if not any(file.is_file() for file in wanted):
         raise BringupError(f"{folder.path} is not the folder of a run: give one that `exo sim` wrote")
     notes: list[str] = []
-    configuration = folder.read_configuration() if _is_there(
-        folder.configuration, "subject, device and speed are not known", notes) else {}
+    configuration = (
+        folder.read_configuration()
+        if _is_there(folder.configuration, "subject, device and speed are not known", notes)
+        else {}
+    )
     record = _json(folder.record, "falls, faults and timing are not known", dict, notes)
     summary = _json(folder.summary, "there are no figures and targets; `exo report` writes it", dict, notes)
-    curves = CurveTable.read(folder.curves) if _is_there(
-        folder.curves, "there are no curves over the stride", notes) else CurveTable()
-    strides = _measured(folder, _json(folder.strides, "there are no stride figures", list, notes), configuration)
+    curves = (
+        CurveTable.read(folder.curves)
+        if _is_there(folder.curves, "there are no curves over the stride", notes)
+        else CurveTable()
+    )
+    strides = _measured(
+        folder, _json(folder.strides, "there are no stride figures", list, notes), configuration
+    )
     if not len(curves) and folder.curves.is_file():
         notes.append("curves.csv is empty: no full stride was walked in a measured part of the run.")
     for condition in CONDITIONS:
         for side, name in zip(SIDES, ("right", "left")):
             if len(curves) and not any((c.condition, c.side) == (condition, side) for c in curves):
-                notes.append(f"There are no curves of the {name} leg {condition}: no clean stride of it was walked.")
+                notes.append(
+                    f"There are no curves of the {name} leg {condition}: no clean stride of it was walked."
+                )
     if record.get("complete") is False:
         notes.append("The run was interrupted before its end.")
     subject = _subject(configuration, notes)
-    return RunData(folder, folder.path.name, configuration, record, summary, curves, strides, subject,
-                   _norm(configuration, subject, notes), notes)
+    return RunData(
+        folder,
+        folder.path.name,
+        configuration,
+        record,
+        summary,
+        curves,
+        strides,
+        subject,
+        _norm(configuration, subject, notes),
+        notes,
+    )
 
 
 def _is_there(file: Path, consequence: str, notes: list[str]) -> bool:
@@ -146,8 +178,11 @@ def _measured(folder: RunFolder, strides: list, configuration: Mapping) -> list[
     phases = configuration.get("phases", [])
     try:
         begins = {later["name"]: earlier["until_s"] for earlier, later in zip(phases, phases[1:])}
-        return [s for s in strides if s["condition"] and s["side"] in SIDES
-                and s["start"] >= begins.get(s["condition"], -math.inf)]
+        return [
+            s
+            for s in strides
+            if s["condition"] and s["side"] in SIDES and s["start"] >= begins.get(s["condition"], -math.inf)
+        ]
     except (KeyError, TypeError) as error:
         raise BringupError(f"{folder.strides} or {folder.configuration.name} is damaged: {error}") from error
 
@@ -157,7 +192,9 @@ def _subject(configuration: Mapping, notes: list[str]) -> Subject:
     try:
         return load_subject(find_configuration("subject", name) if name else None)
     except (BringupError, SimError):
-        notes.append(f"Subject '{name}' is no longer where it was: norms are for a leg of {MODEL_LEG_LENGTH_M:.2f} m.")
+        notes.append(
+            f"Subject '{name}' is no longer where it was: norms are for a leg of {MODEL_LEG_LENGTH_M:.2f} m."
+        )
         return Subject()
 
 
@@ -165,9 +202,13 @@ def _norm(configuration: Mapping, subject: Subject, notes: list[str]) -> Normati
     try:
         norm = NormativeGait(float(configuration["speed_mps"]), MODEL_LEG_LENGTH_M * subject.length_scale)
     except (KeyError, TypeError, ValueError) as error:
-        notes.append("There are no normative bands: " + (
-            "the speed is not known." if isinstance(error, KeyError) else f"{error}."))
+        notes.append(
+            "There are no normative bands: "
+            + ("the speed is not known." if isinstance(error, KeyError) else f"{error}.")
+        )
         return None
     if norm.clamped:
-        notes.append("The speed lies outside the measured norm: bands are those of the nearest measured speed.")
+        notes.append(
+            "The speed lies outside the measured norm: bands are those of the nearest measured speed."
+        )
     return norm

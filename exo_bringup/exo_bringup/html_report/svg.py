@@ -27,8 +27,10 @@ def shown(value: float, digits: int = 2, sign: bool = False) -> str:
 
 def document(width: float, height: float, title: str, content: Iterable[str]) -> str:
     """A figure that scales with its place; the title is read out and shown as a tooltip."""
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {number(width)} {number(height)}" role="img">'
-            f"<title>{escape(title)}</title>{''.join(content)}</svg>")
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {number(width)} {number(height)}" role="img">'
+        f"<title>{escape(title)}</title>{''.join(content)}</svg>"
+    )
 
 
 def moved(x: float, y: float, content: str) -> str:
@@ -36,32 +38,48 @@ def moved(x: float, y: float, content: str) -> str:
     return f'<g transform="translate({number(x)} {number(y)})">{content}</g>'
 
 
-def text(x: float, y: float, content: str, size: float = 10.5, anchor: str = "start", kind: str = "",
-         colour: str = "") -> str:
+def text(
+    x: float,
+    y: float,
+    content: str,
+    size: float = 10.5,
+    anchor: str = "start",
+    kind: str = "",
+    colour: str = "",
+) -> str:
     """One line of text with its baseline at y; anchor: start, middle or end; kind: CSS class."""
-    extra = (f' text-anchor="{anchor}"' if anchor != "start" else "") + (f' class="{kind}"' if kind else "") \
+    extra = (
+        (f' text-anchor="{anchor}"' if anchor != "start" else "")
+        + (f' class="{kind}"' if kind else "")
         + (f' style="fill:{colour}"' if colour else "")
+    )
     return f'<text x="{number(x)}" y="{number(y)}" font-size="{number(size)}"{extra}>{escape(content)}</text>'
 
 
 def line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float = 1.0, dash: str = "") -> str:
     """A straight line."""
-    return (f'<path d="M{number(x1)} {number(y1)}L{number(x2)} {number(y2)}" stroke="{colour}" '
-            f'stroke-width="{number(width)}"{_dash(dash)} fill="none"/>')
+    return (
+        f'<path d="M{number(x1)} {number(y1)}L{number(x2)} {number(y2)}" stroke="{colour}" '
+        f'stroke-width="{number(width)}"{_dash(dash)} fill="none"/>'
+    )
 
 
 def rectangle(x: float, y: float, width: float, height: float, colour: str, opacity: float = 1.0) -> str:
     """A filled rectangle."""
     faint = f' fill-opacity="{number(opacity, 2)}"' if opacity < 1.0 else ""
-    return (f'<rect x="{number(x)}" y="{number(y)}" width="{number(width)}" height="{number(height)}" '
-            f'fill="{colour}"{faint}/>')
+    return (
+        f'<rect x="{number(x)}" y="{number(y)}" width="{number(width)}" height="{number(height)}" '
+        f'fill="{colour}"{faint}/>'
+    )
 
 
 def circle(x: float, y: float, radius: float, colour: str, filled: bool = True) -> str:
     """A dot, or a ring."""
     fill = colour if filled else "#fff"
-    return (f'<circle cx="{number(x)}" cy="{number(y)}" r="{number(radius)}" fill="{fill}" stroke="{colour}" '
-            'stroke-width="1.2"/>')
+    return (
+        f'<circle cx="{number(x)}" cy="{number(y)}" r="{number(radius)}" fill="{fill}" stroke="{colour}" '
+        'stroke-width="1.2"/>'
+    )
 
 
 def polyline(x: np.ndarray, y: np.ndarray, colour: str, width: float = 1.6, dash: str = "") -> str:
@@ -73,8 +91,14 @@ def polyline(x: np.ndarray, y: np.ndarray, colour: str, width: float = 1.6, dash
             continue
         parts.append(f"{'L' if pen_down else 'M'}{number(a)} {number(b)}")
         pen_down = True
-    return (f'<path d="{"".join(parts)}" stroke="{colour}" stroke-width="{number(width)}"{_dash(dash)} fill="none" '
-            'stroke-linejoin="round"/>') if parts else ""
+    return (
+        (
+            f'<path d="{"".join(parts)}" stroke="{colour}" stroke-width="{number(width)}"{_dash(dash)} '
+            'fill="none" stroke-linejoin="round"/>'
+        )
+        if parts
+        else ""
+    )
 
 
 def band(x: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, opacity: float = 1.0) -> str:

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`exo film`: from a run folder to a film of a few strides, without and with assistance side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from exo_bringup.errors import BringupError
+from exo_bringup.film import look
+from exo_bringup.film.captions import Panel, compose
+from exo_bringup.film.clips import Clip, choose_clips
+from exo_bringup.film.encode import check_output, write_film
+from exo_bringup.film.gl import choose_backend
+from exo_bringup.film.scene import FilmScene, pose_at
+from exo_bringup.html_report.run_data import METABOLIC_POWER, RunData, load_run
+from exo_bringup.html_report.style import OTHER_COLOUR
+from exo_bringup.html_report.svg import shown
+from exo_bringup.recorded_motion import RecordedMotion, read_motion
+
+FILM_NAME = "film.gif"
+#: A README stays quick to load.
+MOST_BYTES = 3_000_000
+#: GIF counts in hundredths of a second: 60 ms is 16.7 frames a second.
+FRAME_PERIOD_S = 0.06
+#: A panel of this shape holds a walking person.
+HEIGHT_PER_WIDTH = 1.2
+SHORTEST_S, LONGEST_S = 0.2, 60.0
+SLOWEST, FASTEST = 0.05, 4.0
+NARROWEST, WIDEST = 320, 1920
+#: The camera follows the mean over this time, so that it does not sway with each step (s).
+CAMERA_WINDOW_S = 0.6
+PHYSICS_RATE_HZ = 500.0
+#: A line of progress after this many frames.
+PROGRESS_FRAMES = 25
+
+
+@dataclass(frozen=True)
+class FilmOptions:
+    """What to film.
+
+    Attributes:
+        seconds: of simulated time at most, in each condition; whole strides are shown.
+        playback: simulated seconds in a second of film; 1 is natural.
+        width: of the film (pixels).
+    """
+
+    seconds: float = 2.5
+    playback: float = 0.5
+    width: int = 720
+
+    def __post_init__(self):
+        for name, value, low, high in (
+            ("--seconds", self.seconds, SHORTEST_S, LONGEST_S),
+            ("--playback", self.playback, SLOWEST, FASTEST),
+            ("--width", self.width, NARROWEST, WIDEST),
+        ):
+            if not low <= value <= high:
+                raise BringupError(f"{name} must be {low:g} to {high:g}, got {value:g}")
+
+
+def make_film(
+    run_folder: str | Path,
+    output: str | Path = "",
+    options: FilmOptions = FilmOptions(),
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Film a run and return the file: `output`, or film.gif beside the run's files.
+
+    Raises:
+        BringupError: no recording, nothing to show, no off-screen OpenGL, or the file cannot be written.
+    """
+    run = load_run(run_folder)
+    path = Path(output) if str(output) else run.folder.path / FILM_NAME
+    check_output(path)
+    motion = read_motion(run.folder.recording)
+    clips = choose_clips(motion, run.configuration, options.seconds)
+    backend = choose_backend()
+    times = frame_times(clips, options.playback)
+    say(f"filming {' and '.join(clip.condition for clip in clips)}: {len(times[0])} frames by {backend} ...")
+    frames = render_frames(run, motion, clips, times, backend, options, say)
+    size = write_film(path, frames, FRAME_PERIOD_S, MOST_BYTES)
+    say(f"written to {path}: {len(frames) * FRAME_PERIOD_S:.1f} s, {size / 1e6:.2f} MB")
+    return path
+
+
+def frame_times(clips: list[Clip], playback: float) -> list[np.ndarray]:
+    """Simulated times (s) of the frames of each clip, equally many; a shorter clip begins again."""
+    step = FRAME_PERIOD_S * playback
+    count = max(1, round(max(clip.duration_s for clip in clips) / step))
+    return [clip.start_s + np.mod(step * np.arange(count), max(clip.duration_s, step)) for clip in clips]
+
+
+def render_frames(
+    run: RunData,
+    motion: RecordedMotion,
+    clips: list[Clip],
+    times: list[np.ndarray],
+    backend: str,
+    options: FilmOptions,
+    say: Callable[[str], None],
+) -> list[Image.Image]:
+    """All frames, the clips side by side."""
+    body = _body(run)
+    width = options.width // len(clips) if len(clips) > 1 else min(options.width, options.width * 2 // 3)
+    height = round(width * HEIGHT_PER_WIDTH)
+    limits = (
+        {joint: spec.torque_limit(body.body_mass) for joint, spec in body.device.joints.items()}
+        if body.device
+        else {}
+    )
+    powers = [_power(run, motion, clip) for clip in clips]
+    footnote = _footnote(run, options)
+    frames = []
+    with FilmScene(body, backend, width, height) as scene:
+        for number in range(len(times[0])):
+            panels = []
+            for clip, instants, power in zip(clips, times, powers):
+                pose = pose_at(motion, instants[number])
+                picture = scene.render(
+                    pose, motion.joint_names, motion.muscle_names, camera_at(motion, clip, instants[number])
+                )
+                torque = {joint: pose.torque.get(joint, math.nan) for joint in limits}
+                panels.append(
+                    Panel(
+                        picture,
+                        clip.condition,
+                        _subtitle(run, clip),
+                        _colour(clip),
+                        power,
+                        _power_words(power, powers[0]),
+                        {joint: float(np.clip(torque[joint] / limits[joint], -1.0, 1.0)) for joint in limits},
+                        torque,
+                    )
+                )
+            frames.append(compose(panels, footnote))
+            if (number + 1) % PROGRESS_FRAMES == 0:
+                say(f"  {number + 1} of {len(times[0])} frames")
+    return frames
+
+
+def camera_at(motion: RecordedMotion, clip: Clip, time_s: float) -> np.ndarray:
+    """Where the camera looks (2,), m on the floor: where the pelvis is, without its swaying."""
+    within = motion.between(clip.start_s - CAMERA_WINDOW_S, clip.end_s + CAMERA_WINDOW_S)
+    times, places = motion.time_s[within], motion.root_position[within, :2]
+    near = np.exp(-0.5 * ((times - time_s) / (0.5 * CAMERA_WINDOW_S)) ** 2) * ~motion.fallen[within]
+    if near.sum() <= 0.0:
+        return places[np.argmin(np.abs(times - time_s))]
+    # a local line rather than a local mean: it does not lag behind at the ends
+    design = np.column_stack([np.ones_like(times), times - time_s])
+    weighted = design * near[:, None]
+    return np.linalg.lstsq(weighted.T @ design, weighted.T @ places, rcond=None)[0][0]
+
+
+def _body(run: RunData):
+    from exo_device.description import DeviceError
+    from exo_sim.body.devices import find_device
+    from exo_sim.body.model import build_body
+    from exo_sim.errors import SimError
+
+    try:
+        return build_body(
+            run.subject, find_device(run.configuration.get("device")), PHYSICS_RATE_HZ, visuals=True
+        )
+    except (SimError, DeviceError) as error:
+        raise BringupError(str(error)) from error
+
+
+def _subtitle(run: RunData, clip: Clip) -> str:
+    if clip.condition == "unassisted":
+        return "device worn, no torque"
+    return f"{run.configuration['controller']} controller" if "controller" in run.configuration else ""
+
+
+def _power(run: RunData, motion: RecordedMotion, clip: Clip) -> float:
+    """Mean over the condition's strides, as in the report; over the clip where there are none."""
+    over_strides = run.mean(METABOLIC_POWER, clip.condition)
+    return (
+        over_strides
+        if math.isfinite(over_strides)
+        else float(np.mean(motion.metabolic_power_per_mass[motion.between(clip.start_s, clip.end_s)]))
+    )
+
+
+def _power_words(power: float, first: float) -> str:
+    return (
+        "metabolic power"
+        if power == first
+        else f"metabolic power, {shown(100.0 * (power / first - 1.0), 1, sign=True)} %"
+    )
+
+
+def _colour(clip: Clip) -> str:
+    return look.COLOURS.get(clip.condition, OTHER_COLOUR)
+
+
+def _footnote(run: RunData, options: FilmOptions) -> str:
+    pace = {1.0: "", 0.5: ", half speed"}.get(options.playback, f", {options.playback:g} times speed")
+    return f"{run.speed_mps:g} m/s{pace}" if math.isfinite(run.speed_mps) else pace.removeprefix(", ")
