@@ -36,9 +36,9 @@ def domain():
     pytest.fail("no free ROS domain between 20 and 60")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ros(domain):
-    """The tests' own context in that domain; returns the harness."""
+    """The tests' own context in that domain, gone again for the next module; returns the harness."""
     pytest.importorskip("rclpy", reason="needs ROS 2")
     import rclpy
     from rclpy.signals import SignalHandlerOptions

@@ -19,7 +19,7 @@ def test_measures_three_conditions_and_writes_them(tmp_path):
         assert figures[f"grf_vertical_r_{condition}"]["met"]
     assert figures["metabolic_change_bhargava_assisted_from_unassisted"]["value"] < 0.0
     curves = CurveTable.read(tmp_path / "curves.csv")
-    assert set(curves.conditions()) == {"no_device", "unassisted", "assisted"}
+    assert set(curves.conditions) == {"no_device", "unassisted", "assisted"}
     assert curves.get("assisted", "exo_torque_ankle_Nm_kg", "l").mean.max() > 0.2
     assert summary["seed"] == 100 and summary["configuration"]["conditions"][2]["controller"] == "spline"
     assert (tmp_path / "run.json").exists()

@@ -49,8 +49,9 @@ def test_normative_curves_between_and_beyond_the_measured_speeds():
 
 def test_normative_curves_agree_with_the_reference_gait():
     angles = np.rad2deg(ReferenceGait(FREE).joint_angles(PHASE_PERCENT / 100))
+    # not hip adduction: the reference has it against the vertical, the normative curve against the pelvis
     for variable, joint in (("hip_flexion", "hip_flexion_r"), ("knee_flexion", "knee_angle_r"),
-                            ("ankle_dorsiflexion", "ankle_angle_r"), ("hip_adduction", "hip_adduction_r")):
+                            ("ankle_dorsiflexion", "ankle_angle_r")):
         score = score_curve(angles[:, JOINTS.index(joint)], NormativeGait(FREE).curve(variable).mean)
         assert score.rmse_shape < 1.0 and score.r > 0.99
 

@@ -31,7 +31,7 @@ def test_walks_forward_on_its_own_feet(walked):
     assert sim.falls == 0
     distance = samples[-1].root_position[0] - samples[0].root_position[0]
     assert distance / (samples[-1].t - samples[0].t) == pytest.approx(1.25, abs=0.15)
-    assert abs(samples[-1].root_position[1]) < 0.5
+    assert abs(samples[-1].root_position[1]) < 0.3 * distance       # the heading is kept, the lane is not
     weight = sim.body.total_mass * sim.body.gravity
     vertical = np.mean([s.grf["r"][2] + s.grf["l"][2] for s in samples[100:]])
     assert vertical == pytest.approx(weight, rel=0.05)         # the floor alone carries the body
