@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from exo_device.drivers import DriverError, make_driver
@@ -17,10 +18,12 @@ from exo_device.drivers.cubemars_can.config import CubemarsConfig
 from exo_device.drivers.cubemars_can.port import PythonCanPort
 from exo_device.emulator.bus import EmulatedBus
 from exo_device.emulator.faults import FAULTS, EmulatorError, Fault, FaultPlan
-from exo_device.emulator.mechanics import Followed, SpringDamper
+from exo_device.emulator.mechanics import Followed, Mechanics, SpringDamper
 from exo_device.emulator.server import serve
 
 EXIT_OK, EXIT_ERROR = 0, 2
+#: Joints of the default device; a controller's own order may be another than the device's.
+DEFAULT_JOINTS = ("hip_flexion_l", "hip_flexion_r", "ankle_angle_l", "ankle_angle_r")
 #: A leg swings by half a turn of phase against the other one.
 LEFT_PHASE_RAD = math.pi
 
@@ -33,21 +36,34 @@ kinds:
 
 def build_parser() -> argparse.ArgumentParser:
     """Parser of `exo emulate`."""
-    parser = argparse.ArgumentParser(prog="exo emulate", description="Emulated motors on a CAN bus.",
-                                     epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("motors", choices=["cubemars"], help="which motors")
-    parser.add_argument("--config", metavar="YAML", help="the driver's settings: ids, ranges, signs")
-    parser.add_argument("--interface", help="python-can interface, instead of the one in the settings")
-    parser.add_argument("--channel", help="channel of it, instead of the one in the settings")
-    parser.add_argument("--mechanics", choices=["spring", "simulator"], default="spring",
-                        help="spring: legs that swing on springs; simulator: the joints of sim/motor_states, "
-                             "which get the motors' torque on sim/motor_command (default: %(default)s)")
-    parser.add_argument("--swing", type=float, default=0.3, metavar="RAD",
-                        help="amplitude of the legs on springs (rad, default: %(default)g)")
-    parser.add_argument("--namespace", default="", metavar="NS", help="namespace of the simulator's topics")
-    parser.add_argument("--fault", action="append", default=[], metavar="FAULT",
-                        help="see below; may be repeated")
-    parser.add_argument("--seed", type=int, default=0, help="seed of faults by chance (default: %(default)s)")
+    parser = argparse.ArgumentParser(prog="exo emulate", description="Motors that are not there.")
+    kinds = parser.add_subparsers(dest="motors", required=True, metavar="MOTORS")
+    cubemars = kinds.add_parser(
+        "cubemars", help="AK motors on a CAN bus", description="Emulated AK motors on a CAN bus.",
+        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    cubemars.add_argument("--config", metavar="YAML",
+                          help="settings of the driver cubemars_can: ids, ranges, signs")
+    cubemars.add_argument("--interface", help="python-can interface, instead of the one in the settings")
+    cubemars.add_argument("--channel", help="channel of it, instead of the one in the settings")
+    cubemars.add_argument("--fault", action="append", default=[], metavar="FAULT",
+                          help="see below; may be repeated")
+    cubemars.add_argument("--seed", type=int, default=0,
+                          help="seed of faults by chance (default: %(default)s)")
+    cubemars.set_defaults(run=_run_cubemars)
+    controller = kinds.add_parser(
+        "ros2_control", help="a controller_manager's topics",
+        description="A forward_command_controller for effort, and joint states, on topics alone.")
+    controller.add_argument("--joints", default=",".join(DEFAULT_JOINTS), metavar="NAMES",
+                            help="joints in the controller's order (default: %(default)s)")
+    controller.set_defaults(run=_run_ros2_control, config=None)
+    for kind in (cubemars, controller):
+        kind.add_argument("--mechanics", choices=["spring", "simulator"], default="spring",
+                          help="spring: legs that swing on springs; simulator: the joints of "
+                               "sim/motor_states, which get the motors' torque on sim/motor_command "
+                               "(default: %(default)s)")
+        kind.add_argument("--swing", type=float, default=0.3, metavar="RAD",
+                          help="amplitude of the legs on springs (rad, default: %(default)g)")
+        kind.add_argument("--namespace", default="", metavar="NS", help="namespace of the topics")
     return parser
 
 
@@ -58,7 +74,8 @@ def main(arguments: list[str] | None = None, default_config: str | Path | None =
     """
     chosen = build_parser().parse_args(arguments)
     try:
-        return _run(chosen, default_config)
+        chosen.config = chosen.config or default_config
+        return chosen.run(chosen)
     except (DriverError, EmulatorError) as error:
         print(f"emulate: {error}", file=sys.stderr)
         return EXIT_ERROR
@@ -73,49 +90,77 @@ def load_config(path: str | Path | None, interface: str | None, channel: str | N
     return make_driver("cubemars_can", settings).config
 
 
-def _run(chosen: argparse.Namespace, default_config: str | Path | None) -> int:
-    config = load_config(chosen.config or default_config, chosen.interface, chosen.channel)
-    start_s = time.monotonic()
-    plan = FaultPlan([Fault.parse(text, start_s) for text in chosen.fault], chosen.seed)
-    from_simulator = chosen.mechanics == "simulator"
-
-    def mechanics(joint: str):
-        if from_simulator:
-            return Followed()
-        phase_rad = LEFT_PHASE_RAD if joint.endswith("_l") else 0.0
-        return SpringDamper(swing_rad=chosen.swing, swing_phase_rad=phase_rad)
-
-    bus = EmulatedBus(config, mechanics, plan)
-    port = PythonCanPort(config.interface, config.channel, config.bitrate, config.bus_options)
+def _stop_on_signals() -> threading.Event:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    link = _open_link(bus, chosen.namespace) if from_simulator else None
+    return stop
+
+
+def _swinging(chosen: argparse.Namespace) -> Callable[[str], Mechanics]:
+    """What a joint turns when there is no simulator: the left leg swings against the right one."""
+    return lambda joint: SpringDamper(swing_rad=chosen.swing,
+                                      swing_phase_rad=LEFT_PHASE_RAD if joint.endswith("_l") else 0.0)
+
+
+def _run_cubemars(chosen: argparse.Namespace) -> int:
+    config = load_config(chosen.config, chosen.interface, chosen.channel)
+    start_s = time.monotonic()
+    plan = FaultPlan([Fault.parse(text, start_s) for text in chosen.fault], chosen.seed)
+    from_simulator = chosen.mechanics == "simulator"
+    bus = EmulatedBus(config, (lambda joint: Followed()) if from_simulator else _swinging(chosen), plan)
+    port = PythonCanPort(config.interface, config.channel, config.bitrate, config.bus_options)
     threading.Thread(target=_listen_to_stdin, args=(plan,), daemon=True).start()
     names = ", ".join(f"{joint} ({motor.id})" for joint, motor in config.motors.items())
-    print(f"emulating {names} on {config.interface} {config.channel}", flush=True)
-    try:
+
+    stop = _stop_on_signals()
+
+    def serve_bus() -> None:
+        print(f"emulating {names} on {config.interface} {config.channel}", flush=True)
         serve(bus, port, stop)
+
+    try:
+        if from_simulator:
+            from exo_device.emulator.simulator_link import SimulatorLink
+            _beside(lambda: SimulatorLink(bus, chosen.namespace), serve_bus)
+        else:
+            serve_bus()
     finally:
         port.close()
-        if link is not None:
-            _close_link(link)
     return EXIT_OK
 
 
-def _open_link(bus: EmulatedBus, namespace: str):
+def _run_ros2_control(chosen: argparse.Namespace) -> int:
+    joints = tuple(name.strip() for name in chosen.joints.split(",") if name.strip())
+    mechanics = None if chosen.mechanics == "simulator" else _swinging(chosen)
+
+    stop = _stop_on_signals()
+
+    def make():
+        from exo_device.emulator.controller import EmulatedController
+        return EmulatedController(joints, mechanics, namespace=chosen.namespace)
+
+    def wait() -> None:
+        print(f"emulating a controller of {', '.join(joints)}", flush=True)
+        stop.wait()
+
+    _beside(make, wait)
+    return EXIT_OK
+
+
+def _beside(make_node: Callable, work: Callable[[], None]) -> None:
+    """Does work while a ROS node spins."""
     import rclpy
     from rclpy.signals import SignalHandlerOptions
 
-    from exo_device.emulator.simulator_link import SimulatorLink
+    from exo_device.drivers.node import SpinningThread
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-    return SimulatorLink(bus, namespace)
-
-
-def _close_link(link) -> None:
-    import rclpy
-    link.close()
-    rclpy.try_shutdown()
+    node = SpinningThread(make_node())
+    try:
+        work()
+    finally:
+        node.close()
+        rclpy.try_shutdown()
 
 
 def _listen_to_stdin(plan: FaultPlan) -> None:

@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-import threading
-
 from exo_msgs.msg import MotorCommand, MotorStates
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import Imu
@@ -15,37 +12,20 @@ from exo_device.emulator.bus import EmulatedBus
 from exo_device.emulator.mechanics import Followed
 
 BUS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-CLOSE_TIMEOUT_S = 1.0
 
 
-class SimulatorLink:
-    """Node between sim/motor_states, sim/motor_command and the emulated motors; sim/imu for the driver's IMU.
+class SimulatorLink(Node):
+    """Between sim/motor_states, sim/motor_command and the emulated motors; sim/imu for the driver's IMU.
 
     The motors of bus must turn Followed mechanics.
     """
 
     def __init__(self, bus: EmulatedBus, namespace: str = "") -> None:
+        super().__init__("motor_emulator", namespace=namespace or None)
         self._bus = bus
-        self._node = Node("motor_emulator", namespace=namespace or None)
-        self._command = self._node.create_publisher(MotorCommand, "sim/motor_command", BUS_QOS)
-        self._imu = self._node.create_publisher(Imu, "sim/imu", qos_profile_sensor_data)
-        self._node.create_subscription(MotorStates, "sim/motor_states", self._on_states, BUS_QOS)
-        self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=self._spin, name="simulator_link", daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Leaves the graph."""
-        self._executor.shutdown()
-        self._thread.join(CLOSE_TIMEOUT_S)
-        self._node.destroy_node()
-
-    def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            pass
+        self._command = self.create_publisher(MotorCommand, "sim/motor_command", BUS_QOS)
+        self._imu = self.create_publisher(Imu, "sim/imu", qos_profile_sensor_data)
+        self.create_subscription(MotorStates, "sim/motor_states", self._on_states, BUS_QOS)
 
     def _on_states(self, states: MotorStates) -> None:
         motors = self._bus.motors

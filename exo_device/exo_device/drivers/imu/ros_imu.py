@@ -3,24 +3,18 @@
 
 from __future__ import annotations
 
-import threading
 import time
 
 import numpy as np
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Imu
 
 from exo_device.drivers.base import DriverError
 from exo_device.drivers.imu.config import ImuConfig
 from exo_device.drivers.imu.source import ImuSource
-from exo_device.drivers.node import driver_node
+from exo_device.drivers.node import SpinningThread, driver_node
 from exo_device.state import ImuSample
-
-#: The listening thread ends within this time (s) of close().
-CLOSE_TIMEOUT_S = 1.0
 
 
 class RosImu(ImuSource):
@@ -28,18 +22,15 @@ class RosImu(ImuSource):
 
     def __init__(self, config: ImuConfig) -> None:
         self._config = config
-        self._node: Node | None = None
+        self._spinning: SpinningThread | None = None
         self._newest: tuple[float, ImuSample] | None = None
 
     def open(self) -> None:
         if not rclpy.ok():
             raise DriverError("an IMU from a topic needs rclpy.init() first")
-        self._node = driver_node(self._config.node_name, self._config.namespace)
-        self._node.create_subscription(Imu, self._config.topic, self._on_imu, qos_profile_sensor_data)
-        self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=self._spin, name="imu", daemon=True)
-        self._thread.start()
+        node = driver_node(self._config.node_name, self._config.namespace)
+        node.create_subscription(Imu, self._config.topic, self._on_imu, qos_profile_sensor_data)
+        self._spinning = SpinningThread(node)
 
     def newest(self) -> ImuSample:
         received = self._newest
@@ -51,18 +42,9 @@ class RosImu(ImuSource):
         return received[1]
 
     def close(self) -> None:
-        if self._node is None:
-            return
-        self._executor.shutdown()
-        self._thread.join(CLOSE_TIMEOUT_S)
-        self._node.destroy_node()
-        self._node = self._newest = None
-
-    def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            pass
+        if self._spinning is not None:
+            self._spinning.close()
+        self._spinning = self._newest = None
 
     def _on_imu(self, message: Imu) -> None:
         orientation, rate, force = message.orientation, message.angular_velocity, message.linear_acceleration

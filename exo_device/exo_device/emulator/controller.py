@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small stand-in for a controller_manager: a forward_command_controller for effort, and joint states.
+
+It turns springs by itself, or the joints of the simulator. Its topics and parameters are those that the
+driver `ros2_control` uses of the real ones; it has no hardware interface, no lifecycle and no switching.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from exo_msgs.msg import MotorCommand, MotorStates
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from sensor_msgs.msg import Imu, JointState
+from std_msgs.msg import Float64MultiArray
+
+from exo_device.emulator.mechanics import Mechanics
+
+BUS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+#: Joint states of springs this often (s); the simulator's come as it sends them.
+PERIOD_S = 0.01
+
+
+class EmulatedController(Node):
+    """Commands and states of joints in this order.
+
+    mechanics: makes what a joint turns; None: the joints are those of sim/motor_states.
+    """
+
+    def __init__(self, joints: tuple[str, ...], mechanics: Callable[[str], Mechanics] | None,
+                 name: str = "forward_effort_controller", namespace: str = "") -> None:
+        super().__init__(name, namespace=namespace or None)
+        self.declare_parameter("joints", list(joints))
+        self.declare_parameter("interface_name", "effort")
+        #: Effort (Nm) by joint, as last commanded.
+        self.effort = dict.fromkeys(joints, 0.0)
+        #: Commands so far that had the right length; a real controller refuses the others too.
+        self.commands = self.refused = 0
+        self._states = self.create_publisher(JointState, "joint_states", 10)
+        self.create_subscription(Float64MultiArray, f"{name}/commands", self._on_command, BUS_QOS)
+        if mechanics is not None:
+            self._mechanics = {joint: mechanics(joint) for joint in joints}
+            self.create_timer(PERIOD_S, self._turn_springs)
+            return
+        self._to_simulator = self.create_publisher(MotorCommand, "sim/motor_command", BUS_QOS)
+        self._imu = self.create_publisher(Imu, "sim/imu", qos_profile_sensor_data)
+        self.create_subscription(MotorStates, "sim/motor_states", self._on_motor_states, BUS_QOS)
+
+    def _on_command(self, message: Float64MultiArray) -> None:
+        if len(message.data) != len(self.effort):
+            self.refused += 1
+            return
+        self.commands += 1
+        self.effort = dict(zip(self.effort, message.data))
+
+    def _turn_springs(self) -> None:
+        for joint, turned in self._mechanics.items():
+            turned.advance(PERIOD_S, self.effort[joint])
+        values = list(self._mechanics.values())
+        efforts = [turned.measured_torque(effort) for turned, effort in zip(values, self.effort.values())]
+        self._publish([turned.position for turned in values], [turned.velocity for turned in values], efforts)
+
+    def _on_motor_states(self, states: MotorStates) -> None:
+        place = {name: index for index, name in enumerate(states.names)}
+        if not all(joint in place for joint in self.effort):
+            return
+        order = [place[joint] for joint in self.effort]
+        self._imu.publish(states.imu)  # first: the driver takes the newest one with the joint states
+        self._publish(*([list(field)[index] for index in order]
+                        for field in (states.position, states.velocity, states.torque)))
+        command = MotorCommand(sequence=states.sequence, enable=True, names=list(self.effort),
+                               torque=list(self.effort.values()))
+        command.header.stamp = states.header.stamp
+        self._to_simulator.publish(command)
+
+    def _publish(self, position, velocity, effort) -> None:
+        message = JointState(name=list(self.effort), position=position, velocity=velocity, effort=effort)
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._states.publish(message)

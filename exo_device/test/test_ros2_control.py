@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Driver `ros2_control` against an emulated controller, and the IMU from a topic."""
+
+import os
+import time
+
+import numpy as np
+import pytest
+
+rclpy = pytest.importorskip("rclpy")
+pytest.importorskip("std_msgs.msg")
+
+from rclpy.parameter import Parameter  # noqa: E402
+from rclpy.qos import qos_profile_sensor_data  # noqa: E402
+from sensor_msgs.msg import Imu, JointState  # noqa: E402
+
+from exo_device.command import MotorTorque  # noqa: E402
+from exo_device.drivers import DriverError, make_driver  # noqa: E402
+from exo_device.drivers.imu import ImuConfig, make_imu_source  # noqa: E402
+from exo_device.drivers.node import SpinningThread  # noqa: E402
+from exo_device.emulator import SpringDamper  # noqa: E402
+from exo_device.emulator.controller import EmulatedController  # noqa: E402
+
+DOMAIN = 71 + os.getpid() % 25
+PATIENCE_S = 20.0
+NAMESPACE = "/ros2_control"
+JOINTS = ("hip_flexion_r", "ankle_angle_r")
+ORDER = ("their_ankle", "spare", "their_hip")
+SETTINGS = {
+    "namespace": NAMESPACE, "answer_timeout_s": PATIENCE_S,
+    "joints": {"hip_flexion_r": {"name": "their_hip", "sign": -1, "offset_rad": 0.5},
+               "ankle_angle_r": {"name": "their_ankle"}},
+}
+
+
+def wait_until(condition):
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def ros():
+    rclpy.init(domain_id=DOMAIN)
+    yield
+    rclpy.try_shutdown()
+
+
+@pytest.fixture
+def controller(ros):
+    node = EmulatedController(ORDER, lambda joint: SpringDamper(stiffness_nm_per_rad=20.0),
+                              namespace=NAMESPACE)
+    spinning = SpinningThread(node)
+    yield node
+    spinning.close()
+
+
+@pytest.fixture
+def driver(controller):
+    driver = make_driver("ros2_control", SETTINGS)
+    driver.connect()
+    yield driver
+    driver.disconnect()
+
+
+def newest(driver):
+    wait_until(lambda: driver.read(0.0) is not None)
+    return driver.read(PATIENCE_S)
+
+
+def test_joints_are_matched_by_name_with_sign_and_offset(driver, controller):
+    driver.configure(JOINTS)
+    applied = driver.write(MotorTorque(0, 0, True, JOINTS, np.array([3.0, -5.0])))
+    assert applied.torque.tolist() == [3.0, -5.0]
+    wait_until(lambda: controller.effort == {"their_ankle": -5.0, "spare": 0.0, "their_hip": -3.0})
+    wait_until(lambda: newest(driver).position[1] < -0.2)
+    state = newest(driver)
+    assert state.position == pytest.approx([0.5 + 3.0 / 20.0, -5.0 / 20.0], abs=0.06)
+    assert state.torque == pytest.approx([3.0, -5.0])
+    assert np.isnan(state.temperature).all() and not state.error.any()
+    assert abs(state.stamp_ns - time.time_ns()) < 5e9
+
+
+def test_zero_effort_stands_for_off_and_is_the_last_word(driver, controller):
+    driver.configure(JOINTS)
+    driver.write(MotorTorque(0, 0, True, JOINTS, np.array([3.0, 3.0])))
+    wait_until(lambda: any(controller.effort.values()))
+    driver.write(MotorTorque(0, 0, False, JOINTS, np.array([3.0, 3.0])))
+    wait_until(lambda: not any(controller.effort.values()))
+    driver.write(MotorTorque(0, 0, True, JOINTS, np.array([3.0, 3.0])))
+    wait_until(lambda: any(controller.effort.values()))
+    driver.disconnect()
+    wait_until(lambda: not any(controller.effort.values()))
+
+
+def test_a_joint_that_the_controller_lacks_is_named(driver):
+    with pytest.raises(DriverError, match="no joint 'hip_flexion_l'.*their_ankle, spare, their_hip"):
+        driver.configure(("hip_flexion_l",))
+
+
+def test_a_controller_of_positions_is_refused(driver, controller):
+    """An effort that is taken for a position would move the leg."""
+    controller.set_parameters([Parameter("interface_name", value="position")])
+    with pytest.raises(DriverError, match="commands 'position', not effort"):
+        driver.configure(JOINTS)
+
+
+def test_a_controller_that_is_not_there_is_answered_with_what_to_do(ros):
+    driver = make_driver("ros2_control", {**SETTINGS, "answer_timeout_s": 0.2})
+    with driver:
+        with pytest.raises(DriverError, match="load and activate it"):
+            driver.configure(JOINTS)
+
+
+def test_a_given_order_asks_nobody(ros):
+    with make_driver("ros2_control", {**SETTINGS, "command_order": ORDER}) as driver:
+        driver.configure(JOINTS)
+        assert driver.read(0.01) is None
+
+
+@pytest.mark.parametrize("fields, word", [
+    ({"name": ["their_hip"], "position": [0.0], "velocity": [0.0], "effort": [0.0]}, "lacks joint 'their_a"),
+    ({"effort": []}, "measures_effort: false"), ({"velocity": []}, "0 values of velocity")])
+def test_joint_states_that_do_not_fit_are_answered_with_what_lacks(ros, fields, word):
+    node = rclpy.create_node("broadcaster", namespace=NAMESPACE)
+    publisher = node.create_publisher(JointState, "joint_states", 10)
+    whole = {"name": ["their_hip", "their_ankle"], "position": [0.1, 0.2], "velocity": [0.0, 0.0],
+             "effort": [1.0, 2.0]}
+    with make_driver("ros2_control", {**SETTINGS, "command_order": ORDER}) as driver:
+        driver.configure(JOINTS)
+        wait_until(lambda: publisher.get_subscription_count() > 0)
+        publisher.publish(JointState(**{**whole, **fields}))
+        with pytest.raises(DriverError, match=word):
+            driver.read(PATIENCE_S)
+        publisher.publish(JointState(**whole))
+        assert driver.read(PATIENCE_S).torque.tolist() == [-1.0, 2.0]
+    node.destroy_node()
+
+
+def test_without_measured_effort_the_torque_asked_for_stands_in(ros):
+    node = rclpy.create_node("broadcaster", namespace=NAMESPACE)
+    publisher = node.create_publisher(JointState, "joint_states", 10)
+    settings = {**SETTINGS, "command_order": ORDER, "measures_effort": False}
+    with make_driver("ros2_control", settings) as driver:
+        driver.configure(JOINTS)
+        driver.write(MotorTorque(0, 0, True, JOINTS, np.array([3.0, -5.0])))
+        wait_until(lambda: publisher.get_subscription_count() > 0)
+        names = ["their_hip", "their_ankle"]
+        publisher.publish(JointState(name=names, position=[0.1, 0.2], velocity=[0.0, 0.0]))
+        assert driver.read(PATIENCE_S).torque.tolist() == [3.0, -5.0]
+    node.destroy_node()
+
+
+def test_imu_from_a_topic_is_read_and_its_silence_is_an_error(ros):
+    source = make_imu_source(ImuConfig(source="topic", topic="imu", namespace=NAMESPACE, max_age_s=0.3))
+    source.open()
+    with pytest.raises(DriverError, match="no IMU sample on topic 'imu' yet"):
+        source.newest()
+    node = rclpy.create_node("imu_driver", namespace=NAMESPACE)
+    publisher = node.create_publisher(Imu, "imu", qos_profile_sensor_data)
+    wait_until(lambda: publisher.get_subscription_count() > 0)
+    message = Imu()
+    message.orientation.w, message.angular_velocity.y, message.linear_acceleration.z = 1.0, 0.4, 9.7
+
+    def arrives() -> bool:
+        publisher.publish(message)
+        try:
+            return source.newest().angular_velocity.tolist() == [0.0, 0.4, 0.0]
+        except DriverError:
+            return False
+
+    wait_until(arrives)
+    time.sleep(0.35)
+    with pytest.raises(DriverError, match="silent for more than 300 ms"):
+        source.newest()
+    source.close()
+    source.close()
+    node.destroy_node()
+
+
+def test_without_an_imu_every_sample_says_upright_and_at_rest():
+    source = make_imu_source(ImuConfig())
+    source.open()
+    sample = source.newest()
+    assert sample.orientation_xyzw.tolist() == [0.0, 0.0, 0.0, 1.0] and not sample.angular_velocity.any()
+    assert sample.linear_acceleration == pytest.approx([0.0, 0.0, 9.80665])
