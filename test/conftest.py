@@ -56,7 +56,8 @@ def make_graph(ros, domain, tmp_path):
     def make(**options):
         folder = tmp_path / f"graph{len(graphs)}"
         folder.mkdir()
-        graphs.append(ros.Graph(folder, domain, **options))
+        # a namespace of its own: the module's graph walks in the same domain
+        graphs.append(ros.Graph(folder, domain, **{"namespace": f"graph{len(graphs)}", **options}))
         return graphs[-1]
 
     yield make
