@@ -187,6 +187,7 @@ def test_two_graphs_side_by_side_and_a_clean_stop_on_sigint(make_graph, walking,
     before = walking.time_s
     walking.walk(0.2)
     assert walking.time_s > before
+    walking.wait_until(lambda: len(walking.messages["exo/status"]) > count + 5, "the first device's status")
     since = walking.messages["exo/status"][count:]
     assert {status.mode for status in since} == {DeviceStatus.DISARMED}, "arming one must not arm the other"
     assert second.signal_all(signal.SIGINT) == dict.fromkeys(second.children.names(), 0)
