@@ -85,6 +85,16 @@ def build_parser() -> argparse.ArgumentParser:
     compare.add_argument("run_folders", metavar="RUN", nargs="+", help="folders that `exo sim` wrote")
     compare.add_argument("--output", default="comparison.html", help="file to write (default: %(default)s)")
     compare.set_defaults(run=_compare)
+
+    film = commands.add_parser("film", help="a film of a few recorded strides, without and with assistance")
+    film.add_argument("run_folder", metavar="RUN", help="folder that `exo sim` wrote, with its recording")
+    film.add_argument("--output", default="", help="file to write (default: film.gif in the run folder)")
+    film.add_argument(
+        "--seconds", type=float, default=2.5, help="simulated time shown (s, default: %(default)g)"
+    )
+    film.add_argument("--playback", type=float, default=0.5, help="speed of the film (default: %(default)g)")
+    film.add_argument("--width", type=int, default=720, help="of the film (pixels, default: %(default)s)")
+    film.set_defaults(run=_film)
     return parser
 
 
@@ -202,6 +212,14 @@ def _emulate(chosen: argparse.Namespace) -> int:
     from exo_bringup.paths import share_folder
 
     return emulate(chosen.rest, share_folder() / "config" / "drivers" / "cubemars_example.yaml")
+
+
+def _film(chosen: argparse.Namespace) -> int:
+    from exo_bringup.film.make import FilmOptions, make_film
+
+    options = FilmOptions(chosen.seconds, chosen.playback, chosen.width)
+    print(f"written: {make_film(chosen.run_folder, chosen.output, options)}")
+    return 0
 
 
 def _compare(chosen: argparse.Namespace) -> int:

@@ -42,6 +42,12 @@ def test_a_comparison_of_what_is_no_run_is_one_line(tmp_path, capsys):
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+@pytest.mark.parametrize("words", [["film"], ["film", "--width", "1"]])
+def test_a_film_of_what_is_no_run_is_one_line(tmp_path, capsys, words):
+    assert cli.main([*words, str(tmp_path)]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
 @pytest.mark.parametrize("words", [[], ["fly"], ["train"], ["train", "dog"], ["report"]])
 def test_what_is_not_a_command_exits_with_usage(words, capsys):
     with pytest.raises(SystemExit) as caught:
