@@ -212,6 +212,7 @@ def test_runs_side_by_side_say_what_sets_them_apart(tmp_path):
     output = write_comparison_page([folder.path for folder in runs], tmp_path / "comparison.html")
     page = output.read_text()
     assert "2 runs side by side" in page and "A default" in page and "B light" in page
+    assert all(folder.path.name in page for folder in runs)
     assert page.count("Hip flexion</text>") == 2 and output.stat().st_size < 3_000_000
 
 

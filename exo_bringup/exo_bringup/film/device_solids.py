@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a device looks like in the film: belt, bars, cuffs, foot plates and motors, where its description says.
+"""What a device looks like in the film: belt, bars, cuffs, foot plates, motors, where its description says.
 
 Shapes are ours and for the eye; where they sit follows from the device's segments, its driven joints and the
 body's own measures. Body frames are those of MyoLegs: x forward, y up, z to the right.
@@ -22,8 +22,8 @@ from exo_bringup.film.look import (
 from exo_bringup.film.solids import SolidPainter
 
 SIDE_SIGN = {"r": 1.0, "l": -1.0}
-#: Driven joint (without side): body whose z axis the motor sits on, distance from the joint along it and radius
-#: (m), and the axis of the moved segment from which the torque's arrow sets out.
+#: Driven joint (without side): body whose z axis the motor sits on, distance from the joint along it and
+#: radius (m), and the axis of the moved segment from which the torque's arrow sets out.
 MOTORS = {
     "hip_flexion": ("pelvis", 0.115, 0.055, (0.0, -1.0, 0.0)),
     "knee_angle": ("femur", 0.075, 0.048, (0.0, -1.0, 0.0)),
@@ -37,7 +37,7 @@ THIGH_M, CALF_M, WAIST_M = (0.078, 0.072), (0.052, 0.048), (0.120, 0.155)
 BAND_PIECES, BAND_HALF_THICKNESS_M, CUFF_HALF_HEIGHT_M, BELT_HALF_HEIGHT_M = 18, 0.004, 0.027, 0.024
 #: A torque's arrow: radius of its arc, half its thickness (m), and the turn that its head takes up (rad).
 ARC_RADIUS_M, ARC_THICKNESS_M, ARC_PIECES, HEAD_RAD = 0.135, 0.014, 10, 0.55
-#: The head is a stack of discs, the first this much wider than the shaft; below this share of the torque limit
+#: The head is a stack of discs, the first this much wider than the shaft; below this share of the limit
 #: the whole arrow is drawn smaller.
 HEAD_WIDTH, HEAD_DISCS, FULL_SIZE_SHARE = 2.4, 14, 0.35
 

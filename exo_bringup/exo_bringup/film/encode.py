@@ -20,7 +20,7 @@ from exo_bringup.film.look import meaningful_colours
 GIF_STEPS = ((160, 1.0), (112, 1.0), (80, 0.9), (64, 0.75), (48, 0.6), (40, 0.45))
 WEBP_STEPS = ((82, 1.0), (65, 1.0), (50, 0.85), (35, 0.7), (20, 0.5))
 MP4_STEPS = ((20, 1.0), (25, 1.0), (30, 0.85), (36, 0.7), (42, 0.5))
-#: The palette of a GIF is made from this many frames; colours are counted in bins of this many bits a channel.
+#: A GIF's palette is made from this many frames; colours are counted in bins of this many bits a channel.
 PALETTE_FRAMES, BIN_BITS = 8, 5
 #: A colour's weight is its pixel count to this power: the background must not crowd out thin muscles.
 COUNT_POWER = 0.35

@@ -25,8 +25,8 @@ TILE_M = 0.5
 FORCE_ARROW_M = 0.75
 #: Less than this share of a body weight is not drawn.
 SMALLEST_FORCE = 0.05
-#: The arrow round a joint turns by this angle (rad) at the device's torque limit; less than the smallest share
-#: of it is sensor noise and not drawn.
+#: The arrow round a joint turns by this angle (rad) at the device's torque limit; less than the smallest
+#: share of it is sensor noise and not drawn.
 TORQUE_SWEEP_RAD, SMALLEST_TORQUE = 2.2, 0.04
 
 #: From the wearer's right, a little from ahead and above (degrees; azimuth 0 looks to the wearer's left).

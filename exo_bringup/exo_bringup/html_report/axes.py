@@ -16,7 +16,7 @@ TICKS_WANTED = 5
 
 
 def nice_ticks(low: float, high: float, wanted: int = TICKS_WANTED) -> list[float]:
-    """Round numbers within low to high, about as many as wanted; steps of 1, 2, 2.5 or 5 times a power of ten."""
+    """Round numbers within low to high, about as many as wanted; steps: 1, 2, 2.5, 5 times a power of 10."""
     rough = (high - low) / max(wanted - 1, 1)
     if not (math.isfinite(rough) and rough > 0.0):
         return []

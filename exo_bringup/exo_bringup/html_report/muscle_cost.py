@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metabolic power of each muscle in a recorded walk, by the simulator's own model (Bhargava 2004).
 
-The recording has the power of the whole body only. Muscle lengths and their rates follow from its joint angles
-and rates by the model's kinematics, activation and excitation are in it: together the model's inputs.
+The recording has the power of the whole body only. Muscle lengths and their rates follow from its joint
+angles and rates by the model's kinematics, activation and excitation are in it: together the model's inputs.
 """
 
 from __future__ import annotations

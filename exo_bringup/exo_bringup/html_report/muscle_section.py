@@ -61,8 +61,9 @@ def muscles(runs: Sequence[RunData]) -> Section:
     parts.append(
         "<h3>Against measured EMG</h3>"
         + paragraph(
-            "Grey: linear envelope of able-bodied people (Schwartz et al. 2008). Both are shown over their own "
-            "largest value, since EMG has no absolute scale; several heads under one electrode are averaged.",
+            "Grey: linear envelope of able-bodied people (Schwartz et al. 2008). Both are shown over "
+            "their own largest value, since EMG has no absolute scale; several heads under one "
+            "electrode are averaged.",
             faint=True,
         )
     )

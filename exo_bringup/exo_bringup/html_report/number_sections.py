@@ -153,7 +153,7 @@ def targets(runs: Sequence[RunData]) -> Section:
         row: list[str | Cell] = [
             name.replace("_", " "),
             Cell("" if known["unit"] == "1" else known["unit"], "text"),
-            Cell(known["target"] or "", "text"),
+            Cell(_limits(known["target"] or ""), "text"),
         ]
         for figures in by_run:
             found = figures.get(name)
@@ -167,6 +167,10 @@ def targets(runs: Sequence[RunData]) -> Section:
         *(text for run in runs for text in (run.label if len(runs) > 1 else "value", "")),
     ]
     return Section("targets", "Figures and targets", table(head, rows))
+
+
+def _limits(target: str) -> str:
+    return target.replace("<=", "\N{LESS-THAN OR EQUAL TO}").replace(">=", "\N{GREATER-THAN OR EQUAL TO}")
 
 
 def _figure_value(found) -> str:

@@ -112,6 +112,7 @@ def write_comparison_page(run_folders: Sequence[str | Path], output: str | Path 
     opening = (
         f"<h1>{len(runs)} runs side by side</h1>"
         + table(COMPARISON_HEAD, comparison_table(runs))
+        + paragraph("; ".join(f"{run.label}: {run.folder.path.name}" for run in runs), faint=True)
         + legend(conditions_of(runs), False, False, False)
         + grid(2, bars)
         + note(notes)

@@ -84,7 +84,7 @@ def stride_panel(
     width: float = WIDTH,
     height: float = HEIGHT,
 ) -> str:
-    """Content of a figure (width by height): a variable over the stride, and its normative band if there is one.
+    """Content of a figure (width by height): a variable over the stride and, if it has one, its norm.
 
     `label` goes before the title.
     """
