@@ -193,14 +193,14 @@ def test_zeroing_leaves_the_motor_alone_while_it_is_silent(device):
     for motor in bus.motors.values():
         motor.mechanics.position = 0.3
     assert driver.read(0.1).position == pytest.approx(np.full(4, 0.3), abs=1e-3)
-    driver.master.zero("hip_flexion_r")
+    driver.request_zero("hip_flexion_r")
     states = [driver.read(0.1) for _ in range(30)]  # no DriverError, although the motor says nothing for 1 s
     after = [state for state in states if state is not None][-1]
     assert after.position == pytest.approx([0.0, 0.3, 0.3, 0.3], abs=1e-3) and not after.error.any()
     driver.write(MotorTorque(0, 0, True, device.joint_names, np.zeros(4)))
     run(driver, 2)
     with pytest.raises(DriverError, match="off"):
-        driver.master.zero("hip_flexion_r")
+        driver.request_zero("hip_flexion_r")
 
 
 # --- plausibility

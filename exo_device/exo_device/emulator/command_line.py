@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from exo_device.drivers import DriverError, make_driver
 from exo_device.drivers.config_file import read_driver_config
@@ -21,7 +22,13 @@ from exo_device.emulator.faults import FAULTS, EmulatorError, Fault, FaultPlan
 from exo_device.emulator.mechanics import Followed, Mechanics, SpringDamper
 from exo_device.emulator.server import serve
 
+if TYPE_CHECKING:  # ROS only where it is used
+    from exo_device.emulator.controller import EmulatedController
+    from exo_device.emulator.simulator_link import SimulatorLink
+
 EXIT_OK, EXIT_ERROR = 0, 2
+#: A signal is noticed within this time (s).
+WAIT_S = 0.1
 #: Joints of the default device; a controller's own order may be another than the device's.
 DEFAULT_JOINTS = ("hip_flexion_l", "hip_flexion_r", "ankle_angle_l", "ankle_angle_r")
 #: A leg swings by half a turn of phase against the other one.
@@ -115,7 +122,9 @@ def _run_cubemars(chosen: argparse.Namespace) -> int:
 
     stop = _stop_on_signals()
 
-    def serve_bus() -> None:
+    def serve_bus(link: SimulatorLink | None = None) -> None:
+        while link and not link.has_states.wait(WAIT_S) and not stop.is_set():
+            pass
         print(f"emulating {names} on {config.interface} {config.channel}", flush=True)
         serve(bus, port, stop)
 
@@ -140,7 +149,7 @@ def _run_ros2_control(chosen: argparse.Namespace) -> int:
         from exo_device.emulator.controller import EmulatedController
         return EmulatedController(joints, mechanics, namespace=chosen.namespace)
 
-    def wait() -> None:
+    def wait(node: EmulatedController) -> None:
         print(f"emulating a controller of {', '.join(joints)}", flush=True)
         stop.wait()
 
@@ -148,18 +157,18 @@ def _run_ros2_control(chosen: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _beside(make_node: Callable, work: Callable[[], None]) -> None:
-    """Does work while a ROS node spins."""
+def _beside(make_node: Callable, work: Callable) -> None:
+    """Does work(node) while a ROS node spins."""
     import rclpy
     from rclpy.signals import SignalHandlerOptions
 
     from exo_device.drivers.node import SpinningThread
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-    node = SpinningThread(make_node())
+    spinning = SpinningThread(make_node())
     try:
-        work()
+        work(spinning.node)
     finally:
-        node.close()
+        spinning.close()
         rclpy.try_shutdown()
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from exo_msgs.msg import MotorCommand, MotorStates
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
@@ -23,6 +25,8 @@ class SimulatorLink(Node):
     def __init__(self, bus: EmulatedBus, namespace: str = "") -> None:
         super().__init__("motor_emulator", namespace=namespace or None)
         self._bus = bus
+        #: Set once the joints' positions are known: before that the motors must not answer.
+        self.has_states = threading.Event()
         self._command = self.create_publisher(MotorCommand, "sim/motor_command", BUS_QOS)
         self._imu = self.create_publisher(Imu, "sim/imu", qos_profile_sensor_data)
         self.create_subscription(MotorStates, "sim/motor_states", self._on_states, BUS_QOS)
@@ -40,3 +44,4 @@ class SimulatorLink(Node):
         command.header.stamp = states.header.stamp
         self._command.publish(command)
         self._imu.publish(states.imu)
+        self.has_states.set()

@@ -117,6 +117,12 @@ class CubemarsDriver(Driver):
                    for channel, value in zip(self.master.channels, command.torque)]
         return replace(command, torque=np.array(applied))
 
+    def request_zero(self, joint: str) -> None:
+        """Makes the present angle of this joint's motor its zero; it is silent for about a second. Raises
+        DriverError while the motors are on."""
+        self._require_ready()
+        self.master.request_zero(joint)
+
     def wake(self) -> None:
         with self._condition:
             self._woken = True

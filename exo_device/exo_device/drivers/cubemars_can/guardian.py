@@ -19,7 +19,7 @@ import time
 from exo_device.drivers.base import DriverError
 from exo_device.drivers.cubemars_can.channel import MotorChannel
 from exo_device.drivers.cubemars_can.config import CubemarsConfig
-from exo_device.drivers.cubemars_can.port import CanPort, PortError, PythonCanPort, drain
+from exo_device.drivers.cubemars_can.port import CanPort, PortError, PythonCanPort
 
 ON, OFF, READY = b"1", b"0", b"ready\n"
 #: The bus thread may be late by as much (s) before the guardian acts.
@@ -85,8 +85,7 @@ def watch(pipe: int, port: CanPort, channels: list[MotorChannel]) -> None:
         if not beats:
             switch_off(port, channels, LAST_WORDS_S)
             return
-        is_on = beats[-1:] == ON
-        drain(port)
+        is_on = beats[-1:] == ON  # what the bus brings is left unread: the guardian only speaks
 
 
 def switch_off(port: CanPort, channels: list[MotorChannel], duration_s: float) -> None:

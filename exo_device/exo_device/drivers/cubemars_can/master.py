@@ -54,6 +54,7 @@ class BusMaster:
         self._torque, self._enable = [0.0] * len(joints), False
         self._set_s = now_s
         self._host_was_silent = False
+        self._to_zero: list[str] = []
         self._cycles = 0
         self._sequence = -1
         self._sample_due = False
@@ -68,12 +69,15 @@ class BusMaster:
             if not enable:
                 self._host_was_silent = False
 
-    def zero(self, joint: str) -> None:
-        """Makes the present angle of this joint's motor its zero. Only while the motors are off."""
-        if self.is_on:
-            raise DriverError("a motor can only be zeroed while the motors are off")
-        channel = next(channel for channel in self.channels if channel.joint == joint)
-        self._port.send(channel.zero_frame(self._steady_s()))
+    def request_zero(self, joint: str) -> None:
+        """Makes the present angle of this joint's motor its zero, in one of the next cycles. From any thread.
+
+        Raises DriverError while the motors are on.
+        """
+        with self._lock:
+            if self._enable or self.is_on:
+                raise DriverError("a motor can only be zeroed while the motors are off")
+            self._to_zero.append(joint)
 
     def cycle(self, until_s: float) -> None:
         """Asks every motor once, and listens until until_s (steady clock), or less where the bus is lost."""
@@ -98,9 +102,15 @@ class BusMaster:
         now_s = self._steady_s()
         torque, enable = self._torque_for(now_s)
         self.is_on = enable
+        with self._lock:
+            to_zero, self._to_zero = self._to_zero, []
         trouble = ""
         for channel, value in zip(self.channels, torque):
-            for frame in channel.frames(value, enable, now_s):
+            if channel.joint in to_zero and not enable:
+                frames = [channel.zero_frame(now_s)]
+            else:
+                frames = channel.frames(value, enable, now_s)
+            for frame in frames:
                 try:
                     self._port.send(frame)
                 except PortError as error:  # the next motor may still be reached

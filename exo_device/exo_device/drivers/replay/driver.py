@@ -126,8 +126,8 @@ class ReplayDriver(Driver):
         for field in JOINT_FIELDS:
             count = len(getattr(state, field))
             if count != len(state.names):
-                raise DriverError(f"the recording {self.config.path} has {len(state.names)} names, but {count} "
-                                  f"of {field}")
+                raise DriverError(f"the recording {self.config.path} has {len(state.names)} names, but "
+                                  f"{count} of {field}")
         try:
             return state.select(tuple(joint_names))
         except KeyError as error:

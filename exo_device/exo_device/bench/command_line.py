@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ros2 run exo_device bench`, or python -m exo_device.bench. docs/bench.md says when to use what."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+
+from exo_device.bench.pulse import LARGEST_PULSE_NM, pulse
+from exo_device.bench.scan import scan
+from exo_device.drivers import DriverError, make_driver
+from exo_device.drivers.config_file import read_driver_config
+from exo_device.drivers.cubemars_can.channel import ZERO_SILENCE_S
+from exo_device.drivers.cubemars_can.config import HIGHEST_ID
+from exo_device.drivers.cubemars_can.driver import CubemarsDriver, open_port
+from exo_device.drivers.cubemars_can.port import PortError
+
+EXIT_OK, EXIT_ERROR = 0, 2
+#: Lines of `watch` this often (s).
+WATCH_PERIOD_S = 0.2
+#: A zero within this angle (rad) was taken over.
+ZERO_TOLERANCE_RAD = 0.02
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Parser of the bench tool."""
+    parser = argparse.ArgumentParser(
+        prog="bench", description="First steps with CubeMars motors. Nobody may wear the device, and the joints "
+        "must be free to move. Read docs/bench.md first.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, run, text in (("scan", _scan, "which motors are on the bus; they are switched off"),
+                            ("watch", _watch, "angles, speeds, temperatures and errors, with the motors off"),
+                            ("zero", _zero, "make a joint's present angle its motor's zero"),
+                            ("pulse", _pulse, "a short, small torque on one joint")):
+        command = commands.add_parser(name, help=text, description=text.capitalize() + ".")
+        command.add_argument("--config", required=True, metavar="YAML",
+                             help="settings of the driver cubemars_can")
+        command.set_defaults(run=run)
+        if name == "scan":
+            command.add_argument("--highest", type=int, default=HIGHEST_ID, metavar="ID",
+                                 help="ask ids 1 to this one (default: %(default)s)")
+        if name == "watch":
+            command.add_argument("--seconds", type=float, default=30.0,
+                                 help="how long (s, default: %(default)g)")
+        if name in ("zero", "pulse"):
+            command.add_argument("joint", help="as in the settings, e.g. hip_flexion_r")
+            command.add_argument("--yes", action="store_true", help="do not ask before")
+        if name == "pulse":
+            command.add_argument("--nm", type=float, default=1.0,
+                                 help=f"torque, joint sign, at most {LARGEST_PULSE_NM:g} Nm "
+                                      "(default: %(default)g)")
+            command.add_argument("--seconds", type=float, default=0.5,
+                                 help="how long (s, default: %(default)g)")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command. Returns the exit code: 0, or 2 with one line for whatever did not work."""
+    chosen = build_parser().parse_args(arguments)
+    try:
+        driver = make_driver("cubemars_can", read_driver_config(chosen.config, "cubemars_can"))
+        chosen.run(chosen, driver)
+    except (DriverError, PortError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        print("bench: interrupted, motors off", file=sys.stderr)
+        return EXIT_ERROR
+    return EXIT_OK
+
+
+def _scan(chosen: argparse.Namespace, driver: CubemarsDriver) -> None:
+    port = open_port(driver.config)
+    names = {motor.id: joint for joint, motor in driver.config.motors.items()}
+    try:
+        found = list(scan(port, range(1, min(chosen.highest, HIGHEST_ID) + 1)))
+    finally:
+        port.close()
+    for motor in found:
+        print(f"{motor}  {names.get(motor.motor_id, '(in no line of the settings)')}")
+    missing = [f"{names[i]} ({i})" for i in sorted(set(names) - {motor.motor_id for motor in found})]
+    print(f"{len(found)} answered" + (f"; silent: {', '.join(missing)}" if missing else ""))
+
+
+def _watch(chosen: argparse.Namespace, driver: CubemarsDriver) -> None:
+    joints = tuple(driver.config.motors)
+    with driver:
+        driver.configure(joints)
+        end_s = time.monotonic() + chosen.seconds
+        while time.monotonic() < end_s:
+            state = driver.read(WATCH_PERIOD_S)
+            if state is None:
+                continue
+            rows = zip(joints, state.position, state.velocity, state.temperature, state.error)
+            print("  ".join(f"{joint} {math.degrees(p):+7.1f} deg {v:+6.2f} rad/s {t:4.0f} degC error {e}"
+                            for joint, p, v, t, e in rows), flush=True)
+            time.sleep(WATCH_PERIOD_S)
+
+
+def _zero(chosen: argparse.Namespace, driver: CubemarsDriver) -> None:
+    _require_motor(driver, chosen.joint)
+    _ask(chosen, f"The present angle of {chosen.joint} becomes its motor's zero.")
+    with driver:
+        driver.configure((chosen.joint,))
+        before = _state(driver).position[0]
+        driver.request_zero(chosen.joint)
+        time.sleep(ZERO_SILENCE_S)
+        driver.configure((chosen.joint,))
+        after = _state(driver).position[0]
+    offset = driver.config.motors[chosen.joint].joint_offset_rad
+    print(f"{chosen.joint}: {math.degrees(before):+.1f} deg before, {math.degrees(after):+.1f} deg now")
+    if abs(after - offset) > ZERO_TOLERANCE_RAD:
+        raise DriverError("the motor did not take the zero over; try again with the joint at rest")
+
+
+def _pulse(chosen: argparse.Namespace, driver: CubemarsDriver) -> None:
+    _require_motor(driver, chosen.joint)
+    _ask(chosen, f"{chosen.joint} gets {chosen.nm:+g} Nm for {chosen.seconds:g} s. Keep clear.")
+    with driver:
+        print(pulse(driver, chosen.joint, chosen.nm, chosen.seconds).verdict(chosen.nm))
+
+
+def _state(driver: CubemarsDriver):
+    for _ in range(5):
+        state = driver.read(WATCH_PERIOD_S)
+        if state is not None:
+            return state
+    raise DriverError("the motor sends nothing")
+
+
+def _require_motor(driver: CubemarsDriver, joint: str) -> None:
+    if joint not in driver.config.motors:
+        known = ", ".join(driver.config.motors)
+        raise DriverError(f"no motor for '{joint}' in the settings; they have {known}")
+
+
+def _ask(chosen: argparse.Namespace, text: str) -> None:
+    if not chosen.yes and input(f"{text} Type yes to go on: ").strip() != "yes":
+        raise DriverError("nothing was done")
