@@ -156,6 +156,14 @@ def test_a_folder_that_no_run_wrote_is_refused(tmp_path):
         write_report_page(tmp_path)
 
 
+def test_the_device_is_found_as_the_run_found_it(tmp_path):
+    for name, wanted in (("hip", "hip"), ("config/devices/ankle.yaml", "ankle"), ("none", None)):
+        device = load_run(made_up.run_folder(tmp_path, device=name).path).device()
+        assert (device.name if device else None) == wanted
+    with pytest.raises(BringupError, match="gone.yaml"):
+        load_run(made_up.run_folder(tmp_path, device="/nowhere/gone.yaml").path).device()
+
+
 def test_the_subject_may_be_gone(tmp_path):
     page = page_of(made_up.run_folder(tmp_path, subject="/nowhere/person.yaml"))
     assert "is no longer where it was" in page

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from exo_sim.body.model import build_body
 from PIL import Image
 
 from exo_bringup.errors import BringupError
@@ -106,7 +107,7 @@ def render_frames(
     say: Callable[[str], None],
 ) -> list[Image.Image]:
     """All frames, the clips side by side."""
-    body = _body(run)
+    body = build_body(run.subject, run.device(), PHYSICS_RATE_HZ, visuals=True)
     width = options.width // len(clips) if len(clips) > 1 else min(options.width, options.width * 2 // 3)
     height = round(width * HEIGHT_PER_WIDTH)
     limits = (
@@ -155,20 +156,6 @@ def camera_at(motion: RecordedMotion, clip: Clip, time_s: float) -> np.ndarray:
     design = np.column_stack([np.ones_like(times), times - time_s])
     weighted = design * near[:, None]
     return np.linalg.lstsq(weighted.T @ design, weighted.T @ places, rcond=None)[0][0]
-
-
-def _body(run: RunData):
-    from exo_device.description import DeviceError
-    from exo_sim.body.devices import find_device
-    from exo_sim.body.model import build_body
-    from exo_sim.errors import SimError
-
-    try:
-        return build_body(
-            run.subject, find_device(run.configuration.get("device")), PHYSICS_RATE_HZ, visuals=True
-        )
-    except (SimError, DeviceError) as error:
-        raise BringupError(str(error)) from error
 
 
 def _subtitle(run: RunData, clip: Clip) -> str:

@@ -11,15 +11,12 @@ from dataclasses import dataclass
 
 import mujoco
 import numpy as np
-from exo_device.description import DeviceError
-from exo_sim.body.devices import find_device
 from exo_sim.body.model import BodyModel, build_body
 from exo_sim.body.muscles import (
     all_active_and_passive,
     muscle_curves,
     normalised_length,
 )
-from exo_sim.errors import SimError
 from exo_sim.metabolics import MuscleParameters, bhargava2004
 from exo_sim.metabolics.whole_body import BASAL_W_KG
 
@@ -53,10 +50,7 @@ def muscle_costs(run: RunData) -> dict[str, MuscleCost]:
         BringupError: no usable recording, or a device that is no longer there.
     """
     motion = read_motion(run.folder.recording)
-    try:
-        body = build_body(run.subject, find_device(run.configuration.get("device")), PHYSICS_RATE_HZ)
-    except (SimError, DeviceError) as error:
-        raise BringupError(str(error)) from error
+    body = build_body(run.subject, run.device(), PHYSICS_RATE_HZ)
     costs = {}
     phases = run.configuration.get("phases", [])
     for earlier, phase in zip(phases, phases[1:]):

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from exo_device.description import DeviceDescription, DeviceError, load_device
+from exo_sim.body.devices import NO_DEVICE
 from exo_sim.body.model import MODEL_LEG_LENGTH_M
 from exo_sim.body.subject import Subject, load_subject
 from exo_sim.errors import SimError
@@ -66,6 +68,16 @@ class RunData:
             for name in self.curves.variables
             if name.startswith("activation_")
         ]
+
+    def device(self) -> DeviceDescription | None:
+        """The device that was worn, None for none. Raises BringupError if its file is gone or not valid any more."""
+        name = self.configuration.get("device")
+        if name in (None, "", NO_DEVICE):
+            return None
+        try:
+            return load_device(find_configuration("device", name))
+        except DeviceError as error:
+            raise BringupError(str(error)) from error
 
     def curve(self, condition: str, variable: str, side: str) -> Curve | None:
         """A curve, or None."""
