@@ -70,7 +70,7 @@ class RunData:
         ]
 
     def device(self) -> DeviceDescription | None:
-        """The device that was worn, None for none. Raises BringupError if its file is gone or not valid any more."""
+        """The device that was worn, None for none. Raises BringupError if its file is gone or wrong."""
         name = self.configuration.get("device")
         if name in (None, "", NO_DEVICE):
             return None
