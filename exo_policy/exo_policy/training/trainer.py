@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import signal
 import time
 from collections import deque
@@ -188,8 +187,3 @@ class Trainer:
 
 def _headline(row: dict[str, float]) -> str:
     return f"{row['episode_s']:5.1f} s an episode, reward {row['reward']:.3f}, {row['samples_per_s']:.0f} samples/s"
-
-
-def write_json(path: Path, document: dict) -> None:
-    """Writes a readable JSON file."""
-    path.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
+from exo_policy.profiles import ANKLE_GENERIC, HIP, joint_sign
 
 from exo_sim.body.model import BodyModel
 from exo_sim.gait.reference import JOINTS, LEG_JOINTS
@@ -15,19 +15,13 @@ ASSISTED_SHARE = 0.7
 TIMING_SD_STRIDE = 0.02
 _NODES = 200
 
-# Profiles validated on people, share of stride from heel strike and share of the peak, MyoLegs sign.
-# Ankle: Zhang et al. 2017; hip: Franks et al. 2021.
-_ANKLE = ([0.0, 0.267, 0.529, 0.627, 1.0], [0.0, 0.0, -1.0, 0.0, 0.0])
-_HIP = ([-0.094, -0.062, 0.102, 0.318, 0.334, 0.659, 0.906, 0.938], [0.0, 0.0, -1.0, 0.0, 0.0, 1.0, 0.0, 0.0])
-
 
 def _profile(joint: str) -> np.ndarray:
     """Torque over the stride (NODES,) as a share of the peak; zero for joints without a validated profile."""
     phase = np.arange(_NODES) / _NODES
-    if joint.startswith("ankle_angle"):
-        return PchipInterpolator(*_ANKLE)(phase)
-    if joint.startswith("hip_flexion"):
-        return PchipInterpolator(*_HIP)(np.where(phase > 0.938, phase - 1.0, phase))
+    for profile in (ANKLE_GENERIC, HIP):
+        if joint.startswith(profile.joint):
+            return joint_sign(joint) * profile(phase)
     return np.zeros(_NODES)
 
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from exo_device.description import DeviceDescription, DeviceError  # noqa: E402
-from exo_policy.checkpoint import CheckpointError, load_checkpoint, save_checkpoint  # noqa: E402
+from exo_device.description import DeviceDescription  # noqa: E402
+from exo_policy.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from exo_policy.observation import exo_contract  # noqa: E402
 
 from exo_sim.body.devices import find_device  # noqa: E402
 from exo_sim.errors import SimError  # noqa: E402
 from exo_sim.human.checkpoint import load_human, shipped_human  # noqa: E402
 from exo_sim.human.observation import COORDINATION_RATE_HZ  # noqa: E402
-from exo_sim.measurement.provenance import git_revision  # noqa: E402
+from exo_sim.training.command_line import (add_run_arguments, open_run, run_command, training_record,  # noqa: E402
+                                           with_options)
 from exo_sim.training.exo_config import ExoTrainingConfig, load_exo_config  # noqa: E402
 from exo_sim.training.exo_env import ExoEnv  # noqa: E402
 from exo_sim.training.exo_mirror import exo_mirror  # noqa: E402
@@ -51,22 +51,13 @@ def parser() -> argparse.ArgumentParser:
                                 description="Train an exoskeleton policy (resumes a run folder)")
     p.add_argument("--device", default="hip_ankle", help="name or YAML of the device (default: %(default)s)")
     p.add_argument("--human", default=None, help="checkpoint of the human (default: the one of the project)")
-    p.add_argument("--config", help="YAML with changes to the default training configuration")
-    p.add_argument("--output", default="runs/exo", help="run folder; an unfinished run in it goes on")
-    p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--samples", type=int, help="environment steps to train for, in total")
-    p.add_argument("--workers", type=int, help="worker processes; as many as there are cores is best")
+    add_run_arguments(p, "runs/exo")
     return p
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the training; returns the exit code."""
-    options = parser().parse_args(argv)
-    try:
-        return train(options)
-    except (SimError, DeviceError, CheckpointError, OSError) as error:
-        print(f"exo train exo: {error}", file=sys.stderr)
-        return 2
+    return run_command("exo train exo", train, parser().parse_args(argv))
 
 
 def train(options: argparse.Namespace) -> int:
@@ -76,12 +67,10 @@ def train(options: argparse.Namespace) -> int:
         SimError, DeviceError, CheckpointError: a wrong configuration, device, human or state.
     """
     from exo_policy.training.ppo import actor_tensors, tensor_sizes
-    from exo_policy.training.trainer import Trainer, write_json
+    from exo_policy.training.trainer import Trainer
     from exo_policy.training.worker_pool import WorkerPool
 
-    config = load_exo_config(options.config)
-    config = config.model_copy(
-        update={name: getattr(options, name) for name in ("samples", "workers") if getattr(options, name)})
+    config = with_options(load_exo_config(options.config), options)
     device = find_device(options.device)
     if device is None:
         raise SimError("--device none has no policy to train; name a device")
@@ -89,21 +78,16 @@ def train(options: argparse.Namespace) -> int:
     load_human(human)
     _, human_manifest = load_checkpoint(human, kind="human")
     contract = exo_contract(device.joint_names, history=config.history, rate_hz=COORDINATION_RATE_HZ)
-    folder = Path(options.output)
-    folder.mkdir(parents=True, exist_ok=True)
     # which human it was trained against is part of what it is
-    document = {"config": {**config.model_dump(mode="json"), "device": device.model_dump(mode="json"),
-                           "human_sha256": human_manifest.sha256},
-                "seed": options.seed, "git_revision": git_revision()}
-    write_json(folder / "config.json", document)
+    folder, document = open_run(options, {**config.model_dump(mode="json"), "device": device.model_dump(mode="json"),
+                                          "human_sha256": human_manifest.sha256})
 
     def save(algorithm, metrics: dict[str, float]) -> None:
         tensors = actor_tensors(algorithm)
         save_checkpoint(folder / device.name, tensors, {
             "kind": "exo", "network": {"sizes": list(tensor_sizes(tensors)), "observation_clip": None},
             "contract": contract.model_dump(),
-            "training": {**document, "samples": int(metrics["samples"]),
-                         "metrics": {k: float(f"{v:.6g}") for k, v in metrics.items()}}})
+            "training": training_record(document, metrics)})
 
     pool = WorkerPool(ExoEnvFactory(config, device, options.human), config.workers, options.seed)
     try:

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `exo train human` and `exo train exo` have in common."""
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from exo_device.description import DeviceError
+from exo_policy.checkpoint import CheckpointError
+from pydantic import BaseModel
+
+from exo_sim.errors import SimError
+from exo_sim.measurement.errors import MeasurementError
+from exo_sim.measurement.provenance import git_revision
+from exo_sim.measurement.summary import write_json
+
+EXIT_BAD_INPUT = 2
+
+
+def add_run_arguments(parser: argparse.ArgumentParser, output: str) -> None:
+    """Options of every training; `output` is the default run folder."""
+    parser.add_argument("--config", help="YAML with changes to the default training configuration")
+    parser.add_argument("--output", default=output,
+                        help="run folder; an unfinished run in it goes on (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of everything random (default: %(default)s)")
+    parser.add_argument("--samples", type=int, help="environment steps to train for, in total")
+    parser.add_argument("--workers", type=int, help="worker processes; as many as there are cores is best")
+
+
+def with_options(config: BaseModel, options: argparse.Namespace) -> BaseModel:
+    """The configuration with what the command line changes of it."""
+    changes = {name: getattr(options, name) for name in ("samples", "workers") if getattr(options, name)}
+    return config.model_copy(update=changes)
+
+
+def open_run(options: argparse.Namespace, config: dict) -> tuple[Path, dict]:
+    """Makes the run folder and writes config.json into it; returns folder and document for the manifest."""
+    folder = Path(options.output)
+    document = {"config": config, "seed": options.seed, "git_revision": git_revision()}
+    write_json(folder / "config.json", document)
+    return folder, document
+
+
+def training_record(document: dict, metrics: dict[str, float]) -> dict:
+    """The `training` entry of a checkpoint's manifest."""
+    return {**document, "samples": int(metrics["samples"]),
+            "metrics": {name: float(f"{value:.6g}") for name, value in metrics.items()}}
+
+
+def run_command(name: str, train: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
+    """Runs a training; bad input becomes one line on stderr and exit code 2."""
+    try:
+        return train(options)
+    except (SimError, DeviceError, CheckpointError, MeasurementError, OSError) as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
