@@ -27,7 +27,7 @@ ZERO_TOLERANCE_RAD = 0.02
 def build_parser() -> argparse.ArgumentParser:
     """Parser of the bench tool."""
     parser = argparse.ArgumentParser(
-        prog="bench", description="First steps with CubeMars motors. Nobody may wear the device, and the joints "
+        prog="bench", description="First steps with CubeMars motors. Nobody may wear the device, and joints "
         "must be free to move. Read docs/bench.md first.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, run, text in (("scan", _scan, "which motors are on the bus; they are switched off"),
