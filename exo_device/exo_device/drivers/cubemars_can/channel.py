@@ -10,7 +10,7 @@ from exo_device.drivers.cubemars_can.config import MotorConfig
 from exo_device.drivers.cubemars_can.frame import Frame
 from exo_device.drivers.cubemars_can.joint_map import JointMap
 from exo_device.drivers.cubemars_can.motor_fault import NO_MOTOR_FAULT, MotorFault
-from exo_device.drivers.cubemars_can.plausibility import PlausibilityCheck
+from exo_device.drivers.cubemars_can.plausibility import PlausibilityCheck, PlausibilityLimits
 
 #: A motor may miss a frame: it is told to switch on this many times, and later that it is off this often (s).
 ENABLE_REPEATS = 3
@@ -37,7 +37,8 @@ class Measurement:
 class MotorChannel:
     """State of one motor on the bus."""
 
-    def __init__(self, joint: str, config: MotorConfig, now_s: float) -> None:
+    def __init__(self, joint: str, config: MotorConfig, now_s: float,
+                 limits: PlausibilityLimits = PlausibilityLimits()) -> None:
         self.joint = joint
         self.id = config.id
         self.codec = config.codec()
@@ -48,7 +49,8 @@ class MotorChannel:
         self.surplus_replies = 0
         #: Set points that were not answered before the next one.
         self.missed_replies = 0
-        self._check = PlausibilityCheck()
+        self._limits = limits
+        self._check = PlausibilityCheck(limits)
         self._turns = 0.0
         self._raw_position: float | None = None
         self._enables_left = 0
@@ -103,7 +105,7 @@ class MotorChannel:
     def zero_frame(self, now_s: float) -> Frame:
         """Makes the present position the motor's zero; it is left alone until it has stored that."""
         self._silent_until_s = self._heard_s = now_s + ZERO_SILENCE_S
-        self._check = PlausibilityCheck()
+        self._check = PlausibilityCheck(self._limits)
         self._raw_position, self._turns = None, 0.0
         self._awaited = 0
         return self.codec.zero()

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from exo_device.drivers.cubemars_can.codec import MitRange, MotorCodec
 from exo_device.drivers.cubemars_can.codec_classic import ClassicCodec
 from exo_device.drivers.cubemars_can.codec_v3 import MotorConstants, V3Codec
+from exo_device.drivers.cubemars_can.plausibility import PlausibilityLimits
 from exo_device.drivers.imu import ImuConfig
 
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
@@ -99,6 +100,8 @@ class CubemarsConfig(_Model):
     #: A second process with its own end of the bus switches the motors off when this one dies, even by
     #: SIGKILL. None: wherever the interface can be opened twice (socketcan, udp_multicast).
     guardian: bool | None = None
+    #: What a motor may report before the device stops.
+    plausibility: PlausibilityLimits = PlausibilityLimits()
     imu: ImuConfig = ImuConfig()
     #: By joint, named as in the device description.
     motors: Annotated[dict[str, MotorConfig], Field(min_length=1)]

@@ -43,7 +43,8 @@ class BusMaster:
         self.joints = joints
         self._steady_s, self._ros_ns, self._on_sample = steady_s, ros_ns, on_sample
         now_s = steady_s()
-        self.channels = [MotorChannel(joint, config.motors[joint], now_s) for joint in joints]
+        self.channels = [MotorChannel(joint, config.motors[joint], now_s, config.plausibility)
+                         for joint in joints]
         #: Why the motors cannot be used now; empty when they can.
         self.problem = ""
         #: Replies that no motor of this device should give.

@@ -4,28 +4,33 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from exo_device.drivers.cubemars_can.motor_fault import NO_MOTOR_FAULT, MotorFault
 
 
-@dataclass(frozen=True)
-class PlausibilityLimits:
+Limit = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+
+
+class PlausibilityLimits(BaseModel):
     """How much disagreement is still noise. Joint side: rad, rad/s, Nm, s."""
 
-    #: A step between two replies beyond this, and beyond twice what the reported speeds explain, is a jump.
-    #: A walking joint of 10 rad/s moves 0.025 rad from one 400 Hz reply to the next.
-    jump_rad: float = 0.15
-    jump_speed_factor: float = 2.0
-    #: Over this time the position must move by at least half of what the reported speed says, with this
-    #: allowance.
-    frozen_window_s: float = 0.05
-    frozen_rad: float = 0.03
-    frozen_share: float = 0.5
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    #: A step between two replies beyond this, and beyond this multiple of what the reported speeds explain, is a
+    #: leap. A walking joint of 10 rad/s moves 0.025 rad from one 400 Hz reply to the next.
+    jump_rad: Limit = 0.15
+    jump_speed_factor: Limit = 2.0
+    #: Over this time the position must move as the reported speed says, but for this angle and this share.
+    frozen_window_s: Limit = 0.05
+    frozen_rad: Limit = 0.03
+    frozen_share: Limit = 0.5
     #: Measured torque may differ by this and by this share of the torque asked for, for this long.
-    following_nm: float = 2.0
-    following_share: float = 0.5
-    following_s: float = 0.1
+    following_nm: Limit = 2.0
+    following_share: Limit = 0.5
+    following_s: Limit = 0.1
 
 
 class PlausibilityCheck:
