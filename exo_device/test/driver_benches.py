@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """One bench a driver: how to make it, how to play its motors, and what its bus cannot carry."""
 
+import json
 import os
+import re
+import socket
 import threading
 import time
+import types
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +41,8 @@ class Bench:
     carries_errors = True
     #: Commands carry the number of the state that they answer.
     carries_sequence = True
+    #: wake() ends a waiting read(); a driver may leave that out.
+    wakes = True
     #: Motors that were lost are there again only after a while.
     recovers_slowly = False
     #: How far numbers may differ from those put in: steps of the bus's fields (rad, Nm).
@@ -265,5 +271,68 @@ class Ros2ControlBench(Bench):
         self._rclpy.try_shutdown()
 
 
+def example_source() -> str:
+    """The driver on the page that says how to write one."""
+    page = Path(__file__).resolve().parents[1] / "docs" / "writing_a_driver.md"
+    return re.search(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S).group(1)
+
+
+def example_module() -> types.ModuleType:
+    """That source, executed."""
+    module = types.ModuleType("udp_example")
+    exec(compile(example_source(), "writing_a_driver.md", "exec"), module.__dict__)
+    return module
+
+
+class ExampleBench(Bench):
+    """The documentation's example; the microcontroller is a socket of this test."""
+
+    carries_errors = True
+    wakes = False
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self._socket.settimeout(PATIENCE_S)
+        module = example_module()
+        self.driver = module.UdpDriver(module.UdpConfig(host="127.0.0.1", port=self._socket.getsockname()[1]))
+        self._received: list[MotorTorque] = []
+        self._host = None
+
+    def put_state(self, state) -> None:
+        self._listen()
+        motors = {}
+        for index, joint in enumerate(state.names):
+            fields = [field for field in ("position", "velocity", "torque", "temperature")
+                      if index < len(getattr(state, field))]
+            motors[joint] = {field: float(getattr(state, field)[index]) for field in fields}
+            motors[joint]["error"] = int(state.error[index])
+        imu = {"orientation": state.imu.orientation_xyzw.tolist(),
+               "rate": state.imu.angular_velocity.tolist(), "force": state.imu.linear_acceleration.tolist()}
+        sample = {"stamp_ns": state.stamp_ns, "sequence": state.sequence, "motors": motors, "imu": imu}
+        self._socket.sendto(json.dumps(sample).encode(), self._host)
+
+    def commands(self) -> list[MotorTorque]:
+        self._listen()
+        return self._received
+
+    def _listen(self) -> None:
+        """Takes in what has come, and waits for the first word of the driver."""
+        self._socket.settimeout(PATIENCE_S if not self._received else 0.05)
+        try:
+            while True:
+                data, self._host = self._socket.recvfrom(65536)
+                sequence, enable, torque = json.loads(data)
+                values = np.array(list(torque.values()))
+                self._received.append(MotorTorque(0, sequence, enable, tuple(torque), values))
+                self._socket.settimeout(0.05)
+        except TimeoutError:
+            pass
+
+    def close(self) -> None:
+        self._socket.close()
+
+
 BENCHES = {"simulated-memory": MemoryBench, "simulated-ros": RosBench, "cubemars-v2": CubemarsBench,
-           "cubemars-v3": CubemarsV3Bench, "replay": ReplayBench, "ros2_control": Ros2ControlBench}
+           "cubemars-v3": CubemarsV3Bench, "replay": ReplayBench, "ros2_control": Ros2ControlBench,
+           "example-of-the-docs": ExampleBench}

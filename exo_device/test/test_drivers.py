@@ -110,6 +110,9 @@ def test_nothing_to_read_returns_none(ready):
 
 
 def test_wake_ends_a_waiting_read(ready):
+    if not ready.wakes:
+        ready.driver.wake()
+        pytest.skip("the contract lets a driver leave it out")
     threading.Timer(0.1, ready.driver.wake).start()
     start = time.monotonic()
     assert ready.driver.read(PATIENCE_S) is None
@@ -189,3 +192,8 @@ def test_ros_transport_without_ros_says_what_is_missing():
     pytest.importorskip("rclpy")
     with pytest.raises(DriverError, match="rclpy.init"):
         make_driver("simulated").connect()
+
+
+def test_the_example_of_the_documentation_has_at_most_60_lines():
+    lines = benches.example_source().splitlines()
+    assert sum(1 for line in lines if line.strip() and not line.startswith(("import", "from"))) <= 60
