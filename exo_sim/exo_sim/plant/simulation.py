@@ -137,6 +137,9 @@ class Simulation:
         self._data = self._walkers.datas[0]
         self._sensors = DeviceSensors(self.body, self._random)
         self._energetics = Energetics(self.body, self._walkers.coordinator)
+        # compiles the coordination where no compiled copy is cached: seconds that would fall into the first step
+        self._walkers.place(0, 0.0, self._target_speed)
+        self._walkers.coordinate()
 
     def _start(self) -> None:
         # in the middle of a stride, anywhere in it: seeds are to differ
