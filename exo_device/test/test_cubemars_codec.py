@@ -148,6 +148,12 @@ def test_a_classic_reply_is_known_by_its_first_byte(can_id):
     assert classic(motor_id=6).decode_reply(Frame(can_id, data)) is None
 
 
+def test_a_given_identifier_keeps_other_devices_on_the_bus_apart():
+    codec = classic(motor_id=5, reply_can_id=0)
+    data = codec.reply(0.0, 0.0, 0.0, 25.0, 0).data
+    assert codec.decode_reply(Frame(0, data)) is not None and codec.decode_reply(Frame(0x321, data)) is None
+
+
 def test_frames_of_another_kind_are_none():
     codec, other = classic(), v3()
     good = codec.reply(0.0, 0.0, 0.0, 25.0, 0)

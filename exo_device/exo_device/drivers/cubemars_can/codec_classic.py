@@ -21,12 +21,12 @@ SHORT_REPLY_BYTES, LONG_REPLY_BYTES = 6, 8
 class ClassicCodec(MotorCodec):
     """Frames of a motor with firmware V1 or V2.
 
-    reply_bytes, reply_can_id, temperature_offset_c: what this firmware's replies look like; some count
-    temperature from -40 degC.
+    temperature_offset_c, reply_bytes, reply_can_id: what its replies look like. Some firmware counts temperature
+    from -40 degC; identifier None: any is taken, and 0 sent.
     """
 
     def __init__(self, motor_id: int, ranges: MitRange, temperature_offset_c: float = 0.0,
-                 reply_bytes: int = LONG_REPLY_BYTES, reply_can_id: int = 0) -> None:
+                 reply_bytes: int = LONG_REPLY_BYTES, reply_can_id: int | None = None) -> None:
         super().__init__(motor_id, ranges)
         self._temperature_offset = temperature_offset_c
         self._reply_bytes = reply_bytes
@@ -73,7 +73,7 @@ class ClassicCodec(MotorCodec):
         data = frame.data
         if frame.is_extended or len(data) not in (SHORT_REPLY_BYTES, LONG_REPLY_BYTES):
             return None
-        if data[0] != self.motor_id:
+        if data[0] != self.motor_id or self._reply_can_id not in (None, frame.can_id):
             return None
         has_more = len(data) == LONG_REPLY_BYTES
         return Reply(
@@ -108,4 +108,4 @@ class ClassicCodec(MotorCodec):
         t = encode(torque, *self._both(self.ranges.torque_nm), FIELD_BITS)
         data = bytes([self.motor_id, p >> 8, p & 0xFF, v >> 4, (v & 0xF) << 4 | t >> 8, t & 0xFF,
                       min(max(round(temperature - self._temperature_offset), 0), 0xFF), error & 0xFF])
-        return Frame(self._reply_can_id, data[:self._reply_bytes])
+        return Frame(self._reply_can_id or 0, data[:self._reply_bytes])
