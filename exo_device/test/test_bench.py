@@ -3,6 +3,7 @@
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -52,8 +53,11 @@ class Table:
 def table(tmp_path):
     table = Table(tmp_path)
     yield table
+    end = time.monotonic() + PATIENCE_S
+    while any(motor.is_on or motor.torque for motor in table.motors.values()):
+        assert time.monotonic() < end, "a motor was left on"
+        time.sleep(0.01)
     table.close()
-    assert not any(motor.is_on or motor.torque for motor in table.motors.values())
 
 
 def test_scan_names_motors_and_who_is_silent(table, capsys):
