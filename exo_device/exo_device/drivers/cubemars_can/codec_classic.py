@@ -21,8 +21,8 @@ SHORT_REPLY_BYTES, LONG_REPLY_BYTES = 6, 8
 class ClassicCodec(MotorCodec):
     """Frames of a motor with firmware V1 or V2.
 
-    temperature_offset_c, reply_bytes, reply_can_id: what its replies look like. Some firmware counts temperature
-    from -40 degC; identifier None: any is taken, and 0 sent.
+    temperature_offset_c, reply_bytes, reply_can_id: what this firmware's replies look like. Some count
+    temperature from -40 degC; identifier None: any is taken, and 0 sent.
     """
 
     def __init__(self, motor_id: int, ranges: MitRange, temperature_offset_c: float = 0.0,

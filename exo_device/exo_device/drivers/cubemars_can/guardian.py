@@ -28,7 +28,7 @@ class Guardian:
     def __init__(self, config: CubemarsConfig) -> None:
         """Starts the process and waits until it has opened the bus. Raises DriverError when it has not."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "exo_device.drivers.cubemars_can.guardian_process", config.model_dump_json()],
+            [sys.executable, "-m", f"{__package__}.guardian_process", config.model_dump_json()],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)  # out of reach of Ctrl-C
         readable, _, _ = select.select([self._process.stdout], [], [], START_TIMEOUT_S)
         if not readable or self._process.stdout.readline() != READY:
