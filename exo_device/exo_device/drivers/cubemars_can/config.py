@@ -51,8 +51,8 @@ class MotorConfig(_Model):
     #: Torque (Nm) that the output really gives per Nm in the frame; 1: as the firmware says. From a
     #: measurement.
     torque_scale: Positive = 1.0
-    #: Identifier of its replies (v1, v2), as `bench scan` shows it; None: any. Set it when others use the bus:
-    #: a frame of theirs whose first byte is this motor's id would else be taken for its reply.
+    #: Identifier of its replies (v1, v2), as `bench scan` shows it; None: any. Set it when others use the
+    #: bus: a frame of theirs whose first byte is this motor's id would else be taken for its reply.
     reply_can_id: Annotated[int, Field(ge=0, le=0x7FF)] | None = None
     #: What an 8-byte reply's temperature byte counts from (degC): 0, or -40 for some firmware.
     temperature_offset_c: Finite = 0.0

@@ -19,8 +19,8 @@ class PlausibilityLimits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    #: A step between two replies beyond this, and beyond this multiple of what the reported speeds explain, is
-    #: a leap. A walking joint of 10 rad/s moves 0.025 rad from one 400 Hz reply to the next.
+    #: A step between two replies beyond this, and beyond this multiple of what the reported speeds explain,
+    #: is a leap. A walking joint of 10 rad/s moves 0.025 rad from one 400 Hz reply to the next.
     jump_rad: Limit = 0.15
     jump_speed_factor: Limit = 2.0
     #: Over this time the position must move as the reported speed says, but for this angle and this share.
