@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""device_node as a process on emulated motors: CAN frames over multicast, topics to a policy of this test."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+rclpy = pytest.importorskip("rclpy")
+pytest.importorskip("exo_msgs.msg")
+
+from exo_msgs.msg import DeviceStatus, MotorCommand, MotorStates, TorqueCommand  # noqa: E402
+from rclpy.qos import (  # noqa: E402
+    DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data)
+from sensor_msgs.msg import Imu, JointState  # noqa: E402
+from std_srvs.srv import Trigger  # noqa: E402
+
+from exo_device.drivers import DriverError, make_driver  # noqa: E402
+from exo_device.drivers.config_file import read_driver_config  # noqa: E402
+from exo_device.drivers.cubemars_can.codec import MitCommand  # noqa: E402
+from exo_device.drivers.cubemars_can.port import PythonCanPort  # noqa: E402
+from exo_device.drivers.node import SpinningThread  # noqa: E402
+from exo_device.emulator import EmulatedBus, Fault, Followed, SpringDamper  # noqa: E402
+from exo_device.emulator.server import serve  # noqa: E402
+from exo_device.emulator.simulator_link import SimulatorLink  # noqa: E402
+
+CONFIG = Path(__file__).resolve().parents[2] / "exo_bringup" / "config"
+DEVICE = CONFIG / "devices" / "hip_ankle.yaml"
+EXAMPLE = CONFIG / "drivers" / "cubemars_example.yaml"
+DOMAIN = 71 + os.getpid() % 25
+PATIENCE_S = 30.0
+#: A busy machine must not trip the watchdogs of a test that is about something else.
+RELAXED = {"command_timeout_s": 5.0, "state_timeout_s": 5.0, "state_silence_s": 5.0, "fade_in_s": 0.0}
+LATEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
+                     durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+def wait_until(condition):
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+class Graph:
+    """Motors in a thread, a device node as a process, a policy."""
+
+    def __init__(self, folder: Path) -> None:
+        settings = read_driver_config(EXAMPLE, "cubemars_can")
+        settings.update(interface="udp_multicast", channel="239.74.163.77", bus_rate_hz=100.0,
+                        bus_options={"port": 20000 + os.getpid() % 20000}, host_timeout_s=2.0,
+                        reply_timeout_s=1.0)
+        path = folder / "driver.yaml"
+        path.write_text(yaml.safe_dump({"driver": "cubemars_can", **settings}))
+        config = make_driver("cubemars_can", settings).config
+        self.bus = EmulatedBus(config, lambda joint: SpringDamper(stiffness_nm_per_rad=60.0))
+        self.bus.plan.add(Fault("hold"))
+        self.motors = list(self.bus.motors.values())
+        self.port = PythonCanPort(config.interface, config.channel, config.bitrate, config.bus_options)
+        self.stop = threading.Event()
+        self.server = threading.Thread(target=serve, args=(self.bus, self.port, self.stop), daemon=True)
+        self.server.start()
+        parameters = {"device_config": DEVICE, "driver": "cubemars_can", "driver_config": path, **RELAXED}
+        command = [sys.executable, "-m", "exo_device.device_node", "--ros-args", "-r", "__ns:=/can"]
+        for name, value in parameters.items():
+            command += ["-p", f"{name}:={value}"]
+        self.process = subprocess.Popen(command, env={**os.environ, "ROS_DOMAIN_ID": str(DOMAIN)})
+        rclpy.init(domain_id=DOMAIN)
+        node = rclpy.create_node("policy", namespace="/can")
+        self.asked, self.answers, self.statuses = 0.0, 0, []
+        self._command = node.create_publisher(TorqueCommand, "exo/command", LATEST)
+        node.create_subscription(JointState, "exo/joint_states", self._answer, qos_profile_sensor_data)
+        node.create_subscription(DeviceStatus, "exo/status", self.statuses.append, LATCHED)
+        self.arm = node.create_client(Trigger, "exo/arm")
+        self.policy = SpinningThread(node)
+
+    def _answer(self, message: JointState) -> None:
+        self.answers += 1
+        names = list(message.name)
+        self._command.publish(TorqueCommand(state_stamp=message.header.stamp, sequence=self.answers,
+                                            names=names, torque=[self.asked] * len(names)))
+
+    def activate(self, torque: float) -> None:
+        wait_until(lambda: self.answers > 10 and self.arm.service_is_ready())
+        future = self.arm.call_async(Trigger.Request())
+        wait_until(future.done)
+        wait_until(lambda: self.statuses[-1].mode == DeviceStatus.ACTIVE)
+        self.asked = torque
+        wait_until(lambda: all(motor.torque == pytest.approx(torque, abs=0.04) for motor in self.motors))
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.policy.close()
+        rclpy.try_shutdown()
+        self.stop.set()
+        self.server.join(PATIENCE_S)
+        self.port.close()
+
+
+@pytest.fixture
+def graph(tmp_path):
+    try:
+        graph = Graph(tmp_path)
+    except DriverError as error:  # a machine without multicast
+        pytest.skip(str(error))
+    yield graph
+    graph.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_torque_flows_from_policy_to_motor_and_stops_with_the_node(graph, number):
+    """The motors' firmware holds its last torque: on SIGKILL only the guardian is left to switch them off."""
+    graph.activate(6.0)
+    assert graph.statuses[-1].driver == "cubemars_can"
+    graph.process.send_signal(number)
+    wait_until(lambda: not any(motor.torque or motor.is_on for motor in graph.motors))
+    assert graph.process.wait(PATIENCE_S) == (0 if number is signal.SIGTERM else -number)
+
+
+def test_simulator_link_turns_the_motors_and_gives_their_torque_back():
+    config = make_driver("cubemars_can", read_driver_config(EXAMPLE, "cubemars_can")).config
+    bus = EmulatedBus(config, lambda joint: Followed())
+    rclpy.init(domain_id=DOMAIN)
+    try:
+        node = rclpy.create_node("simulator", namespace="/link")
+        commands, imus = [], []
+        states = node.create_publisher(MotorStates, "sim/motor_states", LATEST)
+        node.create_subscription(MotorCommand, "sim/motor_command", commands.append, LATEST)
+        node.create_subscription(Imu, "sim/imu", imus.append, qos_profile_sensor_data)
+        simulator, link = SpinningThread(node), SpinningThread(SimulatorLink(bus, "/link"))
+        assert not link.node.has_states.is_set()
+        motor = bus.motors["ankle_angle_r"]
+        codec = config.motors["ankle_angle_r"].codec()
+        bus.on_frame(codec.enable(), 0.0)
+        bus.on_frame(codec.command(MitCommand(torque=13.0)), 0.0)
+        wait_until(lambda: states.get_subscription_count() > 0)
+        message = MotorStates(sequence=7, names=["knee_angle_r", "ankle_angle_r"], position=[0.9, 0.2],
+                              velocity=[0.0, -1.5], torque=[0.0, -11.0])
+        message.imu.angular_velocity.y = 0.3
+
+        def passed_through() -> bool:
+            states.publish(message)
+            return bool(commands and imus)
+
+        wait_until(passed_through)
+        assert link.node.has_states.is_set()
+        assert (motor.mechanics.position, motor.mechanics.velocity) == (0.2, -1.5)
+        assert list(commands[-1].names) == ["ankle_angle_r"] and commands[-1].sequence == 7
+        assert commands[-1].enable and commands[-1].torque[0] == pytest.approx(-13.0)  # mounted backwards
+        assert imus[-1].angular_velocity.y == 0.3
+        bus.on_frame(codec.command(MitCommand(torque=13.0)), 0.01)
+        reply = codec.decode_reply([bus.pop_one(0.02) for _ in range(3)][-1])
+        assert reply.torque == pytest.approx(11.0, abs=0.04)  # as the simulator says, on the motor's side
+        link.close()
+        simulator.close()
+    finally:
+        rclpy.try_shutdown()
