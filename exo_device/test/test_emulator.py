@@ -18,6 +18,7 @@ from exo_device.drivers.cubemars_can.codec import MitCommand
 from exo_device.drivers.cubemars_can.frame import Frame
 from exo_device.drivers.cubemars_can.port import PythonCanPort
 from exo_device.emulator import EmulatedBus, EmulatorError, Fault, FaultPlan, Followed, SpringDamper, main
+from exo_device.emulator.command_line import load_config
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "exo_bringup" / "config" / "drivers" / "cubemars_example.yaml"
 CONFIG = make_driver("cubemars_can", read_driver_config(EXAMPLE, "cubemars_can")).config
@@ -185,6 +186,12 @@ def test_bad_arguments_are_answered_in_one_line(capsys, arguments, word):
     assert main(arguments) == 2
     said = capsys.readouterr().err
     assert word in said and said.count("\n") == 1
+
+
+def test_multicast_needs_no_channel():
+    assert load_config(EXAMPLE, "udp_multicast", None).channel == "239.74.163.2"
+    assert load_config(EXAMPLE, "udp_multicast", "239.1.1.1").channel == "239.1.1.1"
+    assert load_config(EXAMPLE, None, None).channel == "can0"
 
 
 def test_process_answers_over_multicast_takes_faults_and_ends_on_a_signal(tmp_path):

@@ -27,6 +27,8 @@ if TYPE_CHECKING:  # ROS only where it is used
     from exo_device.emulator.simulator_link import SimulatorLink
 
 EXIT_OK, EXIT_ERROR = 0, 2
+#: Between processes without CAN hardware, and python-can's own default group for it.
+MULTICAST, MULTICAST_CHANNEL = "udp_multicast", "239.74.163.2"
 #: A signal is noticed within this time (s).
 WAIT_S = 0.1
 #: Joints of the default device; a controller's own order may be another than the device's.
@@ -93,6 +95,8 @@ def load_config(path: str | Path | None, interface: str | None, channel: str | N
     if path is None:
         raise EmulatorError("give the driver's settings with --config")
     settings = read_driver_config(path, "cubemars_can")
+    if interface == MULTICAST and settings.get("interface") != MULTICAST:
+        channel = channel or MULTICAST_CHANNEL
     settings.update({key: value for key, value in (("interface", interface), ("channel", channel)) if value})
     return make_driver("cubemars_can", settings).config
 
