@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import tempfile
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+
+from exo_sim.measurement.whole_file import whole_file
 
 from exo_bringup.errors import BringupError
 from exo_bringup.html_report import (
@@ -148,15 +148,8 @@ def _write(path: Path, title: str, opening: str, runs: Sequence[RunData]) -> Pat
     sections = [build(runs) for build in SECTIONS]
     html = _page(title, opening, sections)
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(html)
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with whole_file(path) as file:
+            file.write(html)
     except OSError as error:
         raise BringupError(f"cannot write {path}: {error.strerror}") from error
     return path

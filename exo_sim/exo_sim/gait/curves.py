@@ -7,8 +7,6 @@ strike; variables are described in ``exo_sim.gait.variables``; an empty cell is 
 from __future__ import annotations
 
 import csv
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable
@@ -16,6 +14,7 @@ from typing import Iterable
 import numpy as np
 
 from exo_sim.gait.errors import GaitError
+from exo_sim.measurement.whole_file import whole_file
 
 PHASE_PERCENT = np.arange(101.0)
 COLUMNS = ("condition", "speed_mps", "side", "variable", "phase_percent", "mean", "sd")
@@ -101,18 +100,11 @@ class CurveTable:
         path = Path(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-                    writer = csv.writer(file, lineterminator="\n")
-                    writer.writerow(COLUMNS)
-                    for curve in self:
-                        writer.writerows(_rows(curve))
-                os.chmod(temporary, 0o644)
-                os.replace(temporary, path)
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
+            with whole_file(path, newline="") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(COLUMNS)
+                for curve in self:
+                    writer.writerows(_rows(curve))
         except OSError as error:
             raise GaitError(f"cannot write {path}: {error.strerror}. Choose a folder that is writable and "
                             f"has free space") from error

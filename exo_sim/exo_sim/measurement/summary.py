@@ -11,7 +11,6 @@ import json
 import math
 import os
 import platform
-import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Mapping, Sequence
@@ -21,6 +20,7 @@ import numpy as np
 from exo_sim.measurement.errors import MeasurementError
 from exo_sim.measurement.figures import Figure
 from exo_sim.measurement.provenance import git_revision, versions
+from exo_sim.measurement.whole_file import whole_file
 
 
 def write_summary(path: str | Path, figures: Sequence[Figure], config: Mapping[str, Any], seed: int | None,
@@ -75,15 +75,8 @@ def write_json(path: str | Path, content: Mapping[str, Any]) -> dict:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with whole_file(path) as file:
+            file.write(text)
     except OSError as error:
         raise MeasurementError(f"cannot write {path}: {error.strerror}. Choose a folder that is writable and "
                                f"has free space") from error

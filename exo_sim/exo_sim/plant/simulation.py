@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 from exo_device.description import DeviceDescription
 
-from exo_sim.body.model import MYO_TO_REP103, SIDES, build_body
+from exo_sim.body.model import FOOT_BODIES, MYO_TO_REP103, SIDES, build_body
 from exo_sim.body.subject import Subject
 from exo_sim.errors import SimError
 from exo_sim.human.checkpoint import load_human
@@ -188,8 +188,7 @@ class Simulation:
         np.add.at(moment, body.coupling.leader, force[body.coupling.dof] * body.coupling.slopes(angle))
         power, power_umberger = self._energetics.power(data)
         root = quaternion_xyzw_from_wxyz(data.qpos[3:7])
-        feet = {side: MYO_TO_REP103 @ data.body(name).xpos for side, name in
-                zip(SIDES, ("calcn_r", "calcn_l"))}
+        feet = {side: MYO_TO_REP103 @ data.body(name).xpos for side, name in FOOT_BODIES.items()}
         pressure = {}
         for k, side in enumerate(SIDES):
             at = body.foot_sensor[side]
