@@ -22,9 +22,9 @@ class StrideMetrics:
         start, end: heel strikes that open and close the stride, s.
         duration: s.
         stance_percent: part of the stride with this foot on the ground, percent.
-        stride_length: way of this foot along x, m.
-        step_length: this foot ahead of the other one along x at the closing heel strike, m.
-        step_width: left foot to the left of the right one along y at the closing heel strike, m; negative
+        stride_length: way of this foot along the direction of travel, m.
+        step_length: this foot ahead of the other one along it at the closing heel strike, m.
+        step_width: left foot to the left of the right one across it at the closing heel strike, m; negative
             when the feet cross.
         speed: stride_length over duration, m/s.
         cadence: 120 / duration, steps/min.
@@ -93,7 +93,7 @@ def measure_stride(layout: SampleLayout, side: str, index: int, times: np.ndarra
         side: "r" or "l".
         index: number of the stride.
         times: (n,) s, first and last are the heel strikes.
-        rows: (n, len(layout)) packed samples at ``times``.
+        rows: (n, len(layout)) packed samples at ``times``, turned into the direction of travel.
         toe_off: time of toe off, s, None when it was not seen.
         body_mass: kg.
     """

@@ -18,6 +18,7 @@ from exo_sim.gait.sample import SIDES, GaitSample
 from exo_sim.gait.statistics import RunningStatistics
 from exo_sim.gait.stride_metrics import StrideMetrics, measure_stride
 from exo_sim.gait.symmetry import symmetry_index
+from exo_sim.gait.travel import direction_of_travel, turned_into_travel
 from exo_sim.gait.variables import SideChannels
 
 # Human strides last 0.8 s (2.1 m/s) to 1.8 s (0.5 m/s), see the reference gait; what lies far outside is a
@@ -153,6 +154,8 @@ class StrideRecorder:
         sampled = np.array([t for t, _ in leg.rows])
         rows = np.array([row for _, row in leg.rows])
         times = np.concatenate([[start], sampled[(sampled > start) & (sampled < end)], [end]])
+        heading = direction_of_travel(self._layout, _resample(sampled, rows, np.array([start, end])))
+        rows = turned_into_travel(self._layout, rows, heading)
         metrics = measure_stride(self._layout, side, leg.count, times, _resample(sampled, rows, times),
                                  toe_off, self.body_mass)
         other = self._legs["l" if side == "r" else "r"].latest

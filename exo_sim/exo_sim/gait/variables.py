@@ -22,6 +22,7 @@
 Plug-in-Gait measures pelvis tilt and hip flexion against the plane through the iliac spines; in MyoLegs that
 plane is inclined by 5.87 degrees when the pelvis frame is upright (from the model's ASIS and PSIS sites),
 hence the constant. The rest of an offset between model and data is real: people walk with 12 degrees of tilt.
+Forward is the stride's direction of travel (``exo_sim.gait.travel``), pelvis rotation counts from it.
 Mass is the wearer's own, without the device. The powers are those of the sagittal plane.
 """
 from __future__ import annotations
