@@ -31,6 +31,7 @@ TOPICS = (
     Topic("exo/status", "exo_msgs/msg/DeviceStatus", latched=True),
     Topic("human/state", "exo_msgs/msg/HumanState", reliable=False),
     Topic("human/stride", "exo_msgs/msg/Stride"),
+    Topic("human/subject", "exo_msgs/msg/Subject", latched=True),
     Topic("human/markers", "visualization_msgs/msg/MarkerArray", reliable=False),
     Topic("joint_states", "sensor_msgs/msg/JointState", reliable=False),
     Topic("tf", "tf2_msgs/msg/TFMessage"),

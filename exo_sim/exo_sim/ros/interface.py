@@ -2,11 +2,11 @@
 """Topics and services of the simulator."""
 from __future__ import annotations
 
-from exo_msgs.msg import HumanState, MotorCommand, MotorStates, Stride
+from exo_msgs.msg import HumanState, MotorCommand, MotorStates, Stride, Subject
 from exo_msgs.srv import Reset, SetSpeed, SetSubject
 from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
@@ -21,6 +21,8 @@ from exo_sim.ros.motor_bus import MotorBusEnd
 MOTOR_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 CLOCK_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 STRIDE_DEPTH = 10
+#: Whoever comes later gets the last one.
+SUBJECT_QOS = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 #: What people look at is published on every second control period (50 Hz).
 DISPLAY_DIVIDER = 2
 
@@ -49,6 +51,8 @@ class SimulatorInterface:
         self._human = node.create_publisher(HumanState, "human/state", qos_profile_sensor_data)
         self._strides = node.create_publisher(Stride, "human/stride", STRIDE_DEPTH)
         self._joints = node.create_publisher(JointState, "joint_states", qos_profile_sensor_data)
+        self._subject = node.create_publisher(Subject, "human/subject", SUBJECT_QOS)
+        self.publish_subject()
         node.create_subscription(MotorCommand, "sim/motor_command",
                                  lambda command: self.bus.receive(command, simulation.t), MOTOR_QOS)
         node.create_service(SetBool, "sim/pause", self._on_pause)
@@ -91,6 +95,10 @@ class SimulatorInterface:
         message.real_time_factor = self.real_time_factor
         self._human.publish(message)
 
+    def publish_subject(self) -> None:
+        """Who walks, as the body is built now."""
+        self._subject.publish(messages.subject_message(self._simulation.subject, messages.stamp(self._simulation.t)))
+
     def _on_pause(self, request, response):
         self.paused = request.data
         response.success, response.message = True, "paused" if request.data else "running"
@@ -129,6 +137,7 @@ class SimulatorInterface:
                 self._measurement.restart(simulation.body.body_mass)
                 response.message = "body rebuilt, walking starts anew"
             response.success = True
+            self.publish_subject()
         except SimError as error:
             response.success, response.message = False, str(error)
         self._node.get_logger().info(f"set_subject: {response.message}")

@@ -7,9 +7,11 @@ from array import array
 import numpy as np
 from builtin_interfaces.msg import Time
 from exo_msgs.msg import HumanState, MotorStates, Stride
+from exo_msgs.msg import Subject as SubjectMessage
 from geometry_msgs.msg import Point, PoseStamped, Quaternion, Vector3
 from sensor_msgs.msg import Imu, JointState
 
+from exo_sim.body.subject import Subject
 from exo_sim.gait.reference import JOINTS
 from exo_sim.gait.stride_metrics import StrideMetrics
 from exo_sim.plant.sample import MotorSample, SimulationSample
@@ -85,6 +87,14 @@ def stride(metrics: StrideMetrics, time: Time) -> Stride:
                      **{name: float(getattr(metrics, name)) for name in _STRIDE_NUMBERS})
     message.header.stamp = time
     message.header.frame_id = WORLD_FRAME
+    return message
+
+
+def subject_message(subject: Subject, time: Time) -> SubjectMessage:
+    """Who walks."""
+    message = SubjectMessage(name=subject.name, height=subject.height_m, mass=subject.mass_kg,
+                             strength_groups=list(subject.strengths), strengths=_doubles(list(subject.strengths.values())))
+    message.header.stamp = time
     return message
 
 
