@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 from exo_device.description import DeviceDescription
 
-from exo_sim.body.model import FOOT_BODIES, MYO_TO_REP103, SIDES, build_body
+from exo_sim.body.model import FOOT_BODIES, MYO_TO_REP103, PELVIS_BODY, SIDES, build_body
 from exo_sim.body.subject import Subject
 from exo_sim.errors import SimError
 from exo_sim.human.checkpoint import load_human
@@ -40,6 +40,7 @@ class Simulation:
         speed_mps: commanded walking speed.
         physics_rate_hz: steps of the physics per second, a multiple of the control rate.
         seed: of the gait phase that walking starts in, and of the sensor noise.
+        speed_range_mps: lowest and highest speed that may be asked for.
 
     Raises:
         SimError: speed or physics rate out of range.
@@ -49,8 +50,9 @@ class Simulation:
     control_rate_hz = COORDINATION_RATE_HZ
 
     def __init__(self, subject: Subject, device: DeviceDescription | None, *, human: str | None = None,
-                 speed_mps: float | None = None, physics_rate_hz: float = 500.0, seed: int = 0):
-        self._device, self._physics_rate_hz = device, physics_rate_hz
+                 speed_mps: float | None = None, physics_rate_hz: float = 500.0, seed: int = 0,
+                 speed_range_mps: tuple[float, float] = SPEED_RANGE_MPS):
+        self._device, self._physics_rate_hz, self._speed_range_mps = device, physics_rate_hz, speed_range_mps
         self._policy = load_human(human)
         self._random = np.random.default_rng(seed)
         self._target_speed = subject.preferred_speed_mps if speed_mps is None else speed_mps
@@ -102,6 +104,11 @@ class Simulation:
             self._sensors = DeviceSensors(self.body, self._random)
         self._start()
 
+    def push(self, force: np.ndarray) -> None:
+        """Pushes the pelvis at its centre of mass with a force (3,) in N, world, until the next call."""
+        pelvis = self.body.model.body(PELVIS_BODY).id
+        self._data.xfrc_applied[pelvis, :3] = MYO_TO_REP103.T @ np.asarray(force, dtype=float)
+
     def advance(self, motor_torque: dict[str, float]) -> SimulationSample:
         """One control period with these device torques (Nm by joint name; joints not named get 0).
 
@@ -149,7 +156,7 @@ class Simulation:
         self.sample = self._measure(np.zeros((len(SIDES), 3)))
 
     def _check_speed(self, speed: float) -> None:
-        low, high = SPEED_RANGE_MPS
+        low, high = self._speed_range_mps
         if not low <= speed <= high:
             raise SimError(f"walking speed must be between {low} and {high} m/s, got {speed}")
 
