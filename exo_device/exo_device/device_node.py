@@ -6,6 +6,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from collections.abc import Callable
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -48,12 +49,11 @@ class DeviceNode(LifecycleNode):
             chosen = parameters.read(self)
             device = load_device(chosen.device_config)
             supervisor = SafetySupervisor(device, chosen.wearer_mass_kg, chosen.safety())
-            driver = _open_driver(chosen, device.joint_names)
+            driver = _open_driver(chosen, device.joint_names, self._ros_ns)
         except CONFIGURATION_ERRORS as error:
             self.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE
-        self._loop = ControlLoop(driver, supervisor, chosen.loop(),
-                                 ros_now_ns=lambda: self.get_clock().now().nanoseconds)
+        self._loop = ControlLoop(driver, supervisor, chosen.loop(), ros_now_ns=self._ros_ns)
         self._loop.finish()  # no arming before activation
         self._interface = DeviceInterface(self, device, self._loop)
         self._loop.hooks = self._interface.hooks()
@@ -104,15 +104,20 @@ class DeviceNode(LifecycleNode):
             self._interface.destroy()
             self._loop = self._interface = None
 
+    def _ros_ns(self) -> int:
+        return self.get_clock().now().nanoseconds
+
     def _log_crash(self, error: BaseException) -> None:
         self.get_logger().fatal(f"control loop ended, motors off: {type(error).__name__}: {error}")
 
 
-def _open_driver(chosen: DeviceParameters, joint_names: tuple[str, ...]) -> Driver:
+def _open_driver(chosen: DeviceParameters, joint_names: tuple[str, ...],
+                 ros_ns: Callable[[], int]) -> Driver:
     """The driver that the parameters name, connected and configured. Raises DriverError."""
     settings = read_driver_config(chosen.driver_config, chosen.driver) if chosen.driver_config else None
     driver = make_driver(chosen.driver, settings)
     try:
+        driver.use_clock(ros_ns)
         driver.connect()
         driver.configure(joint_names)
     except DriverError:

@@ -9,6 +9,7 @@ hands out the newest complete sample, and write() leaves the torque for the thre
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 from exo_device.command import MotorTorque
@@ -28,6 +29,10 @@ class Driver(ABC):
 
     #: Name it is chosen by.
     name: ClassVar[str]
+
+    def use_clock(self, ros_ns: Callable[[], int]) -> None:
+        """ROS time (ns) of the node that owns the driver, before connect. A driver that stamps its samples
+        itself takes it, so that they are in simulated time where the rest of the graph is."""
 
     @abstractmethod
     def connect(self) -> None:

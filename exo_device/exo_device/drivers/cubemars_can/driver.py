@@ -49,6 +49,9 @@ class CubemarsDriver(Driver):
         self._newest: DeviceState | None = None
         self._woken = False
 
+    def use_clock(self, ros_ns: Callable[[], int]) -> None:
+        self._ros_ns = ros_ns
+
     def connect(self) -> None:
         if self._port is not None:
             return
