@@ -2,8 +2,9 @@
 """Composes MyoLegs, a floor and an exoskeleton into one MuJoCo model, and knows where everything is in it."""
 from __future__ import annotations
 
+import copy
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import mujoco
 import myo_sim
@@ -11,7 +12,7 @@ import numpy as np
 from exo_device.description import DeviceDescription
 
 from exo_sim.body.exoskeleton import add_exoskeleton, exo_actuator_name
-from exo_sim.body.muscle_groups import strength_by_muscle
+from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, strength_by_muscle
 from exo_sim.body.scaling import scale_spec
 from exo_sim.body.subject import Subject
 from exo_sim.errors import SimError
@@ -28,10 +29,14 @@ PELVIS_BODY = "pelvis"
 ROOT_BODY = "Full Body"
 FOOT_BODIES = {"r": "calcn_r", "l": "calcn_l"}
 IMU_SITE = "exo_imu"
+_IMU = "imu_"             # begins the names of its sensors
 SIDES = ("r", "l")
 #: MyoLegs walks along -y with +x to its left; REP-103 walks along +x with +y to the left: v_rep = R v_myo.
 MYO_TO_REP103 = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
 
+# Shortcuts of MuJoCo for larger worlds, which cost 5 % of a step here and change nothing: one person is one
+# constraint island, and ten sole shapes need no bounding volume hierarchy.
+_DISABLED = int(mujoco.mjtDisableBit.mjDSBL_ISLAND) | int(mujoco.mjtDisableBit.mjDSBL_MIDPHASE)
 # A MuJoCo contact sensor's integer parameters: which fields (bit set), how contacts are reduced, how many.
 _CONTACT_FORCE_AND_POSITION = (1 << 1) | (1 << 4)
 _CONTACT_REDUCE_NETFORCE = 3
@@ -75,9 +80,10 @@ class BodyModel:
     exo_joint_index: np.ndarray           #: (J,) index into JOINTS
     foot_sensor: dict[str, int]           #: sensordata address of [force (3), position (3)] by side
     sole_geoms: np.ndarray                #: ids of the sole's geoms
-    imu_sensor: dict[str, int]            #: sensordata address of quaternion, gyro and accelerometer
+    imu_sensor: dict[str, int]            #: sensordata address of orientation (wxyz), gyro and accelerometer
     standing_qpos: np.ndarray             #: (nq,) upright posture
     default_force: np.ndarray = field(repr=False)      #: (80,) maximum isometric force at full strength, N
+    strengths: np.ndarray = field(repr=False)          #: (16,) present strength by group, order of GROUPS_BY_SIDE
 
     @property
     def body_mass(self) -> float:
@@ -112,15 +118,21 @@ class BodyModel:
         count = len(self.muscles)
         self.model.actuator_gainprm[:count, 2] = force
         self.model.actuator_biasprm[:count, 2] = force
+        self.strengths[:] = [strengths.get(group, 1.0) for group in GROUPS_BY_SIDE]
+
+    def own_copy(self) -> "BodyModel":
+        """The same body with a model of its own, whose strengths, masses and friction can be changed."""
+        return replace(self, model=copy.copy(self.model), strengths=self.strengths.copy())
 
 
 def build_body(subject: Subject, device: DeviceDescription | None, physics_rate_hz: float,
-               visuals: bool = False) -> BodyModel:
+               visuals: bool = False, accelerometer: bool = True) -> BodyModel:
     """Builds the body of a subject, with the device strapped on where one is given.
 
     Args:
         physics_rate_hz: steps of the physics per second (Hz), 200 to 2,000.
         visuals: keep bones and other shapes that only a viewer needs; without them a step is faster.
+        accelerometer: of the IMU; nothing else needs the accelerations of all segments, which cost 7 % of a step.
 
     Raises:
         SimError: a rate outside that range.
@@ -131,14 +143,16 @@ def build_body(subject: Subject, device: DeviceDescription | None, physics_rate_
         warnings.simplefilter("ignore")       # about names when attached specs are saved, which we never do
         spec = myo_sim.load_spec("myolegs", build_kwargs={"postures": True})
         _keep_only_sole_contacts(spec)
+        _keep_only_muscle_sites(spec)
         scale_spec(spec, subject)
         for key in list(spec.keys):
             spec.delete(key)
         if device is not None:
             add_exoskeleton(spec, device)
-        _add_sensors(spec, device)
+        _add_sensors(spec, device, accelerometer)
         spec.option.timestep = 1.0 / physics_rate_hz
         spec.option.iterations = SOLVER_ITERATIONS
+        spec.option.disableflags |= _DISABLED
         spec.compiler.discardvisual = not visuals
         model = spec.compile()
     return _index(model, subject, device)
@@ -156,7 +170,20 @@ def _keep_only_sole_contacts(spec: mujoco.MjSpec) -> None:
         spec.delete(pair)
 
 
-def _add_sensors(spec: mujoco.MjSpec, device: DeviceDescription | None) -> None:
+def _keep_only_muscle_sites(spec: mujoco.MjSpec) -> None:
+    # MyoLegs carries 1,060 sites, two thirds of them attachments of trunk muscles that it does not have. Every
+    # step places every site in the world, which would be a tenth of its cost. Its touch sensors miss part of the
+    # contact and have no reader.
+    for sensor in list(spec.sensors):
+        spec.delete(sensor)
+    used = {site.name for tendon in spec.tendons for point in tendon.path
+            for site in (point.target, point.sidesite) if site is not None}
+    for site in list(spec.sites):
+        if site.name not in used:
+            spec.delete(site)
+
+
+def _add_sensors(spec: mujoco.MjSpec, device: DeviceDescription | None, accelerometer: bool) -> None:
     for side, foot in FOOT_BODIES.items():
         spec.add_sensor(name=f"grf_{side}", type=mujoco.mjtSensor.mjSENS_CONTACT,
                         objtype=mujoco.mjtObj.mjOBJ_XBODY, objname=foot, reftype=mujoco.mjtObj.mjOBJ_GEOM,
@@ -165,9 +192,10 @@ def _add_sensors(spec: mujoco.MjSpec, device: DeviceDescription | None) -> None:
     segment, position = (device.imu.segment, device.imu.position_m) if device else (PELVIS_BODY, (0, 0, 0))
     # OpenSim segment axes are x forward, y up, z right; REP-145 wants x forward, y left, z up.
     spec.body(segment).add_site(name=IMU_SITE, pos=position, quat=[np.sqrt(0.5), -np.sqrt(0.5), 0.0, 0.0])
-    for name, kind in (("imu_orientation", mujoco.mjtSensor.mjSENS_FRAMEQUAT),
-                       ("imu_gyro", mujoco.mjtSensor.mjSENS_GYRO),
-                       ("imu_accelerometer", mujoco.mjtSensor.mjSENS_ACCELEROMETER)):
+    kinds = {"imu_orientation": mujoco.mjtSensor.mjSENS_FRAMEQUAT, "imu_gyro": mujoco.mjtSensor.mjSENS_GYRO}
+    if accelerometer:
+        kinds["imu_accelerometer"] = mujoco.mjtSensor.mjSENS_ACCELEROMETER
+    for name, kind in kinds.items():
         spec.add_sensor(name=name, type=kind, objtype=mujoco.mjtObj.mjOBJ_SITE, objname=IMU_SITE)
 
 
@@ -186,8 +214,10 @@ def _index(model: mujoco.MjModel, subject: Subject, device: DeviceDescription | 
         exo_joint_index=np.array([JOINTS.index(j) for j in exo_joints], dtype=np.int64),
         foot_sensor={side: int(model.sensor(f"grf_{side}").adr[0]) for side in SIDES},
         sole_geoms=np.array([g for g in range(model.ngeom) if SOLE_GEOM in model.geom(g).name]),
-        imu_sensor={n: int(model.sensor(f"imu_{n}").adr[0]) for n in ("orientation", "gyro", "accelerometer")},
-        standing_qpos=data.qpos.copy(), default_force=model.actuator_gainprm[:len(muscles), 2].copy())
+        imu_sensor={model.sensor(i).name[len(_IMU):]: int(model.sensor_adr[i]) for i in range(model.nsensor)
+                    if model.sensor(i).name.startswith(_IMU)},
+        standing_qpos=data.qpos.copy(), default_force=model.actuator_gainprm[:len(muscles), 2].copy(),
+        strengths=np.ones(len(GROUPS_BY_SIDE)))
     body.set_strengths(subject.strengths)
     return body
 
