@@ -6,14 +6,18 @@ import yaml
 from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject
 from exo_sim.errors import SimError
-from exo_sim.human.observation import ACTION_SIZE, OBSERVATION_SIZE
+from exo_sim.human.observation import ACTION_SIZE, HUMAN_TERMS, OBSERVATION_SIZE
 from exo_sim.human.walkers import Walkers
 from exo_sim.training.config import load_training_config
 from exo_sim.training.curriculum import Curriculum
+from exo_sim.training.disturbances import RandomPushes, SensorNoise
+from exo_sim.training.people import People
 from exo_sim.training.rewards import judge
 from exo_sim.training.walking_env import WalkingEnv
 
 SPEED = np.full(2, 1.25)
+EASY = {"speed_range_mps": [1.2, 1.3], "assistance": 0.0, "body_spread": 0.0, "variation": 0.0, "disturbance": 0.0,
+        "stops": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +58,7 @@ def test_same_seed_same_experience(config):
 
 
 def test_assistance_reaches_the_motors_and_grows_with_the_curriculum(env):
-    env.configure({"speed_range_mps": [1.2, 1.3], "assistance": 1.0})
+    env.configure(EASY | {"assistance": 1.0})
     env.reset()
     peaks = []
     for _ in range(60):
@@ -62,14 +66,14 @@ def test_assistance_reaches_the_motors_and_grows_with_the_curriculum(env):
         body = env._walkers.body
         peaks.append([np.abs(data.ctrl[body.exo_actuators]).max() for data in env._walkers.datas])
     assert np.max(peaks) > 5.0
-    env.configure({"speed_range_mps": [1.2, 1.3], "assistance": 0.0})
+    env.configure(EASY)
     env.reset()
     env.step(np.zeros((3, ACTION_SIZE)))
     assert all(not data.ctrl[body.exo_actuators].any() for data in env._walkers.datas)
 
 
 def test_reward_prefers_the_reference_to_a_wrong_pose_and_a_fall_ends(config):
-    walkers = Walkers(build_body(Subject(), None, 300.0), 2)
+    walkers = Walkers([build_body(Subject(), None, 300.0)] * 2)
     walkers.place(0, 0.15, 1.25)
     walkers.place(1, 0.15, 1.25)
     data = walkers.datas[1]
@@ -105,3 +109,65 @@ def test_config_changes_single_values_and_names_wrong_ones(tmp_path):
             load_training_config(file)
     with pytest.raises(SimError, match="cannot read"):
         load_training_config(tmp_path / "none.yaml")
+
+
+def test_people_differ_in_what_the_curriculum_allows_and_in_nothing_else(config):
+    people = People(None, 300.0, config.people, np.random.default_rng(3))
+    same = [people.draw() for _ in range(3)]
+    assert {p.body.total_mass for p in same} == {people.first.total_mass} and {p.servo_gain for p in same} == {1.0}
+    assert all((p.body.strengths == 1.0).all() for p in same)
+    people.configure(1.0, 0.0)
+    drawn = [people.draw() for _ in range(30)]
+    heights = [p.body.subject.height_m for p in drawn]
+    low, high = config.people.strength_range
+    assert max(heights) - min(heights) > 0.1 and len({p.body.subject.mass_kg for p in drawn}) > 3
+    assert all(low <= s <= high for p in drawn for s in p.body.strengths)
+    assert all(17.0 <= p.body.subject.mass_kg / p.body.subject.height_m ** 2 <= 36.0 for p in drawn)
+    assert all((p.body.model.body_inertia == people._bodies[0].model.body_inertia).all()
+               for p in drawn if p.body.subject == people.first.subject)
+    people.configure(0.0, 1.0)
+    varied = people.draw()
+    assert varied.body.total_mass == pytest.approx(people.first.total_mass)
+    assert np.abs(varied.body.model.body_mass - people.first.model.body_mass).max() > 0.1
+    assert varied.servo_gain != 1.0
+
+
+def test_pushes_act_end_and_are_forgotten(config):
+    walkers = Walkers([build_body(Subject(), None, 300.0)] * 2)
+    sure = config.disturbance.model_copy(update={"push_every_s": 0.02, "push_duration_s": (0.1, 0.1)})
+    pushes = RandomPushes(walkers, sure, np.random.default_rng(0))
+    force = lambda: np.linalg.norm(walkers.datas[0].xfrc_applied, axis=1).sum()  # noqa: E731
+    pushes.apply(walkers)
+    assert force() == 0.0
+    pushes.level = 1.0
+    pushes.apply(walkers)
+    first = force()
+    assert 0.0 < first <= sure.push_force_n
+    pushes._config = sure.model_copy(update={"push_every_s": 1e9})
+    for _ in range(4):
+        pushes.apply(walkers)
+        assert force() == first
+    pushes.apply(walkers)
+    assert force() == 0.0
+
+
+def test_noise_is_on_the_named_terms_alone(config):
+    noise = SensorNoise(config.disturbance, np.random.default_rng(0))
+    observation = np.zeros((200, OBSERVATION_SIZE), np.float32)
+    assert (noise(observation) == 0.0).all()
+    noise.level = 1.0
+    deviation, start = noise(observation).std(axis=0), 0
+    for term in HUMAN_TERMS:
+        expected = config.disturbance.sensor_noise.get(term.name, 0.0) * term.scale
+        assert deviation[start:start + term.size] == pytest.approx(expected, rel=0.3)
+        start += term.size
+
+
+def test_starts_stops_and_other_people(config):
+    env = WalkingEnv(config, "none", seed=2)
+    env.configure(EASY | {"body_spread": 1.0, "variation": 1.0, "disturbance": 1.0, "stops": 1.0})
+    env.reset()
+    assert (env._walkers.speed_command == 0.0).all()
+    for _ in range(30):
+        assert np.isfinite(env.step(np.zeros((3, ACTION_SIZE))).observation).all()
+    assert (env._walkers.speed_command > 0.0).any()

@@ -58,15 +58,15 @@ class CoordinationMap(NamedTuple):
     damping: np.ndarray          #: (14,) Nm s/rad
 
 
-def coordination_map(body: BodyModel) -> CoordinationMap:
-    """Collects the addresses of a body's joints and muscles by name."""
+def coordination_map(body: BodyModel, servo_gain: float = 1.0) -> CoordinationMap:
+    """Collects the addresses of a body's joints and muscles by name; `servo_gain` multiplies the servo's stiffness."""
     dof_joint = np.full(body.model.nv, -1, dtype=np.int64)
     dof_coupling = np.full(body.model.nv, -1, dtype=np.int64)
     dof_joint[body.joint_dof] = np.arange(len(JOINTS))
     dof_joint[body.coupling.dof] = body.coupling.leader
     dof_coupling[body.coupling.dof] = np.arange(len(body.coupling.dof))
     # heavier people have stiffer servos in proportion, as their torques grow with mass
-    stiffness = np.tile(STIFFNESS_NM_PER_RAD, 2) * body.subject.mass_scale
+    stiffness = np.tile(STIFFNESS_NM_PER_RAD, 2) * (body.subject.mass_scale * servo_gain)
     return CoordinationMap(
         body.joint_qpos, body.joint_dof, dof_joint, dof_coupling, body.coupling.polynomial,
         np.array([0 if name.endswith("_r") else 1 for name in body.muscles], dtype=np.int64),
@@ -74,10 +74,15 @@ def coordination_map(body: BodyModel) -> CoordinationMap:
 
 
 class Coordinator:
-    """Muscle coordination of one body; several MjData of the same model may share it."""
+    """Muscle coordination of one body; several MjData of the same model may share it.
 
-    def __init__(self, body: BodyModel):
-        self._map = coordination_map(body)
+    Args:
+        body: whose muscles.
+        servo_gain: stiffness and damping of the joint servo relative to other people's.
+    """
+
+    def __init__(self, body: BodyModel, servo_gain: float = 1.0):
+        self._map = coordination_map(body, servo_gain)
         self._body = body
         self.curves: MuscleCurves = muscle_curves(body.model, len(body.muscles))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
 from exo_sim.gait.reference import JOINTS, LEG_JOINTS
 
 #: Human policy rate (Hz), muscle coordination rate (Hz).
@@ -15,7 +16,7 @@ COORDINATION_RATE_HZ = 100.0
 LOOKAHEAD_STRIDE = 0.1
 #: Pelvis height over leg length in upright standing; MyoLegs' root is 1.067 leg lengths up.
 ROOT_HEIGHT_PER_LEG_LENGTH = 1.033
-#: Speed in the middle of the range that the policy is trained for (m/s).
+#: Speed that the commanded one is given relative to (m/s).
 NOMINAL_SPEED_MPS = 1.25
 #: Vertical ground reaction above this many body weights looks the same to the policy.
 GRF_CLIP_BW = 2.0
@@ -26,6 +27,8 @@ ACTION_CLIP = 3.0
 
 _LEG = len(LEG_JOINTS)
 _SWAP = np.r_[np.arange(_LEG, 2 * _LEG), np.arange(_LEG)]
+_GROUPS = len(GROUPS_BY_SIDE) // 2
+_SWAP_GROUPS = tuple(int(i) for i in np.r_[np.arange(_GROUPS, 2 * _GROUPS), np.arange(_GROUPS)])
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,9 @@ HUMAN_TERMS: tuple[Term, ...] = (
     # where the feet are under the pelvis: the next step must catch the body sideways as well
     Term("foot_position_r_l", "m", 1.0, (3, 4, 5, 0, 1, 2), (1.0, -1.0, 1.0, 1.0, -1.0, 1.0)),
     _vector("commanded_speed_minus_nominal", "m/s", 1.0, (1.0,)),
+    # who walks: a grown person knows the own body
+    _vector("height_and_mass_over_model_minus_1", "1", 5.0, (1.0, 1.0)),
+    Term("strength_minus_1", "1", 2.0, _SWAP_GROUPS, (1.0,) * (2 * _GROUPS)),
 )
 
 OBSERVATION_SIZE = sum(term.size for term in HUMAN_TERMS)

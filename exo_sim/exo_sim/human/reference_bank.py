@@ -1,53 +1,94 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reference gait at every walking speed, for a batch of walkers that each have their own speed and phase."""
+"""The reference gait at every walking speed, for a batch of walkers that each have their own size, speed and phase.
+
+Gaits of people of different size are alike at the same dimensionless speed v / sqrt(g L) (Hof 1996, Gait Posture
+4:222), so one table serves everybody: it is made for one leg length, and speeds, times and moments are converted.
+Below the slowest measured speed the reference fades into quiet standing: amplitudes shrink in proportion to speed.
+"""
 from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
-from exo_sim.gait.reference import ReferenceGait
+from exo_sim.gait.reference import HIP_ADDUCTION_OFFSET_RAD, HIP_FLEXION_OFFSET_RAD, JOINTS, KNEE_MINIMUM_RAD, \
+    ReferenceGait
 from exo_sim.human.feedforward import joint_moments
 
-#: Speeds (m/s) between which the reference is interpolated; 0.05 m/s apart, angles differ by less than 0.5 degrees.
-BANK_SPEEDS_MPS = np.arange(0.50, 2.0001, 0.05)
+#: Speeds (m/s) of the table; 0.05 m/s apart, angles differ by less than 0.5 degrees.
+BANK_SPEEDS_MPS = np.arange(0.0, 2.2001, 0.05)
+#: The slowest measured gait (m/s), for a leg of BANK_LEG_LENGTH_M.
+SLOWEST_GAIT_MPS = 0.5
+#: Leg length that the table is made for (m): the unscaled model's.
+BANK_LEG_LENGTH_M = 0.90
 #: Phases a stride is sampled at.
 BANK_NODES = 400
+#: Quiet standing (rad), by joint without side; what is not named stands at 0.
+STANDING_POSE_RAD = {"hip_flexion": HIP_FLEXION_OFFSET_RAD, "hip_adduction": HIP_ADDUCTION_OFFSET_RAD,
+                     "knee_angle": KNEE_MINIMUM_RAD}
+
+
+class _Table(NamedTuple):
+    stride_time: np.ndarray      #: (S,) s
+    stance: np.ndarray           #: (S,) share of the stride
+    angles: np.ndarray           #: (S, BANK_NODES, 14) rad
+    rates: np.ndarray            #: (S, BANK_NODES, 14) rad/s
+    moments: np.ndarray          #: (S, BANK_NODES, 14) Nm/kg
+
+
+@lru_cache(maxsize=1)
+def _table() -> _Table:
+    phase = np.arange(BANK_NODES) / BANK_NODES
+    standing = np.array([STANDING_POSE_RAD.get(joint[:-2], 0.0) for joint in JOINTS])
+    rows = []
+    for speed in BANK_SPEEDS_MPS:
+        gait = ReferenceGait(float(max(speed, SLOWEST_GAIT_MPS)), BANK_LEG_LENGTH_M)
+        share = min(speed / SLOWEST_GAIT_MPS, 1.0)
+        rows.append((gait.stride_time_s, 1.0 - share * (1.0 - gait.stance_fraction),
+                     standing + share * (gait.joint_angles(phase) - standing),
+                     share * gait.joint_velocities(phase),
+                     share * joint_moments(gait.speed_mps, BANK_LEG_LENGTH_M, phase)))
+    return _Table(*(np.array(column) for column in zip(*rows)))
 
 
 class ReferenceBank:
-    """Joint angles, rates, moments and stride times over speed and phase.
+    """Joint angles, rates, moments and stride times over speed and phase, for n walkers.
 
     Args:
-        leg_length_m: hip height of the walker (m).
+        leg_length_m: (n,) hip heights of the walkers (m); replace single entries through `set_leg_length`.
     """
 
-    def __init__(self, leg_length_m: float):
-        phase = np.arange(BANK_NODES) / BANK_NODES
-        gaits = [ReferenceGait(float(speed), leg_length_m) for speed in BANK_SPEEDS_MPS]
-        self._stride_time = np.array([gait.stride_time_s for gait in gaits])
-        self._stance = np.array([gait.stance_fraction for gait in gaits])
-        self._angles = np.stack([gait.joint_angles(phase) for gait in gaits])
-        self._rates = np.stack([gait.joint_velocities(phase) for gait in gaits])
-        self._moments = np.stack([joint_moments(gait.speed_mps, leg_length_m, phase) for gait in gaits])
+    def __init__(self, leg_length_m: np.ndarray):
+        self._time_scale = np.ones(len(leg_length_m))
+        self._length_scale = np.ones(len(leg_length_m))
+        for i, length in enumerate(leg_length_m):
+            self.set_leg_length(i, length)
+
+    def set_leg_length(self, i: int, leg_length_m: float) -> None:
+        """Walker i has this hip height (m) from now on."""
+        self._length_scale[i] = leg_length_m / BANK_LEG_LENGTH_M
+        self._time_scale[i] = np.sqrt(self._length_scale[i])
 
     def stride_time(self, speed: np.ndarray) -> np.ndarray:
         """Stride time (n,) in s at walking speeds (n,) in m/s, clamped to the bank's range."""
-        return np.interp(speed, BANK_SPEEDS_MPS, self._stride_time)
+        return np.interp(speed / self._time_scale, BANK_SPEEDS_MPS, _table().stride_time) * self._time_scale
 
     def stance_fraction(self, speed: np.ndarray) -> np.ndarray:
         """Share of the stride (n,) that a foot is on the floor at speeds (n,)."""
-        return np.interp(speed, BANK_SPEEDS_MPS, self._stance)
+        return np.interp(speed / self._time_scale, BANK_SPEEDS_MPS, _table().stance)
 
     def angles(self, speed: np.ndarray, phase: np.ndarray) -> np.ndarray:
         """Joint angles (n, 14) in rad, order of JOINTS, at speeds (n,) and phases (n,) from right heel strike."""
-        return _bilinear(self._angles, speed, phase)
+        return _bilinear(_table().angles, speed / self._time_scale, phase)
 
     def rates(self, speed: np.ndarray, phase: np.ndarray) -> np.ndarray:
         """Joint rates (n, 14) in rad/s at speeds (n,) and phases (n,)."""
-        return _bilinear(self._rates, speed, phase)
+        return _bilinear(_table().rates, speed / self._time_scale, phase) / self._time_scale[:, None]
 
     def moments(self, speed: np.ndarray, phase: np.ndarray) -> np.ndarray:
         """Joint moments (n, 14) in Nm/kg, signs of JOINTS, at speeds (n,) and phases (n,)."""
-        return _bilinear(self._moments, speed, phase)
+        return _bilinear(_table().moments, speed / self._time_scale, phase) * self._length_scale[:, None]
 
 
 def _bilinear(table: np.ndarray, speed: np.ndarray, phase: np.ndarray) -> np.ndarray:

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A batch of bodies that follow the reference gait with their muscles.
+"""A batch of people who follow the reference gait with their muscles.
 
 The same class moves the one person in the simulator and the many in training, so that what was trained is what
 walks. One call of `coordinate_and_step` is one coordination period (10 ms): joint goals to torque, torque to
 excitations, excitations through MuJoCo's physics.
 """
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import mujoco
 import numpy as np
@@ -26,51 +28,82 @@ _SCALE = np.concatenate([np.full(term.size, term.scale, dtype=np.float32) for te
 
 
 class Walkers:
-    """n bodies of one model, each with its own commanded speed and gait phase.
+    """n people in the same device (or none), each with a body, a commanded speed and a gait phase of their own.
 
     Args:
-        body: compiled body and device.
-        count: number of bodies n.
+        bodies: compiled body and device of each person; several people may share one.
 
     Raises:
-        SimError: the model's physics rate is not a multiple of the coordination rate.
+        SimError: the physics rate is not a multiple of the coordination rate.
+
+    Attributes:
+        bodies: (n) as given; change one with `give_body`.
+        body: the first of them; addresses (joints, sensors, actuators) are the same in all.
+        coordinators: (n) muscle coordination, shared by people who share a body.
     """
 
-    def __init__(self, body: BodyModel, count: int):
+    def __init__(self, bodies: Sequence[BodyModel]):
+        body, count = bodies[0], len(bodies)
         self.body, self.count = body, count
         self.substeps = round(1.0 / (body.model.opt.timestep * COORDINATION_RATE_HZ))
         if abs(self.substeps * body.model.opt.timestep * COORDINATION_RATE_HZ - 1.0) > 1e-6:
             raise SimError(f"the physics rate must be a multiple of {COORDINATION_RATE_HZ:g} Hz, "
                            f"got {1.0 / body.model.opt.timestep:g} Hz")
-        self.reference = ReferenceBank(body.leg_length_m)
-        self.coordinator = Coordinator(body)
-        self.datas = [mujoco.MjData(body.model) for _ in range(count)]
+        self.bodies = list(bodies)
+        self.reference = ReferenceBank(np.array([b.leg_length_m for b in bodies]))
+        shared = {id(b): Coordinator(b) for b in bodies}
+        self.coordinators = [shared[id(b)] for b in bodies]
+        self.datas = [mujoco.MjData(b.model) for b in bodies]
         self.phase = np.zeros(count)
         self.speed_command = np.full(count, NOMINAL_SPEED_MPS)
         self.wanted_torque = np.zeros((count, len(JOINTS)))
         self.foot_bodies = np.array([body.model.body(FOOT_BODIES[side]).id for side in SIDES])
         self._offsets = np.zeros((count, len(JOINTS)))
         self._exo = np.zeros(len(JOINTS))
-        self._weight = body.total_mass * body.gravity
         # views into the physics' own memory: gathering a batch costs one copy each
         self._qpos = [data.qpos for data in self.datas]
         self._qvel = [data.qvel for data in self.datas]
         self._sensors = [data.sensordata for data in self.datas]
         self._acts = [data.act for data in self.datas]
         self._xpos = [data.xpos for data in self.datas]
+        self._weight, self._body_mass, self._leg_length = np.zeros(count), np.zeros(count), np.zeros(count)
+        self._who = np.zeros((count, 2))
+        for i in range(count):
+            self._know(i)
 
     @property
     def period_s(self) -> float:
         """Coordination period (s)."""
         return 1.0 / COORDINATION_RATE_HZ
 
+    @property
+    def standing_height(self) -> np.ndarray:
+        """Height (n,) of the root in quiet standing (m)."""
+        return ROOT_HEIGHT_PER_LEG_LENGTH * self._leg_length
+
+    def give_body(self, i: int, body: BodyModel, servo_gain: float = 1.0) -> None:
+        """Person i gets another body, of the same device; `place` must follow."""
+        self.bodies[i], self.coordinators[i] = body, Coordinator(body, servo_gain)
+        data = self.datas[i] = mujoco.MjData(body.model)
+        self._qpos[i], self._qvel[i], self._sensors[i] = data.qpos, data.qvel, data.sensordata
+        self._acts[i], self._xpos[i] = data.act, data.xpos
+        self.reference.set_leg_length(i, body.leg_length_m)
+        self._know(i)
+
+    def _know(self, i: int) -> None:
+        """What is constant of person i's body."""
+        body = self.bodies[i]
+        self._weight[i], self._body_mass[i] = body.total_mass * body.gravity, body.body_mass
+        self._leg_length[i] = body.leg_length_m
+        self._who[i] = body.subject.length_scale - 1.0, body.subject.mass_scale - 1.0
+
     def place(self, i: int, phase: float, speed: float) -> None:
-        """Puts body i on the floor in the reference pose of a phase, moving at that speed (m/s)."""
-        body, data = self.body, self.datas[i]
+        """Puts person i on the floor in the reference pose of a phase, moving at that speed (m/s)."""
+        body, data = self.bodies[i], self.datas[i]
         mujoco.mj_resetData(body.model, data)
-        at_speed, at_phase = np.array([speed]), np.array([phase])
-        angles = self.reference.angles(at_speed, at_phase)[0]
-        rates = self.reference.rates(at_speed, at_phase)[0]
+        self.phase[i], self.speed_command[i] = phase, speed
+        angles = self.reference.angles(self.speed_command, self.phase)[i]
+        rates = self.reference.rates(self.speed_command, self.phase)[i]
         coupling = body.coupling
         data.qpos[:] = body.standing_qpos
         data.qpos[body.joint_qpos], data.qvel[body.joint_dof] = angles, rates
@@ -79,16 +112,15 @@ class Walkers:
         data.qvel[1] = -speed                                  # MyoLegs walks along -y
         data.act[:len(body.muscles)] = INITIAL_ACTIVATION
         mujoco.mj_forward(body.model, data)
-        data.qpos[2] -= self._lowest_sole_point(data)
+        data.qpos[2] -= self._lowest_sole_point(i)
         mujoco.mj_forward(body.model, data)
-        self.phase[i], self.speed_command[i] = phase, speed
         self._offsets[i] = 0.0
 
-    def _lowest_sole_point(self, data: mujoco.MjData) -> float:
-        """Height (m) of the lowest point of both soles above the floor."""
-        model = self.body.model
+    def _lowest_sole_point(self, i: int) -> float:
+        """Height (m) of the lowest point of both soles of person i above the floor."""
+        model, data = self.bodies[i].model, self.datas[i]
         lowest = np.inf
-        for geom in self.body.sole_geoms:
+        for geom in self.bodies[i].sole_geoms:
             axes, size = data.geom_xmat[geom].reshape(3, 3), model.geom_size[geom]
             if model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_CAPSULE:
                 reach = size[0] + size[1] * abs(axes[2, 2])
@@ -102,10 +134,10 @@ class Walkers:
         self._offsets = joint_offsets(action)
 
     def coordinate_and_step(self) -> None:
-        """One coordination period for every body; device torques are those in MjData.ctrl."""
+        """One coordination period for everybody; device torques are those in MjData.ctrl."""
         self.coordinate()
-        for data in self.datas:
-            mujoco.mj_step(self.body.model, data, self.substeps)
+        for body, data in zip(self.bodies, self.datas):
+            mujoco.mj_step(body.model, data, self.substeps)
 
     def coordinate(self) -> None:
         """Advances the gait phase by one coordination period and sets the muscles' excitations for it."""
@@ -116,11 +148,11 @@ class Walkers:
             + balance_offsets(state.up, state.velocity, self.speed_command, state.vertical_grf)
         rate = self.reference.rates(self.speed_command, self.phase)
         body, exo = self.body, self._exo
-        feedforward = self.reference.moments(self.speed_command, self.phase) * body.body_mass
+        feedforward = self.reference.moments(self.speed_command, self.phase) * self._body_mass[:, None]
         for i, data in enumerate(self.datas):
             if len(body.exo_actuators):
                 exo[body.exo_joint_index] = data.actuator_force[body.exo_actuators]
-            self.coordinator.excite(data, goal[i], rate[i], feedforward[i], exo, self.wanted_torque[i])
+            self.coordinators[i].excite(data, goal[i], rate[i], feedforward[i], exo, self.wanted_torque[i])
 
     def mean_squared_activation(self) -> np.ndarray:
         """Effort (n,): mean of squared muscle activation."""
@@ -139,15 +171,16 @@ class Walkers:
         angle = 2.0 * np.pi * self.phase
         columns = (s.joint_angle, s.joint_rate, goal - s.joint_angle, ahead - s.joint_angle, s.up, s.velocity,
                    s.angular_velocity, s.heading[:, None],
-                   (s.height - ROOT_HEIGHT_PER_LEG_LENGTH * self.body.leg_length_m)[:, None],
+                   (s.height - self.standing_height)[:, None],
                    np.stack([np.sin(angle), np.cos(angle)], axis=1),
                    np.minimum(s.vertical_grf, GRF_CLIP_BW), s.foot_position.reshape(self.count, -1),
-                   (self.speed_command - NOMINAL_SPEED_MPS)[:, None])
+                   (self.speed_command - NOMINAL_SPEED_MPS)[:, None], self._who,
+                   np.stack([body.strengths for body in self.bodies]) - 1.0)
         return np.concatenate(columns, axis=1, dtype=np.float32) * _SCALE
 
 
 class WalkerState:
-    """State of n bodies. Vectors in REP-103 axes: forward, left, up; forward is the walking direction.
+    """State of n people. Vectors in REP-103 axes: forward, left, up; forward is the walking direction.
 
     Attributes:
         joint_angle, joint_rate: (n, 14) rad, rad/s, order of JOINTS.
@@ -182,5 +215,5 @@ class WalkerState:
         sensors = np.stack(walkers._sensors)
         # the sensor gives the force of the foot on the floor, in world axes
         self.vertical_grf = np.stack([-sensors[:, body.foot_sensor[side] + 2] for side in SIDES], axis=1) \
-            / walkers._weight
+            / walkers._weight[:, None]
         self.activation = np.stack(walkers._acts)[:, :len(body.muscles)]

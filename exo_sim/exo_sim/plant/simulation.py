@@ -10,7 +10,7 @@ from exo_sim.body.model import FOOT_BODIES, MYO_TO_REP103, PELVIS_BODY, SIDES, b
 from exo_sim.body.subject import Subject
 from exo_sim.errors import SimError
 from exo_sim.human.checkpoint import load_human
-from exo_sim.human.observation import COORDINATION_RATE_HZ, POLICY_RATE_HZ, ROOT_HEIGHT_PER_LEG_LENGTH
+from exo_sim.human.observation import COORDINATION_RATE_HZ, POLICY_RATE_HZ
 from exo_sim.human.walkers import Walkers
 from exo_sim.plant.energetics import Energetics
 from exo_sim.plant.frames import conjugate, multiply, quaternion_xyzw_from_wxyz, rotation_quaternion
@@ -90,7 +90,7 @@ class Simulation:
         """
         self.body.set_strengths(strengths)
         self.subject = self.subject.model_copy(update={"strengths": dict(strengths)})
-        self._walkers.coordinator.refresh_strength()
+        self._walkers.coordinators[0].refresh_strength()
 
     def set_subject(self, subject: Subject) -> None:
         """Another person: the body is built anew and starts to walk; time goes on."""
@@ -140,10 +140,10 @@ class Simulation:
     def _build(self, subject: Subject) -> None:
         self.subject = subject
         self.body = build_body(subject, self._device, self._physics_rate_hz)
-        self._walkers = Walkers(self.body, 1)
+        self._walkers = Walkers([self.body])
         self._data = self._walkers.datas[0]
         self._sensors = DeviceSensors(self.body, self._random)
-        self._energetics = Energetics(self.body, self._walkers.coordinator)
+        self._energetics = Energetics(self.body, self._walkers.coordinators[0])
         # compiles the coordination where no compiled copy is cached: seconds that would fall into the first step
         self._walkers.place(0, 0.0, self._target_speed)
         self._walkers.coordinate()
@@ -172,7 +172,7 @@ class Simulation:
 
     def _watch_for_falls(self) -> None:
         state = self._walkers.state()
-        standing = ROOT_HEIGHT_PER_LEG_LENGTH * self.body.leg_length_m
+        standing = self._walkers.standing_height[0]
         height, up = state.height[0], state.up[0, 2]
         if not (height > FALL_HEIGHT_SHARE * standing and up > FALL_UP_COSINE):     # true for NaN as well
             self.falls += 1

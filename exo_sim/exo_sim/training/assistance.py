@@ -39,26 +39,28 @@ class RandomAssistance:
         self._profiles = np.stack([_profile(joint) for joint in joints]) if joints else np.zeros((0, _NODES))
         left = np.array([JOINTS.index(joint) >= len(LEG_JOINTS) for joint in joints], dtype=float)
         self._shift = 0.5 * left
-        self._limits = np.array(body.device.torque_limits(body.body_mass)) if joints else np.zeros(0)
         self._kinds = np.array([joint.rsplit("_", 1)[0] for joint in joints])
         self._amplitude = np.zeros((count, len(joints)))
         self._timing = np.zeros(count)
 
-    def draw(self, i: int) -> None:
-        """New strength and timing for body i; both sides of a joint get the same."""
+    def draw(self, i: int, body: BodyModel) -> None:
+        """New strength and timing for person i of this body; both sides of a joint get the same."""
+        if len(self._kinds) == 0:
+            return
+        limits = np.array(body.device.torque_limits(body.body_mass))
         assisted = self._random.random() < ASSISTED_SHARE
         for kind in np.unique(self._kinds):
             share = self._random.uniform(0.0, self.level) if assisted else 0.0
-            self._amplitude[i, self._kinds == kind] = share * self._limits[self._kinds == kind]
+            self._amplitude[i, self._kinds == kind] = share * limits[self._kinds == kind]
         self._timing[i] = self._random.normal(0.0, TIMING_SD_STRIDE)
 
     def apply(self, walkers: Walkers) -> None:
         """Sets every body's device torque for the coming coordination period."""
-        if len(self._limits) == 0:
+        if len(self._kinds) == 0:
             return
         phase = (walkers.phase + self._timing)[:, None] + self._shift
         node = ((phase - np.floor(phase)) * _NODES).astype(int) % _NODES
-        torque = self._amplitude * self._profiles[np.arange(len(self._limits)), node]
+        torque = self._amplitude * self._profiles[np.arange(len(self._kinds)), node]
         actuators = walkers.body.exo_actuators
         for data, row in zip(walkers.datas, torque):
             data.ctrl[actuators] = row

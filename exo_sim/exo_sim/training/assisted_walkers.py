@@ -9,7 +9,7 @@ from exo_policy.observation import up_from_orientation
 
 from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject
-from exo_sim.human.observation import COORDINATION_RATE_HZ, POLICY_RATE_HZ, ROOT_HEIGHT_PER_LEG_LENGTH
+from exo_sim.human.observation import COORDINATION_RATE_HZ, POLICY_RATE_HZ
 from exo_sim.human.walkers import Walkers
 from exo_sim.plant.energetics import Energetics
 from exo_sim.training.exo_config import ExoTrainingConfig
@@ -35,10 +35,10 @@ class AssistedWalkers:
                  random: np.random.Generator):
         self.body = build_body(subject, device, config.physics_rate_hz)
         self.count = config.envs_per_body
-        self.walkers = Walkers(self.body, self.count)
+        self.walkers = Walkers([self.body] * self.count)
         self.limit = np.array(device.torque_limits(self.body.body_mass))
         self._policy, self._config, self._random, self._device = policy, config, random, device
-        self._energetics = Energetics(self.body, self.walkers.coordinator)
+        self._energetics = Energetics(self.body, self.walkers.coordinators[0])
         joints = self.body.exo_joint_index
         self._qpos, self._dof = self.body.joint_qpos[joints], self.body.joint_dof[joints]
         low, high = (round(delay * COORDINATION_RATE_HZ) for delay in config.extra_delay_s)
@@ -103,5 +103,4 @@ class AssistedWalkers:
     def fallen(self) -> np.ndarray:
         """Who has fallen (n,), or broken down numerically."""
         state = self.walkers.state()
-        standing = ROOT_HEIGHT_PER_LEG_LENGTH * self.body.leg_length_m
-        return ~((state.height > FALL_HEIGHT_SHARE * standing) & (state.up[:, 2] > FALL_UP_COSINE))
+        return ~((state.height > FALL_HEIGHT_SHARE * self.walkers.standing_height) & (state.up[:, 2] > FALL_UP_COSINE))

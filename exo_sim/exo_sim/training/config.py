@@ -15,6 +15,8 @@ from exo_sim.errors import SimError
 Weight = Annotated[float, Field(ge=0.0, le=10.0)]
 Config = TypeVar("Config", bound=BaseModel)
 Speed = Annotated[float, Field(ge=0.5, le=2.0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Range = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
 
 
 class _Model(BaseModel):
@@ -48,12 +50,39 @@ class TerminationConfig(_Model):
     max_pose_error: Annotated[float, Field(gt=0)]             #: weighted squared angle error, rad^2
 
 
+class PeopleConfig(_Model):
+    """Ranges that people are drawn from; a stage of the curriculum may use a part of them."""
+
+    bodies: Annotated[int, Field(ge=1)]                       #: compiled at a time, per worker
+    renew_after_episodes: Annotated[int, Field(ge=1)]         #: one of them is replaced, per worker
+    height_range_m: Range
+    mass_range_kg: Range
+    bmi_range: Range                                          #: body mass index that height and mass must give
+    strength_range: Range                                     #: of each muscle group and side
+    friction_range: Range                                     #: factor on the friction of floor and soles
+    segment_mass_sd: Annotated[float, Field(ge=0, le=0.5)]    #: of the logarithm of a segment's mass and inertia
+    servo_gain_range: Range                                   #: factor on the coordination's joint servo
+
+
+class DisturbanceConfig(_Model):
+    """What goes wrong while people walk."""
+
+    push_every_s: Annotated[float, Field(gt=0)]               #: on average
+    push_force_n: Annotated[float, Field(ge=0)]               #: largest, at the pelvis
+    push_duration_s: Range
+    sensor_noise: dict[str, float]                            #: standard deviation by observation term, its unit
+
+
 class CurriculumStage(_Model):
     """Holds once episodes have lasted `after_episode_s` on average."""
 
     after_episode_s: Annotated[float, Field(ge=0)]
     speed_range_mps: tuple[Speed, Speed]
-    assistance: Annotated[float, Field(ge=0, le=1)]           #: largest share of the device's torque limits
+    assistance: Share                                         #: largest share of the device's torque limits
+    body_spread: Share                                        #: share of the ranges of size and strength
+    variation: Share                                          #: of friction, mass distribution and servo gain
+    disturbance: Share                                        #: of pushes and sensor noise
+    stops: Share                                              #: share of speed changes and starts that are standing
 
 
 class HumanTrainingConfig(_Model):
@@ -68,9 +97,10 @@ class HumanTrainingConfig(_Model):
     joint_weights: tuple[Weight, Weight, Weight, Weight, Weight, Weight, Weight]
     #: Every how many seconds on average the commanded speed changes within an episode.
     speed_change_s: Annotated[float, Field(gt=0)]
-    speed_ramp_mps2: Annotated[float, Field(gt=0)]
     #: Devices worn, by worker in turn: a path, or none for no device.
     devices: tuple[str, ...]
+    people: PeopleConfig
+    disturbance: DisturbanceConfig
     reward: RewardConfig
     termination: TerminationConfig
     curriculum: tuple[CurriculumStage, ...]

@@ -33,5 +33,4 @@ class Curriculum:
         self._reached = 0
 
     def _settings(self) -> dict[str, Any]:
-        stage = self._stages[self._reached]
-        return {"speed_range_mps": list(stage.speed_range_mps), "assistance": stage.assistance}
+        return self._stages[self._reached].model_dump(mode="json", exclude={"after_episode_s"})

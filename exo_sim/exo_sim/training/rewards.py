@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from exo_sim.human.observation import ROOT_HEIGHT_PER_LEG_LENGTH
 from exo_sim.human.walkers import Walkers, WalkerState
 from exo_sim.training.config import HumanTrainingConfig
 
@@ -66,8 +65,7 @@ def judge(config: HumanTrainingConfig, walkers: Walkers, state: WalkerState, act
               + terms.effort * np.exp(-EFFORT_WIDTH * effort)
               - terms.action * (action ** 2).mean(axis=1)
               - terms.impact * np.minimum(impact, 1.0))
-    standing = ROOT_HEIGHT_PER_LEG_LENGTH * walkers.body.leg_length_m
-    failed = ((state.height < end.min_height_share * standing) | (state.up[:, 2] < end.min_up)
+    failed = ((state.height < end.min_height_share * walkers.standing_height) | (state.up[:, 2] < end.min_up)
               | (np.abs(state.heading) > end.max_heading_rad) | (pose > end.max_pose_error)
               | ~np.isfinite(pose + rate))
     metrics = {"pose_error_deg": float(np.rad2deg(np.sqrt(np.nanmean(pose)))),

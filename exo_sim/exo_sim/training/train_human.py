@@ -10,10 +10,11 @@ import sys
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from exo_policy.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
+from exo_policy.checkpoint import save_checkpoint  # noqa: E402
 
 from exo_sim.gait.reference import JOINTS  # noqa: E402
 from exo_sim.human.contract import HUMAN_CONTRACT  # noqa: E402
+from exo_sim.human.extend import load_starting_policy  # noqa: E402
 from exo_sim.human.observation import POLICY_RATE_HZ, action_mirror_index, mirror_map  # noqa: E402
 from exo_sim.training.command_line import (add_run_arguments, open_run, run_command, training_record,  # noqa: E402
                                            with_options)
@@ -36,7 +37,8 @@ def parser() -> argparse.ArgumentParser:
     """Command line of `exo train human`."""
     p = argparse.ArgumentParser(prog="exo train human", description="Train the walking human (resumes a run folder)")
     add_run_arguments(p, "runs/human")
-    p.add_argument("--init", help="checkpoint whose policy the training starts from")
+    p.add_argument("--init", help="checkpoint whose policy the training starts from; it may know less of the "
+                        "observation than today's")
     return p
 
 
@@ -60,7 +62,7 @@ def train(options: argparse.Namespace) -> int:
 
     config = with_options(load_training_config(options.config), options)
     folder, document = open_run(options, config.model_dump(mode="json"))
-    start = load_checkpoint(options.init, kind="human", contract=HUMAN_CONTRACT) if options.init else None
+    start = load_starting_policy(options.init) if options.init else None
 
     def save(algorithm, metrics: dict[str, float]) -> None:
         tensors = actor_tensors(algorithm)
@@ -80,7 +82,7 @@ def train(options: argparse.Namespace) -> int:
                           max_episode_steps=round(config.episode_s * POLICY_RATE_HZ), folder=folder,
                           seed=options.seed, curriculum=Curriculum(config.curriculum), on_save=save)
         if start is not None and not (folder / STATE_FILE).exists():
-            load_actor(trainer.algorithm, start[0])
+            load_actor(trainer.algorithm, start)
         trainer.run(config.samples)
     finally:
         pool.close()

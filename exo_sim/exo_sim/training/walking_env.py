@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from exo_policy.training.batch_env import StepResult
 
-from exo_sim.body.model import BodyModel, build_body
-from exo_sim.body.subject import Subject
-from exo_sim.human.observation import ACTION_SIZE, COORDINATION_RATE_HZ, OBSERVATION_SIZE, POLICY_RATE_HZ
-from exo_sim.human.walkers import Walkers
-from exo_sim.training.assistance import RandomAssistance
-from exo_sim.training.config import HumanTrainingConfig
 from exo_sim.body.devices import find_device
+from exo_sim.human.observation import ACTION_SIZE, COORDINATION_RATE_HZ, OBSERVATION_SIZE, POLICY_RATE_HZ
+from exo_sim.human.speed_command import approach
+from exo_sim.human.walkers import Walkers, WalkerState
+from exo_sim.training.assistance import RandomAssistance
+from exo_sim.training.config import CurriculumStage, HumanTrainingConfig
+from exo_sim.training.disturbances import RandomPushes, SensorNoise
+from exo_sim.training.people import People
 from exo_sim.training.rewards import judge
 
 #: Time constant of the mean speed that is rewarded (s): half a stride.
@@ -21,7 +22,7 @@ MEAN_SPEED_TIME_S = 0.5
 
 
 class WalkingEnv:
-    """BatchEnv of exo_policy.training: n bodies of one model.
+    """BatchEnv of exo_policy.training: n people in one device, somebody else after every episode.
 
     Args:
         config: of the training.
@@ -34,22 +35,26 @@ class WalkingEnv:
 
     def __init__(self, config: HumanTrainingConfig, device: str, seed: int):
         self._config = config
-        body: BodyModel = build_body(Subject(), find_device(device), config.physics_rate_hz)
         self.count = config.envs_per_worker
-        self._walkers = Walkers(body, self.count)
         self._random = np.random.default_rng(seed)
-        self._assistance = RandomAssistance(body, self.count, self._random)
+        self._people = People(find_device(device), config.physics_rate_hz, config.people, self._random)
+        self._walkers = Walkers([self._people.first] * self.count)
+        self._assistance = RandomAssistance(self._people.first, self.count, self._random)
+        self._pushes = RandomPushes(self._walkers, config.disturbance, self._random)
+        self._noise = SensorNoise(config.disturbance, self._random)
         self._steps = np.zeros(self.count, dtype=int)
         self._target_speed = np.zeros(self.count)
         self._mean_speed = np.zeros(self.count)
         self._blocks = round(COORDINATION_RATE_HZ / POLICY_RATE_HZ)
         self._max_steps = round(config.episode_s * POLICY_RATE_HZ)
-        self._speed_range = config.curriculum[0].speed_range_mps
+        self._stage = config.curriculum[0]
 
     def configure(self, settings: dict[str, Any]) -> None:
-        """Takes over speed_range_mps and assistance of a curriculum stage."""
-        self._speed_range = tuple(settings["speed_range_mps"])
-        self._assistance.level = settings["assistance"]
+        """Takes over a stage of the curriculum (fields of CurriculumStage but for when it begins)."""
+        stage = self._stage = CurriculumStage(after_episode_s=0.0, **settings)
+        self._assistance.level = stage.assistance
+        self._people.configure(stage.body_spread, stage.variation)
+        self._pushes.level = self._noise.level = stage.disturbance
 
     def reset(self) -> StepResult:
         """Starts every episode; the first ones end at different times, so that later resets are spread."""
@@ -57,20 +62,25 @@ class WalkingEnv:
             self._reset_one(i)
         self._steps[:] = self._random.integers(0, self._max_steps // 2, self.count)
         nothing = np.zeros(self.count, dtype=bool)
-        return StepResult(self._walkers.observe(), np.zeros(self.count, dtype=np.float32), nothing, nothing)
+        return StepResult(self._observe(), np.zeros(self.count, dtype=np.float32), nothing, nothing)
 
     def _reset_one(self, i: int) -> None:
-        self._target_speed[i] = self._random.uniform(*self._speed_range)
-        self._walkers.place(i, self._random.random(), self._target_speed[i])
-        self._assistance.draw(i)
+        walkers, person = self._walkers, self._people.draw()
+        walkers.give_body(i, person.body, person.servo_gain)
+        starting = self._random.random() < self._stage.stops
+        self._target_speed[i] = self._random.uniform(*self._stage.speed_range_mps)
+        walkers.place(i, self._random.random(), 0.0 if starting else self._target_speed[i])
+        self._assistance.draw(i, person.body)
+        self._pushes.forget(i)
         self._steps[i] = 0
-        self._mean_speed[i] = self._target_speed[i]
+        self._mean_speed[i] = walkers.speed_command[i]
 
     def step(self, action: np.ndarray) -> StepResult:
         """One policy period (20 ms)."""
         walkers, config = self._walkers, self._config
         self._change_speed()
         walkers.set_action(action)
+        self._pushes.apply(walkers)
         effort = np.zeros(self.count)
         for _ in range(self._blocks):
             self._assistance.apply(walkers)
@@ -85,13 +95,16 @@ class WalkingEnv:
         seconds = [float(self._steps[i] / POLICY_RATE_HZ) for i in ended]
         for i in ended:
             self._reset_one(i)
-        observation = walkers.observe(state if len(ended) == 0 else None)
+        observation = self._observe(state if len(ended) == 0 else None)
         return StepResult(observation, judgement.reward, judgement.failed, out_of_time, judgement.metrics, seconds)
 
+    def _observe(self, state: WalkerState | None = None) -> np.ndarray:
+        return self._noise(self._walkers.observe(state))
+
     def _change_speed(self) -> None:
-        """Now and then a new speed, which the command approaches by a ramp."""
-        period = 1.0 / POLICY_RATE_HZ
-        new = self._random.random(self.count) < period / self._config.speed_change_s
-        self._target_speed[new] = self._random.uniform(*self._speed_range, size=int(new.sum()))
-        ramp = self._config.speed_ramp_mps2 * period
-        self._walkers.speed_command += np.clip(self._target_speed - self._walkers.speed_command, -ramp, ramp)
+        """Now and then a new speed or a stop, which the command approaches by a ramp."""
+        period, stage, random = 1.0 / POLICY_RATE_HZ, self._stage, self._random
+        for i in np.flatnonzero(random.random(self.count) < period / self._config.speed_change_s):
+            stops = random.random() < stage.stops
+            self._target_speed[i] = 0.0 if stops else random.uniform(*stage.speed_range_mps)
+        self._walkers.speed_command = approach(self._walkers.speed_command, self._target_speed, period)
