@@ -39,7 +39,7 @@ class People:
                  random: np.random.Generator):
         self._device, self._physics_rate_hz, self._config, self._random = device, physics_rate_hz, config, random
         self._spread, self._variation, self._drawn = 0.0, 0.0, 0
-        self._bodies = [build_body(Subject(), device, physics_rate_hz)]
+        self._bodies = [build_body(Subject(), device, physics_rate_hz, accelerometer=False)]
 
     @property
     def first(self) -> BodyModel:
@@ -94,4 +94,5 @@ class People:
             mass = MODEL_MASS_KG + spread * (random.uniform(*config.mass_range_kg) - MODEL_MASS_KG)
             if config.bmi_range[0] <= mass / height ** 2 <= config.bmi_range[1]:
                 break
-        return build_body(Subject(name="drawn", height_m=height, mass_kg=mass), self._device, self._physics_rate_hz)
+        return build_body(Subject(name="drawn", height_m=height, mass_kg=mass), self._device, self._physics_rate_hz,
+                          accelerometer=False)
