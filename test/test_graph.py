@@ -168,7 +168,8 @@ def test_a_killed_simulator_latches_the_device_and_the_rest_stops_on_sigterm(mak
     graph.wait_until(
         lambda: graph.status.mode == DeviceStatus.FAULT, "the device's fault", may_die=("simulator_node",)
     )
-    assert {"STALE_STATE", "BUS_LOST"} & set(graph.status.fault_names)
+    # which of the consequences is seen first is up to the scheduler: without states the policy falls silent as well
+    assert {"STALE_STATE", "BUS_LOST", "STALE_COMMAND"} & set(graph.status.fault_names)
     codes = graph.signal_all(signal.SIGTERM)
     assert codes == {"simulator_node": -signal.SIGKILL, "device_node": 0, "policy_node": 0}
     assert not ros.processes_that_name(graph.folder)
