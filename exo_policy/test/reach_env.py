@@ -32,3 +32,28 @@ class ReachEnv:
 
 def make_env(worker, seed):
     return ReachEnv(seed)
+
+
+class PairEnv(ReachEnv):
+    """Two learners in one environment: each is to answer with its own sum of what it sees."""
+
+    action_size = 3          # two of the learner, one of its partner
+
+    def _result(self, reward):
+        result = super()._result(reward)
+        result.partner = StepResult(result.observation[:, ::-1].copy(), self._partner_reward.astype(np.float32),
+                                    result.terminated, result.truncated, {}, [])
+        return result
+
+    def reset(self):
+        self._partner_reward = np.zeros(self.count)
+        return super().reset()
+
+    def step(self, action):
+        # the partner acts every second step only; what it gave then holds
+        self._partner_reward = -((action[:, 2] - 0.5) ** 2)
+        return super().step(action[:, :2])
+
+
+def make_pair(worker, seed):
+    return PairEnv(seed)

@@ -15,7 +15,8 @@ class StepResult:
 
     `terminated` ended by failing, `truncated` by running out of time; `metrics` are means over the batch, for the
     log; `episode_seconds` lists how long the episodes lasted that ended in this step. `privileged` is what only the
-    critic sees besides, where there is such a thing.
+    critic sees besides, where there is such a thing. `partner` is what the same step was for a second learner in
+    the same environments; its observations are those of the same bodies, its rewards its own.
     """
 
     observation: np.ndarray            # (n, O) float32
@@ -25,6 +26,7 @@ class StepResult:
     metrics: dict[str, float] = field(default_factory=dict)
     episode_seconds: list[float] = field(default_factory=list)
     privileged: np.ndarray | None = None     # (n, P) float32
+    partner: StepResult | None = None
 
 
 class BatchEnv(Protocol):

@@ -13,13 +13,13 @@ from rsl_rl.algorithms import PPO
 
 from exo_policy.training.config import PpoConfig
 from exo_policy.training.mirror import MirrorMap, MirrorModel
-from exo_policy.training.rsl_env import OBSERVATION_GROUP, PRIVILEGED_GROUP, RslEnv
+from exo_policy.training.rsl_env import OBSERVATION_GROUP, PRIVILEGED_GROUP, LearnerView
 
 #: Samples that a loaded observation normalisation counts for, so that the first new ones do not sweep it away.
 NORMALISER_MEMORY = 1_000_000
 
 
-def build_ppo(env: RslEnv, config: PpoConfig, mirror: MirrorMap | None) -> PPO:
+def build_ppo(env: LearnerView, config: PpoConfig, mirror: MirrorMap | None) -> PPO:
     """rsl_rl's PPO for this environment; with a mirror, the policy is symmetric by construction,
     and so is the value unless it sees privileged signals."""
     model = {

@@ -13,23 +13,28 @@ from exo_policy.training.batch_env import BatchEnv, StepResult
 OBSERVATION_GROUP, PRIVILEGED_GROUP = "policy", "privileged"
 
 
-class RslEnv(VecEnv):
-    """Adapter: numpy batches to TensorDicts. `last` keeps the newest StepResult for the log."""
+class LearnerView(VecEnv):
+    """What one learner sees of the environments: numpy batches as TensorDicts. `last` is the newest result.
 
-    def __init__(self, env: BatchEnv, max_episode_steps: int) -> None:
-        self.env = env
-        self.num_envs, self.num_actions = env.count, env.action_size
+    Args:
+        first: result of the reset.
+        actions: numbers in this learner's action.
+        max_episode_steps: length of an episode that does not fail, in steps of this learner.
+    """
+
+    def __init__(self, first: StepResult, actions: int, max_episode_steps: int) -> None:
+        self.num_envs, self.num_actions = len(first.reward), actions
         self.max_episode_length = max_episode_steps
         self.episode_length_buf = torch.zeros(self.num_envs, dtype=torch.long)
         self.device, self.cfg = "cpu", {}
-        self.last: StepResult | None = None
-        self._observation = self._pack(env.reset())
+        self.last = first
+        self._observation = self._pack(first)
 
     def get_observations(self) -> TensorDict:
         return self._observation
 
-    def step(self, actions: torch.Tensor):
-        result = self.env.step(actions.numpy())
+    def take(self, result: StepResult):
+        """Takes in a step; returns observation, reward, done and extras as rsl_rl wants them."""
         self.last = result
         self._observation = self._pack(result)
         done = torch.from_numpy(result.terminated | result.truncated)
@@ -38,8 +43,23 @@ class RslEnv(VecEnv):
         extras = {"time_outs": torch.from_numpy(result.truncated.astype(np.float32))}
         return self._observation, torch.from_numpy(result.reward), done.float(), extras
 
+    def step(self, actions: torch.Tensor):
+        """A view does not step: whoever owns the environments does."""
+        raise NotImplementedError("step the environments and hand the result to take()")
+
     def _pack(self, result: StepResult) -> TensorDict:
         groups = {OBSERVATION_GROUP: torch.from_numpy(result.observation)}
         if result.privileged is not None:
             groups[PRIVILEGED_GROUP] = torch.from_numpy(result.privileged)
         return TensorDict(groups, batch_size=[self.num_envs])
+
+
+class RslEnv(LearnerView):
+    """Environments with a single learner."""
+
+    def __init__(self, env: BatchEnv, max_episode_steps: int) -> None:
+        self.env = env
+        super().__init__(env.reset(), env.action_size, max_episode_steps)
+
+    def step(self, actions: torch.Tensor):
+        return self.take(self.env.step(actions.numpy()))

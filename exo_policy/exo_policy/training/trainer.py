@@ -15,10 +15,10 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from exo_policy.training.config import PpoConfig
-from exo_policy.training.ppo import StepSize, bound_exploration, build_ppo
-from exo_policy.training.resume import load_state, save_state
+from exo_policy.training.learner import Learner, Partner
 from exo_policy.training.mirror import MirrorMap
-from exo_policy.training.rsl_env import RslEnv
+from exo_policy.training.resume import load_state, save_state
+from exo_policy.training.rsl_env import LearnerView
 from exo_policy.training.worker_pool import WorkerPool
 
 STATE_FILE = "state.safetensors"
@@ -52,6 +52,11 @@ class Trainer:
         curriculum: maps (samples, mean episode seconds) to settings for the environments; asked after every
             iteration, applied where the settings changed; its `resume` is told the settings of a resumed run.
         on_save: called with (algorithm, row of metrics) whenever the state was saved, e.g. to write a checkpoint.
+        partner: a second learner in the same environments, or None.
+
+    Attributes:
+        algorithm: the learner's PPO.
+        partner_algorithm: the partner's PPO, or None.
     """
 
     def __init__(
@@ -65,22 +70,34 @@ class Trainer:
         seed: int,
         curriculum: Curriculum,
         on_save: Callable[[Any, dict[str, float]], None],
+        partner: Partner | None = None,
     ) -> None:
         torch.manual_seed(seed)
         # the workers hold every core while collecting, and the matrices are small: one thread is fastest
         torch.set_num_threads(1)
         self._pool, self._config, self._folder = pool, config, folder
         self._curriculum, self._on_save = curriculum, on_save
-        self._env = RslEnv(pool, max_episode_steps)
-        self.algorithm = build_ppo(self._env, config, mirror)
+        first = pool.reset()
+        own_actions = pool.action_size - (partner.action_size if partner else 0)
+        self._learners = [Learner(LearnerView(first, own_actions, max_episode_steps), config, mirror)]
+        if partner is not None:
+            if partner.config.steps_per_iteration * partner.period != config.steps_per_iteration:
+                raise ValueError(f"partner's rollout of {partner.config.steps_per_iteration} actions of "
+                                 f"{partner.period} steps must be as long as the learner's of "
+                                 f"{config.steps_per_iteration}")
+            self._learners.append(Learner.of_partner(partner, first.partner, max_episode_steps))
+        self.algorithm = self._learners[0].algorithm
+        self.partner_algorithm = self._learners[1].algorithm if partner else None
         self.samples, self.seconds = 0, 0.0
         self._durations: deque[float] = deque(maxlen=EPISODE_WINDOW)
         self._settings: dict[str, Any] = {}
         self._stop = False
         state = folder / STATE_FILE
         if state.exists():
-            progress = load_state(state, self.algorithm)
+            progress = load_state(state, self.algorithm, self.partner_algorithm)
             self.samples, self.seconds = progress["samples"], progress["seconds"]
+            for learner in self._learners:
+                learner.iterations = progress.get("iterations", 0)
             self._durations.extend(progress["durations"])
             curriculum.resume(progress["settings"])
             self._configure(progress["settings"])
@@ -120,38 +137,32 @@ class Trainer:
     def _iterate(self) -> dict[str, float]:
         """Collects and learns from one batch; returns its metrics."""
         started = time.monotonic()
-        algorithm, env = self.algorithm, self._env
-        algorithm.train_mode()
         metrics: list[dict[str, float]] = []
-        rewards = []
-        observation = env.get_observations()
+        for learner in self._learners:
+            learner.begin()
         with torch.inference_mode():
-            for _ in range(self._config.steps_per_iteration):
-                observation, reward, done, extras = env.step(algorithm.act(observation))
-                rewards.append(float(reward.mean()))
-                algorithm.process_env_step(observation, reward, done, extras)
-                metrics.append(env.last.metrics)
-                self._durations.extend(env.last.episode_seconds)
-            algorithm.compute_returns(observation)
+            for step in range(self._config.steps_per_iteration):
+                result = self._pool.step(np.concatenate([learner.act(step) for learner in self._learners], axis=1))
+                metrics.append(result.metrics)
+                self._durations.extend(result.episode_seconds)
+                for learner, part in zip(self._learners, (result, result.partner)):
+                    learner.take(step, part)
+        for learner in self._learners:
+            learner.finish()
         collected = time.monotonic()
-        step_size = StepSize(algorithm)
-        losses = algorithm.update()
-        divergence = step_size.adapt(algorithm, self._config)
-        bound_exploration(algorithm, self._config)
-        self.samples += env.num_envs * self._config.steps_per_iteration
+        learnt = [learner.learn() for learner in self._learners]
+        new = self._learners[0].view.num_envs * self._config.steps_per_iteration
+        self.samples += new
         elapsed = time.monotonic() - started
         self.seconds += elapsed
         return {
             "samples": self.samples,
             "seconds": self.seconds,
-            "samples_per_s": env.num_envs * self._config.steps_per_iteration / elapsed,
+            "samples_per_s": new / elapsed,
             "learning_share": (time.monotonic() - collected) / elapsed,
             "episode_s": float(np.mean(self._durations)) if self._durations else 0.0,
-            "reward": float(np.mean(rewards)),
-            "std": float(algorithm.actor.distribution.log_std_param.detach().exp().mean()),
-            "learning_rate": algorithm.learning_rate,
-            "divergence": divergence,
-            **{f"loss_{name}": value for name, value in losses.items()},
+            **learnt[0],
+            **{f"partner_{name}": value for part in learnt[1:] for name, value in part.items()},
             **{name: float(np.mean([m[name] for m in metrics])) for name in metrics[0]},
         }
 
@@ -180,8 +191,9 @@ class Trainer:
             "seconds": self.seconds,
             "durations": list(self._durations),
             "settings": self._settings,
+            "iterations": self._learners[0].iterations,
         }
-        save_state(self._folder / STATE_FILE, self.algorithm, progress)
+        save_state(self._folder / STATE_FILE, self.algorithm, progress, self.partner_algorithm)
         self._on_save(self.algorithm, row)
 
 

@@ -104,6 +104,7 @@ def _joined(parts: list[StepResult]) -> StepResult:
         metrics={name: float(np.mean([part.metrics[name] for part in parts])) for name in names},
         episode_seconds=[seconds for part in parts for seconds in part.episode_seconds],
         privileged=privileged,
+        partner=None if parts[0].partner is None else _joined([part.partner for part in parts]),
     )
 
 

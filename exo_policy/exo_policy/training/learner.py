@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One learner among those that act in the same environments: a PPO, its view of them, its own slower clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Mapping
+
+import numpy as np
+import torch
+
+from exo_policy.training.batch_env import StepResult
+from exo_policy.training.config import PpoConfig
+from exo_policy.training.mirror import MirrorMap
+from exo_policy.training.ppo import StepSize, bound_exploration, build_ppo, load_actor
+from exo_policy.training.rsl_env import LearnerView
+
+
+@dataclass(frozen=True)
+class Partner:
+    """A second learner in the same environments, whose results come as StepResult.partner.
+
+    Its action follows the first one's in the environments' action and is asked for every `period` steps; in
+    between it holds. `start` are tensors of its policy to start from. For the first `warm_up` iterations only its
+    critic learns: a good policy must not be led astray by a critic that knows nothing yet.
+    """
+
+    config: PpoConfig
+    mirror: MirrorMap | None
+    action_size: int
+    period: int = 1
+    start: Mapping[str, np.ndarray] | None = None
+    warm_up: int = 0
+
+
+class Learner:
+    """Collects and learns from what one view of the environments shows.
+
+    Args:
+        view: of the environments.
+        config: of its PPO.
+        mirror: left-right symmetry of its task, or None.
+        period: steps of the environments for one action of this learner.
+        warm_up: iterations in which only the critic learns.
+    """
+
+    def __init__(self, view: LearnerView, config: PpoConfig, mirror: MirrorMap | None, *, period: int = 1,
+                 warm_up: int = 0) -> None:
+        self.view, self.config, self.period = view, config, period
+        self.algorithm = build_ppo(view, config, mirror)
+        self.iterations = 0
+        self._warm_up = warm_up
+        self._action = np.zeros((view.num_envs, view.num_actions), dtype=np.float32)
+        self._held: StepResult | None = None
+        self._rewards: list[float] = []
+
+    @classmethod
+    def of_partner(cls, partner: Partner, first: StepResult, max_episode_steps: int) -> Learner:
+        """The learner of a partner, with the result of the environments' reset."""
+        view = LearnerView(first, partner.action_size, max_episode_steps // partner.period)
+        learner = cls(view, partner.config, partner.mirror, period=partner.period, warm_up=partner.warm_up)
+        if partner.start is not None:
+            load_actor(learner.algorithm, dict(partner.start))
+        return learner
+
+    def begin(self) -> None:
+        """A new rollout."""
+        self.algorithm.train_mode()
+        self._rewards.clear()
+
+    def act(self, step: int) -> np.ndarray:
+        """This learner's action (n, A) for a step of the rollout: a new one at its own steps."""
+        if step % self.period == 0:
+            self._action = self.algorithm.act(self.view.get_observations()).numpy()
+        return self._action
+
+    def take(self, step: int, result: StepResult) -> None:
+        """Takes in what came of a step of the environments; between its own steps rewards add up."""
+        held = self._held
+        if held is not None:
+            # what follows the end of an episode within one action belongs to the next one, which has not acted yet
+            over = held.terminated | held.truncated
+            result = StepResult(result.observation, held.reward + np.where(over, 0.0, result.reward).astype(np.float32),
+                                held.terminated | (result.terminated & ~over),
+                                held.truncated | (result.truncated & ~over), result.metrics, result.episode_seconds,
+                                result.privileged)
+        if (step + 1) % self.period:
+            self._held = result
+            return
+        self._held = None
+        observation, reward, done, extras = self.view.take(result)
+        self._rewards.append(float(reward.mean()))
+        self.algorithm.process_env_step(observation, reward, done, extras)
+
+    def learn(self) -> dict[str, float]:
+        """Learns from the rollout; returns figures for the log."""
+        algorithm = self.algorithm
+        step_size = StepSize(algorithm)
+        warm = self.iterations < self._warm_up
+        for parameter in algorithm.actor.parameters():
+            parameter.requires_grad_(not warm)
+        losses = algorithm.update()
+        divergence = 0.0 if warm else step_size.adapt(algorithm, self.config)
+        bound_exploration(algorithm, self.config)
+        self.iterations += 1
+        return {
+            "reward": float(np.mean(self._rewards)),
+            "std": float(algorithm.actor.distribution.log_std_param.detach().exp().mean()),
+            "learning_rate": algorithm.learning_rate,
+            "divergence": divergence,
+            **{f"loss_{name}": value for name, value in losses.items()},
+        }
+
+    def finish(self) -> None:
+        """The rollout is complete: returns and advantages, within torch's inference mode."""
+        with torch.inference_mode():
+            self.algorithm.compute_returns(self.view.get_observations())
