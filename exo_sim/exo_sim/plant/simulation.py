@@ -11,6 +11,7 @@ from exo_sim.body.subject import Subject
 from exo_sim.errors import SimError
 from exo_sim.human.checkpoint import load_human
 from exo_sim.human.observation import COORDINATION_RATE_HZ, POLICY_RATE_HZ
+from exo_sim.human.speed_command import approach
 from exo_sim.human.walkers import Walkers
 from exo_sim.plant.energetics import Energetics
 from exo_sim.plant.frames import conjugate, multiply, quaternion_xyzw_from_wxyz, rotation_quaternion
@@ -20,8 +21,6 @@ from exo_sim.plant.sensors import DeviceSensors
 #: Speeds (m/s) that the shipped walker may be asked for: it was trained from 0.7 to 1.8 m/s, and walks from any phase
 #: of the stride at every speed in this range.
 SPEED_RANGE_MPS = (0.85, 1.7)
-#: A change of commanded speed is approached at this rate (m/s^2).
-SPEED_RAMP_MPS2 = 0.2
 #: The person has fallen below this share of standing root height, or beyond this tilt (cosine).
 FALL_HEIGHT_SHARE = 0.65
 FALL_UP_COSINE = 0.5
@@ -37,7 +36,7 @@ class Simulation:
         subject: who walks.
         device: what they wear, or None.
         human: checkpoint of the human policy; None for the shipped one.
-        speed_mps: commanded walking speed.
+        speed_mps: commanded walking speed at the start; 0 to begin with standing.
         physics_rate_hz: steps of the physics per second, a multiple of the control rate.
         seed: of the gait phase that walking starts in, and of the sensor noise.
         speed_range_mps: lowest and highest speed that may be asked for.
@@ -74,7 +73,7 @@ class Simulation:
         return self._target_speed
 
     def set_speed(self, speed_mps: float) -> None:
-        """Asks the walker for another speed, which it approaches gradually.
+        """Asks the walker for another speed, which it approaches gradually; 0 to stop and stand.
 
         Raises:
             SimError: out of range.
@@ -121,8 +120,7 @@ class Simulation:
             self._rest()
             return self.sample
         walkers, data = self._walkers, self._data
-        ramp = SPEED_RAMP_MPS2 * self.period_s
-        walkers.speed_command += np.clip(self._target_speed - walkers.speed_command, -ramp, ramp)
+        walkers.speed_command = approach(walkers.speed_command, self._target_speed, self.period_s)
         if self._ticks % round(self.control_rate_hz / POLICY_RATE_HZ) == 0:
             walkers.set_action(self._policy(walkers.observe()))
         self._ticks += 1
@@ -157,8 +155,8 @@ class Simulation:
 
     def _check_speed(self, speed: float) -> None:
         low, high = self._speed_range_mps
-        if not low <= speed <= high:
-            raise SimError(f"walking speed must be between {low} and {high} m/s, got {speed}")
+        if not (low <= speed <= high or speed == 0.0):
+            raise SimError(f"walking speed must be 0 (stand) or between {low} and {high} m/s, got {speed}")
 
     def _command(self, motor_torque: dict[str, float]) -> None:
         control = np.zeros(len(self.body.exo_joints))
