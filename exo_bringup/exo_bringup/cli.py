@@ -74,6 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
         what = group.add_subparsers(dest="kind", required=True, metavar="WHAT")
         for kind, explanation, run in kinds:
             _handed_on(what, kind, explanation, run)
+    _handed_on(commands, "trial", "try the device side: fuzz, soak, jitter, kill, faults, interchange", _trial)
     _handed_on(commands, "emulate", "motors that are not there, on a CAN bus", _emulate)
 
     report = commands.add_parser("report", help="summary, picture and HTML page of a run folder anew")
@@ -212,6 +213,12 @@ def _emulate(chosen: argparse.Namespace) -> int:
     from exo_bringup.paths import share_folder
 
     return emulate(chosen.rest, share_folder() / "config" / "drivers" / "cubemars_example.yaml")
+
+
+def _trial(chosen: argparse.Namespace) -> int:
+    from exo_bringup.trials.command_line import main as trial
+
+    return trial(chosen.rest)
 
 
 def _film(chosen: argparse.Namespace) -> int:

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`exo trial`: its options."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from exo_bringup.errors import BringupError
+from exo_bringup.run_folder import RunFolder
+from exo_bringup.trials.trial import Trial
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Parser of `exo trial`."""
+    parser = argparse.ArgumentParser(prog="exo trial", description="Tries the device side and measures it. "
+                                     "exo_device/docs/trials.md explains every figure.")
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="TRIAL")
+
+    fuzz = _add(kinds, "fuzz", "random frames: no crash, no wrong motor", _fuzz)
+    fuzz.add_argument("--frames", type=int, default=1_000_000, metavar="N",
+                      help="per firmware (default: %(default)s)")
+
+    soak = _add(kinds, "soak", "a long time on a bus that loses frames", _soak)
+    soak.add_argument("--minutes", type=float, default=30.0, help="(default: %(default)g)")
+    soak.add_argument("--stretch", type=float, default=30.0, metavar="S",
+                      help="kept on disk this often (s, default: %(default)g)")
+    soak.add_argument("--rate", type=float, default=200.0, metavar="HZ", help="of the bus (default: %(default)g)")
+    soak.add_argument("--loss", type=float, default=0.05, metavar="SHARE",
+                      help="of the replies that get lost (default: %(default)g)")
+    soak.add_argument("--device", default="hip_ankle", help="name or YAML (default: %(default)s)")
+    return parser
+
+
+def _add(kinds, name: str, text: str, make: Callable) -> argparse.ArgumentParser:
+    parser = kinds.add_parser(name, help=text, description=text.capitalize() + ".")
+    parser.add_argument("--output", default="runs", metavar="DIR",
+                        help="folder that gets the trial's folder (default: %(default)s)")
+    parser.add_argument("--resume", default="", metavar="TRIAL",
+                        help="go on in this trial's folder, with the same options")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 when a figure misses its target")
+    parser.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
+    parser.set_defaults(make=make)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Returns the exit code. Raises a ValueError of one line when the trial cannot run."""
+    chosen = build_parser().parse_args(arguments)
+    from exo_bringup.trials.conduct import conduct
+
+    return conduct(chosen.make(chosen, _folder(chosen)), seed=chosen.seed, strict=chosen.strict)
+
+
+def _folder(chosen: argparse.Namespace) -> Path:
+    if not chosen.resume:
+        return RunFolder.create(chosen.output, f"trial-{chosen.kind}").path
+    folder = Path(chosen.resume)
+    if not folder.is_dir():
+        raise BringupError(f"{folder} is no folder of a trial to resume")
+    return folder
+
+
+def _fuzz(chosen: argparse.Namespace, folder: Path) -> Trial:
+    from exo_bringup.trials.fuzz import FuzzTrial
+
+    return FuzzTrial(folder, frames=chosen.frames, seed=chosen.seed)
+
+
+def _soak(chosen: argparse.Namespace, folder: Path) -> Trial:
+    from exo_bringup.trials.soak import SoakTrial
+
+    return SoakTrial(folder, minutes=chosen.minutes, stretch_s=chosen.stretch, rate_hz=chosen.rate,
+                     loss=chosen.loss, device=chosen.device, seed=chosen.seed)

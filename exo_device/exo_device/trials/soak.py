@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Soak: driver, supervisor and control loop for a long time against emulated motors that lose frames.
+
+The policy asks for more than is allowed, so that every limit works all the time. What is watched: every
+output against the limits, the torque at the motors, memory of both processes, stops and their causes.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from exo_device.command import MotorTorque, TorqueRequest
+from exo_device.control_loop import ControlLoop, LoopConfig, LoopHooks
+from exo_device.description import DeviceDescription
+from exo_device.drivers import make_driver
+from exo_device.drivers.cubemars_can.config import CubemarsConfig
+from exo_device.drivers.cubemars_can.driver import CubemarsDriver
+from exo_device.safety import Event, Mode, SafetyConfig, SafetySupervisor
+from exo_device.state import DeviceState
+from exo_device.trials.witness_process import WitnessProcess
+
+#: Asked for, as a share of the cap; slow sine on one leg, square wave on the other (Hz).
+WISH_SHARE, SINE_HZ, SQUARE_HZ = 1.5, 0.7, 0.45
+#: Between two looks at memory (s).
+SAMPLE_PERIOD_S = 1.0
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+#: Two ways to the same limit differ by rounding alone (Nm).
+TOLERANCE_NM = 1e-9
+LOOP_END_TIMEOUT_S = 3.0
+MEBIBYTE = 2.0**20
+
+
+def resident_mib(pid: int) -> float:
+    """Memory in use by a process (MiB), NaN when it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES / MEBIBYTE
+    except (OSError, IndexError):
+        return math.nan
+
+
+class WatchedDriver(CubemarsDriver):
+    """Holds every output of the supervisor against the limits."""
+
+    def __init__(self, config: CubemarsConfig, supervisor: SafetySupervisor) -> None:
+        super().__init__(config)
+        self._supervisor = supervisor
+        self._before: tuple[float, np.ndarray] | None = None
+        #: Outputs so far; over the cap, faster than the slew limit, no number, torque while off.
+        self.counts: Counter[str] = Counter()
+
+    def write(self, command: MotorTorque) -> MotorTorque:
+        now_s, limits = time.monotonic(), self._supervisor.limits
+        torque, counts = command.torque, self.counts
+        counts["outputs"] += 1
+        counts["not_finite"] += not np.isfinite(torque).all()
+        counts["over_cap"] += bool((np.abs(torque) > limits.cap).any())
+        counts["torque_while_off"] += bool(torque.any()) and not command.enable
+        if self._before is not None:
+            elapsed_s = now_s - self._before[0] + self._supervisor.config.period_s
+            counts["over_slew"] += bool(
+                (np.abs(torque - self._before[1]) > limits.slew * elapsed_s + TOLERANCE_NM).any())
+        self._before = (now_s, torque)
+        return super().write(command)
+
+
+class Soak:
+    """Runs between start() and close(); watch() reports on a stretch of it."""
+
+    def __init__(self, device: DeviceDescription, mass_kg: float, settings: Mapping[str, Any],
+                 folder: Path, *, rate_hz: float, loss: float, seed: int,
+                 safety: Mapping[str, float] | None = None) -> None:
+        """settings: of the driver cubemars_can, with its bus. loss: share of the replies that get lost."""
+        chosen = {**settings, "bus_rate_hz": rate_hz, "state_rate_hz": rate_hz}
+        self._config = make_driver("cubemars_can", chosen).config
+        self._file = folder / "soak_driver.yaml"
+        self._file.write_text(yaml.safe_dump({"driver": "cubemars_can", **chosen}))
+        self._folder, self._loss, self._seed = folder, loss, seed
+        self.supervisor = SafetySupervisor(device, mass_kg, SafetyConfig(**(safety or {})))
+        self._driver = WatchedDriver(self._config, self.supervisor)
+        self._loop = ControlLoop(self._driver, self.supervisor, LoopConfig(),
+                                 LoopHooks(on_state=self._answer, on_event=self._on_event),
+                                 ros_now_ns=time.time_ns)
+        self._motors: WitnessProcess | None = None
+        self._stops: Counter[str] = Counter()
+        self._sequence = 0
+
+    def start(self) -> None:
+        """Motors, driver and loop. Raises DriverError when the bus cannot be opened."""
+        self._motors = WitnessProcess(self._file, self._folder / "witness.log", "--seed", str(self._seed),
+                                      "--fault", f"dropped,value={self._loss}")
+        self._driver.connect()
+        self._driver.configure(self.supervisor.joint_names)
+        self._thread = threading.Thread(target=self._loop.run, name="control_loop", daemon=True)
+        self._thread.start()
+
+    def watch(self, duration_s: float) -> dict:
+        """What happened in this stretch (s): counts, largest torque by joint, memory at every second."""
+        driver, thread = self._driver, self._driver._thread
+        counts, stops, cycles = Counter(driver.counts), Counter(self._stops), thread.cycles
+        missed = self._missed_replies()
+        self._motors.tell("reset")
+        memory, active, start_s = [], 0, time.monotonic()
+        while (elapsed_s := time.monotonic() - start_s) < duration_s:
+            memory.append([start_s + elapsed_s, resident_mib(os.getpid()), resident_mib(self._motors.pid)])
+            active += self.supervisor.mode is Mode.ACTIVE
+            if self.supervisor.mode is Mode.FAULT:  # a person would look first
+                self._loop.disarm()
+            if self.supervisor.mode is Mode.DISARMED:
+                self._loop.arm()
+            time.sleep(min(SAMPLE_PERIOD_S, max(duration_s - (time.monotonic() - start_s), 0.0)))
+        said = self._motors.report()
+        return {
+            "duration_s": time.monotonic() - start_s, "memory": memory, "active_share": active / len(memory),
+            "counts": dict(driver.counts - counts), "stops": dict(self._stops - stops),
+            "bus_cycles": thread.cycles - cycles, "largest_nm": said["report"],
+            "missed_replies": self._missed_replies() - missed}
+
+    def close(self) -> None:
+        """Torque to zero, motors off, processes ended."""
+        self._loop.finish()
+        if hasattr(self, "_thread"):
+            self._thread.join(LOOP_END_TIMEOUT_S)
+        self._driver.disconnect()
+        if self._motors is not None:
+            self._motors.close()
+
+    def _missed_replies(self) -> int:
+        return sum(channel.missed_replies for channel in self._driver.master.channels)
+
+    def _answer(self, state: DeviceState) -> None:
+        """The policy."""
+        self._sequence += 1
+        caps = self.supervisor.limits.cap
+        t = state.stamp_s
+        sine = math.sin(2.0 * math.pi * SINE_HZ * t)
+        square = 1.0 if SQUARE_HZ * t % 1.0 < 0.5 else -1.0
+        shape = np.array([sine if name.endswith("_r") else square for name in state.names])
+        wish = WISH_SHARE * caps * shape if self.supervisor.mode is Mode.ACTIVE else 0.0 * caps
+        self._loop.submit(TorqueRequest(state.stamp_ns, self._sequence, state.names, wish))
+
+    def _on_event(self, event: Event) -> None:
+        if event.is_error and " -> " in event.text:  # the first cause; others may follow
+            self._stops[event.text] += 1
+
+
+def memory_slope_mib_per_h(memory: list[list[float]], column: int, settle_s: float) -> float:
+    """Slope of memory (MiB/h) after settle_s by least squares; NaN with less than half a minute of it.
+
+    Args:
+        memory: rows (steady time (s), MiB of the first process, ...).
+    """
+    rows = np.array([row for row in memory if row[0] - memory[0][0] >= settle_s])
+    if len(rows) < 2 or rows[-1, 0] - rows[0, 0] < 30.0:
+        return math.nan
+    return float(np.polyfit((rows[:, 0] - rows[0, 0]) / 3600.0, rows[:, column], 1)[0])
