@@ -22,8 +22,8 @@ from std_srvs.srv import SetBool, Trigger
 #: A process that imports MuJoCo on a loaded machine of two cores takes its time (s).
 PATIENCE_S = 90.0
 TOPIC = {topic.name: topic for topic in TOPICS}
-#: Assistance fades in over 5 s after arming by default; a test need not wait for that.
-QUICK_FADE = {"fade_in_s": 0.2}
+#: After the first full stride assistance fades in over two strides by default; a test need not wait for that.
+QUICK_FADE = {"fade_in_strides": 0.2}
 
 
 class Graph:

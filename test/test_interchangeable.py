@@ -26,7 +26,7 @@ from exo_sim.plant.simulation import Simulation
 
 CONFIG = Path(__file__).resolve().parents[1] / "exo_bringup" / "config"
 SPEED_MPS = 1.25
-ARM_S, COMPARE_FROM_S, DURATION_S = 1.0, 3.5, 7.0
+ARM_S, COMPARE_FROM_S, DURATION_S = 1.0, 4.5, 8.0
 #: Steps of the position, velocity and torque fields move the torque by less than this (Nm, RMS); a minute of
 #: walking showed 0.10 to 0.23 Nm.
 LARGEST_RMS_NM = 0.5
@@ -103,7 +103,7 @@ def walk(motors_of) -> np.ndarray:
     motors = motors_of(simulation, clock)
     policy = make_controller("spline", joint_names=device.joint_names, wearer_mass=mass,
                              torque_limit=device.torque_limits(mass))
-    supervisor = SafetySupervisor(device, mass, SafetyConfig(fade_in_s=1.0))
+    supervisor = SafetySupervisor(device, mass, SafetyConfig(fade_in_strides=1.0))
     answers = []
 
     def answer(state: DeviceState) -> None:

@@ -37,6 +37,12 @@ class DeviceParameters:
     state_silence_s: float
     command_silence_s: float
     ramp_down_s: float
+    stride_gate: bool
+    fade_in_strides: float
+    stride_shortest_s: float
+    stride_longest_s: float
+    stride_least_swing_rad: float
+    stride_least_shake_m_s2: float
     fade_in_s: float
     loop_rate_hz: float
     answer_wait_s: float
@@ -81,7 +87,22 @@ DECLARATIONS: dict[str, tuple] = {
                           "Longest wait of a state for its command (s, wall time); longer stops the device. "
                           "0: the larger of command_timeout_s and state_silence_s.", (0.0, 600.0)),
     "ramp_down_s": (_SAFETY.ramp_down_s, "A stop brings torque to zero within this time (s).", (0.04, 1.0)),
-    "fade_in_s": (_SAFETY.fade_in_s, "Assistance fades in over this time after arming (s, ROS time).",
+    "stride_gate": (_SAFETY.stride_gate, "No torque before a full stride of the wearer was sensed.", None),
+    "fade_in_strides": (_SAFETY.fade_in_strides, "Then assistance fades in over this many strides.",
+                        (0.0, 20.0)),
+    "stride_shortest_s": (_SAFETY.stride_shortest_s, "A stride takes at least this long (s, ROS time).",
+                          (0.1, 2.0)),
+    "stride_longest_s": (_SAFETY.stride_longest_s,
+                         "... and at most this long; without one for this long assistance ends (s, ROS time).",
+                         (0.5, 10.0)),
+    "stride_least_swing_rad": (_SAFETY.stride_least_swing_rad,
+                               "In a stride the hip (or else knee or ankle) moves at least this far (rad).",
+                               (0.02, 1.0)),
+    "stride_least_shake_m_s2": (_SAFETY.stride_least_shake_m_s2,
+                                "... and the pelvis's specific force varies at least this much (standard "
+                                "deviation, m/s^2). 0 for a device without an IMU.", (0.0, 5.0)),
+    "fade_in_s": (_SAFETY.fade_in_s,
+                  "Without the stride gate: assistance fades in over this time after arming (s, ROS time).",
                   (0.0, 60.0)),
     "loop_rate_hz": (1.0 / _LOOP.period_s,
                      "Watchdogs run at least this often (Hz); states and commands wake the loop themselves.",

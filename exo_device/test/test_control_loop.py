@@ -15,7 +15,8 @@ from exo_device.safety import Fault, Mode, SafetyConfig, SafetySupervisor
 from exo_device.state import to_ns
 
 PATIENCE_S = 20.0
-RELAXED = dict(command_timeout_s=60.0, state_timeout_s=60.0, state_silence_s=60.0, fade_in_s=0.0)
+RELAXED = dict(command_timeout_s=60.0, state_timeout_s=60.0, state_silence_s=60.0, fade_in_s=0.0,
+               stride_gate=False)
 
 
 class Lab:
@@ -29,7 +30,7 @@ class Lab:
         self.driver.configure(device.joint_names)
         self.steady_ns = to_ns(50.0)
         self.states, self.snapshots, self.events, self.crashes = [], [], [], []
-        supervisor = SafetySupervisor(device, 75.0, SafetyConfig(**{"fade_in_s": 0.0, **(safety or {})}))
+        supervisor = SafetySupervisor(device, 75.0, SafetyConfig(**{"fade_in_s": 0.0, "stride_gate": False, **(safety or {})}))
         hooks = LoopHooks(self.states.append, lambda snapshot, rate: self.snapshots.append((snapshot, rate)),
                           self.events.append, self.crashes.append)
         self.loop = ControlLoop(self.driver, supervisor, LoopConfig(**config), hooks,

@@ -69,7 +69,8 @@ def test_every_parameter_is_described_and_defaults_are_in_range():
         assert text.endswith(".")
         if isinstance(default, float):
             assert limits[0] <= default <= limits[1]
-            assert "(s" in text or "(kg)" in text or "(Hz)" in text, f"{name} has no unit"
+            units = ("(s", "(kg)", "(Hz)", "(rad)", "m/s^2)", "strides.")
+            assert any(unit in text for unit in units), f"{name} has no unit"
 
 
 def test_defaults_of_the_node_are_those_of_the_supervisor():

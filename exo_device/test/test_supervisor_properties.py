@@ -28,7 +28,7 @@ class Chaos:
         self.madness = 10 ** self.random.uniform(-3.5, -0.3)
         mass = self.random.uniform(30.0, 150.0)
         self.supervisor = SafetySupervisor(device, mass, SafetyConfig(
-            fade_in_s=self.random.choice([0.0, 0.05]), fade_delay_s=0.0,
+            stride_gate=False, fade_in_s=self.random.choice([0.0, 0.05]), fade_delay_s=0.0,
             lockstep=bool(self.random.random() < 0.2)))
         self.ros_ns, self.steady_ns = to_ns(10.0), to_ns(1000.0)
         self.state_sequence = self.command_sequence = 0

@@ -6,9 +6,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
+from exo_device.safety.stride_sensor import StrideLimits
 
+_STRIDE = StrideLimits()
 #: Settings that 0 switches off or resolves to a default.
-MAY_BE_ZERO = ("fade_in_s", "fade_delay_s", "command_silence_s", "stuck_forgiveness")
+MAY_BE_ZERO = ("fade_in_s", "fade_in_strides", "fade_delay_s", "command_silence_s", "stuck_forgiveness",
+               "stride_least_shake_m_s2")
+SWITCHES = ("lockstep", "stride_gate")
 
 
 class SafetyError(ValueError):
@@ -30,8 +34,17 @@ class SafetyConfig:
     command_silence_s: float = 0.0
     #: From the decision to stop, torque is zero after this time at the latest.
     ramp_down_s: float = 0.1
-    #: From arming, assistance fades in over this time (ROS time). About two strides, as OpenExo and the
-    #: published exoboot code wait before torque.
+    #: True: no torque before a full stride of the wearer was sensed, see StrideLimits for what follows.
+    stride_gate: bool = True
+    #: Then assistance fades in over this many strides, as OpenExo and the published exoboot code wait before
+    #: torque.
+    fade_in_strides: float = 2.0
+    stride_shortest_s: float = _STRIDE.shortest_s
+    #: Without a stride for this long (ROS time) the wearer does not walk any more, and assistance ends.
+    stride_longest_s: float = _STRIDE.longest_s
+    stride_least_swing_rad: float = _STRIDE.least_swing_rad
+    stride_least_shake_m_s2: float = _STRIDE.least_shake_m_s2
+    #: Without the stride gate: from arming, assistance fades in over this time (ROS time).
     fade_in_s: float = 2.0
     #: The first torque comes this long after arming (ROS time), so that the policy has heard of it by then:
     #: without, the moment of its first torque would depend on how fast exo/status travels, and no run could
@@ -66,7 +79,7 @@ class SafetyConfig:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name == "lockstep":
+            if field.name in SWITCHES:
                 continue
             if not math.isfinite(value) or value < 0.0:
                 raise SafetyError(f"{field.name} must be a number not below 0, got {value!r}")
@@ -76,6 +89,9 @@ class SafetyConfig:
             raise SafetyError(
                 f"ramp_down_s must be at least four periods ({4.0 * self.period_s:g} s), "
                 f"got {self.ramp_down_s:g}")
+        if self.stride_shortest_s >= self.stride_longest_s:
+            raise SafetyError(f"stride_shortest_s must be below stride_longest_s, got "
+                              f"{self.stride_shortest_s:g} and {self.stride_longest_s:g}")
         for name in ("arming_torque_share", "velocity_taper_share"):
             if getattr(self, name) >= 1.0:
                 raise SafetyError(f"{name} must be below 1, got {getattr(self, name):g}")

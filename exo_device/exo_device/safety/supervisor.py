@@ -21,6 +21,7 @@ from exo_device.safety.limits import TorqueLimits
 from exo_device.safety.ramp import StoppingRamp
 from exo_device.safety.slew import SlewLimiter
 from exo_device.safety.state_machine import WITH_MOTORS_ON, Answer, Event, Mode, ModeMachine
+from exo_device.safety.stride_gate import Assistance
 from exo_device.safety.watchdog import CommandWatch, StateWatch
 from exo_device.state import DeviceState
 
@@ -60,6 +61,7 @@ class SafetySupervisor:
         self._commands = CommandWatch(config)
         self._state_check = StateCheck(self.limits, config)
         self._slew = SlewLimiter(self.limits.slew, config.period_s)
+        self._assistance = Assistance(config, self.joint_names)
         self._state_problem: Problem | None = None
         self._request_problem: Problem | None = None
         self._requested = np.zeros(len(self.joint_names))
@@ -138,6 +140,8 @@ class SafetySupervisor:
             self._commands.forget()  # its stamps belong to another time line
         if is_new:
             self._commands.expect(now)
+        if is_new and self.mode is Mode.ACTIVE and not self._state_problem:
+            self._assistance.see(state)
         if content_problem and self.mode in WITH_MOTORS_ON:
             self._fault(content_problem, now)
         elif time_problem and self.mode is Mode.ACTIVE:  # while arming it only delays
@@ -189,19 +193,14 @@ class SafetySupervisor:
         )
 
     def assistance_gain(self, now: Instant) -> float:
-        """Factor on the request, 0 to 1: fades in after arming, and is 0 without torque."""
-        if self.mode is not Mode.ACTIVE:
-            return 0.0
-        fading_s = now.ros_since(self._since) - self.config.fade_delay_s
-        if fading_s <= 0.0:
-            return 0.0
-        return min(1.0, fading_s / self.config.fade_in_s) if self.config.fade_in_s else 1.0
+        """Factor on the request, 0 to 1: see Assistance; 0 without torque."""
+        return self._assistance.gain(now.ros_ns) if self.mode is Mode.ACTIVE else 0.0
 
     def snapshot(self, now: Instant) -> Snapshot:
         """For people: the mode with its cause and the figures behind it."""
         gain = self.assistance_gain(now)
         return Snapshot(
-            mode=self.mode, faults=self._machine.faults, cause=self._machine.cause,
+            mode=self.mode, faults=self._machine.faults, cause=self._cause,
             torque_limit=self.limits.cap, wearer_mass_kg=self.wearer_mass_kg, assistance_gain=gain,
             state=self._states.state, command_age_s=self._commands.age_s(now),
             state_age_s=self._states.age_s(now), dropped_states=self._states.dropped,
@@ -209,10 +208,14 @@ class SafetySupervisor:
         )
 
     def pop_events(self) -> list[Event]:
-        """Every change of mode since the last call, with its cause."""
-        return self._machine.pop_events()
+        """Every change of mode and of the assistance since the last call, with its cause."""
+        return self._machine.pop_events() + [Event(False, text) for text in self._assistance.pop_news()]
 
     # --- inside
+
+    @property
+    def _cause(self) -> str:
+        return self._assistance.obstacle if self.mode is Mode.ACTIVE else self._machine.cause
 
     def _fault(self, problem: Problem, now: Instant) -> None:
         was = self.mode
@@ -227,7 +230,7 @@ class SafetySupervisor:
         obstacle = self._arming_obstacle(now)
         if obstacle is None:
             self._machine.became_active()
-            self._since = now
+            self._assistance.begin(now.ros_ns)
             return
         waited_s = now.ros_since(self._since)
         if not self.config.lockstep:
