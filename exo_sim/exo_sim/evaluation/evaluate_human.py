@@ -1,179 +1,165 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`exo evaluate human`: does the walker walk, like people, with and without a device that assists?"""
+"""`exo evaluate human`: does the walker walk like people, over seeds, speeds and pushes?"""
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import multiprocessing
 import os
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from exo_device.description import DeviceError
 from exo_policy.checkpoint import CheckpointError
-from exo_policy.controllers import ControllerError
-from rich.progress import track
+from rich.console import Console
 
 from exo_sim.errors import SimError
+from exo_sim.evaluation import assistance
+from exo_sim.evaluation.pool import run_all
+from exo_sim.evaluation.push import PUSH_DIRECTIONS, PushResult, PushTask, push
+from exo_sim.evaluation.realism.figures import realism_figures
+from exo_sim.evaluation.realism.table import overall_table, speed_table
+from exo_sim.evaluation.realism.targets import PUSH_SPEED_MPS
+from exo_sim.evaluation.store import ResultStore
 from exo_sim.evaluation.walk import SETTLE_S, Condition, WalkResult, WalkTask, walk
-from exo_sim.gait.curves import CurveTable
-from exo_sim.gait.errors import GaitError
-from exo_sim.gait.scores import score_against_normative, score_against_reference
 from exo_sim.gait.strides import StrideRecorder
 from exo_sim.human.checkpoint import load_human
-from exo_sim.measurement import Figure, mean_interval, missed, write_run_record, write_summary
-from exo_sim.plant.simulation import SPEED_RANGE_MPS
+from exo_sim.measurement import Figure, missed, write_json, write_run_record, write_summary
 
-#: What the walker is held to.
-SMALLEST_SHARE_WITHOUT_FALL = 0.9
-SPEED_TOLERANCE_MPS = 0.1
-LARGEST_RMSE_DEG = 6.0
-SMALLEST_FORCE_R = 0.85
+COMMAND = "exo evaluate human"
+WALKING = Condition("walking", "none", "none")
+SPEEDS_MPS = (0.75, 1.0, 1.25, 1.5, 1.75)
+#: Any speed that the norm knows may be asked for, also one that the walker falls at: that is a finding.
+SPEED_LIMITS_MPS = (0.55, 2.0)
+CURVES_FILE, PUSHES_FILE, FINISHED = "curves.csv", "pushes.json", "finished"
 
-ANGLES = {"hip": "hip_flexion", "knee": "knee_flexion", "ankle": "ankle_dorsiflexion"}
-FORCE = "grf_vertical_BW"
-SIDES = ("r", "l")
+
+@dataclass(frozen=True)
+class Size:
+    """How much is walked: seeds a speed, seconds a walk, pushes a side."""
+
+    seeds: int
+    duration_s: float
+    pushes: int
+
+
+FULL, QUICK = Size(10, 60.0, 10), Size(2, 14.0, 0)
+#: Prints a table's width also where the output is no terminal.
+PLAIN_WIDTH = 150
 
 
 def parser() -> argparse.ArgumentParser:
     """Command line of `exo evaluate human`."""
-    p = argparse.ArgumentParser(prog="exo evaluate human", description="Measure the walker over seeds, without and "
-                                "with assistance, offline and in lockstep")
-    p.add_argument("--human", default=None, help="checkpoint (default: the one that comes with the project)")
-    p.add_argument("--seeds", type=int, default=10, help="walks per condition (default: %(default)s)")
+    p = argparse.ArgumentParser(prog=COMMAND, description="Measure how human the walker is, over seeds, speeds and "
+                                "pushes. An evaluation that was interrupted goes on where it was.",
+                                epilog="With --assistance something else is measured: the walker at one speed "
+                                "without a device, with one that is off and with one that assists; see "
+                                "`exo evaluate human --assistance --help`.")
+    p.add_argument("--checkpoint", "--human", dest="human", metavar="FILE", default=None,
+                   help="the walker (default: the one that comes with the project)")
+    p.add_argument("--quick", action="store_true",
+                   help=f"a first look within a minute: {QUICK.seeds} seeds of {QUICK.duration_s:g} s, no pushes")
+    p.add_argument("--speeds", type=float, nargs="+", default=list(SPEEDS_MPS), metavar="V",
+                   help="m/s (default: %(default)s)")
+    p.add_argument("--seeds", type=int, help=f"walks a speed (default: {FULL.seeds})")
+    p.add_argument("--duration", type=float, metavar="S", help=f"of a walk (s, default: {FULL.duration_s:g})")
+    p.add_argument("--pushes", type=int, help=f"trials a side (default: {FULL.pushes})")
     p.add_argument("--seed", type=int, default=100, help="seed of the first walk (default: %(default)s)")
-    p.add_argument("--speed", type=float, default=1.25, help="m/s (default: %(default)s)")
-    p.add_argument("--duration", type=float, default=30.0, help="of a walk (s, default: %(default)s)")
-    p.add_argument("--device", default="hip_ankle", help="worn in the device conditions (default: %(default)s)")
-    p.add_argument("--controller", default="spline", help="in the assisted condition (default: %(default)s)")
-    p.add_argument("--subject", default="", help="subject YAML (default: the unscaled body)")
+    p.add_argument("--subject", default="", metavar="YAML", help="subject (default: the unscaled body)")
     p.add_argument("--physics-rate", type=float, default=500.0, help="Hz (default: %(default)s)")
-    p.add_argument("--output", default="runs/evaluate_human", help="folder (default: %(default)s)")
+    p.add_argument("--output", default="runs/evaluate_human", metavar="DIR", help="folder (default: %(default)s)")
     p.add_argument("--workers", type=int, default=os.cpu_count(), help="processes (default: one per core)")
     p.add_argument("--strict", action="store_true", help="exit 1 when a figure misses its target")
     return p
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Runs the evaluation; returns the exit code."""
+def main(argv: list[str] | None = None, report: Callable[[Path], Path] | None = None) -> int:
+    """Runs the evaluation; returns the exit code. `report` draws the folder's report and returns its path."""
+    argv = sys.argv[1:] if argv is None else argv
+    if "--assistance" in argv:
+        return assistance.main([word for word in argv if word != "--assistance"])
     options = parser().parse_args(argv)
     try:
         figures = evaluate(options)
-    except (SimError, DeviceError, CheckpointError, ControllerError, ValueError) as error:
-        print(f"exo evaluate human: {error}", file=sys.stderr)
+        written = [options.output] if report is None else [options.output, str(report(Path(options.output)))]
+    except (SimError, CheckpointError, ValueError) as error:
+        print(f"{COMMAND}: {error}", file=sys.stderr)
         return 2
-    for figure in figures:
-        verdict = "" if figure.met is None else f"   {'met' if figure.met else 'MISSED'} ({figure.target})"
-        interval = "" if figure.interval is None else f" [{figure.interval[0]:.3f}, {figure.interval[1]:.3f}]"
-        print(f"{figure.name:<44} {figure.value:9.3f} {figure.unit}{interval}{verdict}")
-    print(f"written to {options.output}")
+    console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
+    console.print(speed_table(figures))
+    console.print(overall_table(figures))
+    print(f"{sum(bool(f.met) for f in figures)} of {sum(f.met is not None for f in figures)} targets met; written: "
+          f"{', '.join(written)}")
     return 1 if options.strict and missed(figures) else 0
 
 
 def evaluate(options: argparse.Namespace) -> list[Figure]:
-    """Walks all seeds in all conditions, writes summary.json, curves.csv and run.json; returns the figures.
+    """Walks and pushes, writes summary.json, curves.csv, pushes.json and run.json; returns the figures.
 
     Raises:
-        SimError and the errors of device, checkpoint and controller, before any walk starts where possible.
+        SimError, CheckpointError: before anything walks where possible.
     """
-    low, high = SPEED_RANGE_MPS
-    if not low <= options.speed <= high:
-        raise SimError(f"--speed must be between {low} and {high} m/s, got {options.speed}")
-    if options.seeds < 1 or options.duration <= 2.0 * SETTLE_S:
-        raise SimError(f"--seeds must be at least 1 and --duration more than {2.0 * SETTLE_S:g} s")
-    load_human(options.human)
+    size = _size(options)
     started = time.monotonic()
-    conditions = (Condition("no_device", "none", "none"), Condition("unassisted", options.device, "zero"),
-                  Condition("assisted", options.device, options.controller))
-    tasks = [WalkTask(condition, options.seed + i, options.speed, options.duration, options.subject, options.human,
-                      options.physics_rate) for condition in conditions for i in range(options.seeds)]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max(1, options.workers), mp_context=context) as pool:
-        results = list(track(pool.map(walk, tasks), total=len(tasks), description="walking"))
-    figures, recorder = [], None
-    for condition in conditions:
-        own = [result for result in results if result.task.condition == condition]
-        figures += _condition_figures(condition.name, own, options)
-        for result in own:
-            if recorder is None:
-                recorder = StrideRecorder(result.recorder.body_mass)
-            recorder.merge(result.recorder)
-    figures += _cost_figures(results, options.speed)
+    load_human(options.human)
     folder = Path(options.output)
-    folder.mkdir(parents=True, exist_ok=True)
-    recorder.curve_table().write(folder / "curves.csv")
+    store = ResultStore(folder / FINISHED, options.human, options.subject)
+    walks = run_all(walk, walk_tasks(options, size), options.workers, "walking", store)
+    pushes = run_all(push, push_tasks(options, size), options.workers, "pushing", store) if size.pushes else []
+    figures = realism_figures(walks, pushes)
+    _merged(walks).curve_table().write(folder / CURVES_FILE)
+    write_json(folder / PUSHES_FILE, {"pushes": [_push_record(result) for result in pushes]})
     # where it was written and on how many cores does not decide the result
-    config = {k: v for k, v in vars(options).items() if k not in ("output", "workers", "strict")}
-    config["conditions"] = [dataclasses.asdict(condition) for condition in conditions]
-    write_summary(folder / "summary.json", figures, config, options.seed)
+    config = {k: v for k, v in vars(options).items() if k not in ("output", "workers", "strict", "quick")}
+    config |= {"seeds": size.seeds, "duration": size.duration_s, "pushes": size.pushes,
+               "leg_length_m": walks[0].leg_length_m}
+    write_summary(folder / "summary.json", figures, config, options.seed, {"command": COMMAND})
     write_run_record(folder / "run.json", time.monotonic() - started)
     return figures
 
 
-def _condition_figures(name: str, results: list[WalkResult], options: argparse.Namespace) -> list[Figure]:
-    upright = [r for r in results if not r.fell]
-    speeds = [r.speed for r in results if r.measured_s > 0.0]
-    figures = [
-        Figure.against(f"share_without_fall_{name}", len(upright) / len(results), "1",
-                       at_least=SMALLEST_SHARE_WITHOUT_FALL),
-        Figure(f"walked_{name}", float(np.mean([r.walked_s for r in results])), "s"),
-        Figure.against(f"speed_{name}", float(np.mean(speeds)) if speeds else float("nan"), "m/s",
-                       at_least=options.speed - SPEED_TOLERANCE_MPS, at_most=options.speed + SPEED_TOLERANCE_MPS,
-                       interval=_interval(speeds)),
-        Figure.against(f"device_faults_{name}", sum(bool(r.faults) for r in results), "1", at_most=0)]
-    for joint, variable in ANGLES.items():
-        errors = [_score(r, name, variable, score_against_reference, "rmse") for r in results]
-        figures.append(Figure.against(f"{joint}_rmse_{name}", _mean(errors), "deg", at_most=LARGEST_RMSE_DEG,
-                                      interval=_interval(errors)))
-    force = [_score(r, name, FORCE, score_against_normative, "r") for r in results]
-    figures.append(Figure.against(f"grf_vertical_r_{name}", _mean(force), "1", at_least=SMALLEST_FORCE_R,
-                                  interval=_interval(force)))
-    return figures
+def walk_tasks(options: argparse.Namespace, size: Size) -> list[WalkTask]:
+    """Every seed at every speed."""
+    return [WalkTask(WALKING, options.seed + i, speed, size.duration_s, options.subject, options.human,
+                     options.physics_rate, SPEED_LIMITS_MPS)
+            for i in range(size.seeds) for speed in options.speeds]
 
 
-def _cost_figures(results: list[WalkResult], speed: float) -> list[Figure]:
-    figures, mean = [], {}
-    for model, scalar in (("bhargava", "metabolic_power_per_mass"), ("umberger", "metabolic_power_umberger_per_mass")):
-        for name in ("no_device", "unassisted", "assisted"):
-            values = [_scalar(r, scalar, speed) for r in results if r.task.condition.name == name]
-            mean[name] = values
-            figures.append(Figure(f"metabolic_power_{model}_{name}", _mean(values), "W/kg",
-                                  interval=_interval(values)))
-        for baseline in ("unassisted", "no_device"):
-            changes = [100.0 * (a - b) / b for a, b in zip(mean["assisted"], mean[baseline])]
-            figures.append(Figure(f"metabolic_change_{model}_assisted_from_{baseline}", _mean(changes), "%",
-                                  interval=_interval(changes)))
-    return figures
+def push_tasks(options: argparse.Namespace, size: Size) -> list[PushTask]:
+    """Every seed from every side."""
+    return [PushTask(origin, options.seed + i, PUSH_SPEED_MPS, options.subject, options.human, options.physics_rate,
+                     SPEED_LIMITS_MPS)
+            for i in range(size.pushes) for origin in PUSH_DIRECTIONS]
 
 
-def _score(result: WalkResult, condition: str, variable: str, score, figure: str) -> float:
-    """Mean over both sides; NaN where there was no stride."""
-    table: CurveTable = result.recorder.curve_table()
-    try:
-        return float(np.mean([getattr(score(table.get(condition, variable, side)), figure) for side in SIDES]))
-    except GaitError:
-        return float("nan")
+def _size(options: argparse.Namespace) -> Size:
+    preset = QUICK if options.quick else FULL
+    size = Size(*(given if given is not None else default for given, default in
+                  ((options.seeds, preset.seeds), (options.duration, preset.duration_s),
+                   (options.pushes, preset.pushes))))
+    low, high = SPEED_LIMITS_MPS
+    for speed in options.speeds:
+        if not low <= speed <= high:
+            raise SimError(f"--speeds must be between {low} and {high} m/s, got {speed}")
+    if len(set(options.speeds)) != len(options.speeds):
+        raise SimError("--speeds names a speed twice")
+    if size.seeds < 1 or not size.duration_s > 2.0 * SETTLE_S or size.pushes < 0:
+        raise SimError(f"--seeds must be at least 1, --pushes at least 0 and --duration more than "
+                       f"{2.0 * SETTLE_S:g} s")
+    return size
 
 
-def _scalar(result: WalkResult, name: str, speed: float) -> float:
-    try:
-        return float(np.mean([result.recorder.figures(result.task.condition.name, speed, side)[name][0]
-                              for side in SIDES]))
-    except GaitError:
-        return float("nan")
+def _merged(walks: list[WalkResult]) -> StrideRecorder:
+    recorder = StrideRecorder(walks[0].recorder.body_mass)
+    for result in walks:
+        recorder.merge(result.recorder)
+    return recorder
 
 
-def _mean(values: list[float]) -> float:
-    finite = [v for v in values if np.isfinite(v)]
-    return float(np.mean(finite)) if finite else float("nan")
-
-
-def _interval(values: list[float]) -> tuple[float, float] | None:
-    finite = [v for v in values if np.isfinite(v)]
-    return mean_interval(finite)[1] if len(finite) > 1 else None
+def _push_record(result: PushResult) -> dict:
+    return {"origin": result.task.origin, "seed": result.task.seed, "force_n": result.task.force_n,
+            "speed_mps": result.task.speed_mps, "phase": result.phase, "recovered": result.recovered,
+            "fell_after_s": result.fell_after_s}
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from exo_sim.evaluation.evaluate_human import main
+from exo_sim.evaluation.assistance import main
 from exo_sim.gait.curves import CurveTable
 
 SHORT = ["--seeds", "1", "--duration", "9", "--workers", "2"]

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finished walks on disk, so that an evaluation that was interrupted goes on where it was."""
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import tempfile
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from exo_sim.body.subject import load_subject
+from exo_sim.errors import SimError
+from exo_sim.human.checkpoint import shipped_human
+
+#: Parts of this package that decide how a walk comes out.
+DECISIVE = ("body", "evaluation", "gait", "human", "metabolics", "plant")
+
+
+class ResultStore:
+    """Results by task. One made with other code, another checkpoint or another subject is not found.
+
+    Args:
+        folder: holds one file a result; made if need be.
+        human: checkpoint of the walker, None for the shipped one.
+        subject: subject file, empty for the unscaled body.
+
+    Raises:
+        SimError: the folder cannot be made.
+    """
+
+    def __init__(self, folder: str | Path, human: str | None, subject: str):
+        self._folder = Path(folder)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SimError(f"cannot make the folder {folder}: {error.strerror}") from error
+        self._base = _code() + _checkpoint(human) + load_subject(subject).model_dump_json().encode()
+
+    def load(self, task: Any) -> Any | None:
+        """The result of a task; None where there is none, or none that can be read."""
+        try:
+            with open(self._path(task), "rb") as file:
+                return pickle.load(file)     # written by this class, in the user's own folder
+        except (OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError):
+            return None
+
+    def save(self, task: Any, result: Any) -> None:
+        """Keeps a result, in one step."""
+        handle, temporary = tempfile.mkstemp(dir=self._folder)
+        with os.fdopen(handle, "wb") as file:
+            pickle.dump(result, file)
+        os.replace(temporary, self._path(task))
+
+    def _path(self, task: Any) -> Path:
+        digest = hashlib.sha256(self._base + repr(task).encode()).hexdigest()
+        return self._folder / f"{type(task).__name__}_{digest[:24]}.pickle"
+
+
+def _code() -> bytes:
+    digest = hashlib.sha256()
+    root = Path(str(resources.files("exo_sim")))
+    for folder in DECISIVE:
+        for file in sorted((root / folder).rglob("*")):
+            if file.suffix in (".py", ".json", ".csv"):
+                digest.update(file.read_bytes())
+    return digest.digest()
+
+
+def _checkpoint(human: str | None) -> bytes:
+    """Digest of the weights; their path alone would take a checkpoint of a running training for the one before."""
+    stem = Path(human) if human else shipped_human()
+    digest = hashlib.sha256()
+    for file in (stem, stem.with_name(stem.name + ".safetensors"), stem.with_name(stem.name + ".json")):
+        if file.is_file():
+            digest.update(file.read_bytes())
+    return digest.digest()
