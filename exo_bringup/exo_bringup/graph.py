@@ -16,6 +16,8 @@ from exo_bringup.errors import BringupError
 from exo_bringup.paths import find_configuration, share_folder
 
 MODES = ("realtime", "fast", "lockstep")
+#: Muscles and arrows for RViz (Hz): as often as /tf, or they trail behind the bones. Nobody else needs so many.
+RVIZ_MARKER_RATE_HZ = 50.0
 #: /clock and friends are absolute by custom; made relative, each namespace is a world with a time of its own.
 REMAPPINGS = (
     ("/clock", "clock"),
@@ -117,15 +119,10 @@ def describe_graph(options: GraphOptions) -> list[NodeSpec]:
         *_device_and_policy(options, files, device, subject),
     ]
     if options.visualization or options.rviz:
-        nodes.append(
-            _node(
-                "exo_bringup",
-                "visualization_node",
-                options,
-                files,
-                {"subject": subject, "device_config": device},
-            )
-        )
+        shown = {"subject": subject, "device_config": device}
+        if options.rviz:
+            shown["marker_rate_hz"] = RVIZ_MARKER_RATE_HZ
+        nodes.append(_node("exo_bringup", "visualization_node", options, files, shown))
     if options.rviz:
         nodes.append(_rviz(options, share))
     return nodes

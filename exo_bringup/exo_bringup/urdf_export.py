@@ -5,6 +5,7 @@ Links are the bodies of the MuJoCo model with their inertia, joints have MyoLegs
 base_link (REP-105) sits at the pelvis' origin with REP-103 axes; a body with several joints becomes a chain
 of massless links. The knee's coupled joints (patella, translations) are polynomials of the knee's angle,
 which URDF's <mimic> cannot say: they are joints too, and whoever publishes /tf moves them (robot_state.py).
+Bones are meshes (urdf_meshes.py), the device is made of simple shapes (urdf_shapes.py).
 
     python -m exo_bringup.urdf_export --device hip_ankle --output exo_bringup/urdf/exo_human.urdf
 """
@@ -17,10 +18,13 @@ import xml.etree.ElementTree as ElementTree
 
 import mujoco
 import numpy as np
+from exo_sim.body.model import BodyModel, build_body
 
 from exo_bringup import rotations
 from exo_bringup.errors import BringupError
-from exo_bringup.urdf_shapes import MATERIALS, Shape, shapes_of
+from exo_bringup.paths import share_folder
+from exo_bringup.urdf_meshes import MESH_ADDRESS, RING
+from exo_bringup.urdf_shapes import BONE, DEVICE, MATERIALS, Shape, shapes_of
 
 BASE_LINK = "base_link"
 #: Body with the free joint, which base_link stands for.
@@ -37,11 +41,17 @@ LIGHTEST_KG = 1e-6
 ANY_PHYSICS_RATE_HZ = 500.0
 
 
-def urdf_text(model: mujoco.MjModel, name: str = "exo_human", efforts: dict[str, float] | None = None) -> str:
+def urdf_text(
+    model: mujoco.MjModel,
+    name: str = "exo_human",
+    efforts: dict[str, float] | None = None,
+    length_scale: float = 1.0,
+) -> str:
     """URDF of a compiled model.
 
     Args:
         efforts: torque limit (Nm) by joint, where a motor drives it.
+        length_scale: size of the body relative to the unscaled model, which the meshes are made for.
 
     Raises:
         BringupError: the model has a joint that does not pass through its body's origin.
@@ -56,13 +66,17 @@ def urdf_text(model: mujoco.MjModel, name: str = "exo_human", efforts: dict[str,
     ElementTree.SubElement(robot, "link", name=BASE_LINK)
     for body in range(1, model.nbody):
         if model.body(body).name != ROOT_BODY:
-            _add_body(robot, model, body, efforts or {})
+            _add_body(robot, model, body, efforts or {}, length_scale)
     ElementTree.indent(robot)
     return '<?xml version="1.0"?>\n' + ElementTree.tostring(robot, encoding="unicode") + "\n"
 
 
 def _add_body(
-    robot: ElementTree.Element, model: mujoco.MjModel, body: int, efforts: dict[str, float]
+    robot: ElementTree.Element,
+    model: mujoco.MjModel,
+    body: int,
+    efforts: dict[str, float],
+    length_scale: float,
 ) -> None:
     name = model.body(body).name
     parent = model.body(model.body_parentid[body]).name
@@ -87,7 +101,7 @@ def _add_body(
     if len(joints) == 0:
         joint = ElementTree.SubElement(robot, "joint", name=f"{name}_fixed", type="fixed")
         _add_ends(joint, parent, name, position, rpy)
-    _add_link(robot, model, body, name)
+    _add_link(robot, model, body, name, length_scale)
 
 
 def _turned_to_base(quaternion_wxyz: np.ndarray) -> np.ndarray:
@@ -120,17 +134,27 @@ def _add_ends(joint, parent: str, child: str, position, rpy) -> None:
     ElementTree.SubElement(joint, "origin", xyz=_numbers(position), rpy=_numbers(rpy))
 
 
-def _add_link(robot, model: mujoco.MjModel, body: int, name: str) -> None:
+def _add_link(robot, model: mujoco.MjModel, body: int, name: str, length_scale: float) -> None:
     link = ElementTree.SubElement(robot, "link", name=name)
     if model.body_mass[body] > LIGHTEST_KG:
         inertial = ElementTree.SubElement(link, "inertial")
         rpy = rotations.to_roll_pitch_yaw(model.body_iquat[body][[1, 2, 3, 0]])
         ElementTree.SubElement(inertial, "origin", xyz=_numbers(model.body_ipos[body]), rpy=_numbers(rpy))
         ElementTree.SubElement(inertial, "mass", value=_numbers([model.body_mass[body]]))
-        xx, yy, zz = (_numbers([moment]) for moment in model.body_inertia[body])
+        # the smallest are of 1e-6 kg m^2: nine digits, not nine decimals
+        xx, yy, zz = (f"{moment:.9g}" for moment in model.body_inertia[body])
         ElementTree.SubElement(inertial, "inertia", ixx=xx, iyy=yy, izz=zz, ixy="0", ixz="0", iyz="0")
+    if (share_folder() / "meshes" / f"{name}.stl").is_file():
+        visual = ElementTree.SubElement(link, "visual")
+        geometry = ElementTree.SubElement(visual, "geometry")
+        _add_mesh(geometry, name, [length_scale] * 3)
+        ElementTree.SubElement(visual, "material", name=BONE)
     for shape in shapes_of(model, body):
         _add_visual(link, shape)
+
+
+def _add_mesh(geometry, name: str, scale) -> None:
+    ElementTree.SubElement(geometry, "mesh", filename=MESH_ADDRESS.format(name=name), scale=_numbers(scale))
 
 
 def _add_visual(link, shape: Shape) -> None:
@@ -145,13 +169,13 @@ def _add_visual(link, shape: Shape) -> None:
     geometry = ElementTree.SubElement(visual, "geometry")
     if shape.box is not None:
         ElementTree.SubElement(geometry, "box", size=_numbers(shape.box))
-    elif length > 0.0:
+    elif shape.is_ring:
+        _add_mesh(geometry, RING, [shape.radius, shape.radius, length])
+    else:
         ElementTree.SubElement(
             geometry, "cylinder", radius=_numbers([shape.radius]), length=_numbers([length])
         )
-    else:
-        ElementTree.SubElement(geometry, "sphere", radius=_numbers([shape.radius]))
-    ElementTree.SubElement(visual, "material", name=shape.material)
+    ElementTree.SubElement(visual, "material", name=DEVICE)
 
 
 def _numbers(values) -> str:
@@ -159,20 +183,20 @@ def _numbers(values) -> str:
     return " ".join(f"{round(float(value), 9) + 0.0:.9g}" for value in values)
 
 
+def subject_urdf(body: BodyModel) -> str:
+    """URDF of a subject's body in its device."""
+    joints = body.device.joints.items() if body.device else ()
+    efforts = {joint: spec.torque_limit(body.subject.mass_kg) for joint, spec in joints}
+    return urdf_text(body.model, efforts=efforts, length_scale=body.subject.length_scale)
+
+
 def build_urdf(subject: str = "", device: str = "") -> str:
     """URDF of a subject (YAML path, '' for the default) in a device (YAML path, '' for none)."""
     from exo_device.description import load_device
-    from exo_sim.body.model import build_body
     from exo_sim.body.subject import load_subject
 
     description = load_device(device) if device else None
-    wearer = load_subject(subject)
-    body = build_body(wearer, description, ANY_PHYSICS_RATE_HZ)
-    efforts = {
-        joint: spec.torque_limit(wearer.mass_kg)
-        for joint, spec in (description.joints.items() if description else ())
-    }
-    return urdf_text(body.model, efforts=efforts)
+    return subject_urdf(build_body(load_subject(subject), description, ANY_PHYSICS_RATE_HZ))
 
 
 def main(arguments: list[str] | None = None) -> int:

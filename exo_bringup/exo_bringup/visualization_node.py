@@ -8,8 +8,7 @@ import sys
 import numpy as np
 import rclpy
 from exo_device.description import load_device
-from exo_msgs.msg import HumanState
-from exo_sim.body.model import build_body
+from exo_msgs.msg import HumanState, Subject
 from exo_sim.body.subject import load_subject
 from geometry_msgs.msg import PoseStamped, TransformStamped
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
@@ -21,10 +20,9 @@ from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
-from exo_bringup.body_pose import BodyPose
 from exo_bringup.markers import BASE_LINK, ODOM, MarkerBuilder
-from exo_bringup.robot_state import RobotState, Transform
-from exo_bringup.urdf_export import ANY_PHYSICS_RATE_HZ, urdf_text
+from exo_bringup.robot_state import Transform
+from exo_bringup.shown_body import ShownBody
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 LATEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -33,7 +31,7 @@ TF_DEPTH = 100
 
 
 class VisualizationNode(Node):
-    """Follows the simulator's joint_states, sim/root_pose and human/state."""
+    """Follows the simulator's joint_states, sim/root_pose, human/state and human/subject."""
 
     def __init__(self):
         super().__init__("visualization_node")
@@ -53,16 +51,7 @@ class VisualizationNode(Node):
         self._next_marker_ns = 0
 
         device = load_device(device_file) if device_file else None
-        wearer = load_subject(subject)
-        body = build_body(wearer, device, ANY_PHYSICS_RATE_HZ)
-        efforts = {
-            name: joint.torque_limit(wearer.mass_kg)
-            for name, joint in (device.joints if device else {}).items()
-        }
-        description = urdf_text(body.model, efforts=efforts)
-        self._state = RobotState(description)
-        self._pose = BodyPose(body)
-        self._axes = {joint: self._pose.joint_axis(joint) for joint in body.exo_joints}
+        self._shown = ShownBody(load_subject(subject), device)
         self._builder = MarkerBuilder()
         self._human: HumanState | None = None
         self._torques: dict[str, float] = {}
@@ -70,24 +59,40 @@ class VisualizationNode(Node):
 
         self._tf = self.create_publisher(TFMessage, "/tf", TF_DEPTH)
         self._markers = self.create_publisher(MarkerArray, "human/markers", LATEST)
-        static = self.create_publisher(TFMessage, "/tf_static", LATCHED)
-        self.create_publisher(String, "robot_description", LATCHED).publish(String(data=description))
-        now = self.get_clock().now().to_msg()
-        static.publish(
-            TFMessage(transforms=[_stamped(item, now) for item in self._state.static_transforms()])
-        )
+        self._static = self.create_publisher(TFMessage, "/tf_static", LATCHED)
+        self._description = self.create_publisher(String, "robot_description", LATCHED)
+        self._publish_body()
         self.create_subscription(JointState, "joint_states", self._on_joints, LATEST)
         self.create_subscription(JointState, "exo/joint_states", self._on_device, LATEST)
         self.create_subscription(HumanState, "human/state", self._on_human, LATEST)
         self.create_subscription(PoseStamped, "sim/root_pose", self._on_root, LATEST)
+        self.create_subscription(Subject, "human/subject", self._on_subject, LATCHED)
 
     def _text_parameter(self, name: str, description: str) -> str:
         return self.declare_parameter(
             name, "", ParameterDescriptor(description=description, read_only=True)
         ).value
 
+    def _publish_body(self) -> None:
+        """What stays as it is while the subject does."""
+        now = self.get_clock().now().to_msg()
+        fixed = [_stamped(item, now) for item in self._shown.state.static_transforms()]
+        self._description.publish(String(data=self._shown.description))
+        self._static.publish(TFMessage(transforms=fixed))
+
+    def _on_subject(self, message: Subject) -> None:
+        try:
+            shown = self._shown.resized(message.height, message.mass)
+        except ValueError as error:
+            self.get_logger().error(f"the body shown stays as it was: {error}")
+            return
+        if shown is not self._shown:
+            self._shown = shown
+            self._publish_body()
+            self.get_logger().info(f"shows a body of {message.height:.2f} m and {message.mass:.1f} kg")
+
     def _on_joints(self, message: JointState) -> None:
-        self._pose.set_positions(dict(zip(message.name, message.position)))
+        self._shown.pose.set_positions(dict(zip(message.name, message.position)))
 
     def _on_device(self, message: JointState) -> None:
         self._torques = dict(zip(message.name, message.effort))
@@ -101,7 +106,7 @@ class VisualizationNode(Node):
         root = Transform(
             ODOM, BASE_LINK, np.array([place.x, place.y, place.z]), np.array([turn.x, turn.y, turn.z, turn.w])
         )
-        moved = self._state.transforms(self._pose.positions())
+        moved = self._shown.state.transforms(self._shown.pose.positions())
         self._tf.publish(self._tf_message((root, *moved), stamp))
         now_ns = stamp.sec * 10**9 + stamp.nanosec
         if (
@@ -122,13 +127,13 @@ class VisualizationNode(Node):
     def _publish_markers(self, stamp) -> None:
         human = self._human
         activation = dict(zip(human.muscle_names, human.activation)) if human else {}
-        self._builder.muscles(self._pose.muscle_paths(), activation, stamp)
+        self._builder.muscles(self._shown.pose.muscle_paths(), activation, stamp)
         if human is not None:
             for identity, (at, force) in enumerate(((human.cop_r, human.grf_r), (human.cop_l, human.grf_l))):
                 self._builder.force(
                     identity, np.array([at.x, at.y, at.z]), np.array([force.x, force.y, force.z]), stamp
                 )
-        for identity, (joint, (link, axis)) in enumerate(self._axes.items()):
+        for identity, (joint, (link, axis)) in enumerate(self._shown.torque_axes.items()):
             self._builder.torque(identity, link, axis, self._torques.get(joint, 0.0), stamp)
         self._markers.publish(self._builder.array)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import mujoco
 import numpy as np
 import pytest
-from exo_bringup import rotations, urdf_export
+from exo_bringup import rotations, urdf_export, urdf_meshes
 from exo_bringup.errors import BringupError
 from exo_bringup.robot_state import RobotState
 from exo_device.description import load_device
@@ -68,11 +68,109 @@ def test_links_form_one_tree_from_base_link(robot):
             link = parents[link]
 
 
-def test_masses_sum_to_the_models(body, robot):
-    masses = [float(mass.get("value")) for mass in robot.iter("mass")]
-    assert sum(masses) == pytest.approx(body.total_mass, rel=0.01)
-    for link in robot.iter("inertia"):
-        assert all(float(link.get(key)) > 0.0 for key in ("ixx", "iyy", "izz"))
+def inertias(robot):
+    """Mass, centre of mass and inertia tensor in the link's axes, by link."""
+    found = {}
+    for link in robot.iter("link"):
+        inertial = link.find("inertial")
+        if inertial is not None:
+            origin, moments = inertial.find("origin"), inertial.find("inertia")
+            turn = rotations.to_matrix(rotations.from_roll_pitch_yaw(numbers(origin.get("rpy"))))
+            principal = np.diag([float(moments.get(key)) for key in ("ixx", "iyy", "izz")])
+            mass = float(inertial.find("mass").get("value"))
+            found[link.get("name")] = (mass, numbers(origin.get("xyz")), turn @ principal @ turn.T)
+    return found
+
+
+def numbers(text):
+    return np.array([float(word) for word in text.split()])
+
+
+def test_mass_centre_and_inertia_of_every_link_are_the_models(body, robot):
+    model, found = body.model, inertias(robot)
+    heavy = {model.body(i).name for i in range(1, model.nbody) if model.body_mass[i] > urdf_export.LIGHTEST_KG}
+    assert set(found) == heavy
+    assert sum(mass for mass, _, _ in found.values()) == pytest.approx(body.total_mass, abs=1e-3)
+    for name, (mass, centre, tensor) in found.items():
+        index = model.body(name).id
+        turn = rotations.to_matrix(model.body_iquat[index][[1, 2, 3, 0]])
+        assert mass == pytest.approx(model.body_mass[index], rel=1e-6), name
+        assert centre == pytest.approx(model.body_ipos[index], abs=1e-6), name
+        expected = turn @ np.diag(model.body_inertia[index]) @ turn.T
+        assert np.allclose(tensor, expected, atol=RPY_LOSS * model.body_inertia[index].max()), name
+        moments = np.sort(np.linalg.eigvalsh(tensor))
+        assert 0.0 < moments[0] and moments[2] <= moments[0] + moments[1] + 1e-9, f"{name}: no body has these"
+
+
+def test_axes_kinds_and_limits_of_every_joint_are_the_models(body, robot):
+    model = body.model
+    joints = {joint.get("name"): joint for joint in robot.iter("joint") if joint.get("type") != "fixed"}
+    assert set(joints) == {model.joint(i).name for i in range(1, model.njnt)}
+    for index in range(1, model.njnt):
+        joint = joints[model.joint(index).name]
+        hinge = model.jnt_type[index] == mujoco.mjtJoint.mjJNT_HINGE
+        assert joint.get("type") == ("revolute" if hinge else "prismatic")
+        assert numbers(joint.find("axis").get("xyz")) == pytest.approx(model.jnt_axis[index], abs=1e-8)
+        limit = joint.find("limit")
+        assert (float(limit.get("lower")), float(limit.get("upper"))) == pytest.approx(
+            tuple(model.jnt_range[index]), abs=1e-8
+        )
+    for name, spec in body.device.joints.items():
+        effort = float(joints[name].find("limit").get("effort"))
+        assert effort == pytest.approx(spec.torque_limit(body.subject.mass_kg))
+
+
+def mesh_addresses(robot):
+    return {mesh.get("filename") for mesh in robot.iter("mesh")}
+
+
+def test_every_mesh_is_found_through_its_package(robot):
+    packages = pytest.importorskip("ament_index_python.packages")
+    addresses = mesh_addresses(robot)
+    assert len(addresses) > 20
+    for address in addresses:
+        scheme, _, rest = address.partition("://")
+        package, _, place = rest.partition("/")
+        assert scheme == "package", f"{address}: RViz finds meshes of other machines by package:// only"
+        file = Path(packages.get_package_share_directory(package)) / place
+        triangles = urdf_meshes.read_stl(file)
+        assert file.stat().st_size == 84 + 50 * len(triangles), f"{file} is no binary STL"
+        assert len(triangles) > 100 and np.isfinite(triangles).all()
+
+
+def test_the_bones_lie_where_mujoco_has_them():
+    model = build_body(Subject(), None, 500.0, visuals=True).model
+    bones = urdf_meshes.bone_triangles(model)
+    files = {path.stem for path in (ROOT / "meshes").glob("*.stl")}
+    assert set(bones) | {urdf_meshes.RING} == files, "run python -m exo_bringup.urdf_meshes exo_bringup/meshes"
+    for name, triangles in bones.items():
+        written = urdf_meshes.read_stl(ROOT / "meshes" / f"{name}.stl").reshape(-1, 3)
+        exact = triangles.reshape(-1, 3)
+        for ends in (np.min, np.max):  # merging moves a vertex by a cell at most
+            assert np.allclose(ends(written, axis=0), ends(exact, axis=0), atol=0.01), name
+
+
+def test_simplifying_keeps_the_shape_and_the_number_asked_for():
+    ring = urdf_meshes.ring_triangles()
+    fewer = urdf_meshes.simplify(ring, 150)
+    assert len(ring) == 8 * urdf_meshes.RING_SIDES and 50 < len(fewer) <= 150
+    radius = np.linalg.norm(fewer.reshape(-1, 3)[:, :2], axis=1)
+    assert 0.8 < radius.min() and radius.max() < 1.01
+    assert urdf_meshes.simplify(ring, len(ring)) is ring
+
+
+def test_a_taller_subject_gets_longer_bones(body):
+    from exo_bringup.shown_body import ShownBody
+
+    shown = ShownBody(Subject(), body.device)
+    assert shown.resized(1.70, 75.0) is shown
+    taller = shown.resized(1.87, 90.0)
+    robot = ElementTree.fromstring(taller.description.encode())
+    scales = {mesh.get("filename").split("/")[-1]: numbers(mesh.get("scale")) for mesh in robot.iter("mesh")}
+    assert scales["femur_r.stl"] == pytest.approx([1.1] * 3)
+    assert sum(mass for mass, _, _ in inertias(robot).values()) == pytest.approx(90.0 + body.device.mass_kg, abs=0.1)
+    with pytest.raises(ValueError, match="height_m"):
+        shown.resized(3.0, 75.0)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
