@@ -13,6 +13,7 @@ from exo_policy.training.batch_env import StepResult
 from exo_policy.training.config import PpoConfig
 from exo_policy.training.mirror import MirrorMap
 from exo_policy.training.ppo import StepSize, bound_exploration, build_ppo, load_actor
+from exo_policy.training.rollout import Rollout
 from exo_policy.training.rsl_env import LearnerView
 
 
@@ -91,6 +92,31 @@ class Learner:
         observation, reward, done, extras = self.view.take(result)
         self._rewards.append(float(reward.mean()))
         self.algorithm.process_env_step(observation, reward, done, extras)
+
+    def take_rollout(self, rollout: Rollout) -> None:
+        """Takes in a whole rollout that workers collected with this learner's policy, as `take` would step by step."""
+        algorithm, steps = self.algorithm, len(rollout.reward)
+        storage = algorithm.storage
+        with torch.inference_mode():
+            observation = self.view.show(rollout.observation, rollout.privileged)
+            values = algorithm.critic(observation.flatten(0, 1)).view(steps + 1, self.view.num_envs, 1)
+            action = torch.from_numpy(rollout.action)
+            algorithm.actor.distribution.update(torch.from_numpy(rollout.mean))
+            parameters = algorithm.actor.output_distribution_params
+            if storage.distribution_params is None:
+                storage.distribution_params = tuple(torch.zeros_like(p) for p in parameters)
+            for kept, new in zip(storage.distribution_params, parameters):
+                kept.copy_(new)
+            storage.observations.copy_(observation[:steps])
+            storage.actions.copy_(action)
+            storage.actions_log_prob.copy_(algorithm.actor.get_output_log_prob(action).unsqueeze(-1))
+            storage.values.copy_(values[:steps])
+            storage.dones.copy_(torch.from_numpy(rollout.terminated | rollout.truncated).unsqueeze(-1))
+            # an episode that only ran out of time would have gone on: its value stands for the rest
+            rest = self.config.gamma * values[:steps, :, 0] * torch.from_numpy(rollout.truncated)
+            storage.rewards.copy_((torch.from_numpy(rollout.reward) + rest).unsqueeze(-1))
+            storage.step = steps
+        self._rewards.append(float(rollout.reward.mean()))
 
     def learn(self) -> dict[str, float]:
         """Learns from the rollout; returns figures for the log."""

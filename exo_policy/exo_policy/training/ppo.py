@@ -13,6 +13,7 @@ from rsl_rl.algorithms import PPO
 
 from exo_policy.training.config import PpoConfig
 from exo_policy.training.mirror import MirrorMap, MirrorModel
+from exo_policy.training.rollout import SamplingPolicy
 from exo_policy.training.rsl_env import OBSERVATION_GROUP, PRIVILEGED_GROUP, LearnerView
 
 #: Samples that a loaded observation normalisation counts for, so that the first new ones do not sweep it away.
@@ -127,6 +128,25 @@ def actor_tensors(algorithm: PPO) -> dict[str, np.ndarray]:
         tensors[f"layer{i}.weight"] = np.ascontiguousarray(weight, dtype=np.float32)
         tensors[f"layer{i}.bias"] = np.ascontiguousarray(bias, dtype=np.float32)
     return tensors
+
+
+def sampling_policy(algorithm: PPO) -> SamplingPolicy:
+    """The present policy with its exploration, for workers that have no torch."""
+    actor = algorithm.get_policy()
+    normaliser = actor.obs_normalizer
+    mirror = None
+    if isinstance(actor, MirrorModel):
+        m = actor.mirror
+        mirror = (np.array(m.observation_index), np.array(m.observation_sign, dtype=np.float32),
+                  np.array(m.action_index), np.array(m.action_sign, dtype=np.float32))
+    with torch.no_grad():
+        actor.distribution.update(torch.zeros(1, actor.distribution.output_dim))
+        std = actor.output_std[0].numpy()
+    return SamplingPolicy(
+        normaliser.mean.numpy().astype(np.float32), (normaliser.std + normaliser.eps).numpy().astype(np.float32),
+        tuple((np.ascontiguousarray(layer.weight.detach().numpy().T), layer.bias.detach().numpy())
+              for layer in _layers(actor)),
+        std, mirror)
 
 
 def tensor_sizes(tensors: dict[str, np.ndarray]) -> tuple[int, ...]:

@@ -43,6 +43,15 @@ class LearnerView(VecEnv):
         extras = {"time_outs": torch.from_numpy(result.truncated.astype(np.float32))}
         return self._observation, torch.from_numpy(result.reward), done.float(), extras
 
+    def show(self, observation: np.ndarray, privileged: np.ndarray | None) -> TensorDict:
+        """Takes in observations over time (T + 1, n, ...) and returns them; the last ones are the present ones."""
+        groups = {OBSERVATION_GROUP: torch.from_numpy(observation)}
+        if privileged is not None:
+            groups[PRIVILEGED_GROUP] = torch.from_numpy(privileged)
+        whole = TensorDict(groups, batch_size=observation.shape[:2])
+        self._observation = whole[-1]
+        return whole
+
     def step(self, actions: torch.Tensor):
         """A view does not step: whoever owns the environments does."""
         raise NotImplementedError("step the environments and hand the result to take()")

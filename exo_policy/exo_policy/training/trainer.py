@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import signal
 import time
 from collections import deque
@@ -17,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from exo_policy.training.config import PpoConfig
 from exo_policy.training.learner import Learner, Partner
 from exo_policy.training.mirror import MirrorMap
+from exo_policy.training.ppo import sampling_policy
 from exo_policy.training.resume import load_state, save_state
 from exo_policy.training.rsl_env import LearnerView
 from exo_policy.training.worker_pool import WorkerPool
@@ -137,20 +139,16 @@ class Trainer:
     def _iterate(self) -> dict[str, float]:
         """Collects and learns from one batch; returns its metrics."""
         started = time.monotonic()
-        metrics: list[dict[str, float]] = []
         for learner in self._learners:
             learner.begin()
-        with torch.inference_mode():
-            for step in range(self._config.steps_per_iteration):
-                result = self._pool.step(np.concatenate([learner.act(step) for learner in self._learners], axis=1))
-                metrics.append(result.metrics)
-                self._durations.extend(result.episode_seconds)
-                for learner, part in zip(self._learners, (result, result.partner)):
-                    learner.take(step, part)
+        metrics = self._collect() if len(self._learners) > 1 else self._collect_in_workers()
         for learner in self._learners:
             learner.finish()
         collected = time.monotonic()
+        # the workers are waiting now: their cores are free
+        torch.set_num_threads(min(self._pool.workers, os.cpu_count() or 1))
         learnt = [learner.learn() for learner in self._learners]
+        torch.set_num_threads(1)
         new = self._learners[0].view.num_envs * self._config.steps_per_iteration
         self.samples += new
         elapsed = time.monotonic() - started
@@ -163,8 +161,29 @@ class Trainer:
             "episode_s": float(np.mean(self._durations)) if self._durations else 0.0,
             **learnt[0],
             **{f"partner_{name}": value for part in learnt[1:] for name, value in part.items()},
-            **{name: float(np.mean([m[name] for m in metrics])) for name in metrics[0]},
+            **metrics,
         }
+
+    def _collect_in_workers(self) -> dict[str, float]:
+        """One learner alone: its policy goes to the workers. Returns the means of the environments' metrics."""
+        learner = self._learners[0]
+        seed = int(torch.randint(2**62, (1,)))          # of torch's random state, which a resumed run continues
+        rollout = self._pool.rollout(sampling_policy(learner.algorithm), self._config.steps_per_iteration, seed)
+        learner.take_rollout(rollout)
+        self._durations.extend(rollout.episode_seconds)
+        return rollout.metrics
+
+    def _collect(self) -> dict[str, float]:
+        """Step by step, with actions of every learner. Returns the means of the environments' metrics."""
+        metrics: list[dict[str, float]] = []
+        with torch.inference_mode():
+            for step in range(self._config.steps_per_iteration):
+                result = self._pool.step(np.concatenate([learner.act(step) for learner in self._learners], axis=1))
+                metrics.append(result.metrics)
+                self._durations.extend(result.episode_seconds)
+                for learner, part in zip(self._learners, (result, result.partner)):
+                    learner.take(step, part)
+        return {name: float(np.mean([m[name] for m in metrics])) for name in metrics[0]}
 
     def _log(self, row: dict[str, float]) -> None:
         file = self._folder / METRICS_FILE

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -11,6 +12,7 @@ from typing import Any, Callable
 
 import numpy as np
 
+from exo_policy.training import rollout
 from exo_policy.training.batch_env import BatchEnv, StepResult
 
 #: Seeds of neighbouring workers lie this far apart, so that their environments never share one.
@@ -43,6 +45,7 @@ class WorkerPool:
             theirs.close()
             self._connections.append(ours)
             self._processes.append(process)
+        self.workers = workers
         counts, observations, actions = zip(*self._gather())
         self._counts = list(counts)
         self.count = sum(counts)
@@ -60,9 +63,17 @@ class WorkerPool:
             start += count
         return _joined(self._gather())
 
+    def rollout(self, policy: rollout.SamplingPolicy, steps: int, seed: int) -> rollout.Rollout:
+        """So many steps of every environment with actions drawn from the policy, each worker for itself."""
+        return rollout.joined(self._call("rollout", policy, steps, seed))
+
     def configure(self, settings: dict[str, Any]) -> None:
         """Hands a stage of the curriculum to every worker."""
         self._call("configure", settings)
+
+    def ask(self, method: str, *arguments: Any) -> list:
+        """Answer of each worker's environments to a call of one of their methods."""
+        return self._call(method, *arguments)
 
     def close(self) -> None:
         """Ends the workers."""
@@ -116,12 +127,16 @@ def _serve(connection, factory: Callable[[int, int], BatchEnv], index: int, seed
     signal.signal(signal.SIGINT, signal.SIG_IGN)     # Ctrl-C reaches the whole group; the trainer decides
     try:
         env = factory(index, seed)
+        collector = rollout.Collector(env, index)
+        # what was built lives until the end: the garbage collector need not look through it again and again
+        gc.collect()
+        gc.freeze()
         connection.send(("ok", (env.count, env.observation_size, env.action_size)))
         while True:
             command, *arguments = connection.recv()
             if command == "close":
                 return
-            connection.send(("ok", getattr(env, command)(*arguments)))
+            connection.send(("ok", getattr(collector if hasattr(collector, command) else env, command)(*arguments)))
     except (EOFError, BrokenPipeError):
         return                       # the trainer is gone or going
     except Exception:                # noqa: BLE001 - handed to the trainer, which stops with it
