@@ -83,6 +83,8 @@ class GraphOptions:
     seed: int = 0
     namespace: str = ""
     driver: str = "simulated"
+    #: Settings of the driver: name in config/drivers or path of a YAML file; empty for the driver's defaults.
+    driver_config: str = ""
     start_paused: bool = False
     run_until_s: float = 0.0
     run_directory: str = ""
@@ -141,13 +143,19 @@ def _device_and_policy(
     options: GraphOptions, files: tuple[str, ...], device: str, subject: str
 ) -> list[NodeSpec]:
     wearer_mass_kg = subject_mass_kg(subject)
+    settings = options.driver_config and str(find_configuration("driver", options.driver_config))
     return [
         _node(
             "exo_device",
             "device_node",
             options,
             files,
-            {"device_config": device, "driver": options.driver, "wearer_mass_kg": wearer_mass_kg},
+            {
+                "device_config": device,
+                "driver": options.driver,
+                "driver_config": settings,
+                "wearer_mass_kg": wearer_mass_kg,
+            },
         ),
         _node(
             "exo_policy",

@@ -27,6 +27,7 @@ COMMON_ARGUMENTS = (
     Argument("controller", "zero", "assistance: zero, spline or learned"),
     Argument("checkpoint", "", "checkpoint of the learned controller"),
     Argument("driver", "simulated", "driver of the motors, as device_node names them"),
+    Argument("driver_config", "", "settings of the driver: name in config/drivers or path of a YAML file"),
     Argument("namespace", "", "namespace of all nodes"),
 )
 SIM_ARGUMENTS = COMMON_ARGUMENTS + (

@@ -9,7 +9,11 @@ from exo_bringup.errors import BringupError
 
 PACKAGE = "exo_bringup"
 #: Kinds of configuration a user names on the command line, and their folders under share.
-CONFIGURATION_FOLDERS = {"device": "config/devices", "subject": "config/subjects"}
+CONFIGURATION_FOLDERS = {
+    "device": "config/devices",
+    "subject": "config/subjects",
+    "driver": "config/drivers",
+}
 
 
 def share_folder() -> Path:

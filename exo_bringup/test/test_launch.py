@@ -120,6 +120,16 @@ def test_hardware_launch_starts_device_and_policy_in_wall_time(stub_launch):
     assert any("hardware.yaml" in str(p) for p in launched["device_node"]["parameters"])
 
 
+@pytest.mark.parametrize("file", ["sim.launch.py", "hardware.launch.py"])
+def test_the_drivers_settings_reach_the_device_node(stub_launch, file):
+    chosen = {"driver": "cubemars_can", "driver_config": "cubemars_example"}
+    *_, parameters = launched_nodes(file, **chosen)["device_node"]["parameters"]
+    assert parameters["driver"] == "cubemars_can"
+    assert Path(parameters["driver_config"]).is_file() and "cubemars_example" in parameters["driver_config"]
+    with pytest.raises(BringupError, match="cubemars_example"):  # names those there are
+        launched_nodes(file, driver_config="steam")
+
+
 def test_rviz_is_started_on_demand_only(stub_launch):
     assert "rviz2" not in launched_nodes("sim.launch.py")
     rviz = launched_nodes("sim.launch.py", rviz="true")["rviz2"]
