@@ -6,8 +6,10 @@ import yaml
 from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject
 from exo_sim.errors import SimError
+from exo_sim.human.checkpoint import load_human
 from exo_sim.human.observation import ACTION_SIZE, HUMAN_TERMS, OBSERVATION_SIZE
 from exo_sim.human.walkers import Walkers
+from exo_sim.training.check import Checker, CheckLog
 from exo_sim.training.config import load_training_config
 from exo_sim.training.curriculum import Curriculum
 from exo_sim.training.disturbances import RandomPushes, SensorNoise
@@ -171,3 +173,15 @@ def test_starts_stops_and_other_people(config):
     for _ in range(30):
         assert np.isfinite(env.step(np.zeros((3, ACTION_SIZE))).observation).all()
     assert (env._walkers.speed_command > 0.0).any()
+
+
+def test_a_check_tells_a_walker_from_a_beginner_and_keeps_the_best(config, tmp_path):
+    checker = Checker(None, config.physics_rate_hz, duration_s=6.0)
+    good, bad = checker(load_human()), checker(lambda observation: np.zeros((len(observation), ACTION_SIZE)))
+    assert good.score > bad.score + 0.2 and np.isfinite([good.score, bad.score]).all()
+    assert good.upright[4] and good.speed_error[4] < 0.1 and good.angle_error[4] < 5.0       # at 1.25 m/s
+    log = CheckLog(tmp_path / "checks.csv")
+    assert log.due(0, 100) and log.add(10, bad) and log.add(20, good) and not log.add(30, bad)
+    again = CheckLog(tmp_path / "checks.csv")
+    assert again.best == log.best and "20 samples" in log.best
+    assert not again.due(100, 100) and again.due(130, 100) and not again.add(130, bad)

@@ -93,6 +93,8 @@ class HumanTrainingConfig(_Model):
     physics_rate_hz: Annotated[float, Field(ge=200, le=2000)]
     episode_s: Annotated[float, Field(gt=1)]
     samples: Annotated[int, Field(ge=1)]
+    #: Every how many samples the policy is tried without exploration; the best one is kept beside the newest.
+    check_every_samples: Annotated[int, Field(ge=1)]
     #: Joints' weights in pose and rate error, order of LEG_JOINTS.
     joint_weights: tuple[Weight, Weight, Weight, Weight, Weight, Weight, Weight]
     #: Every how many seconds on average the commanded speed changes within an episode.

@@ -16,6 +16,7 @@ from exo_sim.gait.reference import JOINTS  # noqa: E402
 from exo_sim.human.contract import HUMAN_CONTRACT  # noqa: E402
 from exo_sim.human.extend import load_starting_policy  # noqa: E402
 from exo_sim.human.observation import POLICY_RATE_HZ, action_mirror_index, mirror_map  # noqa: E402
+from exo_sim.training.check import Check, CheckLog  # noqa: E402
 from exo_sim.training.command_line import (add_run_arguments, open_run, run_command, training_record,  # noqa: E402
                                            with_options)
 from exo_sim.training.config import HumanTrainingConfig, load_training_config  # noqa: E402
@@ -64,14 +65,22 @@ def train(options: argparse.Namespace) -> int:
     folder, document = open_run(options, config.model_dump(mode="json"))
     start = load_starting_policy(options.init) if options.init else None
 
+    checks = CheckLog(folder / "checks.csv")
+
     def save(algorithm, metrics: dict[str, float]) -> None:
         tensors = actor_tensors(algorithm)
-        save_checkpoint(folder / "human", tensors, {
+        sizes = tensor_sizes(tensors)
+        manifest = {
             "kind": "human",
-            "network": {"sizes": list(tensor_sizes(tensors)), "observation_clip": None},
+            "network": {"sizes": list(sizes), "observation_clip": None},
             "contract": HUMAN_CONTRACT.model_dump(),
             "training": training_record(document, metrics),
-        })
+        }
+        save_checkpoint(folder / "human", tensors, manifest)
+        if checks.due(metrics["samples"], config.check_every_samples):
+            check = Check.joined(pool.ask("check", sizes, tensors))
+            if checks.add(metrics["samples"], check):
+                save_checkpoint(folder / "best", tensors, {**manifest, "notes": checks.newest})
 
     pool = WorkerPool(WalkingEnvFactory(config), config.workers, options.seed)
     try:
@@ -86,7 +95,8 @@ def train(options: argparse.Namespace) -> int:
         trainer.run(config.samples)
     finally:
         pool.close()
-    print(f"{trainer.samples} samples in {trainer.seconds:.0f} s; checkpoint {folder / 'human'}.safetensors")
+    print(f"{trainer.samples} samples in {trainer.seconds:.0f} s; newest checkpoint {folder / 'human'}, "
+          f"best {folder / 'best'} ({checks.best})")
     return 0
 
 

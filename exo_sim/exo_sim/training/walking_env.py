@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from exo_policy.manifest import NetworkSpec
+from exo_policy.networks import MlpPolicy
 from exo_policy.training.batch_env import StepResult
 
 from exo_sim.body.devices import find_device
@@ -12,6 +14,7 @@ from exo_sim.human.observation import ACTION_SIZE, COORDINATION_RATE_HZ, OBSERVA
 from exo_sim.human.speed_command import approach
 from exo_sim.human.walkers import Walkers, WalkerState
 from exo_sim.training.assistance import RandomAssistance
+from exo_sim.training.check import Check, Checker
 from exo_sim.training.config import CurriculumStage, HumanTrainingConfig
 from exo_sim.training.disturbances import RandomPushes, SensorNoise
 from exo_sim.training.people import People
@@ -48,6 +51,7 @@ class WalkingEnv:
         self._blocks = round(COORDINATION_RATE_HZ / POLICY_RATE_HZ)
         self._max_steps = round(config.episode_s * POLICY_RATE_HZ)
         self._stage = config.curriculum[0]
+        self._checker: Checker | None = None
 
     def configure(self, settings: dict[str, Any]) -> None:
         """Takes over a stage of the curriculum (fields of CurriculumStage but for when it begins)."""
@@ -55,6 +59,12 @@ class WalkingEnv:
         self._assistance.level = stage.assistance
         self._people.configure(stage.body_spread, stage.variation)
         self._pushes.level = self._noise.level = stage.disturbance
+
+    def check(self, sizes: tuple[int, ...], tensors: dict[str, np.ndarray]) -> Check:
+        """How well the policy of these layer sizes and tensors (exo_policy.networks) walks without exploration."""
+        if self._checker is None:
+            self._checker = Checker(self._people.first.device, self._config.physics_rate_hz)
+        return self._checker(MlpPolicy(NetworkSpec(sizes=sizes, observation_clip=None), tensors))
 
     def reset(self) -> StepResult:
         """Starts every episode; the first ones end at different times, so that later resets are spread."""
