@@ -8,6 +8,7 @@ the children in order. The kernel sends them SIGTERM if the parent dies first (p
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import re
 import signal
@@ -21,6 +22,7 @@ from exo_bringup.errors import BringupError
 
 #: From <linux/prctl.h>.
 PR_SET_PDEATHSIG = 1
+AUTOGROUP = Path("/proc/self/autogroup")
 #: Time a child gets after SIGINT, and again after SIGTERM, before the next step (s).
 INTERRUPT_GRACE_S = 8.0
 TERMINATE_GRACE_S = 4.0
@@ -33,8 +35,21 @@ PROBLEM_LINE = re.compile(r"^\[(ERROR|FATAL)\]|^[A-Za-z_.]*(Error|Exception): ")
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def _die_with_parent() -> None:
+def _nice_of_session() -> bytes:
+    """Priority of this session's autogroup (sched(7)): a child in a session of its own would start at 0."""
+    try:
+        return AUTOGROUP.read_bytes().split()[-1]
+    except (OSError, IndexError):  # a kernel without autogroups
+        return b"0"
+
+
+def _before_exec(session_nice: bytes) -> None:
     _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if session_nice != b"0":
+        try:
+            AUTOGROUP.write_bytes(session_nice)
+        except OSError:  # not allowed: then as any new session
+            pass
 
 
 class Child:
@@ -54,7 +69,7 @@ class Child:
                     stderr=subprocess.STDOUT,
                     env=environment,
                     start_new_session=True,
-                    preexec_fn=_die_with_parent,
+                    preexec_fn=functools.partial(_before_exec, _nice_of_session()),
                 )
             except OSError as error:
                 raise BringupError(f"{name} cannot be started: {error}") from error

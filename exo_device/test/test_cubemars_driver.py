@@ -233,6 +233,13 @@ def test_a_leap_is_noticed_and_a_fast_joint_is_no_leap():
     assert check.see(0.1, 0.9 + 0.2, 9.0, 0.0, None) == MotorFault.POSITION_JUMP
 
 
+def test_a_reply_that_waited_for_a_busy_host_is_no_leap():
+    check = PlausibilityCheck()
+    check.see(0.06, 0.0, 3.0, 0.0, None, asked_at=0.0)  # read 60 ms after it was asked for
+    assert check.see(0.065, 0.195, 3.0, 0.0, None, asked_at=0.064) is NONE
+    assert check.see(0.070, 0.400, 3.0, 0.0, None, asked_at=0.069) == MotorFault.POSITION_JUMP
+
+
 def test_answers_that_stand_still_while_they_say_they_move_are_noticed():
     assert walk(PlausibilityCheck(), 0.2, lambda t: 0.4, lambda t: 2.0) == MotorFault.FROZEN
     assert walk(PlausibilityCheck(), 0.2, lambda t: 0.4, lambda t: 0.0) is NONE  # a joint at rest

@@ -11,6 +11,9 @@ from exo_bringup.errors import BringupError
 from exo_bringup.run_folder import RunFolder
 from exo_bringup.trials.trial import Trial
 
+#: What `kill` kills.
+VICTIMS = ("simulator", "policy", "device", "emulator", "guardian")
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Parser of `exo trial`."""
@@ -30,6 +33,11 @@ def build_parser() -> argparse.ArgumentParser:
     soak.add_argument("--loss", type=float, default=0.05, metavar="SHARE",
                       help="of the replies that get lost (default: %(default)g)")
     soak.add_argument("--device", default="hip_ankle", help="name or YAML (default: %(default)s)")
+
+    kill = _add(kinds, "kill", "kill -9 of each process of a running graph", _kill)
+    kill.add_argument("--times", type=int, default=50, metavar="N", help="of each process (default: %(default)s)")
+    kill.add_argument("--processes", default=",".join(VICTIMS), metavar="NAMES", help="(default: %(default)s)")
+    kill.add_argument("--rate", type=float, default=200.0, metavar="HZ", help="of the bus (default: %(default)g)")
     return parser
 
 
@@ -73,3 +81,13 @@ def _soak(chosen: argparse.Namespace, folder: Path) -> Trial:
 
     return SoakTrial(folder, minutes=chosen.minutes, stretch_s=chosen.stretch, rate_hz=chosen.rate,
                      loss=chosen.loss, device=chosen.device, seed=chosen.seed)
+
+
+def _kill(chosen: argparse.Namespace, folder: Path) -> Trial:
+    from exo_bringup.trials.kill import KillTrial
+
+    victims = tuple(name.strip() for name in chosen.processes.split(","))
+    unknown = [name for name in victims if name not in VICTIMS]
+    if unknown:
+        raise BringupError(f"unknown process '{unknown[0]}': choose of {', '.join(VICTIMS)}")
+    return KillTrial(folder, times=chosen.times, victims=victims, bus_rate_hz=chosen.rate, seed=chosen.seed)

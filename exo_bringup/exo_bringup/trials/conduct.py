@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Sequence
 
@@ -25,11 +26,15 @@ def conduct(trial: Trial, *, seed: int | None, strict: bool, console: Console | 
     rounds = Rounds(trial.folder, trial)
     left = [name for name in trial.rounds() if name not in rounds.measured]
     began, interrupted = time.monotonic(), False
+    # also where a shell has them ignored
+    handlers = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         _run(trial, rounds, left, console)
     except KeyboardInterrupt:
         interrupted = True
     finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         figures = list(trial.figures(rounds.measured)) if rounds.measured else []
         if figures:
             complete = set(trial.rounds()) <= set(rounds.measured)
@@ -44,6 +49,10 @@ def conduct(trial: Trial, *, seed: int | None, strict: bool, console: Console | 
                       "options", markup=False)
         return EXIT_INTERRUPTED
     return EXIT_MISSED if strict and missed(figures) else EXIT_OK
+
+
+def _interrupt(*_) -> None:
+    raise KeyboardInterrupt
 
 
 def _run(trial: Trial, rounds: Rounds, left: list[str], console: Console) -> None:

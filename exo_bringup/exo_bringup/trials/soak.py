@@ -71,14 +71,12 @@ class SoakTrial(Trial):
             counts.update(part["counts"])
             stops.update(part["stops"])
         duration_s = sum(part["duration_s"] for part in parts)
-        cycles = sum(part["bus_cycles"] for part in parts)
-        missed = sum(part["missed_replies"] for part in parts)
+        set_points = sum(part["set_points"] for part in parts)
         caps = dict(zip(self._device.joint_names, self._device.torque_limits(MASS_KG)))
         excess = max(part["largest_nm"][joint] - cap for part in parts for joint, cap in caps.items())
         figures = [
             Figure.against("duration", duration_s / 60.0, "min", at_least=0.99 * self._minutes),
-            Figure("bus_rate", cycles / duration_s, "Hz"),
-            Figure("replies_missed", 100.0 * missed / (cycles * len(caps)), "%"),
+            Figure("set_points_per_motor", set_points / duration_s / len(caps), "Hz"),
             Figure("time_with_torque", 100.0 * sum(part["active_share"] * part["duration_s"] for part in parts)
                    / duration_s, "%"),
             Figure("outputs", counts["outputs"], "1"),

@@ -25,6 +25,7 @@ from exo_device.description import DeviceDescription
 from exo_device.drivers import make_driver
 from exo_device.drivers.cubemars_can.config import CubemarsConfig
 from exo_device.drivers.cubemars_can.driver import CubemarsDriver
+from exo_device.drivers.cubemars_can.motor_fault import MotorFault
 from exo_device.safety import Event, Mode, SafetyConfig, SafetySupervisor
 from exo_device.state import DeviceState
 from exo_device.trials.witness_process import WitnessProcess
@@ -93,6 +94,7 @@ class Soak:
         self._motors: WitnessProcess | None = None
         self._stops: Counter[str] = Counter()
         self._sequence = 0
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Motors, driver and loop. Raises DriverError when the bus cannot be opened."""
@@ -100,42 +102,54 @@ class Soak:
                                       "--fault", f"dropped,value={self._loss}")
         self._driver.connect()
         self._driver.configure(self.supervisor.joint_names)
-        self._thread = threading.Thread(target=self._loop.run, name="control_loop", daemon=True)
-        self._thread.start()
+        self._start_loop()
 
     def watch(self, duration_s: float) -> dict:
         """What happened in this stretch (s): counts, largest torque by joint, memory at every second."""
-        driver, thread = self._driver, self._driver._thread
-        counts, stops, cycles = Counter(driver.counts), Counter(self._stops), thread.cycles
-        missed = self._missed_replies()
+        driver = self._driver
+        counts, stops = Counter(driver.counts), Counter(self._stops)
+        set_points = self._motors.report()["set_points"]
         self._motors.tell("reset")
         memory, active, start_s = [], 0, time.monotonic()
         while (elapsed_s := time.monotonic() - start_s) < duration_s:
             memory.append([start_s + elapsed_s, resident_mib(os.getpid()), resident_mib(self._motors.pid)])
             active += self.supervisor.mode is Mode.ACTIVE
-            if self.supervisor.mode is Mode.FAULT:  # a person would look first
-                self._loop.disarm()
-            if self.supervisor.mode is Mode.DISARMED:
-                self._loop.arm()
+            self._arm_again()
             time.sleep(min(SAMPLE_PERIOD_S, max(duration_s - (time.monotonic() - start_s), 0.0)))
         said = self._motors.report()
         return {
             "duration_s": time.monotonic() - start_s, "memory": memory, "active_share": active / len(memory),
             "counts": dict(driver.counts - counts), "stops": dict(self._stops - stops),
-            "bus_cycles": thread.cycles - cycles, "largest_nm": said["report"],
-            "missed_replies": self._missed_replies() - missed}
+            "set_points": said["set_points"] - set_points, "largest_nm": said["report"]}
+
+    def _arm_again(self) -> None:
+        """After a stop; a person would look first."""
+        if any(MotorFault.POSITION_JUMP in channel.faults for channel in self._driver.master.channels):
+            self._end_loop()  # stays until the driver is configured anew
+            self._stops["driver configured anew after POSITION_JUMP"] += 1
+            self._driver.configure(self.supervisor.joint_names)
+            self._start_loop()
+        if self.supervisor.mode is Mode.FAULT:
+            self._loop.disarm()
+        if self.supervisor.mode is Mode.DISARMED:
+            self._loop.arm()
+
+    def _start_loop(self) -> None:
+        self._loop.prepare()
+        self._thread = threading.Thread(target=self._loop.run, name="control_loop", daemon=True)
+        self._thread.start()
+
+    def _end_loop(self) -> None:
+        self._loop.finish()
+        if self._thread is not None:
+            self._thread.join(LOOP_END_TIMEOUT_S)
 
     def close(self) -> None:
         """Torque to zero, motors off, processes ended."""
-        self._loop.finish()
-        if hasattr(self, "_thread"):
-            self._thread.join(LOOP_END_TIMEOUT_S)
+        self._end_loop()
         self._driver.disconnect()
         if self._motors is not None:
             self._motors.close()
-
-    def _missed_replies(self) -> int:
-        return sum(channel.missed_replies for channel in self._driver.master.channels)
 
     def _answer(self, state: DeviceState) -> None:
         """The policy."""

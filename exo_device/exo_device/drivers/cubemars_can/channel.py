@@ -57,7 +57,7 @@ class MotorChannel:
         self._disable_due_s = -DISABLE_PERIOD_S
         self._asked: float | None = None
         self._awaited = 0
-        self._heard_s = now_s
+        self._heard_s = self._sent_s = now_s
         self._silent_until_s = 0.0
 
     # --- towards the motor
@@ -71,6 +71,7 @@ class MotorChannel:
         if now_s < self._silent_until_s:
             return []
         self.missed_replies += self._awaited
+        self._sent_s = now_s
         frames = self._frames_on(torque) if enable else self._frames_off(now_s)
         self._awaited = len(frames)
         return frames
@@ -124,7 +125,7 @@ class MotorChannel:
             self.surplus_replies += 1
         position = self.map.joint_position(self._unwrapped(reply.position))
         velocity, torque = self.map.joint_velocity(reply.velocity), self.map.joint_torque(reply.torque)
-        self.faults |= self._check.see(now_s, position, velocity, torque, self._asked)
+        self.faults |= self._check.see(now_s, position, velocity, torque, self._asked, self._sent_s)
         self.newest = Measurement(now_s, now_ns, position, velocity, torque, reply.temperature, reply.error)
         return True
 

@@ -38,27 +38,31 @@ class PlausibilityCheck:
 
     def __init__(self, limits: PlausibilityLimits = PlausibilityLimits()) -> None:
         self._limits = limits
-        self._last: tuple[float, float, float] | None = None
+        self._last: tuple[float, float, float, float] | None = None
         self._window: tuple[float, float] | None = None
         self._travel = self._path = 0.0
         self._wrong_since: float | None = None
 
-    def see(self, t: float, position: float, velocity: float, torque: float,
-            asked: float | None) -> MotorFault:
-        """Takes in a reply of time t (s); asked: the torque it should show, None while the motor is off."""
+    def see(self, t: float, position: float, velocity: float, torque: float, asked: float | None,
+            asked_at: float | None = None) -> MotorFault:
+        """Takes in a reply of time t (s); asked: the torque it should show, None while the motor is off.
+
+        asked_at: when the motor was asked for this reply (s), t by default. Its numbers may be that old: a
+        host that was held up in between must not take what moved meanwhile for a leap.
+        """
         found = NO_MOTOR_FAULT
         if self._last is not None:
-            t_before, position_before, velocity_before = self._last
+            t_before, asked_before, position_before, velocity_before = self._last
             duration = max(t - t_before, 0.0)
             fastest = max(abs(velocity), abs(velocity_before))
-            moved = abs(position - position_before)
-            if moved > self._limits.jump_rad + self._limits.jump_speed_factor * fastest * duration:
+            reach = self._limits.jump_speed_factor * fastest * max(t - asked_before, 0.0)
+            if abs(position - position_before) > self._limits.jump_rad + reach:
                 found |= MotorFault.POSITION_JUMP
                 self._window = None
             self._travel += velocity * duration
             self._path += abs(velocity) * duration
             found |= self._frozen(t, position)
-        self._last = (t, position, velocity)
+        self._last = (t, t if asked_at is None else min(asked_at, t), position, velocity)
         return found | self._not_following(t, torque, asked)
 
     def _frozen(self, t: float, position: float) -> MotorFault:

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The graph on emulated motors, whose processes can be killed and started again one by one.
+
+legs -> sim/motor_states -> motors -> CAN frames -> device_node -> exo/joint_states -> policy_node -> exo/command
+and back. Times are a real device's: wall time, hardware.yaml.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import rclpy
+import yaml
+from exo_device.description import load_device
+from exo_device.drivers.node import SpinningThread
+from exo_device.trials.witness_process import WitnessProcess
+from exo_msgs.msg import DeviceStatus
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+from std_srvs.srv import Trigger
+
+from exo_bringup.errors import BringupError
+from exo_bringup.graph import GraphOptions, NodeSpec, describe_hardware
+from exo_bringup.paths import executable_path, find_configuration
+from exo_bringup.processes import Children, child_environment
+from exo_bringup.trials.bus import bus_settings
+
+LEGS, MOTORS, DEVICE, POLICY, GUARDIAN = "simulator", "emulator", "device", "policy", "guardian"
+#: A Python process on a busy small computer takes this long to be there at most (s).
+PATIENCE_S = 60.0
+CALL_TIMEOUT_S = 5.0
+#: Between two looks (s).
+LOOK_S = 0.005
+#: Between two attempts to arm (s).
+ARM_PERIOD_S = 0.25
+#: The IMU comes over topics here, on a machine without real-time kernel.
+IMU = {"source": "topic", "topic": "sim/imu", "max_age_s": 0.03}
+#: The wearer's first stride is not waited for: a trial starts hundreds of times.
+QUICK = {"stride_gate": False, "fade_in_s": 0.0}
+LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
+                     durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class CanGraph:
+    """Use as a context manager. Raises BringupError when the graph does not come up."""
+
+    def __init__(self, folder: Path, *, bus_rate_hz: float = 200.0, device: str = "hip_ankle",
+                 controller: str = "spline", motors: str = "simulator", device_parameters: dict | None = None,
+                 device_command: tuple[str, ...] = (), faults: tuple[str, ...] = ("hold",)) -> None:
+        """motors: what the motors turn, simulator (the walking legs) or spring. device_command: instead of
+        the program device_node. controller: empty for no policy_node; the caller answers for it."""
+        self.folder, self._mechanics, self._faults = folder, motors, faults
+        self.namespace = f"trial_{os.getpid()}"
+        self.settings = bus_settings(bus_rate_hz=bus_rate_hz,
+                                     **({"imu": IMU} if motors == "simulator" else {}))
+        self._driver_file = folder / "driver.yaml"
+        self._driver_file.write_text(yaml.safe_dump({"driver": "cubemars_can", **self.settings}))
+        self._joints = load_device(find_configuration("device", device)).joint_names
+        options = GraphOptions(device=device, controller=controller or "zero", driver="cubemars_can",
+                               namespace=self.namespace)
+        self._specs = {spec.name: spec for spec in describe_hardware(options)}
+        self._specs["device_node"].parameters.update(
+            {"driver_config": str(self._driver_file), **QUICK, **(device_parameters or {})})
+        self._device_command = device_command
+        self.processes = [*([LEGS] if motors == "simulator" else []), MOTORS, DEVICE,
+                          *([POLICY] if controller else [])]
+        self._environment = child_environment(ROS_LOG_DIR=str(folder))
+        self.children = Children(folder)
+        self.motors: WitnessProcess | None = None
+        self.status: DeviceStatus | None = None
+
+    def __enter__(self) -> "CanGraph":
+        os.environ.update({key: self._environment[key] for key in ("ROS_LOG_DIR", "ROS_AUTOMATIC_DISCOVERY_RANGE")})
+        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+        self.node = rclpy.create_node("trial", namespace=self.namespace)
+        self.node.create_subscription(DeviceStatus, "exo/status", self._on_status, LATCHED)
+        self._clients = {name: self.node.create_client(Trigger, f"exo/{name}")
+                         for name in ("arm", "disarm", "stop")}
+        self._spinning = SpinningThread(self.node)
+        try:
+            for process in self.processes:
+                self.start(process)
+            self.motors.wait_ready()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.children.stop()
+        if self.motors is not None:
+            self.motors.close()
+        self._spinning.close()
+        rclpy.try_shutdown()
+
+    # --- processes
+
+    def start(self, process: str) -> None:
+        """Starts a process; the motors are ready only after wait_ready."""
+        if process == MOTORS:
+            self.motors = WitnessProcess(
+                self._driver_file, self.folder / "emulator.log", "--mechanics", self._mechanics, "--namespace",
+                self.namespace, *(word for fault in self._faults for word in ("--fault", fault)),
+                environment=self._environment, wait=False)
+        elif process == LEGS:
+            command = [sys.executable, "-m", "exo_bringup.trials.walking_legs", "--joints",
+                       ",".join(self._joints), "--ros-args", "-r", f"__ns:=/{self.namespace}"]
+            self.children.start(LEGS, command, self._environment)
+        elif process == DEVICE:
+            self.status = None
+            self._start_node(DEVICE, self._specs["device_node"], self._device_command)
+        else:
+            self._start_node(POLICY, self._specs["policy_node"])
+
+    def _start_node(self, name: str, spec: NodeSpec, program: tuple[str, ...] = ()) -> None:
+        overrides = self.folder / f"{spec.name}.yaml"
+        overrides.write_text(spec.parameter_yaml())
+        words = spec.command_line(executable_path(spec.package, spec.executable), overrides)
+        self.children.start(name, [*program, *words[1:]] if program else words, self._environment)
+
+    def kill(self, process: str) -> float:
+        """SIGKILL. Returns the steady time (s) just before."""
+        if process == MOTORS:
+            now_s = time.monotonic()
+            self.motors.kill()
+            return now_s
+        pid = self.guardian_pid() if process == GUARDIAN else self.children[process].process.pid
+        now_s = time.monotonic()
+        os.kill(pid, 9)
+        return now_s
+
+    def send(self, process: str, number: int) -> float:
+        """A signal. Returns the steady time (s) just before."""
+        now_s = time.monotonic()
+        self.children[process].send(number)
+        return now_s
+
+    def revive(self, process: str) -> None:
+        """Starts what was killed; a guardian comes with a new device node."""
+        if process == GUARDIAN:
+            self.children[DEVICE].kill()
+            process = DEVICE
+        if process != MOTORS:
+            self.children[process].process.wait()
+        self.start(process)
+        if process == MOTORS:
+            self.motors.wait_ready()
+
+    def guardian_pid(self) -> int:
+        """Of the device node's guardian process. Raises BringupError when it has none."""
+        parent = self.children[DEVICE].process.pid
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    words = (entry / "cmdline").read_bytes()
+                    fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                except OSError:
+                    continue
+                if b"guardian_process" in words and int(fields[1]) == parent:
+                    return int(entry.name)
+        raise BringupError("the device node has no guardian process")
+
+    # --- state
+
+    def wait_until(self, condition: Callable[[], object], what: str, within_s: float = PATIENCE_S) -> None:
+        """Raises BringupError, with the end of every log, when the condition does not come true."""
+        deadline = time.monotonic() + within_s
+        while not condition():
+            if time.monotonic() > deadline:
+                logs = "\n".join(f"--- {name}\n" + "\n".join(self.children[name].last_lines(6))
+                                 for name in self.children.names())
+                raise BringupError(f"waited {within_s:g} s in vain for {what}\n{logs}")
+            time.sleep(LOOK_S)
+
+    def call(self, name: str) -> bool:
+        """Calls exo/arm, exo/disarm or exo/stop. Returns whether it succeeded; False without an answer."""
+        client = self._clients[name]
+        if not client.service_is_ready():
+            return False
+        future = client.call_async(Trigger.Request())
+        deadline = time.monotonic() + CALL_TIMEOUT_S
+        while not future.done() and time.monotonic() < deadline:
+            time.sleep(LOOK_S)
+        return bool(future.done() and future.result() and future.result().success)
+
+    def activate(self, within_s: float = PATIENCE_S) -> None:
+        """Arms until the device is active, clearing faults: what failed has been started again."""
+        tried_s = 0.0
+
+        def active() -> bool:
+            nonlocal tried_s
+            mode = self.status.mode if self.status else None
+            if mode == DeviceStatus.ACTIVE:
+                return True
+            if time.monotonic() - tried_s > ARM_PERIOD_S:
+                if mode == DeviceStatus.FAULT:
+                    self.call("disarm")
+                self.call("arm")
+                tried_s = time.monotonic()
+            return False
+
+        self.wait_until(active, "an active device", within_s)
+
+    def await_torque(self, within_s: float = PATIENCE_S) -> None:
+        """Until a motor gives torque; arms again when a busy machine has stopped the device meanwhile."""
+        deadline = time.monotonic() + within_s
+        while not self.motors.has_torque:
+            self.activate(within_s)
+            if time.monotonic() > deadline:
+                raise BringupError(f"no torque at the motors within {within_s:g} s")
+            time.sleep(LOOK_S)
+
+    def _on_status(self, status: DeviceStatus) -> None:
+        self.status = status
