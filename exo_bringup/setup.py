@@ -39,8 +39,8 @@ setup(
     entry_points={
         "console_scripts": [
             "exo = exo_bringup.cli:main",
-            "recorder_node = exo_bringup.recorder_node:main",
-            "visualization_node = exo_bringup.visualization_node:main",
+            "recorder_node = exo_bringup.programs:recorder_node",
+            "visualization_node = exo_bringup.programs:visualization_node",
         ]
     },
 )

@@ -22,8 +22,8 @@ setup(
     license="Apache-2.0",
     tests_require=["pytest"],
     entry_points={"console_scripts": [
-        "bench = exo_device.bench:main",
-        "device_node = exo_device.device_node:main",
-        "motor_emulator = exo_device.emulator:main",
+        "bench = exo_device.programs:bench",
+        "device_node = exo_device.programs:device_node",
+        "motor_emulator = exo_device.programs:motor_emulator",
     ]},
 )

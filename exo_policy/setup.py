@@ -19,5 +19,5 @@ setup(
     description="Exoskeleton policies: contract, checkpoints, controllers and the policy node",
     license="Apache-2.0",
     tests_require=["pytest"],
-    entry_points={"console_scripts": ["policy_node = exo_policy.policy_node:main"]},
+    entry_points={"console_scripts": ["policy_node = exo_policy.programs:policy_node"]},
 )

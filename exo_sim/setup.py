@@ -22,5 +22,5 @@ setup(
     description="A muscle-driven human that walks in an exoskeleton, simulated in MuJoCo",
     license="Apache-2.0",
     tests_require=["pytest"],
-    entry_points={"console_scripts": ["simulator_node = exo_sim.simulator_node:main"]},
+    entry_points={"console_scripts": ["simulator_node = exo_sim.programs:simulator_node"]},
 )

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs of this package. Imports take seconds; a signal in that time must end a program quietly."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: Exit code of a program that a signal ended, as shells count.
+EXIT_BY_SIGNAL = 128
+
+
+def _end(number: int, _frame: object) -> None:
+    os._exit(EXIT_BY_SIGNAL + number)  # nothing has begun yet: no motor, no node, no file
+
+
+def start(module: str) -> int:
+    """Imports module and runs its main(), which sets handlers of its own. Returns its exit code."""
+    for number in SIGNALS:
+        signal.signal(number, _end)
+    return importlib.import_module(module).main()
+
+
+def device_node() -> int:
+    """The device node."""
+    return start("exo_device.device_node")
+
+
+def motor_emulator() -> int:
+    """Emulated motors."""
+    return start("exo_device.emulator.command_line")
+
+
+def bench() -> int:
+    """First steps with real motors."""
+    return start("exo_device.bench.command_line")

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs of this package. Imports take seconds; a signal in that time must end a program quietly.
+
+As in exo_device.programs, which this package does not import.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: Exit code of a program that a signal ended, as shells count.
+EXIT_BY_SIGNAL = 128
+
+
+def _end(number: int, _frame: object) -> None:
+    os._exit(EXIT_BY_SIGNAL + number)  # nothing has begun yet: no motor, no node, no file
+
+
+def start(module: str) -> int:
+    """Imports module and runs its main(), which sets handlers of its own. Returns its exit code."""
+    for number in SIGNALS:
+        signal.signal(number, _end)
+    return importlib.import_module(module).main()
+
+
+def policy_node() -> int:
+    """The policy node."""
+    return start("exo_policy.policy_node")
