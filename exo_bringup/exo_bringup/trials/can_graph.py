@@ -39,6 +39,8 @@ LOOK_S = 0.005
 ARM_PERIOD_S = 0.25
 #: The IMU comes over topics here, on a machine without real-time kernel.
 IMU = {"source": "topic", "topic": "sim/imu", "max_age_s": 0.03}
+#: Legs that are killed and come back leap; that this stops the device until it is configured anew is known.
+LEAPING_LEGS = {"jump_rad": 10.0}
 #: The wearer's first stride is not waited for: a trial starts hundreds of times.
 QUICK = {"stride_gate": False, "fade_in_s": 0.0}
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
@@ -55,7 +57,7 @@ class CanGraph:
         the program device_node. controller: empty for no policy_node; the caller answers for it."""
         self.folder, self._mechanics, self._faults = folder, motors, faults
         self.namespace = f"trial_{os.getpid()}"
-        self.settings = bus_settings(bus_rate_hz=bus_rate_hz,
+        self.settings = bus_settings(bus_rate_hz=bus_rate_hz, plausibility=LEAPING_LEGS,
                                      **({"imu": IMU} if motors == "simulator" else {}))
         self._driver_file = folder / "driver.yaml"
         self._driver_file.write_text(yaml.safe_dump({"driver": "cubemars_can", **self.settings}))

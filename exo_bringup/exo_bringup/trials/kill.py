@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 import time
 from collections import defaultdict
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -51,21 +52,18 @@ class KillTrial(Trial):
     def run(self, round_name: str) -> dict:
         graph, victim = self._graph, round_name.split()[0]
         began_s = time.monotonic()
-        graph.activate()
-        graph.await_torque()
-        time.sleep(random.Random(f"{self._seed} {round_name}").uniform(0.0, STRIDE_S))
-        graph.await_torque()
-        prepared_s = time.monotonic() - began_s
-        if victim == MOTORS:  # the dead cannot say what they are asked for
-            with BusTap(graph.settings) as tap:
-                killed_s = graph.kill(victim)
-                time.sleep(WATCH_S)
-                zero_s = tap.asked_until_s
-        else:
+        # dead motors cannot say what they are asked for: then the bus is listened to
+        tap = BusTap(graph.settings) if victim == MOTORS else None
+        with tap or nullcontext():
+            graph.await_torque()
+            time.sleep(random.Random(f"{self._seed} {round_name}").uniform(0.0, STRIDE_S))
+            graph.await_torque()
+            prepared_s = time.monotonic() - began_s
             killed_s = graph.kill(victim)
             time.sleep(WATCH_S)
+        if tap is None:
             graph.wait_until(lambda: not graph.motors.has_torque, "zero torque")
-            zero_s = graph.motors.zero_since(killed_s)
+        zero_s = tap.asked_until_s if tap else graph.motors.zero_since(killed_s)
         status = graph.status
         graph.revive(victim)
         return {"zero_s": max(zero_s - killed_s, 0.0), "prepared_s": prepared_s,
