@@ -65,6 +65,10 @@ class JointSpec(_Model):
     torque_limit_nm: Annotated[float, Field(gt=0.0, le=MAX_TORQUE_NM)]
     #: Largest torque per mass of the wearer (Nm/kg). The smaller of the two limits holds.
     torque_limit_nm_per_kg: Positive
+    #: Torque that the motor can give for ever without growing too hot (Nm, its rated torque); None: no i2t budget.
+    continuous_torque_nm: Positive | None = None
+    #: Time in which the winding's temperature follows its losses to 63 % (s).
+    thermal_time_constant_s: Positive = 30.0
     #: Beyond this joint speed (rad/s, either direction) torque along the motion is gone and the device stops.
     velocity_limit_rad_s: Positive
     #: Largest mechanical power given to or taken from the limb (W).

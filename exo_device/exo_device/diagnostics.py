@@ -11,6 +11,7 @@ from exo_device.control_loop import ControlLoop
 from exo_device.description import DeviceDescription
 from exo_device.messages import to_stamp
 from exo_device.safety import Mode, Snapshot, fault_names
+from exo_device.safety.thermal import TAPER_FROM
 
 #: A motor this close to its temperature limit is worth a warning (degC).
 TEMPERATURE_MARGIN_C = 10.0
@@ -62,9 +63,10 @@ def _motor_status(name: str, snapshot: Snapshot, device: DeviceDescription, join
         level, text = DiagnosticStatus.ERROR, f"motor error {error}"
     elif temperature > device.temperature_limit_c:
         level, text = DiagnosticStatus.ERROR, "too hot"
-    elif temperature > device.temperature_limit_c - TEMPERATURE_MARGIN_C:
+    elif temperature > device.temperature_limit_c - TEMPERATURE_MARGIN_C or snapshot.heat[index] > TAPER_FROM:
         level, text = DiagnosticStatus.WARN, "hot"
     values = {"temperature (degC)": _number(temperature), "error code": str(error),
+              "i2t budget used (%)": f"{100.0 * snapshot.heat[index]:.0f}",
               "torque limit (Nm)": f"{snapshot.torque_limit[index]:.1f}"}
     return _status(f"{name}: motor {joint}", device.name, level, text, values)
 

@@ -22,6 +22,7 @@ from exo_device.safety.ramp import StoppingRamp
 from exo_device.safety.slew import SlewLimiter
 from exo_device.safety.state_machine import WITH_MOTORS_ON, Answer, Event, Mode, ModeMachine
 from exo_device.safety.stride_gate import Assistance
+from exo_device.safety.thermal import ThermalBudget
 from exo_device.safety.watchdog import CommandWatch, StateWatch
 from exo_device.state import DeviceState
 
@@ -41,6 +42,8 @@ class Snapshot:
     state_age_s: float
     dropped_states: int
     dropped_commands: int
+    #: Used share of the i2t budget, by joint.
+    heat: np.ndarray
 
 
 class SafetySupervisor:
@@ -61,6 +64,7 @@ class SafetySupervisor:
         self._commands = CommandWatch(config)
         self._state_check = StateCheck(self.limits, config)
         self._slew = SlewLimiter(self.limits.slew, config.period_s)
+        self._thermal = ThermalBudget(device, self.limits.cap)
         self._assistance = Assistance(config, self.joint_names)
         self._state_problem: Problem | None = None
         self._request_problem: Problem | None = None
@@ -135,6 +139,8 @@ class SafetySupervisor:
             raise ValueError(f"a state of {state.names} for a device with {self.joint_names}")
         is_new, time_problem = self._states.see(state, now)
         content_problem = self._state_check.problem(state)
+        if is_new:
+            content_problem = self._thermal.see(state, self._slew.torque) or content_problem
         self._state_problem = time_problem or content_problem
         if time_problem and time_problem.fault is Fault.CLOCK_JUMP:
             self._commands.forget()  # its stamps belong to another time line
@@ -204,7 +210,7 @@ class SafetySupervisor:
             torque_limit=self.limits.cap, wearer_mass_kg=self.wearer_mass_kg, assistance_gain=gain,
             state=self._states.state, command_age_s=self._commands.age_s(now),
             state_age_s=self._states.age_s(now), dropped_states=self._states.dropped,
-            dropped_commands=self._commands.dropped,
+            dropped_commands=self._commands.dropped, heat=self._thermal.heat,
         )
 
     def pop_events(self) -> list[Event]:
@@ -253,7 +259,8 @@ class SafetySupervisor:
 
     def _follow_request(self, now: Instant) -> None:
         state = self._states.state
-        wanted = self._requested * self.assistance_gain(now)
+        allowed = self._thermal.allowed()
+        wanted = np.clip(self._requested * self.assistance_gain(now), -allowed, allowed)
         self._slew.towards(self.limits.shape(wanted, state.position, state.velocity))
 
     def _follow_ramp(self, now: Instant) -> None:
