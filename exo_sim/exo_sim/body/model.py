@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import mujoco
 import myo_sim
@@ -141,12 +142,8 @@ def build_body(subject: Subject, device: DeviceDescription | None, physics_rate_
         raise SimError(f"physics_rate_hz must be between 200 and 2000 Hz, got {physics_rate_hz}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")       # about names when attached specs are saved, which we never do
-        spec = myo_sim.load_spec("myolegs", build_kwargs={"postures": True})
-        _keep_only_sole_contacts(spec)
-        _keep_only_muscle_sites(spec)
+        spec = _walking_spec().copy()
         scale_spec(spec, subject)
-        for key in list(spec.keys):
-            spec.delete(key)
         if device is not None:
             add_exoskeleton(spec, device)
         _add_sensors(spec, device, accelerometer)
@@ -156,6 +153,17 @@ def build_body(subject: Subject, device: DeviceDescription | None, physics_rate_
         spec.compiler.discardvisual = not visuals
         model = spec.compile()
     return _index(model, subject, device)
+
+
+@lru_cache(maxsize=1)
+def _walking_spec() -> mujoco.MjSpec:
+    """MyoLegs without what walking does not need: loading and pruning it takes longer than compiling the rest."""
+    spec = myo_sim.load_spec("myolegs", build_kwargs={"postures": True})
+    _keep_only_sole_contacts(spec)
+    _keep_only_muscle_sites(spec)
+    for key in list(spec.keys):
+        spec.delete(key)
+    return spec
 
 
 def _keep_only_sole_contacts(spec: mujoco.MjSpec) -> None:
