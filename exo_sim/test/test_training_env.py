@@ -9,6 +9,7 @@ from exo_sim.errors import SimError
 from exo_sim.human.checkpoint import load_human
 from exo_sim.human.observation import ACTION_SIZE, HUMAN_TERMS, OBSERVATION_SIZE
 from exo_sim.human.walkers import Walkers
+from exo_sim.training.averages import StrideAverages
 from exo_sim.training.check import Checker, CheckLog
 from exo_sim.training.config import load_training_config
 from exo_sim.training.curriculum import Curriculum
@@ -17,7 +18,6 @@ from exo_sim.training.people import People
 from exo_sim.training.rewards import judge
 from exo_sim.training.walking_env import WalkingEnv
 
-SPEED = np.full(2, 1.25)
 EASY = {"speed_range_mps": [1.2, 1.3], "assistance": 0.0, "body_spread": 0.0, "variation": 0.0, "disturbance": 0.0,
         "stops": 0.0}
 
@@ -78,14 +78,16 @@ def test_reward_prefers_the_reference_to_a_wrong_pose_and_a_fall_ends(config):
     walkers = Walkers([build_body(Subject(), None, 300.0)] * 2)
     walkers.place(0, 0.15, 1.25)
     walkers.place(1, 0.15, 1.25)
+    averages = StrideAverages(2)
+    averages.speed[:] = 1.25
     data = walkers.datas[1]
     data.qpos[walkers.body.joint_qpos[3]] += 0.6                   # knee bent by 34 degrees too much
-    verdict = judge(config, walkers, walkers.state(), np.zeros((2, ACTION_SIZE)), np.zeros(2), SPEED)
+    verdict = judge(config, walkers, walkers.state(), np.zeros((2, ACTION_SIZE)), np.zeros(2), averages)
     assert verdict.reward[0] > verdict.reward[1] + 0.1 and not verdict.failed.any()
     data.qpos[3:7] = [np.cos(0.5), np.sin(0.5), 0.0, 0.0]          # lies down by 57 degrees
-    assert judge(config, walkers, walkers.state(), np.zeros((2, ACTION_SIZE)), np.zeros(2), SPEED).failed[1]
+    assert judge(config, walkers, walkers.state(), np.zeros((2, ACTION_SIZE)), np.zeros(2), averages).failed[1]
     data.qpos[3] = np.nan
-    verdict = judge(config, walkers, walkers.state(), np.zeros((2, ACTION_SIZE)), np.zeros(2), SPEED)
+    verdict = judge(config, walkers, walkers.state(), np.zeros((2, ACTION_SIZE)), np.zeros(2), averages)
     assert verdict.failed[1] and np.isfinite(verdict.reward).all()
 
 
@@ -185,3 +187,27 @@ def test_a_check_tells_a_walker_from_a_beginner_and_keeps_the_best(config, tmp_p
     again = CheckLog(tmp_path / "checks.csv")
     assert again.best == log.best and "20 samples" in log.best
     assert not again.due(100, 100) and again.due(130, 100) and not again.add(130, bad)
+
+
+def test_who_walks_crabwise_or_unevenly_earns_less(config):
+    walkers = Walkers([build_body(Subject(), None, 300.0)] * 3)
+    for i in range(3):
+        walkers.place(i, 0.15, 1.25)
+    averages = StrideAverages(3)
+    for i in range(3):
+        averages.restart(i, 1.25)
+    averages.sideways[1], averages.unevenness[2] = 0.1, 0.1
+    reward = judge(config, walkers, walkers.state(), np.zeros((3, ACTION_SIZE)), np.zeros(3), averages).reward
+    assert reward[0] > reward[1] + 0.1 and reward[0] > reward[2] + 0.1
+
+
+def test_averages_settle_on_what_stays(config):
+    walkers = Walkers([build_body(Subject(), None, 300.0)])
+    walkers.place(0, 0.15, 1.25)
+    walkers.datas[0].qvel[0] = 0.2                                   # MyoLegs' x is to the left
+    walkers.datas[0].qpos[walkers.body.joint_qpos[0]] += 0.1         # right hip
+    averages, state = StrideAverages(1), walkers.state()
+    for _ in range(400):
+        averages.update(walkers, state)
+    assert averages.speed[0] == pytest.approx(1.25, rel=1e-3) and averages.sideways[0] == pytest.approx(0.2, rel=1e-2)
+    assert averages.unevenness[0] == pytest.approx([0.1, 0.0, 0.0], abs=1e-3)

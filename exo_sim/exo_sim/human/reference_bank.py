@@ -14,7 +14,7 @@ import numpy as np
 
 from exo_sim.gait.reference import HIP_ADDUCTION_OFFSET_RAD, HIP_FLEXION_OFFSET_RAD, JOINTS, KNEE_MINIMUM_RAD, \
     ReferenceGait
-from exo_sim.human.feedforward import joint_moments
+from exo_sim.human.feedforward import ground_forces, joint_moments
 
 #: Speeds (m/s) of the table; 0.05 m/s apart, angles differ by less than 0.5 degrees.
 BANK_SPEEDS_MPS = np.arange(0.0, 2.2001, 0.05)
@@ -28,6 +28,9 @@ BANK_NODES = 400
 STANDING_POSE_RAD = {"hip_flexion": HIP_FLEXION_OFFSET_RAD, "hip_adduction": HIP_ADDUCTION_OFFSET_RAD,
                      "knee_angle": KNEE_MINIMUM_RAD}
 
+#: Ground reaction force in quiet standing (body weights): right up, right forward, left up, left forward.
+STANDING_FORCES_BW = np.array([0.5, 0.0, 0.5, 0.0])
+
 
 class _Table(NamedTuple):
     stride_time: np.ndarray      #: (S,) s
@@ -35,6 +38,7 @@ class _Table(NamedTuple):
     angles: np.ndarray           #: (S, BANK_NODES, 14) rad
     rates: np.ndarray            #: (S, BANK_NODES, 14) rad/s
     moments: np.ndarray          #: (S, BANK_NODES, 14) Nm/kg
+    forces: np.ndarray           #: (S, BANK_NODES, 4) body weights
 
 
 @lru_cache(maxsize=1)
@@ -48,12 +52,14 @@ def _table() -> _Table:
         rows.append((gait.stride_time_s, 1.0 - share * (1.0 - gait.stance_fraction),
                      standing + share * (gait.joint_angles(phase) - standing),
                      share * gait.joint_velocities(phase),
-                     share * joint_moments(gait.speed_mps, BANK_LEG_LENGTH_M, phase)))
+                     share * joint_moments(gait.speed_mps, BANK_LEG_LENGTH_M, phase),
+                     STANDING_FORCES_BW + share * (ground_forces(gait.speed_mps, BANK_LEG_LENGTH_M, phase)
+                                                   - STANDING_FORCES_BW)))
     return _Table(*(np.array(column) for column in zip(*rows)))
 
 
 class ReferenceBank:
-    """Joint angles, rates, moments and stride times over speed and phase, for n walkers.
+    """Joint angles, rates, moments, ground forces and stride times over speed and phase, for n walkers.
 
     Args:
         leg_length_m: (n,) hip heights of the walkers (m); replace single entries through `set_leg_length`.
@@ -90,9 +96,13 @@ class ReferenceBank:
         """Joint moments (n, 14) in Nm/kg, signs of JOINTS, at speeds (n,) and phases (n,)."""
         return _bilinear(_table().moments, speed / self._time_scale, phase) * self._length_scale[:, None]
 
+    def forces(self, speed: np.ndarray, phase: np.ndarray) -> np.ndarray:
+        """Ground reaction forces (n, 4) in body weights: right up, right forward, left up, left forward."""
+        return _bilinear(_table().forces, speed / self._time_scale, phase)
+
 
 def _bilinear(table: np.ndarray, speed: np.ndarray, phase: np.ndarray) -> np.ndarray:
-    """Interpolates table (S, BANK_NODES, 14), periodic in phase and clamped in speed."""
+    """Interpolates table (S, BANK_NODES, K), periodic in phase and clamped in speed."""
     step = BANK_SPEEDS_MPS[1] - BANK_SPEEDS_MPS[0]
     row = np.clip((speed - BANK_SPEEDS_MPS[0]) / step, 0.0, len(BANK_SPEEDS_MPS) - 1.001)
     i = row.astype(np.intp)

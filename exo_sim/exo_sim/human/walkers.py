@@ -40,6 +40,7 @@ class Walkers:
         bodies: (n) as given; change one with `give_body`.
         body: the first of them; addresses (joints, sensors, actuators) are the same in all.
         coordinators: (n) muscle coordination, shared by people who share a body.
+        correction: (n, 14) torque asked of the muscles beyond what walking usually takes (Nm/kg).
     """
 
     def __init__(self, bodies: Sequence[BodyModel]):
@@ -57,6 +58,7 @@ class Walkers:
         self.phase = np.zeros(count)
         self.speed_command = np.full(count, NOMINAL_SPEED_MPS)
         self.wanted_torque = np.zeros((count, len(JOINTS)))
+        self.correction = np.zeros((count, len(JOINTS)))
         self.foot_bodies = np.array([body.model.body(FOOT_BODIES[side]).id for side in SIDES])
         self._offsets = np.zeros((count, len(JOINTS)))
         self._exo = np.zeros(len(JOINTS))
@@ -153,6 +155,7 @@ class Walkers:
             if len(body.exo_actuators):
                 exo[body.exo_joint_index] = data.actuator_force[body.exo_actuators]
             self.coordinators[i].excite(data, goal[i], rate[i], feedforward[i], exo, self.wanted_torque[i])
+        self.correction = (self.wanted_torque - feedforward) / self._body_mass[:, None]
 
     def mean_squared_activation(self) -> np.ndarray:
         """Effort (n,): mean of squared muscle activation."""
@@ -189,7 +192,7 @@ class WalkerState:
         angular_velocity: (n, 3) rad/s, body axes (roll, pitch, yaw rate).
         heading: (n,) rad, + to the left.
         height: (n,) m, root above the floor.
-        vertical_grf: (n, 2) body weights, right and left.
+        vertical_grf, forward_grf: (n, 2) body weights, right and left, on the body.
         foot_position: (n, 2, 3) m, right and left calcaneus relative to the root, in axes turned with the heading.
         activation: (n, 80).
     """
@@ -214,6 +217,9 @@ class WalkerState:
                                        + sin * feet[..., 1], feet[..., 2]], axis=2)
         sensors = np.stack(walkers._sensors)
         # the sensor gives the force of the foot on the floor, in world axes
-        self.vertical_grf = np.stack([-sensors[:, body.foot_sensor[side] + 2] for side in SIDES], axis=1) \
-            / walkers._weight[:, None]
+        weight = walkers._weight[:, None]
+        self.vertical_grf = np.stack([-sensors[:, body.foot_sensor[side] + 2] for side in SIDES], axis=1) / weight
+        self.forward_grf = np.stack([cos[:, 0] * sensors[:, body.foot_sensor[side] + 1]
+                                     - sin[:, 0] * sensors[:, body.foot_sensor[side]] for side in SIDES],
+                                    axis=1) / weight
         self.activation = np.stack(walkers._acts)[:, :len(body.muscles)]

@@ -33,6 +33,10 @@ class RewardConfig(_Model):
     rate: Weight                  #: joint rates
     velocity: Weight              #: walking speed and no sideways drift, at every moment
     mean_speed: Weight            #: walking speed over about a stride
+    straight: Weight              #: no sideways velocity over a stride
+    even: Weight                  #: both legs err alike over a stride
+    moment: Weight                #: joint moments as measured on people
+    force: Weight                 #: ground reaction force as measured on people
     contact: Weight               #: feet on the floor when the reference has them there
     upright: Weight               #: trunk upright, heading kept
     effort: Weight                #: low mean squared activation

@@ -7,16 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from exo_sim.human.walkers import Walkers, WalkerState
+from exo_sim.training.averages import StrideAverages
 from exo_sim.training.config import HumanTrainingConfig
 
 #: Widths of the exponential terms: at 1/sqrt(width) the term has fallen to 1/e.
 RATE_WIDTH = 0.06            # 1/(rad/s)^2
 VELOCITY_WIDTH = 6.0         # 1/(m/s)^2, of the velocity within the stride, which sways by 0.1 m/s
-MEAN_SPEED_WIDTH = 80.0      # 1/(m/s)^2, of the speed averaged over about a stride
+MEAN_SPEED_WIDTH = 150.0     # 1/(m/s)^2, of the speed averaged over about a stride
+SIDEWAYS_WIDTH = 150.0       # 1/(m/s)^2, of the sideways velocity averaged over a stride
+UNEVEN_WIDTH = 150.0         # 1/rad^2, of the mean squared difference between right and left joint errors
+MOMENT_WIDTH = 8.0           # 1/(Nm/kg)^2, of the weighted mean squared correction to the usual moments
+FORCE_WIDTH = 10.0           # 1/BW^2, of the mean squared error of the ground reaction force
 UPRIGHT_WIDTH = 25.0         # of squared sine of the trunk's tilt: half is lost at 10 degrees
 EFFORT_WIDTH = 14.0          # of mean squared activation
 #: Heading error and angular rate against tilt in the upright term.
-HEADING_SHARE = 0.2          # 1/rad^2
+HEADING_SHARE = 0.5          # 1/rad^2
 ANGULAR_RATE_SHARE = 0.008   # (s/rad)^2
 
 
@@ -29,6 +34,8 @@ class Judgement:
     metrics: dict[str, float]
 
 
+#: Fore-aft forces are a sixth of vertical ones: their squared errors count by so much more.
+FORWARD_FORCE_SHARE = 9.0
 #: Within this share of a stride of heel strike and toe-off, contact may be either way.
 CONTACT_TOLERANCE_STRIDE = 0.01
 #: A foot bears load from this vertical force on (body weights).
@@ -36,13 +43,13 @@ CONTACT_BW = 0.05
 
 
 def judge(config: HumanTrainingConfig, walkers: Walkers, state: WalkerState, action: np.ndarray,
-          effort: np.ndarray, mean_speed: np.ndarray) -> Judgement:
+          effort: np.ndarray, averages: StrideAverages) -> Judgement:
     """Reward of the step that led to `state`.
 
     Args:
         action: (n, 14) as given by the policy.
         effort: (n,) mean squared activation over the step.
-        mean_speed: (n,) forward speed averaged over about a stride (m/s).
+        averages: over about a stride.
     """
     terms, end = config.reward, config.termination
     weight = np.tile(config.joint_weights, 2)
@@ -55,11 +62,20 @@ def judge(config: HumanTrainingConfig, walkers: Walkers, state: WalkerState, act
     lean = (1.0 - state.up[:, 2] ** 2) + HEADING_SHARE * state.heading ** 2 \
         + ANGULAR_RATE_SHARE * (state.angular_velocity ** 2).sum(axis=1)
     impact = np.maximum(state.vertical_grf - terms.impact_threshold_bw, 0.0).sum(axis=1)
+    speed_error = averages.speed - walkers.speed_command
+    correction = (walkers.correction ** 2 * weight).sum(axis=1)
+    forces = walkers.reference.forces(walkers.speed_command, walkers.phase)
+    force_error = 0.5 * (((state.vertical_grf - forces[:, 0::2]) ** 2).sum(axis=1)
+                         + FORWARD_FORCE_SHARE * ((state.forward_grf - forces[:, 1::2]) ** 2).sum(axis=1))
     reward = (terms.pose * np.exp(-terms.pose_width * pose)
               + terms.pose_fine * np.exp(-terms.pose_fine_width * pose)
               + terms.rate * np.exp(-RATE_WIDTH * rate)
               + terms.velocity * np.exp(-VELOCITY_WIDTH * drift)
-              + terms.mean_speed * np.exp(-MEAN_SPEED_WIDTH * (mean_speed - walkers.speed_command) ** 2)
+              + terms.mean_speed * np.exp(-MEAN_SPEED_WIDTH * speed_error ** 2)
+              + terms.straight * np.exp(-SIDEWAYS_WIDTH * averages.sideways ** 2)
+              + terms.even * np.exp(-UNEVEN_WIDTH * (averages.unevenness ** 2).mean(axis=1))
+              + terms.moment * np.exp(-MOMENT_WIDTH * correction)
+              + terms.force * np.exp(-FORCE_WIDTH * force_error)
               + terms.contact * _contact_agreement(walkers, state)
               + terms.upright * np.exp(-UPRIGHT_WIDTH * lean)
               + terms.effort * np.exp(-EFFORT_WIDTH * effort)
@@ -69,7 +85,11 @@ def judge(config: HumanTrainingConfig, walkers: Walkers, state: WalkerState, act
               | (np.abs(state.heading) > end.max_heading_rad) | (pose > end.max_pose_error)
               | ~np.isfinite(pose + rate))
     metrics = {"pose_error_deg": float(np.rad2deg(np.sqrt(np.nanmean(pose)))),
-               "speed_error_mps": float(np.nanmean(np.abs(mean_speed - walkers.speed_command))),
+               "speed_error_mps": float(np.nanmean(np.abs(speed_error))),
+               "sideways_mps": float(np.nanmean(np.abs(averages.sideways))),
+               "unevenness_deg": float(np.rad2deg(np.nanmean(np.abs(averages.unevenness)))),
+               "correction_nm_kg": float(np.sqrt(np.nanmean(correction))),
+               "force_error_bw": float(np.sqrt(np.nanmean(force_error))),
                "effort": float(np.nanmean(effort)), "impact": float(np.nanmean(impact))}
     return Judgement(np.where(np.isfinite(reward), reward, 0.0).astype(np.float32), failed, metrics)
 

@@ -14,14 +14,12 @@ from exo_sim.human.observation import ACTION_SIZE, COORDINATION_RATE_HZ, OBSERVA
 from exo_sim.human.speed_command import approach
 from exo_sim.human.walkers import Walkers, WalkerState
 from exo_sim.training.assistance import RandomAssistance
+from exo_sim.training.averages import StrideAverages
 from exo_sim.training.check import Check, Checker
 from exo_sim.training.config import CurriculumStage, HumanTrainingConfig
 from exo_sim.training.disturbances import RandomPushes, SensorNoise
 from exo_sim.training.people import People
 from exo_sim.training.rewards import judge
-
-#: Time constant of the mean speed that is rewarded (s): half a stride.
-MEAN_SPEED_TIME_S = 0.5
 
 
 class WalkingEnv:
@@ -47,7 +45,7 @@ class WalkingEnv:
         self._noise = SensorNoise(config.disturbance, self._random)
         self._steps = np.zeros(self.count, dtype=int)
         self._target_speed = np.zeros(self.count)
-        self._mean_speed = np.zeros(self.count)
+        self._averages = StrideAverages(self.count)
         self._blocks = round(COORDINATION_RATE_HZ / POLICY_RATE_HZ)
         self._max_steps = round(config.episode_s * POLICY_RATE_HZ)
         self._stage = config.curriculum[0]
@@ -83,7 +81,7 @@ class WalkingEnv:
         self._assistance.draw(i, person.body)
         self._pushes.forget(i)
         self._steps[i] = 0
-        self._mean_speed[i] = walkers.speed_command[i]
+        self._averages.restart(i, walkers.speed_command[i])
 
     def step(self, action: np.ndarray) -> StepResult:
         """One policy period (20 ms)."""
@@ -98,8 +96,8 @@ class WalkingEnv:
             effort += walkers.mean_squared_activation() / self._blocks
         self._steps += 1
         state = walkers.state()
-        self._mean_speed += (state.velocity[:, 0] - self._mean_speed) / (MEAN_SPEED_TIME_S * POLICY_RATE_HZ)
-        judgement = judge(config, walkers, state, action, effort, self._mean_speed)
+        self._averages.update(walkers, state)
+        judgement = judge(config, walkers, state, action, effort, self._averages)
         out_of_time = (self._steps >= self._max_steps) & ~judgement.failed
         ended = np.flatnonzero(judgement.failed | out_of_time)
         seconds = [float(self._steps[i] / POLICY_RATE_HZ) for i in ended]
