@@ -40,6 +40,7 @@ setup(
         "console_scripts": [
             "exo = exo_bringup.cli:main",
             "recorder_node = exo_bringup.programs:recorder_node",
+            "viewer_node = exo_bringup.programs:viewer_node",
             "visualization_node = exo_bringup.programs:visualization_node",
         ]
     },

@@ -11,6 +11,11 @@ def recorder_node() -> int:
     return start("exo_bringup.recorder_node")
 
 
+def viewer_node() -> int:
+    """The viewer in the browser."""
+    return start("exo_bringup.viewer_node")
+
+
 def visualization_node() -> int:
     """The visualization node."""
     return start("exo_bringup.visualization_node")

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: Where viewer_node tells the address of its page. Not recorded: it may hold a token.
+VIEWER_ADDRESS = "viewer/address"
+
 
 @dataclass(frozen=True)
 class Topic:

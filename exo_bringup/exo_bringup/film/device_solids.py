@@ -7,6 +7,8 @@ body's own measures. Body frames are those of MyoLegs: x forward, y up, z to the
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import mujoco
 import numpy as np
 from exo_sim.body.model import BodyModel
@@ -42,6 +44,19 @@ ARC_RADIUS_M, ARC_THICKNESS_M, ARC_PIECES, HEAD_RAD = 0.135, 0.014, 10, 0.55
 HEAD_WIDTH, HEAD_DISCS, FULL_SIZE_SHARE = 2.4, 14, 0.35
 
 
+@dataclass(frozen=True)
+class MotorPlace:
+    """A motor in the world: the body that carries it, centre (3,) and half its height outwards (3,), radius
+    (m), the joint's axis (3,) and the direction (3,) from which the torque's arrow sets out."""
+
+    carrier: str
+    centre: np.ndarray
+    half: np.ndarray
+    radius: float
+    axis: np.ndarray
+    setting_out: np.ndarray
+
+
 class DeviceSolids:
     """Draws one body's device."""
 
@@ -52,15 +67,48 @@ class DeviceSolids:
 
     def draw(self, painter: SolidPainter, data: mujoco.MjData, torque: dict[str, float]) -> None:
         """Add the device in its present place; torque (Nm) by joint, in the sign of the joint."""
-        if "pelvis" in self._segments:
-            self._belt(painter, data)
-        for segment, part in self._segments.items():
-            stem, _, side = segment.rpartition("_")
-            drawing = {"femur": self._thigh, "tibia": self._shank, "calcn": self._foot}.get(stem)
-            if drawing is not None:
-                drawing(painter, data, side, part.com_m[1])
+        for segment in self._segments:
+            self.draw_segment(painter, data, segment)
         for joint in self._body.exo_joints:
             self._motor(painter, data, joint, torque.get(joint, 0.0))
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """Bodies that the device is strapped to."""
+        return tuple(self._segments)
+
+    def draw_segment(self, painter, data: mujoco.MjData, segment: str) -> None:
+        """Add what is strapped to one body, in its present place; nothing where there is no drawing for it."""
+        if segment == "pelvis":
+            self._belt(painter, data)
+            return
+        stem, _, side = segment.rpartition("_")
+        drawing = {"femur": self._thigh, "tibia": self._shank, "calcn": self._foot}.get(stem)
+        if drawing is not None:
+            drawing(painter, data, side, self._segments[segment].com_m[1])
+
+    def motor_place(self, data: mujoco.MjData, joint: str) -> MotorPlace | None:
+        """Where the motor of a driven joint sits now; None where there is no drawing for one."""
+        stem, _, side = joint.rpartition("_")
+        if stem not in MOTORS:
+            return None
+        carrier, distance, radius, setting_out = MOTORS[stem]
+        carrier = carrier if carrier == "pelvis" else f"{carrier}_{side}"
+        outward = data.body(carrier).xmat.reshape(3, 3)[:, 2] * SIDE_SIGN[side]
+        segment = data.body(self._model.jnt_bodyid[self._model.joint(joint).id]).xmat.reshape(3, 3)
+        return MotorPlace(
+            carrier,
+            data.joint(joint).xanchor + outward * distance * self._scale,
+            outward * MOTOR_HALF_THICKNESS_M * self._scale,
+            radius * self._scale,
+            data.joint(joint).xaxis.copy(),
+            segment @ np.array(setting_out),
+        )
+
+    def torque_share(self, joint: str, torque: float) -> float:
+        """Torque (Nm) over the joint's limit, -1 to 1; 0 where it is not known."""
+        limit = self._body.device.joints[joint].torque_limit(self._body.body_mass)
+        return float(np.clip(torque / limit, -1.0, 1.0)) if np.isfinite(torque) else 0.0
 
     def _place(self, data: mujoco.MjData, body: str):
         """Function from a point (3,) in a body's frame at the unscaled size to the world."""
@@ -141,24 +189,16 @@ class DeviceSolids:
         painter.capsule(joint + outward, at(0.085, -0.010, sign * 0.048), BAR_RADIUS_M * self._scale, FRAME)
 
     def _motor(self, painter, data, joint, torque) -> None:
-        stem, _, side = joint.rpartition("_")
-        if stem not in MOTORS:
+        place = self.motor_place(data, joint)
+        if place is None:
             return
-        carrier, distance, radius, setting_out = MOTORS[stem]
-        name = carrier if carrier == "pelvis" else f"{carrier}_{side}"
-        outward = data.body(name).xmat.reshape(3, 3)[:, 2] * SIDE_SIGN[side]
-        centre = data.joint(joint).xanchor + outward * distance * self._scale
-        half = outward * MOTOR_HALF_THICKNESS_M * self._scale
-        limit = self._body.device.joints[joint].torque_limit(self._body.body_mass)
-        share = float(np.clip(torque / limit, -1.0, 1.0)) if np.isfinite(torque) else 0.0
+        share = self.torque_share(joint, torque)
         glow = np.array(MOTOR) + abs(share) * (np.array(TORQUE) - np.array(MOTOR))
-        painter.cylinder(centre - half, centre + half, radius * self._scale, MOTOR)
-        painter.cylinder(centre + half, centre + 1.4 * half, 0.7 * radius * self._scale, glow)
+        centre, half = place.centre, place.half
+        painter.cylinder(centre - half, centre + half, place.radius, MOTOR)
+        painter.cylinder(centre + half, centre + 1.4 * half, 0.7 * place.radius, glow)
         if abs(share) > SMALLEST_TORQUE:
-            segment = data.body(self._model.jnt_bodyid[self._model.joint(joint).id]).xmat.reshape(3, 3)
-            self._arc(
-                painter, centre + 1.5 * half, data.joint(joint).xaxis, segment @ np.array(setting_out), share
-            )
+            self._arc(painter, centre + 1.5 * half, place.axis, place.setting_out, share)
 
     def _arc(self, painter, centre, axis, first, share) -> None:
         """An arrow round the axis, from the direction `first` on, as far as the share of the torque limit."""

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The viewer as a whole: page, listener and services on one node, and a figure that fits the graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from exo_sim.body.subject import Subject, load_subject
+from rclpy.node import Node
+
+from exo_bringup.viewer.access import make_access
+from exo_bringup.viewer.figure import Figure
+from exo_bringup.viewer.listener import Listener
+from exo_bringup.viewer.page import Page
+from exo_bringup.viewer.people import persons
+from exo_bringup.viewer.services import DEVICE, SIMULATOR, Services
+
+
+@dataclass(frozen=True)
+class ViewerOptions:
+    """What a user chooses. Empty files mean those of the graph that is there."""
+
+    subject_file: str = ""
+    device_file: str = ""
+    host: str = "127.0.0.1"
+    port: int = 8080
+
+
+class Application:
+    """Raises a ValueError of one line for options that cannot work."""
+
+    def __init__(self, node: Node, options: ViewerOptions):
+        self._node, self._options = node, options
+        self._services = Services(node, self._report, self._take_body)
+        self._subject: Subject = load_subject(options.subject_file)
+        self._device_file = options.device_file
+        self._outdated = True
+        self._there = {SIMULATOR: False, DEVICE: False}
+        figure = self._make_figure()
+        self.page = Page(make_access(options.host, options.port), self._services, persons())
+        self._listener = Listener(node, self.page.memory.cost.add)
+        self.page.show(figure)
+
+    def frame(self) -> None:
+        """Draw the latest."""
+        if self._outdated:
+            self._rebuild()
+        self.page.frame(self._listener.snapshot, self._listener.device_time_s)
+
+    def look_for_graph(self) -> None:
+        """Ask nodes that have come, or come back, what they were started with. Call it now and then."""
+        for name, parameter, take, chosen in (
+            (SIMULATOR, "subject", self._take_subject_file, self._options.subject_file),
+            (DEVICE, "device_config", self._take_device_file, self._options.device_file),
+        ):
+            there = self._services.node_is_there(name)
+            if there and not self._there[name] and not chosen:
+                self._services.ask(name, parameter, take)
+            self._there[name] = there
+
+    def close(self) -> None:
+        """Let the browsers go."""
+        self.page.close()
+
+    def _take_subject_file(self, path: str) -> None:
+        try:
+            self._take_subject(load_subject(path))
+        except ValueError as error:
+            self._complain(f"the simulator's subject cannot be shown: {error}")
+
+    def _take_device_file(self, path: str) -> None:
+        if path != self._device_file and Path(path).is_file():
+            self._device_file, self._outdated = path, True
+
+    def _take_body(self, height_m: float, mass_kg: float) -> None:
+        self._take_subject(self._subject.model_copy(update={"height_m": height_m, "mass_kg": mass_kg}))
+
+    def _take_subject(self, subject: Subject) -> None:
+        size = (subject.height_m, subject.mass_kg)
+        self._outdated = self._outdated or size != (self._subject.height_m, self._subject.mass_kg)
+        self._subject = subject
+
+    def _make_figure(self) -> Figure:
+        self._outdated = False
+        return Figure(self._subject, self._device_file)
+
+    def _rebuild(self) -> None:
+        try:
+            self.page.show(self._make_figure())
+        except ValueError as error:
+            self._complain(f"the figure stays as it was: {error}")
+
+    def _report(self, what: str, done: bool, text: str) -> None:
+        news = f"{what}: {text}" if text else f"{what}: done"
+        self.page.tell(news if done else f"{what} did not work: {text}")
+        if not done:
+            self._node.get_logger().warning(news)
+
+    def _complain(self, text: str) -> None:
+        self.page.tell(text)
+        self._node.get_logger().warning(text)

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The few lines above the buttons: what the device and the simulation do."""
+
+from __future__ import annotations
+
+import math
+
+from exo_bringup.telemetry import FAULT_MODE
+from exo_bringup.viewer.snapshot import Snapshot
+
+#: After this long without a message (s, wall time) a node counts as silent: a new body takes most of a second.
+SILENT_S = 3.0
+
+
+def simulated(now: Snapshot, monotonic_s: float) -> bool:
+    """Whether a simulator has been heard lately."""
+    return monotonic_s - now.heard_simulator_s < SILENT_S
+
+
+def device_heard(now: Snapshot, monotonic_s: float) -> bool:
+    """Whether the device has been heard lately."""
+    return monotonic_s - now.heard_device_s < SILENT_S
+
+
+def status_text(now: Snapshot, monotonic_s: float, news: str) -> str:
+    """Markdown; `news` is the last answer of a service."""
+    simulator, device = simulated(now, monotonic_s), device_heard(now, monotonic_s)
+    if not simulator and not device:
+        lines = ["**waiting for the graph ...**"]
+    else:
+        mode = f"**{now.mode_name}**" if device else f"{now.mode_name}, silent"
+        cause = f": {now.cause}" if now.cause else ""
+        lines = [f"Device {'🛑 ' if now.mode == FAULT_MODE else ''}{mode}{cause}"]
+        if simulator:
+            state = "fallen" if now.fallen else "paused" if now.paused else f"{_number(now.speed_mps)} m/s"
+            lines.append(
+                f"{now.time_s:.1f} s, {state}, ×{_number(now.real_time_factor)} real time, "
+                f"{_number(now.metabolic_w_per_kg, 1)} W/kg"
+                + (f", {now.falls} falls" if now.falls else "")
+            )
+        else:
+            lines.append("no simulator: the wearer's joints without a sensor are drawn straight")
+    if news:
+        lines.append(f"*{news}*")
+    return "  \n".join(lines)
+
+
+def _number(value: float, digits: int = 2) -> str:
+    return f"{value:.{digits}f}" if math.isfinite(value) else "-"
