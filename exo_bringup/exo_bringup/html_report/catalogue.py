@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from exo_sim.body.muscle_groups import MUSCLE_GROUPS
+from exo_sim.body.muscle_groups import MAIN_GROUP, MUSCLE_GROUPS, OTHER_GROUP
 
 
 @dataclass(frozen=True)
@@ -76,18 +76,6 @@ GROUP_TITLES = {
     "knee_flexors": "knee flexors",
     "plantarflexors": "plantarflexors",
     "dorsiflexors": "dorsiflexors",
-}
-OTHER_GROUP = "others"
-#: A muscle of two groups is shown where its larger action in walking is.
-MAIN_GROUP = {
-    "recfem": "knee_extensors",
-    "semimem": "knee_flexors",
-    "semiten": "knee_flexors",
-    "bflh": "knee_flexors",
-    "sart": "hip_flexors",
-    "tfl": "hip_abductors",
-    "grac": "hip_adductors",
-    "addmagIsch": "hip_extensors",
 }
 
 

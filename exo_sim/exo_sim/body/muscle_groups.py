@@ -20,6 +20,19 @@ MUSCLE_GROUPS: dict[str, tuple[str, ...]] = {
     "dorsiflexors": ("tibant", "edl", "ehl"),
 }
 
+#: A muscle of two groups is counted where its larger action in walking is.
+MAIN_GROUP = {
+    "recfem": "knee_extensors",
+    "semimem": "knee_flexors",
+    "semiten": "knee_flexors",
+    "bflh": "knee_flexors",
+    "sart": "hip_flexors",
+    "tfl": "hip_abductors",
+    "grac": "hip_adductors",
+    "addmagIsch": "hip_extensors",
+}
+OTHER_GROUP = "others"
+
 SIDES = ("r", "l")
 GROUPS_BY_SIDE: tuple[str, ...] = tuple(f"{group}_{side}" for side in SIDES for group in MUSCLE_GROUPS)
 
@@ -48,3 +61,13 @@ def strength_by_muscle(strengths: dict[str, float], muscles: tuple[str, ...]) ->
         for muscle in muscles_of(group):
             factor[muscle] = min(factor.get(muscle, strength), strength)
     return [factor.get(muscle, 1.0) for muscle in muscles]
+
+
+def main_groups(muscles: tuple[str, ...]) -> dict[str, list[int]]:
+    """Indices of the muscles (names with side, both sides together) by group, each once; "others" for the rest."""
+    groups: dict[str, list[int]] = {group: [] for group in (*MUSCLE_GROUPS, OTHER_GROUP)}
+    for index, name in enumerate(muscles):
+        muscle = name[:-2]
+        fitting = [group for group, members in MUSCLE_GROUPS.items() if muscle in members]
+        groups[MAIN_GROUP.get(muscle, fitting[0] if fitting else OTHER_GROUP)].append(index)
+    return {group: own for group, own in groups.items() if own}

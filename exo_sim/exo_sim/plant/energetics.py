@@ -29,9 +29,9 @@ class Energetics:
         state = self._muscle_state([data])
         return float(self._whole(bhargava2004(*state))[0]), float(self._whole(umberger2010(*state))[0])
 
-    def batch_power(self, datas: list[mujoco.MjData]) -> np.ndarray:
-        """Gross metabolic power (n,) in W after Bhargava 2004, of n bodies of the same model."""
-        return self._whole(bhargava2004(*self._muscle_state(datas)))
+    def muscle_power(self, data: mujoco.MjData) -> np.ndarray:
+        """Metabolic power (M,) in W of each muscle after Bhargava 2004, without the body's basal power."""
+        return bhargava2004(*self._muscle_state([data])).total[0]
 
     def _whole(self, heat) -> np.ndarray:
         return whole_body_power(heat.total, self._body.body_mass)
@@ -48,3 +48,35 @@ class Energetics:
         excitation = np.clip([data.ctrl[:count] for data in datas], 0.0, 1.0)
         return (self._parameters, excitation, activation, normalised_length(curves, length), velocity,
                 active * activation, passive)
+
+
+class CrowdEnergetics:
+    """Metabolic power of many people at once, each of a body of their own.
+
+    Power per body mass depends on muscle mass per body mass, which is everybody's, and on force per body mass: one
+    set of parameters, of a person of 1 kg, serves all. Muscle mass is that of the full-strength body, as in
+    `Energetics`.
+    """
+
+    def __init__(self, body: BodyModel, coordinator: Coordinator):
+        curves = coordinator.curves
+        self._count = len(body.muscles)
+        self._parameters = MuscleParameters.for_body(body.muscles, body.default_force, curves.optimal_length, 1.0,
+                                                     curves.vmax)
+
+    def power_per_mass(self, datas: list[mujoco.MjData], coordinators: list[Coordinator],
+                       body_mass: np.ndarray) -> np.ndarray:
+        """Gross metabolic power (n,) in W/kg after Bhargava 2004, of people of these masses (n,) in kg."""
+        count = self._count
+        length = np.stack([data.actuator_length[:count] for data in datas])
+        velocity = np.stack([data.actuator_velocity[:count] for data in datas])
+        active, passive, normalised = (np.empty_like(length) for _ in range(3))
+        for i, coordinator in enumerate(coordinators):
+            all_active_and_passive(coordinator.curves, length[i], velocity[i], active[i], passive[i])
+            normalised[i] = normalised_length(coordinator.curves, length[i])
+        activation = np.clip([data.act[:count] for data in datas], 0.0, 1.0)
+        excitation = np.clip([data.ctrl[:count] for data in datas], 0.0, 1.0)
+        mass = body_mass[:, None]
+        heat = bhargava2004(self._parameters, excitation, activation, normalised, velocity,
+                            active * activation / mass, passive / mass)
+        return whole_body_power(heat.total, 1.0)

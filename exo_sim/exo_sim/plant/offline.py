@@ -27,6 +27,7 @@ class OfflineLoop:
     Args:
         simulation: with or without a device.
         controller: name of a controller of exo_policy, or "none" for a device that stays off (or is not there).
+        believed_mass: what device and policy take for the wearer's mass (kg); None for the true one.
         params: of the controller (checkpoint, peaks).
 
     Raises:
@@ -34,7 +35,8 @@ class OfflineLoop:
         SimError: a controller for a person without a device.
     """
 
-    def __init__(self, simulation: Simulation, controller: str = NO_CONTROLLER, **params):
+    def __init__(self, simulation: Simulation, controller: str = NO_CONTROLLER,
+                 believed_mass: float | None = None, **params):
         self.simulation = simulation
         self.controller_name = controller
         self._torque: dict[str, float] = {}
@@ -45,7 +47,7 @@ class OfflineLoop:
             return
         if device is None:
             raise SimError(f"controller '{controller}' needs a device; give one, or choose '{NO_CONTROLLER}'")
-        mass = simulation.body.body_mass
+        mass = simulation.body.body_mass if believed_mass is None else believed_mass
         self._supervisor = SafetySupervisor(device, mass, SafetyConfig(lockstep=True))
         self._controller = make_controller(controller, joint_names=device.joint_names, wearer_mass=mass,
                                            torque_limit=device.torque_limits(mass), **params)

@@ -81,6 +81,10 @@ class Simulation:
         self._check_speed(speed_mps)
         self._target_speed = float(speed_mps)
 
+    def muscle_power(self) -> np.ndarray:
+        """Metabolic power (80,) in W of each muscle at present after Bhargava 2004, without the body's basal power."""
+        return self._energetics.muscle_power(self._data)
+
     def set_strengths(self, strengths: dict[str, float]) -> None:
         """Changes muscle strengths under way (fractions by muscle group and side; others are full).
 

@@ -1,106 +1,137 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Walkers of one body who wear a device, with its sensors' errors and the commands' delay drawn per episode."""
+"""People who wear a device: somebody else, in another fit of the device, at another speed after every episode."""
 from __future__ import annotations
 
 import numpy as np
 from exo_device.description import DeviceDescription
-from exo_policy.networks import MlpPolicy
 from exo_policy.observation import up_from_orientation
 
-from exo_sim.body.model import build_body
-from exo_sim.body.subject import Subject
 from exo_sim.human.observation import COORDINATION_RATE_HZ, POLICY_RATE_HZ
-from exo_sim.human.walkers import Walkers
-from exo_sim.plant.energetics import Energetics
+from exo_sim.human.speed_command import approach
+from exo_sim.human.walkers import Walkers, WalkerState
+from exo_sim.plant.energetics import CrowdEnergetics
 from exo_sim.training.exo_config import ExoTrainingConfig
+from exo_sim.training.people import People
+from exo_sim.training.wearing import Wearing
 
 #: The person has fallen below this share of standing height, or beyond this tilt (cosine): early enough that the
 #: steps of a hopeless stumble are not learned from.
 FALL_HEIGHT_SHARE = 0.78
 FALL_UP_COSINE = 0.85
+#: Control periods that an action of the human holds for.
+BLOCKS_PER_ACTION = round(COORDINATION_RATE_HZ / POLICY_RATE_HZ)
 
 
 class AssistedWalkers:
-    """n walkers of one body in a device.
+    """n people in a device.
 
     Args:
-        subject: who walks.
-        device: what they wear.
-        policy: the human's.
+        device: what everybody wears.
         config: of the training.
         random: of everything drawn.
+
+    Attributes:
+        walkers: the people.
+        told_mass: (n, 1) kg, what the device takes for the wearer's mass.
+        limit: (n, J) Nm, torque limits for that mass.
     """
 
-    def __init__(self, subject: Subject, device: DeviceDescription, policy: MlpPolicy, config: ExoTrainingConfig,
-                 random: np.random.Generator):
-        self.body = build_body(subject, device, config.physics_rate_hz)
-        self.count = config.envs_per_body
-        self.walkers = Walkers([self.body] * self.count)
-        self.limit = np.array(device.torque_limits(self.body.body_mass))
-        self._policy, self._config, self._random, self._device = policy, config, random, device
-        self._energetics = Energetics(self.body, self.walkers.coordinators[0])
-        joints = self.body.exo_joint_index
-        self._qpos, self._dof = self.body.joint_qpos[joints], self.body.joint_dof[joints]
-        low, high = (round(delay * COORDINATION_RATE_HZ) for delay in config.extra_delay_s)
-        self._delays = (low, high)
-        self._delay = np.zeros(self.count, dtype=int)
-        self._pending = np.zeros((high + 1, self.count, len(joints)))     # newest first
-        self._offset = np.zeros((self.count, len(joints)))
-        self._blocks_per_action = round(COORDINATION_RATE_HZ / POLICY_RATE_HZ)
-        self._block = 0
+    def __init__(self, device: DeviceDescription, config: ExoTrainingConfig, random: np.random.Generator):
+        self._device, self._config, self._random = device, config, random
+        self._people = People(device, config.physics_rate_hz, config.people, random)
+        self._people.configure(body_spread=1.0, variation=1.0)
+        self.count = count = config.envs_per_worker
+        first, joints = self._people.first, len(device.joint_names)
+        self.walkers = Walkers([first] * count)
+        self._energetics = CrowdEnergetics(first, self.walkers.coordinators[0])
+        self._imu, self._motors = first.imu_sensor, first.exo_actuators
+        self._qpos, self._dof = first.joint_qpos[first.exo_joint_index], first.joint_dof[first.exo_joint_index]
+        self._wearing: list[Wearing | None] = [None] * count
+        self._mass = np.zeros(count)
+        self.told_mass, self.limit = np.zeros((count, 1)), np.zeros((count, joints))
+        self._compliance, self._noise = np.zeros((count, 1)), np.zeros((count, 1))
+        self._position_offset = np.zeros((count, joints))
+        self._tilt_offset, self._gyro_offset = np.zeros((count, 3)), np.zeros((count, 3))
+        self._torque, self._torque_before = np.zeros((count, joints)), np.zeros((count, joints))
+        self._target_speed = np.zeros(count)
+        self.private = np.zeros((count, len(Wearing.draw(config.wearing, joints, random).for_critic())),
+                                dtype=np.float32)
+        for i in range(count):
+            self.reset(i)
 
     def reset(self, i: int) -> None:
-        """Walker i starts anew, with another speed, delay and sensor error."""
-        random = self._random
-        self.walkers.place(i, random.random(), random.uniform(*self._config.speed_range_mps))
-        self._delay[i] = random.integers(self._delays[0], self._delays[1] + 1)
-        self._offset[i] = random.normal(0.0, self._config.position_offset_rad, self._offset.shape[1])
-        self._pending[:, i] = 0.0
+        """Somebody else starts to walk in place i."""
+        random, config = self._random, self._config
+        person = self._people.draw()
+        wearing = Wearing.draw(config.wearing, self.limit.shape[1], random)
+        self._mass[i] = person.body.body_mass                   # before the payload, which is not the person
+        wearing.fit(person.body)
+        self.walkers.give_body(i, person.body, person.servo_gain)
+        self._target_speed[i] = random.uniform(*config.speed_range_mps)
+        self.walkers.place(i, random.random(), self._target_speed[i])
+        self._wearing[i] = wearing
+        self.private[i] = wearing.for_critic()
+        self.told_mass[i] = wearing.mass_factor * self._mass[i]
+        self.limit[i] = self._device.torque_limits(self.told_mass[i, 0])
+        self._compliance[i], self._noise[i] = wearing.compliance, wearing.noise_factor
+        self._position_offset[i] = wearing.position_offset
+        self._tilt_offset[i], self._gyro_offset[i] = wearing.tilt_offset, wearing.gyro_offset
+        self._torque[i] = self._torque_before[i] = 0.0
 
     def advance(self, torque: np.ndarray) -> None:
         """One control period with torques (n, J) in Nm asked of the motors."""
-        self._pending = np.roll(self._pending, 1, axis=0)
-        self._pending[0] = torque
-        arrived = self._pending[self._delay, np.arange(self.count)]
-        for data, row in zip(self.walkers.datas, arrived):
-            data.ctrl[self.body.exo_actuators] = row
-        if self._block % self._blocks_per_action == 0:
-            self.walkers.set_action(self._policy(self.walkers.observe()))
-        self._block += 1
+        self._change_speed()
+        for data, row in zip(self.walkers.datas, torque):
+            data.ctrl[self._motors] = row
         self.walkers.coordinate_and_step()
+        self._torque_before = self._torque
+        self._torque = np.stack([data.actuator_force[self._motors] for data in self.walkers.datas])
+
+    def _change_speed(self) -> None:
+        """Now and then a new speed, which the command approaches by a ramp."""
+        period, random = self.walkers.period_s, self._random
+        changing = random.random(self.count) < period / self._config.speed_change_s
+        self._target_speed[changing] = random.uniform(*self._config.speed_range_mps, size=int(changing.sum()))
+        self.walkers.speed_command = approach(self.walkers.speed_command, self._target_speed, period)
 
     def sense(self) -> dict[str, np.ndarray]:
         """What the device senses: values (n, size) by name of the observation terms, and the torque (n, J) in Nm."""
-        datas, at, random = self.walkers.datas, self.body.imu_sensor, self._random
+        datas, at, random = self.walkers.datas, self._imu, self._random
         sensors = np.stack([data.sensordata for data in datas])
-        position = np.stack([data.qpos[self._qpos] for data in datas])
-        velocity = np.stack([data.qvel[self._dof] for data in datas])
-        torque = np.stack([data.actuator_force[self.body.exo_actuators] for data in datas])
+        # the encoder sits on the motor's side of the straps, which give way under torque
+        stretch = self._torque * self._compliance
+        stretching = (self._torque - self._torque_before) * self._compliance * COORDINATION_RATE_HZ
+        position = np.stack([data.qpos[self._qpos] for data in datas]) + stretch
+        velocity = np.stack([data.qvel[self._dof] for data in datas]) + stretching
         noise, imu = self._device.joint_sensors, self._device.imu
         wxyz = sensors[:, at["orientation"]:at["orientation"] + 4]
         # "up" is the same in MyoLegs' and in REP-103's world; before the first step the sensor is still zero
         wxyz = np.where(np.abs(wxyz).sum(axis=1, keepdims=True) > 0.0, wxyz, [1.0, 0.0, 0.0, 0.0])
         up = up_from_orientation(wxyz[:, [1, 2, 3, 0]])
+        up = up + np.cross(self._tilt_offset, up)
+
+        def noisy(value: np.ndarray, deviation: float) -> np.ndarray:
+            return value + deviation * self._noise * random.standard_normal(value.shape)
+
         return {
-            "joint_position": position + self._offset
-            + noise.position_noise_rad * random.standard_normal(position.shape),
-            "joint_velocity": velocity + noise.velocity_noise_rad_s * random.standard_normal(velocity.shape),
-            "up_vector": up + imu.orientation_noise_rad * random.standard_normal(up.shape),
-            "angular_velocity": sensors[:, at["gyro"]:at["gyro"] + 3]
-            + imu.gyro_noise_rad_s * random.standard_normal((self.count, 3)),
-            "torque": torque + noise.torque_noise_nm * random.standard_normal(torque.shape),
+            "joint_position": noisy(position + self._position_offset, noise.position_noise_rad),
+            "joint_velocity": noisy(velocity, noise.velocity_noise_rad_s),
+            "up_vector": noisy(up, imu.orientation_noise_rad),
+            "angular_velocity": noisy(sensors[:, at["gyro"]:at["gyro"] + 3] + self._gyro_offset,
+                                      imu.gyro_noise_rad_s),
+            "torque": noisy(self._torque, noise.torque_noise_nm),
         }
 
     def metabolic_power(self) -> np.ndarray:
         """Gross metabolic power (n,) in W/kg after Bhargava 2004."""
-        return self._energetics.batch_power(self.walkers.datas) / self.body.body_mass
+        return self._energetics.power_per_mass(self.walkers.datas, self.walkers.coordinators, self._mass)
 
     def mechanical_power(self) -> np.ndarray:
         """Power (n,) in W/kg that the device gives to the joints; negative where it takes it."""
-        return np.array([data.actuator_force[self.body.exo_actuators] @ data.qvel[self._dof]
-                         for data in self.walkers.datas]) / self.body.body_mass
+        velocity = np.stack([data.qvel[self._dof] for data in self.walkers.datas])
+        return (self._torque * velocity).sum(axis=1) / self._mass
 
-    def fallen(self) -> np.ndarray:
+    def fallen(self, state: WalkerState) -> np.ndarray:
         """Who has fallen (n,), or broken down numerically."""
-        state = self.walkers.state()
-        return ~((state.height > FALL_HEIGHT_SHARE * self.walkers.standing_height) & (state.up[:, 2] > FALL_UP_COSINE))
+        return ~((state.height > FALL_HEIGHT_SHARE * self.walkers.standing_height)
+                 & (state.up[:, 2] > FALL_UP_COSINE))

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from exo_policy.training.config import PpoConfig
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from exo_sim.training.config import load_config
+from exo_sim.training.config import PeopleConfig, load_config
 
 Price = Annotated[float, Field(ge=0.0, le=1000.0)]
 Count = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[float, Field(ge=0.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+Speed = Annotated[float, Field(ge=0.5, le=2.0)]
+HUMAN, EXO = "human", "exo"
 
 
 class _Model(BaseModel):
@@ -22,7 +26,7 @@ class ExoRewardConfig(_Model):
     """What assistance is worth and what it costs. No gait phase, no profile and no target gait is in it."""
 
     metabolic: Price                   #: per W/kg of gross metabolic power below the reference
-    metabolic_reference_w_kg: Annotated[float, Field(ge=0.0)]
+    metabolic_reference_w_kg: NotNegative
     alive: Price                       #: per step without a fall
     fall: Price                        #: once, for a fall
     torque: Price                      #: per mean squared share of the torque limits
@@ -30,23 +34,74 @@ class ExoRewardConfig(_Model):
     mechanical_power: Price            #: per W/kg of absolute mechanical power
 
 
+class HumanRewardConfig(_Model):
+    """What a person who gets used to a device strives for: little effort, the commanded speed, the own gait."""
+
+    metabolic: Price                   #: per W/kg of gross metabolic power below the reference
+    metabolic_reference_w_kg: NotNegative
+    alive: Price                       #: per step without a fall
+    fall: Price                        #: once, for a fall
+    speed: Price                       #: per (m/s)^2 of speed error, mean over about a stride
+    anchor: Price                      #: per mean squared distance of the action from that of the person before
+
+
+class WearingConfig(_Model):
+    """Ranges of what differs between one wearing of a device and the next; drawn anew for every episode."""
+
+    delay_s: tuple[NotNegative, Annotated[float, Field(le=0.1)]]       #: command to first torque
+    bandwidth_factor: tuple[Positive, Positive]                        #: on the motors' bandwidth
+    strap_stiffness_nm_per_rad: tuple[Positive, Positive]              #: between actuator and limb
+    payload_kg: tuple[NotNegative, Annotated[float, Field(le=30.0)]]   #: carried on the trunk
+    position_offset_rad: Annotated[float, Field(le=0.2, ge=0)]         #: SD of a joint sensor's constant error
+    tilt_offset_rad: Annotated[float, Field(le=0.2, ge=0)]             #: SD of the IMU's alignment
+    gyro_offset_rad_s: NotNegative                                     #: SD of the gyro's constant error
+    noise_factor: tuple[NotNegative, Positive]                         #: on the device's sensor noise
+    mass_error: Annotated[float, Field(ge=0, le=0.5)]                  #: SD of the mass told, share of the true one
+
+
+class StageConfig(_Model):
+    """A stage of the training: who learns. What does not learn stays as the stage before left it."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    learns: tuple[Literal["human", "exo"], ...]
+    samples: Annotated[int, Field(ge=0)] = 0       #: steps of 10 ms; of 20 ms where only the human learns
+
+    @model_validator(mode="after")
+    def _samples_where_something_learns(self) -> "StageConfig":
+        if len(set(self.learns)) != len(self.learns):
+            raise ValueError(f"stage {self.name}: learns names somebody twice")
+        if self.samples and not self.learns:
+            raise ValueError(f"stage {self.name}: nobody learns, so samples must be 0")
+        return self
+
+
 class ExoTrainingConfig(_Model):
     """Everything that decides a training of an exoskeleton policy, but for device and human."""
 
-    envs_per_body: Count
-    bodies_per_worker: Count
+    envs_per_worker: Count
     workers: Count
     physics_rate_hz: Annotated[float, Field(ge=200, le=2000)]
     episode_s: Annotated[float, Field(gt=1)]
-    samples: Count
-    speed_range_mps: tuple[float, float]
-    height_range_m: tuple[float, float]
-    mass_range_kg: tuple[float, float]
-    extra_delay_s: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(le=0.1)]]
-    position_offset_rad: Annotated[float, Field(ge=0, le=0.2)]
+    speed_range_mps: tuple[Speed, Speed]
+    speed_change_s: Positive           #: every how many seconds on average the commanded speed changes
+    people: PeopleConfig
+    wearing: WearingConfig
     history: Count
     reward: ExoRewardConfig
+    human_reward: HumanRewardConfig
+    stages: Annotated[tuple[StageConfig, ...], Field(min_length=1)]
     ppo: PpoConfig = PpoConfig()
+    human_ppo: PpoConfig = PpoConfig()
+    human_warm_up: Annotated[int, Field(ge=0)]     #: iterations in which only the human's critic learns
+
+    @model_validator(mode="after")
+    def _stages(self) -> "ExoTrainingConfig":
+        names = [stage.name for stage in self.stages]
+        if len(set(names)) != len(names):
+            raise ValueError(f"stages must have different names, got {', '.join(names)}")
+        if not any(EXO in stage.learns for stage in self.stages):
+            raise ValueError("no stage trains the exoskeleton; let one have exo in learns")
+        return self
 
 
 def load_exo_config(path: str | Path | None) -> ExoTrainingConfig:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A batch of people who walk in a device: the exoskeleton policy acts, the human policy is part of the world."""
+"""People who walk in a device, as environments: for the device's policy, for the wearer, or for both at once."""
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,125 +13,245 @@ from exo_policy.manifest import Contract
 from exo_policy.observation import exo_contract, pack_terms, torque_share
 from exo_policy.training.batch_env import StepResult
 
-from exo_sim.body.subject import Subject
 from exo_sim.human.checkpoint import load_human
-from exo_sim.human.observation import COORDINATION_RATE_HZ, OBSERVATION_SIZE
-from exo_sim.training.assisted_walkers import AssistedWalkers
-from exo_sim.training.exo_config import ExoTrainingConfig
+from exo_sim.human.observation import ACTION_SIZE, COORDINATION_RATE_HZ
+from exo_sim.training.assisted_walkers import BLOCKS_PER_ACTION, AssistedWalkers
+from exo_sim.training.exo_config import EXO, HUMAN, ExoTrainingConfig
 
 #: Metabolic power in the critic's observation (1 / (W/kg)).
 POWER_SCALE = 0.1
+#: Time constant of the mean speed that the human is held to (s): half a stride.
+MEAN_SPEED_TIME_S = 0.5
+#: Beyond this share of its limit a torque counts as at the limit.
+AT_LIMIT_SHARE = 0.98
 
 
-class ExoEnv:
-    """BatchEnv of exo_policy.training: several bodies of different size, several walkers each.
+@dataclass
+class _Step:
+    """What a control period was (n,): powers in W/kg, endings, and squared distances of the human's part."""
+
+    power: np.ndarray
+    mechanical: np.ndarray
+    share: np.ndarray
+    change: np.ndarray
+    fallen: np.ndarray
+    out_of_time: np.ndarray
+    speed_error: np.ndarray
+    departure: np.ndarray
+    metrics: dict[str, float]
+    seconds: list[float]
+
+
+class _AssistedEnv:
+    """What all three environments share.
 
     Args:
         config: of the training.
         device: that is worn.
         human: checkpoint of the human policy; None for the shipped one.
-        seed: of bodies, resets, speeds, delays and sensor errors.
+        seed: of people, resets, speeds, fits and sensor errors.
     """
 
     def __init__(self, config: ExoTrainingConfig, device: DeviceDescription, human: str | None, seed: int):
         self._config, self._random = config, np.random.default_rng(seed)
         self.contract: Contract = exo_contract(device.joint_names, history=config.history,
                                                rate_hz=COORDINATION_RATE_HZ)
-        policy = load_human(human)
-        self._groups = [AssistedWalkers(self._subject(k), device, policy, config, self._random)
-                        for k in range(config.bodies_per_worker)]
-        self.count = sum(group.count for group in self._groups)
-        self.observation_size, self.action_size = self.contract.observation_size, len(device.joint_names)
-        self._limit = np.concatenate([np.tile(group.limit, (group.count, 1)) for group in self._groups])
-        self._mass = np.concatenate([np.full((group.count, 1), group.body.body_mass) for group in self._groups])
+        self._human = load_human(human)
+        self._people = AssistedWalkers(device, config, self._random)
+        self.count = self._people.count
         self._filter = ActionFilter(self.contract.action, COORDINATION_RATE_HZ)
-        self._share = np.zeros((self.count, self.action_size))
+        self._share = np.zeros((self.count, len(device.joint_names)))
         self._frames: deque[np.ndarray] = deque(maxlen=config.history)
         self._steps = np.zeros(self.count, dtype=int)
+        self._blocks = 0
         self._max_steps = round(config.episode_s * COORDINATION_RATE_HZ)
+        self._mean_speed_error = np.zeros(self.count)
+        self._power = np.zeros(self.count)
+        self._usual_action = np.zeros((self.count, ACTION_SIZE), dtype=np.float32)
+        self._departure = np.zeros(self.count)
 
     def configure(self, settings: dict[str, Any]) -> None:
-        """There is no curriculum: speeds, sizes and delays are drawn from the whole range at once."""
+        """There is no curriculum: people, fits and speeds are drawn from the whole range at once."""
 
-    def reset(self) -> StepResult:
-        """Starts every episode; the first ones end at different times."""
-        for group in self._groups:
-            for i in range(group.count):
-                group.reset(i)
+    def _begin(self) -> None:
+        for i in range(self.count):
+            self._people.reset(i)
         self._filter.reset()
         self._share[:] = 0.0
-        self._steps = self._random.integers(0, self._max_steps // 2, self.count)
+        self._mean_speed_error[:] = 0.0
+        self._steps = self._random.integers(0, self._max_steps // 2, self.count)     # they end at different times
+        self._blocks = 0
         frame = self._frame()
         self._frames.extend([frame] * self._config.history)
-        nothing = np.zeros(self.count, dtype=bool)
-        return StepResult(self._observation(), np.zeros(self.count, dtype=np.float32), nothing, nothing,
-                          privileged=self._privileged(np.zeros(self.count)))
 
-    def step(self, action: np.ndarray) -> StepResult:
-        """One control period (10 ms)."""
+    def _period(self, action: np.ndarray, human_action: np.ndarray | None) -> _Step:
+        """One control period (10 ms) with the device's action (n, J) and the human's (n, 14), or the usual one."""
+        people, walkers = self._people, self._people.walkers
         share = self._filter.update(action)
         change, self._share = share - self._share, share
-        start, power, mechanical, fallen = 0, [], [], []
-        for group in self._groups:
-            rows = slice(start, start + group.count)
-            group.advance(share[rows] * self._limit[rows])
-            power.append(group.metabolic_power())
-            mechanical.append(group.mechanical_power())
-            fallen.append(group.fallen())
-            start += group.count
-        power, mechanical, fallen = map(np.concatenate, (power, mechanical, fallen))
-        price = self._config.reward
-        reward = (price.metabolic * (price.metabolic_reference_w_kg - power) + price.alive
-                  - price.torque * (share ** 2).mean(axis=1) - price.torque_rate * (change ** 2).mean(axis=1)
-                  - price.mechanical_power * np.abs(mechanical))
-        reward = np.where(fallen | ~np.isfinite(reward), -price.fall, reward)
+        if self._blocks % BLOCKS_PER_ACTION == 0:
+            self._usual_action = self._human(walkers.observe())
+            taken = self._usual_action if human_action is None else human_action
+            walkers.set_action(taken)
+            self._departure = ((taken - self._usual_action) ** 2).mean(axis=1)
+        self._blocks += 1
+        people.advance(share * people.limit)
+        power, mechanical, state = people.metabolic_power(), people.mechanical_power(), walkers.state()
+        fallen = people.fallen(state) | ~np.isfinite(power)
+        error = state.velocity[:, 0] - walkers.speed_command
+        self._mean_speed_error += (error - self._mean_speed_error) / (MEAN_SPEED_TIME_S * COORDINATION_RATE_HZ)
         self._steps += 1
         out_of_time = (self._steps >= self._max_steps) & ~fallen
         ended = np.flatnonzero(fallen | out_of_time)
         seconds = [float(self._steps[i] / COORDINATION_RATE_HZ) for i in ended]
-        metrics = {"metabolic_w_kg": float(np.mean(power[~fallen])) if not fallen.all() else 0.0,
+        up = ~fallen
+        metrics = {"metabolic_w_kg": float(np.mean(power[up])) if up.any() else 0.0,
                    "mechanical_w_kg": float(mechanical.mean()), "torque_share": float(np.abs(share).mean()),
-                   "at_limit": float((np.abs(share) > 0.98).mean())}
-        self._restart(ended)
+                   "at_limit": float((np.abs(share) > AT_LIMIT_SHARE).mean()),
+                   "speed_error_mps": float(np.mean(np.abs(self._mean_speed_error[up]))) if up.any() else 0.0,
+                   "departure": float(np.mean(self._departure))}
+        step = _Step(np.where(fallen, 0.0, power), mechanical, share, change, fallen, out_of_time,
+                     self._mean_speed_error ** 2, self._departure.copy(), metrics, seconds)
+        self._power = step.power
+        for i in ended:
+            people.reset(int(i))
+        self._filter.reset(ended)
+        self._share[ended], self._steps[ended], self._mean_speed_error[ended] = 0.0, 0, 0.0
         frame = self._frame()
         self._frames.append(frame)
         for old in self._frames:
             old[ended] = frame[ended]                 # a new episode has no past
-        return StepResult(self._observation(), reward.astype(np.float32), fallen, out_of_time, metrics, seconds,
-                          self._privileged(power))
+        return step
 
-    def _subject(self, index: int) -> Subject:
-        if index == 0:
-            return Subject()
-        config = self._config
-        return Subject(name="drawn", height_m=self._random.uniform(*config.height_range_m),
-                       mass_kg=self._random.uniform(*config.mass_range_kg))
+    def _device_reward(self, step: _Step) -> np.ndarray:
+        price = self._config.reward
+        reward = (price.metabolic * (price.metabolic_reference_w_kg - step.power) + price.alive
+                  - price.torque * (step.share ** 2).mean(axis=1)
+                  - price.torque_rate * (step.change ** 2).mean(axis=1)
+                  - price.mechanical_power * np.abs(step.mechanical))
+        return np.where(step.fallen | ~np.isfinite(reward), -price.fall, reward).astype(np.float32)
 
-    def _restart(self, ended: np.ndarray) -> None:
-        for i in ended:
-            k = int(i)
-            for group in self._groups:
-                if k < group.count:
-                    group.reset(k)
-                    break
-                k -= group.count
-        self._filter.reset(ended)
-        self._share[ended] = 0.0
-        self._steps[ended] = 0
+    def _human_reward(self, step: _Step) -> np.ndarray:
+        price = self._config.human_reward
+        reward = (price.metabolic * (price.metabolic_reference_w_kg - step.power) + price.alive
+                  - price.speed * step.speed_error - price.anchor * step.departure)
+        return np.where(step.fallen | ~np.isfinite(reward), -price.fall, reward).astype(np.float32)
 
     def _frame(self) -> np.ndarray:
-        signals = [group.sense() for group in self._groups]
-        values = {name: np.concatenate([signal[name] for signal in signals]) for name in signals[0]}
-        values["torque_share"] = torque_share(values.pop("torque"), self._limit)
+        values = self._people.sense()
+        values["torque_share"] = torque_share(values.pop("torque"), self._people.limit)
         return pack_terms([term for term in self.contract.observation if term.per_frame], values)
 
     def _observation(self) -> np.ndarray:
+        people = self._people
         once = pack_terms([term for term in self.contract.observation if not term.per_frame],
-                          {"wearer_mass": self._mass, "torque_limit": self._limit / self._mass})
+                          {"wearer_mass": people.told_mass, "torque_limit": people.limit / people.told_mass})
         return np.concatenate([*self._frames, once], axis=1)
 
-    def _privileged(self, power: np.ndarray) -> np.ndarray:
-        """What the critic sees besides: the human's whole state and the metabolic power."""
-        state = np.concatenate([group.walkers.observe() for group in self._groups])
-        assert state.shape == (self.count, OBSERVATION_SIZE)
-        return np.concatenate([state, (POWER_SCALE * power[:, None]).astype(np.float32)], axis=1)
+    def _private(self) -> np.ndarray:
+        """What no policy sees: metabolic power, torques, and how the device sits."""
+        return np.concatenate([(POWER_SCALE * self._power[:, None]).astype(np.float32),
+                               self._share.astype(np.float32), self._people.private], axis=1)
+
+    def _for_device(self, reward: np.ndarray, fallen: np.ndarray, out_of_time: np.ndarray, metrics=None,
+                    seconds=None) -> StepResult:
+        return StepResult(self._observation(), reward, fallen, out_of_time, metrics or {}, seconds or [],
+                          np.concatenate([self._people.walkers.observe(), self._private()], axis=1))
+
+    def _for_human(self, reward: np.ndarray, fallen: np.ndarray, out_of_time: np.ndarray, metrics=None,
+                   seconds=None) -> StepResult:
+        return StepResult(self._people.walkers.observe(), reward, fallen, out_of_time, metrics or {}, seconds or [],
+                          self._private())
+
+    def _nothing(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        no = np.zeros(self.count, dtype=bool)
+        return np.zeros(self.count, dtype=np.float32), no, no
+
+
+class ExoEnv(_AssistedEnv):
+    """BatchEnv for the device's policy: the human stays as it is. One step is a control period (10 ms)."""
+
+    @property
+    def observation_size(self) -> int:
+        """Numbers that the device's policy sees."""
+        return self.contract.observation_size
+
+    @property
+    def action_size(self) -> int:
+        """Driven joints."""
+        return self._share.shape[1]
+
+    def reset(self) -> StepResult:
+        """Starts every episode."""
+        self._begin()
+        return self._for_device(*self._nothing())
+
+    def step(self, action: np.ndarray) -> StepResult:
+        """One control period with the device's action (n, J)."""
+        step = self._period(action, None)
+        return self._for_device(self._device_reward(step), step.fallen, step.out_of_time, step.metrics, step.seconds)
+
+
+class PairEnv(_AssistedEnv):
+    """BatchEnv for device and human at once: the human's results are the partner's, its action comes second."""
+
+    @property
+    def observation_size(self) -> int:
+        """Numbers that the device's policy sees."""
+        return self.contract.observation_size
+
+    @property
+    def action_size(self) -> int:
+        """Driven joints and the human's joints."""
+        return self._share.shape[1] + ACTION_SIZE
+
+    def reset(self) -> StepResult:
+        """Starts every episode."""
+        self._begin()
+        result = self._for_device(*self._nothing())
+        result.partner = self._for_human(*self._nothing())
+        return result
+
+    def step(self, action: np.ndarray) -> StepResult:
+        """One control period with the device's action (n, J) and the human's (n, 14) beside it."""
+        joints = self._share.shape[1]
+        step = self._period(action[:, :joints], action[:, joints:])
+        result = self._for_device(self._device_reward(step), step.fallen, step.out_of_time, step.metrics,
+                                  step.seconds)
+        result.partner = self._for_human(self._human_reward(step), step.fallen, step.out_of_time)
+        return result
+
+
+class CarryingEnv(_AssistedEnv):
+    """BatchEnv for the human, who carries the unpowered device. One step is a period of the human (20 ms)."""
+
+    action_size = ACTION_SIZE
+
+    @property
+    def observation_size(self) -> int:
+        """Numbers that the human's policy sees."""
+        return self._human.input_size
+
+    def reset(self) -> StepResult:
+        """Starts every episode."""
+        self._begin()
+        return self._for_human(*self._nothing())
+
+    def step(self, action: np.ndarray) -> StepResult:
+        """One period of the human with its action (n, 14)."""
+        no_torque = np.zeros_like(self._share)
+        reward, fallen, out_of_time, metrics, seconds = *self._nothing(), [], []
+        for _ in range(BLOCKS_PER_ACTION):
+            step = self._period(no_torque, action)
+            over = fallen | out_of_time            # what follows within this action belongs to the next episode
+            reward = reward + np.where(over, 0.0, self._human_reward(step)).astype(np.float32)
+            fallen, out_of_time = fallen | (step.fallen & ~over), out_of_time | (step.out_of_time & ~over)
+            metrics.append(step.metrics)
+            seconds += step.seconds
+        means = {name: float(np.mean([m[name] for m in metrics])) for name in metrics[0]}
+        return self._for_human(reward, fallen, out_of_time, means, seconds)
+
+
+#: Environment by who learns.
+ENVIRONMENTS: dict[frozenset[str], type[_AssistedEnv]] = {
+    frozenset({EXO}): ExoEnv, frozenset({HUMAN}): CarryingEnv, frozenset({EXO, HUMAN}): PairEnv}

@@ -1,57 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`exo train exo`: trains an exoskeleton policy against the walking human, from what a worn device senses."""
+"""`exo train exo`: trains an exoskeleton policy with a walking human, in stages, from what a worn device senses."""
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from exo_device.description import DeviceDescription  # noqa: E402
-from exo_policy.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
-from exo_policy.observation import exo_contract  # noqa: E402
+from exo_policy.checkpoint import load_checkpoint  # noqa: E402
 
 from exo_sim.body.devices import find_device  # noqa: E402
 from exo_sim.errors import SimError  # noqa: E402
 from exo_sim.human.checkpoint import load_human, shipped_human  # noqa: E402
-from exo_sim.human.observation import COORDINATION_RATE_HZ  # noqa: E402
-from exo_sim.training.command_line import (add_run_arguments, open_run, run_command, training_record,  # noqa: E402
-                                           with_options)
-from exo_sim.training.exo_config import ExoTrainingConfig, load_exo_config  # noqa: E402
-from exo_sim.training.exo_env import ExoEnv  # noqa: E402
-from exo_sim.training.exo_mirror import exo_mirror  # noqa: E402
+from exo_sim.measurement.provenance import git_revision  # noqa: E402
+from exo_sim.measurement.summary import write_json  # noqa: E402
+from exo_sim.training.command_line import add_run_arguments, run_command  # noqa: E402
+from exo_sim.training.exo_config import EXO, HUMAN, ExoTrainingConfig, load_exo_config  # noqa: E402
+from exo_sim.training.stages import Inheritance, Stage, refuse_another_training  # noqa: E402
 
-
-class ExoEnvFactory:
-    """Makes worker k's environments; picklable."""
-
-    def __init__(self, config: ExoTrainingConfig, device: DeviceDescription, human: str | None):
-        self._config, self._device, self._human = config, device, human
-
-    def __call__(self, worker: int, seed: int) -> ExoEnv:
-        return ExoEnv(self._config, self._device, self._human, seed)
-
-
-class NoCurriculum:
-    """The same task from the first step to the last."""
-
-    def __call__(self, samples: int, episode_s: float) -> dict:
-        """No settings."""
-        return {}
-
-    def resume(self, settings: dict) -> None:
-        """Nothing to resume."""
+#: Exit code of a training that a signal stopped; the same command goes on.
+EXIT_STOPPED = 130
+RESULT_FILE = "result.json"
 
 
 def parser() -> argparse.ArgumentParser:
     """Command line of `exo train exo`."""
     p = argparse.ArgumentParser(prog="exo train exo",
-                                description="Train an exoskeleton policy (resumes a run folder)")
+                                description="Train an exoskeleton policy in stages (resumes a run folder, at any stage)")
     p.add_argument("--device", default="hip_ankle", help="name or YAML of the device (default: %(default)s)")
     p.add_argument("--human", default=None, help="checkpoint of the human (default: the one of the project)")
     add_run_arguments(p, "runs/exo")
+    p.add_argument("--until", help="stop after the stage of this name; the same command without it goes on")
     return p
 
 
@@ -66,39 +48,54 @@ def train(options: argparse.Namespace) -> int:
     Raises:
         SimError, DeviceError, CheckpointError: a wrong configuration, device, human or state.
     """
-    from exo_policy.training.ppo import actor_tensors, tensor_sizes
-    from exo_policy.training.trainer import Trainer
-    from exo_policy.training.worker_pool import WorkerPool
-
-    config = with_options(load_exo_config(options.config), options)
+    config = _with_options(load_exo_config(options.config), options)
     device = find_device(options.device)
     if device is None:
         raise SimError("--device none has no policy to train; name a device")
-    human = str(options.human or shipped_human())
+    human = Path(options.human or shipped_human())
     load_human(human)
-    _, human_manifest = load_checkpoint(human, kind="human")
-    contract = exo_contract(device.joint_names, history=config.history, rate_hz=COORDINATION_RATE_HZ)
-    # which human it was trained against is part of what it is
-    folder, document = open_run(options, {**config.model_dump(mode="json"), "device": device.model_dump(mode="json"),
-                                          "human_sha256": human_manifest.sha256})
-
-    def save(algorithm, metrics: dict[str, float]) -> None:
-        tensors = actor_tensors(algorithm)
-        save_checkpoint(folder / device.name, tensors, {
-            "kind": "exo", "network": {"sizes": list(tensor_sizes(tensors)), "observation_clip": None},
-            "contract": contract.model_dump(),
-            "training": training_record(document, metrics)})
-
-    pool = WorkerPool(ExoEnvFactory(config, device, options.human), config.workers, options.seed)
-    try:
-        trainer = Trainer(pool, config.ppo, exo_mirror(contract),
-                          max_episode_steps=round(config.episode_s * COORDINATION_RATE_HZ), folder=folder,
-                          seed=options.seed, curriculum=NoCurriculum(), on_save=save)
-        trainer.run(config.samples)
-    finally:
-        pool.close()
-    print(f"{trainer.samples} samples in {trainer.seconds:.0f} s; checkpoint {folder / device.name}.safetensors")
+    folder = Path(options.output)
+    # which human it was trained with is part of what it is
+    refuse_another_training(folder, {
+        "config": {**config.model_dump(mode="json"), "device": device.model_dump(mode="json"),
+                   "human_sha256": load_checkpoint(human, kind=HUMAN)[1].sha256},
+        "seed": options.seed, "git_revision": git_revision()})
+    left, humans = Inheritance(human), {}
+    for number, settings in enumerate(config.stages, start=1):
+        stage = Stage(settings, folder / f"{number}_{settings.name}", config, device, options.seed)
+        if not stage.finished:
+            print(f"stage {number} of {len(config.stages)}, {settings.name}: "
+                  f"{' and '.join(settings.learns) or 'nobody'} learns", flush=True)
+            if not stage.run(left):
+                print(f"stopped in stage {settings.name}; the same command goes on", file=sys.stderr)
+                return EXIT_STOPPED
+        left = stage.leaves(left)
+        humans[_condition(settings.learns)] = str(left.human.relative_to(folder))
+        if left.device is not None:
+            write_json(folder / RESULT_FILE, {
+                "device": device.name, "checkpoint": str(left.device.relative_to(folder)), "humans": humans,
+                "seed": options.seed, "stage": settings.name})
+        if options.until == settings.name:
+            break
+    print(f"checkpoint {left.device}.safetensors" if left.device else f"stages up to {options.until} are done")
     return 0
+
+
+def _condition(learns: tuple[str, ...]) -> str:
+    """The condition that the human after such a stage is used to."""
+    return "learned" if EXO in learns else "unpowered" if learns else "no_device"
+
+
+def _with_options(config: ExoTrainingConfig, options: argparse.Namespace) -> ExoTrainingConfig:
+    """The configuration with what the command line changes: workers, and the samples of every stage that learns."""
+    names = [stage.name for stage in config.stages]
+    if options.until is not None and options.until not in names:
+        raise SimError(f"--until {options.until}: no such stage; stages: {', '.join(names)}")
+    if options.samples:
+        stages = tuple(stage.model_copy(update={"samples": options.samples if stage.learns else 0})
+                       for stage in config.stages)
+        config = config.model_copy(update={"stages": stages})
+    return config.model_copy(update={"workers": options.workers}) if options.workers else config
 
 
 if __name__ == "__main__":
