@@ -70,7 +70,7 @@ class CanGraph:
         self._device_command = device_command
         self.processes = [*([LEGS] if motors == "simulator" else []), MOTORS, DEVICE,
                           *([POLICY] if controller else [])]
-        self._environment = child_environment(ROS_LOG_DIR=str(folder))
+        self._environment = child_environment(ROS_LOG_DIR=str(folder))  # with what the caller has set
         self.children = Children(folder)
         self.motors: WitnessProcess | None = None
         self.status: DeviceStatus | None = None

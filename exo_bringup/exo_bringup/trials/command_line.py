@@ -38,6 +38,17 @@ def build_parser() -> argparse.ArgumentParser:
     kill.add_argument("--times", type=int, default=50, metavar="N", help="of each process (default: %(default)s)")
     kill.add_argument("--processes", default=",".join(VICTIMS), metavar="NAMES", help="(default: %(default)s)")
     kill.add_argument("--rate", type=float, default=200.0, metavar="HZ", help="of the bus (default: %(default)g)")
+
+    faults = _add(kinds, "faults", "from each kind of fault to zero torque", _faults)
+    faults.add_argument("--times", type=int, default=10, metavar="N", help="of each kind (default: %(default)s)")
+    faults.add_argument("--kinds", default="", metavar="NAMES", help="with commas (default: all)")
+    faults.add_argument("--rate", type=float, default=200.0, metavar="HZ",
+                        help="of the bus (default: %(default)g)")
+
+    jitter = _add(kinds, "jitter", "how regular the motor bus is while a policy runs", _jitter)
+    jitter.add_argument("--rates", default="200,500", metavar="HZ", help="with commas (default: %(default)s)")
+    jitter.add_argument("--seconds", type=float, default=60.0, metavar="S",
+                        help="at each rate (s, default: %(default)g)")
     return parser
 
 
@@ -86,8 +97,31 @@ def _soak(chosen: argparse.Namespace, folder: Path) -> Trial:
 def _kill(chosen: argparse.Namespace, folder: Path) -> Trial:
     from exo_bringup.trials.kill import KillTrial
 
-    victims = tuple(name.strip() for name in chosen.processes.split(","))
-    unknown = [name for name in victims if name not in VICTIMS]
-    if unknown:
-        raise BringupError(f"unknown process '{unknown[0]}': choose of {', '.join(VICTIMS)}")
+    victims = _names("process", chosen.processes, VICTIMS)
     return KillTrial(folder, times=chosen.times, victims=victims, bus_rate_hz=chosen.rate, seed=chosen.seed)
+
+
+def _faults(chosen: argparse.Namespace, folder: Path) -> Trial:
+    from exo_bringup.trials.faults import KINDS, FaultsTrial
+
+    kinds = _names("fault", chosen.kinds, KINDS)
+    return FaultsTrial(folder, times=chosen.times, kinds=kinds, bus_rate_hz=chosen.rate, seed=chosen.seed)
+
+
+def _jitter(chosen: argparse.Namespace, folder: Path) -> Trial:
+    from exo_bringup.trials.jitter import JitterTrial
+
+    try:
+        rates = tuple(float(rate) for rate in chosen.rates.split(","))
+    except ValueError:
+        raise BringupError(f"--rates {chosen.rates}: give numbers with commas between them") from None
+    return JitterTrial(folder, rates_hz=rates, seconds=chosen.seconds)
+
+
+def _names(what: str, text: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """Names with commas between them, all for none. Raises BringupError for an unknown one."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip()) or known
+    for name in names:
+        if name not in known:
+            raise BringupError(f"unknown {what} '{name}': choose of {', '.join(known)}")
+    return names
