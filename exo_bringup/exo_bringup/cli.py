@@ -62,6 +62,22 @@ def build_parser() -> argparse.ArgumentParser:
     add_graph_arguments(graph)
     graph.set_defaults(run=_graph)
 
+    hardware = commands.add_parser(
+        "hardware",
+        help="device and policy without a simulator, on real or emulated motors",
+        description="Starts what hardware.launch.py starts, where ros2 launch is not installed, and stays "
+        "until Ctrl-C. The device is disarmed: call exo/arm to switch the torque on.",
+    )
+    add_worn_arguments(hardware, controller="zero")
+    hardware.add_argument(
+        "--driver", default="cubemars_can", metavar="NAME", help="driver of the motors (default: %(default)s)"
+    )
+    hardware.add_argument("--driver-config", default="", metavar="YAML", help="settings of the driver")
+    hardware.add_argument(
+        "--use-mock-hardware", action="store_true", help="emulated motors in the place of the real ones"
+    )
+    hardware.set_defaults(run=_hardware)
+
     for name, text, kinds in (
         (
             "train",
@@ -77,8 +93,10 @@ def build_parser() -> argparse.ArgumentParser:
     _handed_on(commands, "trial", "try the device side: fuzz, soak, jitter, kill, faults, interchange", _trial)
     _handed_on(commands, "emulate", "motors that are not there, on a CAN bus", _emulate)
 
-    report = commands.add_parser("report", help="summary, picture and HTML page of a run folder anew")
-    report.add_argument("run_folder", metavar="RUN", help="folder that `exo sim` wrote")
+    report = commands.add_parser("report", help="report of a run's or an evaluation's folder anew")
+    report.add_argument(
+        "run_folder", metavar="FOLDER", help="folder that `exo sim` or `exo evaluate human` wrote"
+    )
     report.add_argument("--strict", action="store_true", help="exit with 1 when a figure misses its target")
     report.set_defaults(run=_report)
 
@@ -106,11 +124,8 @@ def _handed_on(commands, name: str, explanation: str, run) -> None:
     command.set_defaults(run=run)
 
 
-def add_graph_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options that say what runs, common to `sim` and `graph`."""
-    parser.add_argument(
-        "--speed", type=float, default=1.25, metavar="V", help="walking speed (m/s, default: %(default)g)"
-    )
+def add_worn_arguments(parser: argparse.ArgumentParser, controller: str) -> None:
+    """Options about wearer, device and policy, simulated or not; `controller` is the default of one."""
     parser.add_argument(
         "--subject",
         default="default",
@@ -125,12 +140,33 @@ def add_graph_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--controller",
-        default="spline",
+        default=controller,
         metavar="NAME",
         help="assistance: spline, zero or learned (default: %(default)s)",
     )
     parser.add_argument(
         "--checkpoint", default="", metavar="FILE", help="checkpoint for --controller learned"
+    )
+    parser.add_argument(
+        "--namespace",
+        default="",
+        metavar="NS",
+        help="namespace of the graph: two graphs can run side by side",
+    )
+    parser.add_argument(
+        "--domain-id",
+        type=int,
+        default=None,
+        metavar="N",
+        help="ROS domain, 0 to 101 (default: ROS_DOMAIN_ID or 0)",
+    )
+
+
+def add_graph_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options that say what runs, common to `sim` and `graph`."""
+    add_worn_arguments(parser, controller="spline")
+    parser.add_argument(
+        "--speed", type=float, default=1.25, metavar="V", help="walking speed (m/s, default: %(default)g)"
     )
     parser.add_argument(
         "--human-checkpoint",
@@ -148,19 +184,6 @@ def add_graph_arguments(parser: argparse.ArgumentParser) -> None:
         help="the simulator waits for each command: reproducible, as fast as it goes",
     )
     mode.add_argument("--fast", action="store_true", help="as fast as it goes, not reproducible")
-    parser.add_argument(
-        "--namespace",
-        default="",
-        metavar="NS",
-        help="namespace of the graph: two graphs can run side by side",
-    )
-    parser.add_argument(
-        "--domain-id",
-        type=int,
-        default=None,
-        metavar="N",
-        help="ROS domain, 0 to 101 (default: ROS_DOMAIN_ID or 0)",
-    )
     parser.add_argument(
         "--no-visualization",
         action="store_true",
@@ -193,6 +216,13 @@ def _graph(chosen: argparse.Namespace) -> int:
     from exo_bringup.runner import run_graph
 
     return run_graph(graph_options_from_arguments(chosen), chosen.domain_id)
+
+
+def _hardware(chosen: argparse.Namespace) -> int:
+    from exo_bringup.run_options import hardware_options_from_arguments
+    from exo_bringup.runner import run_hardware
+
+    return run_hardware(hardware_options_from_arguments(chosen), chosen.domain_id)
 
 
 def _train_human(chosen: argparse.Namespace) -> int:
@@ -239,12 +269,18 @@ def _compare(chosen: argparse.Namespace) -> int:
 def _evaluate_human(chosen: argparse.Namespace) -> int:
     from exo_sim.evaluation import main as evaluate
 
-    return evaluate(chosen.rest) or 0
+    from exo_bringup.evaluation_reports import write_evaluation_report
+
+    return evaluate(chosen.rest, write_evaluation_report) or 0
 
 
 def _report(chosen: argparse.Namespace) -> int:
+    from exo_bringup.evaluation_reports import is_evaluation, write_evaluation_report
     from exo_bringup.report import report_again
 
+    if is_evaluation(chosen.run_folder):
+        print(f"written: {write_evaluation_report(chosen.run_folder)}")
+        return 0
     return report_again(chosen.run_folder, strict=chosen.strict)
 
 

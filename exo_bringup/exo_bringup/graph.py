@@ -7,6 +7,7 @@ files, so that they cannot drift apart. Nothing here needs ROS.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +29,7 @@ REMAPPINGS = (
 GRAPH_FILE = "config/graph.yaml"
 LOCKSTEP_FILE = "config/lockstep.yaml"
 HARDWARE_FILE = "config/hardware.yaml"
+EMULATOR = "motor_emulator"
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ class GraphOptions:
     seed: int = 0
     namespace: str = ""
     driver: str = "simulated"
+    driver_config: str = ""
+    use_mock_hardware: bool = False
     #: Settings of the driver: name in config/drivers or path of a YAML file; empty for the driver's defaults.
     driver_config: str = ""
     start_paused: bool = False
@@ -131,12 +135,27 @@ def describe_graph(options: GraphOptions) -> list[NodeSpec]:
 
 
 def describe_hardware(options: GraphOptions) -> list[NodeSpec]:
-    """Nodes on a device computer: device and policy. The wearer is real, and so is time."""
+    """Nodes on a device computer: device and policy. The wearer is real, and so is time.
+
+    With use_mock_hardware the motors are emulated by one process more; all else stays as it is.
+    """
     share = share_folder()
     subject = str(find_configuration("subject", options.subject))
     device = str(find_configuration("device", options.device))
     files = (str(share / GRAPH_FILE), str(share / HARDWARE_FILE))
-    return _device_and_policy(options, files, device, subject)
+    if not options.use_mock_hardware:
+        return _device_and_policy(options, files, device, subject)
+    from exo_device.description import load_device
+
+    from exo_bringup.mock_hardware import emulated_settings, emulator_arguments
+
+    settings = emulated_settings(options.driver, options.driver_config)
+    arguments = emulator_arguments(options.driver, settings, load_device(device).joint_names)
+    if options.namespace:
+        arguments += ("--namespace", options.namespace)
+    motors = NodeSpec("exo_device", EMULATOR, EMULATOR, options.namespace, arguments=arguments)
+    emulated = dataclasses.replace(options, driver_config=settings)
+    return [motors, *_device_and_policy(emulated, files, device, subject)]
 
 
 def _device_and_policy(

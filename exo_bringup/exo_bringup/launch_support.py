@@ -20,6 +20,8 @@ class Argument:
 
 #: Launch arguments whose GraphOptions field has its unit in the name.
 FIELDS = {"speed": "speed_mps"}
+#: Launch arguments that are true or false.
+TRUTHS = ("visualization", "rviz", "use_mock_hardware")
 
 COMMON_ARGUMENTS = (
     Argument("device", "hip_ankle", "exoskeleton: name in config/devices or path of a YAML file"),
@@ -38,12 +40,16 @@ SIM_ARGUMENTS = COMMON_ARGUMENTS + (
     Argument("visualization", "true", "publish /tf, robot_description and markers"),
     Argument("rviz", "false", "start RViz with the package's configuration"),
 )
-HARDWARE_ARGUMENTS = COMMON_ARGUMENTS
+HARDWARE_ARGUMENTS = COMMON_ARGUMENTS + (
+    Argument("driver", "cubemars_can", "driver of the motors, as device_node names them"),
+    Argument("driver_config", "", "YAML file with the driver's settings; empty for the driver's defaults"),
+    Argument("use_mock_hardware", "false", "emulated motors in the place of the real ones"),
+)
 
 
 def options_from_launch(values: dict[str, str]) -> GraphOptions:
     """Graph options from launch arguments. Raises BringupError for a text that is no number or truth."""
-    kinds = {"speed": float, "seed": int, "visualization": _truth, "rviz": _truth}
+    kinds = {"speed": float, "seed": int, **dict.fromkeys(TRUTHS, _truth)}
     converted = {}
     for name, text in values.items():
         try:

@@ -19,7 +19,7 @@ from exo_msgs.msg import DeviceStatus, HumanState, Stride
 from exo_msgs.srv import LoadPolicy
 
 NODE_NAME = "exo_runner"
-VISUALIZATION = "visualization_node"
+SIMULATOR, VISUALIZATION = "simulator_node", "visualization_node"
 #: Callbacks handled in one go at most, so that the caller's loop goes on whatever arrives.
 CALLBACKS_PER_SPIN = 20
 
@@ -43,7 +43,9 @@ class MonitorNode(Node):
 
     def waiting_for(self, nodes: list[str]) -> list[str]:
         """What is not there yet: services, and of these nodes the one that loads longest."""
-        clients = (self.pause, self.arm, self.disarm, self.load, self.simulator_parameters)
+        clients = (self.arm, self.disarm, self.load)
+        if SIMULATOR in nodes:
+            clients += (self.pause, self.simulator_parameters)
         missing = [client.srv_name for client in clients if not client.service_is_ready()]
         if VISUALIZATION in nodes and not self.count_publishers("robot_description"):
             missing.append(VISUALIZATION)  # loading beside a walk in real time, it would starve the device

@@ -24,6 +24,16 @@ SETTLING_S = 4.0
 #: A short run gives at most this share of a condition to settling.
 SETTLING_SHARE = 0.25
 FADE_S = 2.0
+#: Fields of GraphOptions that change where, when and on what a graph runs, not what comes out.
+NOT_OF_THE_RESULT = (
+    "run_directory",
+    "start_paused",
+    "run_until_s",
+    "namespace",
+    "rviz",
+    "visualization",
+    "use_mock_hardware",
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,7 @@ class RunOptions:
     def configuration(self) -> dict:
         """What defines the result, for summary.json and config.yaml: not where or when it ran."""
         graph = dataclasses.asdict(self.graph)
-        for key in ("run_directory", "start_paused", "run_until_s", "namespace", "rviz", "visualization"):
+        for key in NOT_OF_THE_RESULT:
             graph.pop(key)
         return {
             **graph,
@@ -86,6 +96,22 @@ def graph_options_from_arguments(chosen: argparse.Namespace) -> GraphOptions:
         mode="lockstep" if chosen.lockstep else "fast" if chosen.fast else "realtime",
         namespace=chosen.namespace.strip("/"),
         visualization=not chosen.no_visualization,
+    )
+    check_graph(options)
+    return options
+
+
+def hardware_options_from_arguments(chosen: argparse.Namespace) -> GraphOptions:
+    """Graph options of `exo hardware`, checked. Raises a ValueError of one line for bad input."""
+    options = GraphOptions(
+        device=chosen.device,
+        subject=chosen.subject,
+        controller=chosen.controller,
+        checkpoint=chosen.checkpoint,
+        namespace=chosen.namespace.strip("/"),
+        driver=chosen.driver,
+        driver_config=chosen.driver_config,
+        use_mock_hardware=chosen.use_mock_hardware,
     )
     check_graph(options)
     return options

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from exo_bringup.errors import BringupError
-from exo_bringup.graph import GraphOptions, NodeSpec, describe_graph
+from exo_bringup.graph import GraphOptions, NodeSpec, describe_graph, describe_hardware
 from exo_bringup.graph_lock import GraphLock, in_use_message
 from exo_bringup.live_table import Display
 from exo_bringup.paths import executable_path
@@ -116,7 +116,11 @@ class GraphSession:
         node = self._monitor.node
         deadline = time.monotonic() + START_TIMEOUT_S
         names = self.children.names()
-        while node.waiting_for(names) or self.telemetry.mode is None or math.isnan(self.telemetry.time_s):
+        while (
+            node.waiting_for(names)
+            or self.telemetry.mode is None
+            or (SIMULATOR in names and math.isnan(self.telemetry.time_s))
+        ):
             self.tick()
             self._allow_simulators(1)  # on a busy machine another one may show late
             if time.monotonic() > deadline:
@@ -327,12 +331,22 @@ def _load_request(graph: GraphOptions):
 
 def run_graph(graph: GraphOptions, chosen_domain: int | None) -> int:
     """The whole of `exo graph`: start the nodes and stay until a signal. Returns the exit code."""
+    return _stay(describe_graph(graph), graph, chosen_domain)
+
+
+def run_hardware(graph: GraphOptions, chosen_domain: int | None) -> int:
+    """The whole of `exo hardware`: as run_graph, with real or emulated motors. Returns the exit code."""
+    os.environ["ROS_DOMAIN_ID"] = str(checked_domain_id(chosen_domain))  # an emulated bus is one of the domain
+    return _stay(describe_hardware(graph), graph, chosen_domain)
+
+
+def _stay(specs: list[NodeSpec], graph: GraphOptions, chosen_domain: int | None) -> int:
     options = RunOptions(graph=graph, domain_id=checked_domain_id(chosen_domain), table=False, quiet=True)
     display = Display(options)
     session = GraphSession(options, None, display)
     with session:
         try:
-            session.start(describe_graph(graph))
+            session.start(specs)
             session.wait_until_ready()
             print(
                 f"the graph runs in ROS domain {options.domain_id}; logs in {session.children.log_folder}; "

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Device and policy without a simulator: ros2 launch exo_bringup hardware.launch.py device:=hip_ankle
+"""Device and policy without a simulator: ros2 launch exo_bringup hardware.launch.py driver_config:=FILE
 
-The driver `simulated` talks to motors over sim/motor_states and sim/motor_command, wherever those run.
+use_mock_hardware:=true starts the same nodes on emulated motors. The device starts disarmed.
 """
 
 from launch import LaunchDescription

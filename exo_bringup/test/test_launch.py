@@ -130,10 +130,64 @@ def test_the_drivers_settings_reach_the_device_node(stub_launch, file):
         launched_nodes(file, driver_config="steam")
 
 
+@pytest.fixture
+def settings_file(tmp_path, monkeypatch):
+    """A bench of its own, and a folder for what is written beside it."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    example = yaml.safe_load((LAUNCH.parent / "config" / "drivers" / "cubemars_example.yaml").read_text())
+    example["motors"]["hip_flexion_r"]["id"] = 77
+    path = tmp_path / "bench.yaml"
+    path.write_text(yaml.safe_dump(example))
+    return path
+
+
+def test_mock_hardware_is_the_same_launch_with_another_bus(stub_launch, settings_file, monkeypatch):
+    monkeypatch.setenv("ROS_DOMAIN_ID", "7")
+    real = launched_nodes("hardware.launch.py", driver_config=str(settings_file))
+    mock = launched_nodes("hardware.launch.py", driver_config=str(settings_file), use_mock_hardware="true")
+    emulator = mock.pop("motor_emulator")
+    assert mock["policy_node"] == real["policy_node"]
+    own = [node["device_node"]["parameters"].pop() for node in (real, mock)]
+    assert mock["device_node"] == real["device_node"]
+    files = [parameters.pop("driver_config") for parameters in own]
+    assert own[0] == own[1] and own[0]["driver"] == "cubemars_can"
+    assert files[0] == str(settings_file) and emulator["arguments"] == ["cubemars", "--config", files[1]]
+    settings = [yaml.safe_load(Path(file).read_text()) for file in files]
+    changed = {key for key in settings[1] if settings[0].get(key) != settings[1][key]}
+    assert changed == {"interface", "channel", "bus_options"}
+    assert settings[1]["interface"] == "udp_multicast" and settings[1]["bus_options"]["port"] == 43207
+
+
+def test_the_emulator_takes_what_a_launch_file_adds(settings_file, capsys):
+    from exo_device.emulator import command_line
+
+    specs = {spec.name: spec for spec in describe_hardware(
+        GraphOptions(driver="cubemars_can", driver_config=str(settings_file), use_mock_hardware=True)
+    )}
+    words = specs["motor_emulator"].command_line("motor_emulator")[1:]
+    assert command_line.ROS_ARGUMENTS in words
+    words[words.index("--config") + 1] = str(settings_file.with_name("missing.yaml"))
+    assert command_line.main(words) == command_line.EXIT_ERROR  # past the options, at the file
+    assert "missing.yaml" in capsys.readouterr().err
+
+
+def test_mock_hardware_of_a_driver_without_motors_is_one_clear_error():
+    with pytest.raises(BringupError, match="cubemars_can or ros2_control"):
+        describe_hardware(GraphOptions(driver="replay", use_mock_hardware=True))
+    joints = describe_hardware(GraphOptions(driver="ros2_control", device="ankle", use_mock_hardware=True))
+    assert joints[0].arguments == ("ros2_control", "--joints", "ankle_angle_r,ankle_angle_l")
+
+
 def test_rviz_is_started_on_demand_only(stub_launch):
     assert "rviz2" not in launched_nodes("sim.launch.py")
     rviz = launched_nodes("sim.launch.py", rviz="true")["rviz2"]
     assert Path(rviz["arguments"][1]).name == "exo.rviz" and Path(rviz["arguments"][1]).is_file()
+
+
+def test_muscles_keep_up_with_the_bones_where_somebody_looks(stub_launch):
+    for rviz, rates in (("false", [None]), ("true", [50.0])):
+        node = launched_nodes("sim.launch.py", rviz=rviz)["visualization_node"]
+        assert [p.get("marker_rate_hz") for p in node["parameters"] if isinstance(p, dict)] == rates
 
 
 @pytest.mark.parametrize("file", ["sim.launch.py", "hardware.launch.py"])

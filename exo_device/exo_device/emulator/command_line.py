@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # ROS only where it is used
     from exo_device.emulator.simulator_link import SimulatorLink
 
 EXIT_OK, EXIT_ERROR = 0, 2
+ROS_ARGUMENTS = "--ros-args"
 #: Between processes without CAN hardware, and python-can's own default group for it.
 MULTICAST, MULTICAST_CHANNEL = "udp_multicast", "239.74.163.2"
 #: A signal is noticed within this time (s).
@@ -81,7 +82,10 @@ def main(arguments: list[str] | None = None, default_config: str | Path | None =
 
     default_config: settings to take when --config is not given.
     """
-    chosen = build_parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if ROS_ARGUMENTS in words:      # a launch file adds them to every program
+        words = words[:words.index(ROS_ARGUMENTS)]
+    chosen = build_parser().parse_args(words)
     try:
         chosen.config = chosen.config or default_config
         return chosen.run(chosen)

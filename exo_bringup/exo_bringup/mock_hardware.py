@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Emulated motors in the place of real ones: same driver, same settings but for the bus (use_mock_hardware)."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import yaml
+from exo_device.drivers.config_file import read_driver_config
+from exo_device.emulator.command_line import MULTICAST, MULTICAST_CHANNEL
+
+from exo_bringup.errors import BringupError
+from exo_bringup.paths import share_folder
+
+CUBEMARS, ROS2_CONTROL = "cubemars_can", "ros2_control"
+#: What the emulator calls the motors of a driver.
+MOTORS = {CUBEMARS: "cubemars", ROS2_CONTROL: "ros2_control"}
+#: Settings that are taken where none are given; no real motor may be driven with an example's.
+EXAMPLE = "config/drivers/cubemars_example.yaml"
+#: UDP port of the emulated bus in ROS domain 0; each domain has its own, as it has its own topics. Clear of DDS's.
+FIRST_PORT = 43200
+
+
+def emulated_settings(driver: str, driver_config: str) -> str:
+    """Path of the driver's settings with the bus of the emulator in the place of the real one.
+
+    Args:
+        driver: cubemars_can or ros2_control; the others need no motors.
+        driver_config: settings of the real motors; empty for the example's.
+
+    Raises:
+        BringupError: no emulator for this driver. DriverError: settings that cannot be read.
+    """
+    if driver not in MOTORS:
+        raise BringupError(
+            f"use_mock_hardware needs a driver with motors: {' or '.join(MOTORS)}, not '{driver}'"
+        )
+    if driver == ROS2_CONTROL:  # a controller's topics are the same, whoever stands behind them
+        return driver_config
+    path = driver_config or str(share_folder() / EXAMPLE)
+    settings = read_driver_config(path, driver)
+    domain = int(os.environ.get("ROS_DOMAIN_ID") or 0)
+    settings.update(
+        interface=MULTICAST, channel=MULTICAST_CHANNEL, bus_options={"port": FIRST_PORT + domain}
+    )
+    text = yaml.safe_dump({"driver": driver, **settings}, sort_keys=False)
+    # one file a user, settings and domain: both programs read it, and a restart of one finds it again
+    folder = Path(tempfile.gettempdir()) / f"exo_gait-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    emulated = folder / f"emulated-{Path(path).stem}-{domain}.yaml"
+    emulated.write_text(text, encoding="utf-8")
+    return str(emulated)
+
+
+def emulator_arguments(driver: str, settings: str, joint_names: tuple[str, ...]) -> tuple[str, ...]:
+    """Arguments of motor_emulator for the motors of a driver, turning legs that swing on springs."""
+    if driver == ROS2_CONTROL:
+        return (MOTORS[driver], "--joints", ",".join(joint_names))
+    return (MOTORS[driver], "--config", settings)
