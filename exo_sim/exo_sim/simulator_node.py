@@ -52,6 +52,7 @@ class SimulatorNode(Node):
         self.interface = SimulatorInterface(self, self.simulation, self.measurement, device.imu.frame_id)
         self.interface.paused = chosen.start_paused
         self._run_until_s = chosen.run_until_s
+        self._pace = chosen.pace
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
         self._steps, self._falls = 0, 0
@@ -74,7 +75,7 @@ class SimulatorNode(Node):
                 continue
             self._step()
             if self._mode == "realtime":
-                due = max(due + self.simulation.period_s, time.monotonic() - LARGEST_LAG_S)
+                due = max(due + self.simulation.period_s / self._pace, time.monotonic() - LARGEST_LAG_S)
                 self._spin(due - time.monotonic(), stop)
             self._await_answer(stop)
 
@@ -134,6 +135,8 @@ class SimulatorNode(Node):
                 self._run_until_s = change.value
             elif change.name == "condition":
                 self.measurement.begin(change.value, self.simulation.commanded_speed)
+            elif change.name == "pace":
+                self._pace = change.value
         return SetParametersResult(successful=True)
 
 

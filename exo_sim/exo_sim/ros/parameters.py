@@ -30,6 +30,7 @@ class SimulatorParameters:
     run_until_s: float
     condition: str
     run_directory: str
+    pace: float
 
 
 #: name: (default, description, (lowest, highest) or None, may change while running)
@@ -51,6 +52,8 @@ DECLARATIONS: dict[str, tuple] = {
     "run_until_s": (0.0, "Sim time (s) at which the simulation pauses itself; 0: never.", (0.0, 1e7), True),
     "condition": ("", "Name under which strides are measured from now on; empty: not measured.", None, True),
     "run_directory": ("", "Folder that gets curves.csv and strides.json at the end; empty: none.", None, False),
+    "pace": (1.0, "Mode realtime: simulated seconds per second of the clock (1); less is slow motion.", (0.05, 1.0),
+             True),
 }
 
 
