@@ -10,7 +10,7 @@ import numpy as np
 from exo_bringup.film.look import SMALLEST_TORQUE, TORQUE_SWEEP_RAD
 
 #: A torque's arrow: radius of its arc and of its shaft (m), straight pieces of the arc.
-ARC_RADIUS_M, ARC_SHAFT_M, ARC_PIECES = 0.135, 0.011, 10
+ARC_RADIUS_M, ARC_SHAFT_M, ARC_PIECES = 0.135, 0.011, 16
 #: A force's shaft (m). A head is this much wider than its shaft, and this much longer than wide.
 FORCE_SHAFT_M, HEAD_WIDTH, HEAD_SLENDERNESS = 0.013, 2.6, 2.2
 #: Below this share of the limit the whole arrow of a torque is drawn thinner.

@@ -70,7 +70,7 @@ class Controls:
 
     def _device(self) -> None:
         gui, actions = self._gui, self._actions
-        stop = gui.add_button("STOP", color=STOP_RED, icon=viser.Icon.HAND_STOP)
+        stop = gui.add_button("STOP", color=STOP_RED)
         stop.on_click(lambda _: actions.stop())
         # viser's buttons have one height; the page's own element carries the handle's id
         gui.add_html(

@@ -9,8 +9,6 @@ from exo_bringup.film.look import (
     BACKGROUND,
     BONE,
     CUFF,
-    FLOOR_DARK,
-    FLOOR_LIGHT,
     FORCE,
     FORCE_ARROW_M,
     FRAME,
@@ -26,7 +24,8 @@ __all__ = [
     *("MUSCLE_RELAXED", "NORM_BAND", "NORM_LINE", "SMALLEST_FORCE", "TORQUE"),
 ]
 
-FLOOR = (FLOOR_LIGHT, FLOOR_DARK)
+#: Light and dark tiles: the page's lamps are brighter than the film's.
+FLOOR = ((0.90, 0.905, 0.915), (0.76, 0.775, 0.80))
 #: A muscle's tube without force, and what a force of STRONG_N adds to its radius (m). Cross sections grow with
 #: force, hence the root.
 THIN_M, STRONG_M, STRONG_N = 0.0035, 0.0085, 2000.0

@@ -15,7 +15,7 @@ from exo_bringup.viewer import look
 from exo_bringup.viewer.memory import ANGLE_JOINTS, SIDES, WINDOW_S, Memory
 from exo_bringup.viewer.snapshot import Snapshot
 
-HEIGHT_PX, PANEL_WIDTH_PX = 150, 330
+HEIGHT_PX, PANEL_WIDTH_PX = 120, 330
 JOINT_LABELS = {"hip_flexion": "hip flexion", "knee_angle": "knee flexion", "ankle_angle": "ankle dorsiflexion"}
 #: Range of each angle's axis (deg).
 ANGLE_RANGES = {"hip_flexion": (-30.0, 55.0), "knee_angle": (-10.0, 80.0), "ankle_angle": (-35.0, 30.0)}
@@ -162,7 +162,7 @@ class Plots:
             ({"label": "s"}, *lines),
             scales={"x": {"time": False, "range": (-WINDOW_S, 0.0)}, "y": {"range": limits}},
             axes=({"size": 30}, {"size": 44}),
-            legend={"show": True},
+            legend={"show": True, "live": False},
             height=HEIGHT_PX,
         )
 
