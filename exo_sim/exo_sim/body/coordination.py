@@ -10,9 +10,7 @@ torque constraint, so that a body too weak for the torque gives what it can. A (
 at full activation; tau is what is wanted less passive muscle torque and less what an exoskeleton already gives (a
 wearer who has fully adapted to the device).
 
-The dual of this box-constrained problem has 7 unknowns y: a = clip(A'y, 0, 1), y/w + A a = tau. It is smooth and
-convex in y, so a semismooth Newton method with a line search always converges; everything is compiled and
-allocates nothing but a few small arrays.
+How that is solved is in sharing.py.
 """
 from __future__ import annotations
 
@@ -23,16 +21,12 @@ import numpy as np
 
 from exo_sim.body.model import BodyModel
 from exo_sim.body.muscles import MuscleCurves, active_and_passive, muscle_curves
+from exo_sim.body.sharing import share
 from exo_sim.gait.reference import JOINTS, LEG_JOINTS
 
-#: Weight of a torque error against squared activation (1/(Nm)^2): 1 Nm missing weighs as 0.45 of activation.
-TORQUE_WEIGHT = 0.2
 #: Excitation leads the wanted activation by this factor of the difference, to make up for activation dynamics
 #: (time constants 10 and 40 ms against a coordination period of 10 ms).
 ACTIVATION_LEAD = 1.5
-NEWTON_ITERATIONS = 30
-LINE_SEARCH_ITERATIONS = 12
-TORQUE_TOLERANCE_NM = 0.05
 
 #: Stiffness of the reflex-like servo that turns joint goals into torque (Nm/rad), per joint of LEG_JOINTS.
 #: Hip and knee as the human joints' quasi-stiffness in stance, about 200 to 300 Nm/rad (Shamaei et al. 2013).
@@ -54,6 +48,7 @@ class CoordinationMap(NamedTuple):
     dof_coupling: np.ndarray     #: (nv,) row of the coupling, -1 where the dof is the joint itself
     polynomial: np.ndarray       #: (C, 5)
     muscle_leg: np.ndarray       #: (M,) 0 right, 1 left
+    muscle_column: np.ndarray    #: (M,) place among the muscles of its leg
     stiffness: np.ndarray        #: (14,) Nm/rad
     damping: np.ndarray          #: (14,) Nm s/rad
 
@@ -67,10 +62,11 @@ def coordination_map(body: BodyModel, servo_gain: float = 1.0) -> CoordinationMa
     dof_coupling[body.coupling.dof] = np.arange(len(body.coupling.dof))
     # heavier people have stiffer servos in proportion, as their torques grow with mass
     stiffness = np.tile(STIFFNESS_NM_PER_RAD, 2) * (body.subject.mass_scale * servo_gain)
+    leg = np.array([0 if name.endswith("_r") else 1 for name in body.muscles], dtype=np.int64)
+    column = np.where(leg == 0, np.cumsum(leg == 0), np.cumsum(leg == 1)) - 1
     return CoordinationMap(
         body.joint_qpos, body.joint_dof, dof_joint, dof_coupling, body.coupling.polynomial,
-        np.array([0 if name.endswith("_r") else 1 for name in body.muscles], dtype=np.int64),
-        stiffness, stiffness * DAMPING_RATIO_S)
+        leg, column, stiffness, stiffness * DAMPING_RATIO_S)
 
 
 class Coordinator:
@@ -82,13 +78,15 @@ class Coordinator:
     """
 
     def __init__(self, body: BodyModel, servo_gain: float = 1.0):
-        self._map = coordination_map(body, servo_gain)
+        self.map = coordination_map(body, servo_gain)
         self._body = body
-        self.curves: MuscleCurves = muscle_curves(body.model, len(body.muscles))
+        #: Muscle parameters, one block in memory: compiled code that moves many bodies finds it by its address.
+        self.block = np.array(muscle_curves(body.model, len(body.muscles)))
+        self.curves = MuscleCurves(*self.block)
 
     def refresh_strength(self) -> None:
         """Takes over maximum forces after `BodyModel.set_strengths`."""
-        self.curves = muscle_curves(self._body.model, len(self._body.muscles))
+        self.block[:] = muscle_curves(self._body.model, len(self._body.muscles))
 
     def excite(self, data, goal, goal_rate, feedforward, exo_torque, wanted) -> None:
         """Sets the muscle excitations of a body (MjData.ctrl[:M]).
@@ -100,14 +98,15 @@ class Coordinator:
             exo_torque: (14,) torque that a device gives at present (Nm).
             wanted: (14,) receives the joint torque that was asked of muscles and device (Nm).
         """
-        _excite(self._map, self.curves, data.qpos, data.qvel, data.actuator_length, data.actuator_velocity,
+        excite(self.map, self.curves, data.qpos, data.qvel, data.actuator_length, data.actuator_velocity,
                 data.actuator_moment, data.moment_rownnz, data.moment_rowadr, data.moment_colind, data.act,
                 goal, goal_rate, feedforward, exo_torque, wanted, data.ctrl)
 
 
-@numba.njit(cache=True)
-def _excite(layout, curves, qpos, qvel, length, velocity, moment, rownnz, rowadr, colind, act,
-            goal, goal_rate, feedforward, exo_torque, wanted, ctrl):
+@numba.njit(cache=True, error_model="numpy")
+def excite(layout, curves, qpos, qvel, length, velocity, moment, rownnz, rowadr, colind, act,
+           goal, goal_rate, feedforward, exo_torque, wanted, ctrl):
+    """What `Coordinator.excite` does, on arrays as MjData has them."""
     joints = goal.shape[0]
     muscles = layout.muscle_leg.shape[0]
     for j in range(joints):
@@ -121,10 +120,11 @@ def _excite(layout, curves, qpos, qvel, length, velocity, moment, rownnz, rowadr
             x = qpos[layout.joint_qpos[layout.dof_joint[dof]]]
             p = layout.polynomial[c]
             slope[c] = p[1] + x * (2.0 * p[2] + x * (3.0 * p[3] + x * 4.0 * p[4]))
-    arms = np.zeros((muscles, _LEG))           # Nm per unit activation
+    arms = np.zeros((2, _LEG, layout.muscle_column.max() + 1))           # Nm per unit activation
     remaining = wanted - exo_torque
     for m in range(muscles):
         active, passive = active_and_passive(curves, m, length[m], velocity[m])
+        leg, column = layout.muscle_leg[m], layout.muscle_column[m]
         for k in range(rowadr[m], rowadr[m] + rownnz[m]):
             dof = colind[k]
             j = layout.dof_joint[dof]
@@ -133,124 +133,12 @@ def _excite(layout, curves, qpos, qvel, length, velocity, moment, rownnz, rowadr
             c = layout.dof_coupling[dof]
             arm = moment[k] if c < 0 else moment[k] * slope[c]
             # a muscle pulls: its force acts along decreasing length
-            arms[m, j - layout.muscle_leg[m] * _LEG] -= arm * active
+            arms[leg, j - leg * _LEG, column] -= arm * active
             remaining[j] += arm * passive
-    activation = np.empty(muscles)
+    activation = np.empty((2, arms.shape[2]))
     for leg in range(2):
-        _share(arms, layout.muscle_leg, leg, remaining[leg * _LEG:(leg + 1) * _LEG],
-               activation)
+        share(arms[leg], remaining[leg * _LEG:(leg + 1) * _LEG], activation[leg])
     for m in range(muscles):
-        lead = act[m] + ACTIVATION_LEAD * (activation[m] - act[m])
+        wanted_activation = activation[layout.muscle_leg[m], layout.muscle_column[m]]
+        lead = act[m] + ACTIVATION_LEAD * (wanted_activation - act[m])
         ctrl[m] = min(max(lead, 0.0), 1.0)
-
-
-@numba.njit(cache=True)
-def _share(arms, leg_of, leg, torque, activation):
-    """Solves one leg's problem; writes its activations into (M,) `activation`.
-
-    Newton steps on the dual with an exact line search: along a line the dual's slope is piecewise linear in the
-    step, so its root costs a few passes over 40 numbers. Without it, torques that the muscles cannot make (most
-    muscles at a bound, a nearly flat dual) would need hundreds of halved steps.
-    """
-    members = np.nonzero(leg_of == leg)[0]
-    count = members.shape[0]
-    y = np.zeros(_LEG)
-    z, dz = np.zeros(count), np.empty(count)           # A'y, and its change along the step
-    gradient, hessian = np.empty(_LEG), np.empty((_LEG, _LEG))
-    for iteration in range(NEWTON_ITERATIONS):
-        for i in range(_LEG):
-            gradient[i] = y[i] / TORQUE_WEIGHT - torque[i]
-            for j in range(i + 1):
-                hessian[i, j] = 1.0 / TORQUE_WEIGHT if i == j else 0.0
-        for k in range(count):
-            arm = arms[members[k]]
-            a = min(max(z[k], 0.0), 1.0)
-            # at y = 0 every z is 0: count those muscles as free, or the first step would see none
-            free = 0.0 < z[k] < 1.0 or (iteration == 0)
-            for i in range(_LEG):
-                if arm[i] != 0.0:
-                    gradient[i] += arm[i] * a
-                    if free:
-                        for j in range(i + 1):
-                            hessian[i, j] += arm[i] * arm[j]
-        worst = 0.0
-        for i in range(_LEG):
-            worst = max(worst, abs(gradient[i]))
-        if worst < TORQUE_TOLERANCE_NM:
-            break
-        step = _solve_positive_definite(hessian, -gradient)
-        for k in range(count):
-            dz[k] = 0.0
-            for i in range(_LEG):
-                dz[k] += arms[members[k], i] * step[i]
-        scale = _line_minimum(y, step, torque, z, dz)
-        for i in range(_LEG):
-            y[i] += scale * step[i]
-        for k in range(count):
-            z[k] += scale * dz[k]
-    for k in range(count):
-        activation[members[k]] = min(max(z[k], 0.0), 1.0)
-
-
-@numba.njit(cache=True)
-def _slope(scale, constant, linear, z, dz):
-    """Slope of the dual at this share of the step."""
-    slope = constant + scale * linear
-    for k in range(z.shape[0]):
-        slope += dz[k] * min(max(z[k] + scale * dz[k], 0.0), 1.0)
-    return slope
-
-
-@numba.njit(cache=True)
-def _line_minimum(y, step, torque, z, dz):
-    """Share of the step at which the dual is least, by regula falsi with the Illinois weighting."""
-    constant, linear = 0.0, 0.0
-    for i in range(_LEG):
-        constant += step[i] * (y[i] / TORQUE_WEIGHT - torque[i])
-        linear += step[i] * step[i] / TORQUE_WEIGHT
-    low, slope_low = 0.0, _slope(0.0, constant, linear, z, dz)
-    high, slope_high = 1.0, _slope(1.0, constant, linear, z, dz)
-    for _ in range(LINE_SEARCH_ITERATIONS):
-        if slope_high >= 0.0:
-            break
-        low, slope_low = high, slope_high
-        high *= 2.0
-        slope_high = _slope(high, constant, linear, z, dz)
-    if slope_high <= 1e-9 * abs(constant):
-        return high
-    middle = high
-    target = 1e-3 * abs(constant)
-    for _ in range(LINE_SEARCH_ITERATIONS):
-        middle = high - slope_high * (high - low) / (slope_high - slope_low)
-        slope = _slope(middle, constant, linear, z, dz)
-        if abs(slope) < target:
-            break
-        if slope > 0.0:
-            high, slope_high = middle, slope
-            slope_low *= 0.5
-        else:
-            low, slope_low = middle, slope
-            slope_high *= 0.5
-    return middle
-
-
-@numba.njit(cache=True)
-def _solve_positive_definite(matrix, right):
-    """Solves matrix x = right by Cholesky; reads the lower triangle and overwrites it."""
-    n = right.shape[0]
-    for i in range(n):
-        for j in range(i + 1):
-            total = matrix[i, j]
-            for k in range(j):
-                total -= matrix[i, k] * matrix[j, k]
-            matrix[i, j] = np.sqrt(total) if i == j else total / matrix[j, j]
-    x = right.copy()
-    for i in range(n):
-        for k in range(i):
-            x[i] -= matrix[i, k] * x[k]
-        x[i] /= matrix[i, i]
-    for i in range(n - 1, -1, -1):
-        for k in range(i + 1, n):
-            x[i] -= matrix[k, i] * x[k]
-        x[i] /= matrix[i, i]
-    return x
