@@ -145,7 +145,11 @@ def _value_words(key: str, value) -> str:
 
 
 def _write(path: Path, title: str, opening: str, runs: Sequence[RunData]) -> Path:
-    sections = [build(runs) for build in SECTIONS]
+    return write_page(path, title, opening, [build(runs) for build in SECTIONS])
+
+
+def write_page(path: Path, title: str, opening: str, sections: Sequence[Section]) -> Path:
+    """Write a page of an opening (HTML) and sections. Returns its path; BringupError if it cannot be written."""
     html = _page(title, opening, sections)
     try:
         with whole_file(path) as file:

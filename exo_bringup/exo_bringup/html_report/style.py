@@ -57,6 +57,7 @@ th:first-child, td:first-child, td.text, th.text {{ text-align: left; }}
 td {{ white-space: nowrap; }} td:first-child, td.text {{ white-space: normal; }}
 td.met {{ color: {MET}; font-weight: 600; text-align: left; }}
 td.missed {{ color: {MISSED}; font-weight: 600; text-align: left; }}
+td.number {{ text-align: right; }} h3 small {{ color: {FAINT_INK}; font-weight: 400; }}
 pre {{ background: #F5F5F5; padding: 10px 12px; font-size: 12.5px; line-height: 1.4; white-space: pre-wrap;
   overflow-wrap: anywhere; border-radius: 4px; }}
 nav {{ font-size: 13.5px; margin: 10px 0; }} nav a {{ color: {COLOURS["unassisted"]}; margin-right: 14px; }}

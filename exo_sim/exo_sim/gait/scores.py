@@ -113,7 +113,12 @@ def on_off_agreement(activation: np.ndarray, emg: np.ndarray, share: float = ACT
     activation, emg = _pair(activation, emg)
     if not 0.0 < share < 1.0:
         raise GaitError(f"share must be between 0 and 1, got {share}")
-    return float(np.mean(_active(activation, share) == _active(emg, share)))
+    return float(np.mean(is_active(activation, share) == is_active(emg, share)))
+
+
+def is_active(curve: np.ndarray, share: float = ACTIVE_SHARE) -> np.ndarray:
+    """Where a curve (n,) of activation or EMG counts as on: above ``share`` of its own range; (n,) of bool."""
+    return curve > curve.min() + share * np.ptp(curve)
 
 
 def vertical_force_peaks(force: np.ndarray) -> tuple[float, float, float]:
@@ -135,10 +140,6 @@ def vertical_force_peaks(force: np.ndarray) -> tuple[float, float, float]:
         return float(force.max()), math.nan, math.nan
     valley = peaks[0] + int(np.argmin(inner[peaks[0]:peaks[-1] + 1]))
     return float(inner[:valley].max()), float(inner[valley]), float(inner[valley:].max())
-
-
-def _active(curve: np.ndarray, share: float) -> np.ndarray:
-    return curve > curve.min() + share * np.ptp(curve)
 
 
 def _pair(curve: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,43 +1,53 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Peaks: two humps of the vertical force, no impact spike, push-off power of the ankle."""
+"""Peaks: two of the vertical force, no impact spike, push-off power of the ankle."""
 from __future__ import annotations
 
 import math
 
-from exo_sim.evaluation.realism.group import SpeedGroup
+import numpy as np
+from scipy.signal import find_peaks
+
+from exo_sim.evaluation.realism.group import SpeedGroup, at_speed
 from exo_sim.evaluation.realism.targets import (IMPACT_SPEED_MPS, LARGEST_IMPACT_BW, PUSH_OFF_SD,
                                                 PUSH_OFF_SPEEDS_MPS)
 from exo_sim.evaluation.realism.waveforms import VERTICAL
 from exo_sim.gait.curves import Curve
-from exo_sim.gait.scores import vertical_force_peaks
 from exo_sim.measurement import Figure
 
 ANKLE_POWER = "ankle_power_W_kg"
-#: The dip between two humps is at least so deep (body weights), else it is a ripple on one hump. The norm dips by
-#: 0.04 at 0.75 m/s and by 0.29 at 1.25 m/s.
-SMALLEST_DIP_BW = 0.02
+#: A peak rises at least so far (body weights) above the dips beside it, else it is a ripple. The norm dips by 0.04
+#: between its peaks at 0.75 m/s and by 0.29 at 1.25 m/s.
+SMALLEST_RISE_BW = 0.04
+#: Loaded above this share of the largest force; the middle of that time is midstance.
+LOADED_SHARE = 0.05
 
 
-def humps(curve: Curve) -> float:
-    """How many humps a vertical force has: 2 or 1."""
-    first, valley, second = vertical_force_peaks(curve.mean)
-    return 2.0 if not math.isnan(second) and min(first, second) - valley >= SMALLEST_DIP_BW else 1.0
+def peak_count(curve: Curve) -> float:
+    """How many peaks a vertical force has over the stride; people's have two, an impact adds one."""
+    return float(len(find_peaks(curve.mean, prominence=SMALLEST_RISE_BW)[0]))
+
+
+def peaks_around_midstance(curve: Curve) -> tuple[float, float]:
+    """Largest force before and after midstance."""
+    loaded = np.flatnonzero(curve.mean > LOADED_SHARE * curve.mean.max())
+    middle = int(loaded[0] + loaded[-1]) // 2
+    return float(curve.mean[:middle + 1].max()), float(curve.mean[middle:].max())
 
 
 def loading(group: SpeedGroup) -> list[Figure]:
-    """Humps of the vertical force (2 in every walk), and its largest value in any stride of any walk."""
+    """Peaks of the vertical force (two in every walk), and its largest value in any stride of any walk."""
+    counts = [group.per_side(walk, VERTICAL, peak_count) for walk in group.walks]
+    figures = [group.figure("grf_vertical_peaks", counts, "1", at_least=2.0, at_most=2.0)]
     largest = max((peak for walk in group.walks for peak in walk.force_peaks_bw), default=math.nan)
-    name = f"grf_vertical_largest_at_{group.speed_mps:g}"
-    figures = [group.figure("grf_vertical_humps", [group.per_side(walk, VERTICAL, humps) for walk in group.walks],
-                            "1", at_least=2.0)]
+    name = at_speed("grf_vertical_largest", group.speed_mps)
     if group.speed_mps == IMPACT_SPEED_MPS:
         figures.append(Figure.against(name, largest, "BW", at_most=LARGEST_IMPACT_BW))
     else:
         figures.append(Figure(name, largest, "BW"))
-    for place, which in ((0, "first"), (2, "second")):
-        peaks = [group.per_side(walk, VERTICAL, lambda curve: vertical_force_peaks(curve.mean)[place])
-                 for walk in group.walks]
-        figures.append(group.figure(f"grf_vertical_{which}_peak", peaks, "BW"))
+    for place, which in enumerate(("first", "second")):
+        values = [group.per_side(walk, VERTICAL, lambda curve: peaks_around_midstance(curve)[place])
+                  for walk in group.walks]
+        figures.append(group.figure(f"grf_vertical_{which}_peak", values, "BW"))
     return figures
 
 

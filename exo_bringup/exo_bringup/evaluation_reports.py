@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which report belongs to the folder of which evaluation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+
+def is_evaluation(folder: str | Path) -> bool:
+    """Whether `exo evaluate ...` wrote this folder and there is a report for it."""
+    return _command(folder) in REPORTS
+
+
+def write_evaluation_report(folder: str | Path) -> Path:
+    """Write report.html into the folder of an evaluation. Returns its path.
+
+    Raises:
+        KeyError: not such a folder, see `is_evaluation`.
+        BringupError, GaitError: as the report does.
+    """
+    return REPORTS[_command(folder)]()(folder)
+
+
+def _command(folder: str | Path) -> str:
+    try:
+        summary = json.loads((Path(folder) / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return summary.get("command", "") if isinstance(summary, dict) else ""
+
+
+def _walker() -> Callable[[str | Path], Path]:
+    from exo_bringup.walker_report.page import write_walker_page
+
+    return write_walker_page
+
+
+#: By the command in summary.json; imported when needed.
+REPORTS: dict[str, Callable[[], Callable[[str | Path], Path]]] = {"exo evaluate human": _walker}
