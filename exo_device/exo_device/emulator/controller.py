@@ -68,13 +68,15 @@ class EmulatedController(Node):
         order = [place[joint] for joint in self.effort]
         self._imu.publish(states.imu)  # first: the driver takes the newest one with the joint states
         self._publish(*([list(field)[index] for index in order]
-                        for field in (states.position, states.velocity, states.torque)))
+                        for field in (states.position, states.velocity, states.torque)),
+                      stamp=states.header.stamp)
         command = MotorCommand(sequence=states.sequence, enable=True, names=list(self.effort),
                                torque=list(self.effort.values()))
         command.header.stamp = states.header.stamp
         self._to_simulator.publish(command)
 
-    def _publish(self, position, velocity, effort) -> None:
+    def _publish(self, position, velocity, effort, stamp=None) -> None:
+        """stamp: when it was measured, as the simulator says; now where there is none."""
         message = JointState(name=list(self.effort), position=position, velocity=velocity, effort=effort)
-        message.header.stamp = self.get_clock().now().to_msg()
+        message.header.stamp = stamp or self.get_clock().now().to_msg()
         self._states.publish(message)
