@@ -49,6 +49,17 @@ def build_parser() -> argparse.ArgumentParser:
     jitter.add_argument("--rates", default="200,500", metavar="HZ", help="with commas (default: %(default)s)")
     jitter.add_argument("--seconds", type=float, default=60.0, metavar="S",
                         help="at each rate (s, default: %(default)g)")
+
+    change = _add(kinds, "interchange", "the same policy on three drivers, walking", _interchange)
+    change.add_argument("--seconds", type=float, default=60.0, metavar="S",
+                        help="unassisted, and again assisted (simulated time, default: %(default)g)")
+    change.add_argument("--pace", type=float, default=1.0, metavar="P",
+                        help="simulated over wall time; below 1 for a busy machine (default: %(default)g)")
+    change.add_argument("--drivers", default="", metavar="NAMES", help="with commas (default: all)")
+    change.add_argument("--again", action="store_true",
+                        help="the first driver once more: how much two equal walks differ")
+    change.add_argument("--controller", default="spline", help="(default: %(default)s)")
+    change.add_argument("--speed", type=float, default=1.25, metavar="V", help="(m/s, default: %(default)g)")
     return parser
 
 
@@ -116,6 +127,16 @@ def _jitter(chosen: argparse.Namespace, folder: Path) -> Trial:
     except ValueError:
         raise BringupError(f"--rates {chosen.rates}: give numbers with commas between them") from None
     return JitterTrial(folder, rates_hz=rates, seconds=chosen.seconds)
+
+
+def _interchange(chosen: argparse.Namespace, folder: Path) -> Trial:
+    from exo_bringup.trials.interchange import InterchangeTrial
+    from exo_bringup.trials.walking_graph import DRIVERS
+
+    drivers = _names("driver", chosen.drivers, tuple(DRIVERS))
+    return InterchangeTrial(folder, seconds=chosen.seconds, pace=chosen.pace, drivers=drivers,
+                            again=chosen.again, controller=chosen.controller, speed_mps=chosen.speed,
+                            seed=chosen.seed)
 
 
 def _names(what: str, text: str, known: tuple[str, ...]) -> tuple[str, ...]:

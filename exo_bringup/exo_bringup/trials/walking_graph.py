@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Simulator, device node on any driver, policy node, and what lies between simulator and driver."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import exo_policy
+import rclpy
+import yaml
+from exo_device.description import load_device
+from exo_device.drivers import make_driver
+from exo_device.drivers.node import SpinningThread
+from exo_msgs.msg import DeviceStatus, HumanState, MotorCommand, TorqueCommand
+from rclpy.qos import (DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data)
+from rclpy.signals import SignalHandlerOptions
+from std_srvs.srv import Trigger
+
+from exo_bringup.errors import BringupError
+from exo_bringup.graph import GraphOptions, NodeSpec, describe_graph
+from exo_bringup.monitor_node import seconds
+from exo_bringup.paths import executable_path, find_configuration
+from exo_bringup.processes import Children, child_environment
+from exo_bringup.trials.bus import bus_settings
+from exo_bringup.trials.torque_series import WalkRecord
+
+#: By driver: the program between simulator and driver, in exo_device.emulator; none for the reference.
+DRIVERS = {"simulated": None, "cubemars_can": "cubemars", "ros2_control": "ros2_control"}
+REFERENCE = "simulated"
+#: The simulator's clock ticks at 100 Hz: at twice its rate no tick goes without a sample.
+BUS_RATE_HZ = 200.0
+IMU = {"source": "topic", "topic": "sim/imu", "max_age_s": 1.0}
+#: What is compared is torque; watchdogs have trials of their own, and here a busy machine may be late.
+PATIENT = {"command_timeout_s": 1.0, "state_timeout_s": 1.0, "state_silence_s": 10.0}
+PATIENT_BUS = {"reply_timeout_s": 1.0, "host_timeout_s": 5.0,
+               "plausibility": {"jump_rad": 10.0, "frozen_rad": 10.0, "following_nm": 100.0}}
+PATIENCE_S, STALL_S, LOOK_S, ARM_PERIOD_S = 120.0, 60.0, 0.02, 1.0
+COLLECT = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
+LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
+                     durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class WalkingGraph:
+    """Use as a context manager. The policy's node gets the same files and parameters whatever the driver."""
+
+    def __init__(self, folder: Path, driver: str, *, controller: str, pace: float, speed_mps: float,
+                 seed: int, device: str = "hip_ankle", subject: str = "default") -> None:
+        self._folder = folder / f"{driver}_logs"
+        self._folder.mkdir(exist_ok=True)
+        self.namespace = f"trial_{os.getpid()}"
+        options = GraphOptions(
+            device=device, subject=subject, controller=controller, speed_mps=speed_mps, seed=seed,
+            driver=driver, driver_config=self._driver_file(driver), namespace=self.namespace,
+            visualization=False)
+        self._specs = {spec.name: spec for spec in describe_graph(options)}
+        self._specs["device_node"].parameters.update(PATIENT)
+        if pace < 1.0:
+            self._specs["simulator_node"].parameters["pace"] = pace
+        self._between = DRIVERS[driver]
+        self._joints = load_device(find_configuration("device", device)).joint_names
+        self._environment = child_environment(ROS_LOG_DIR=str(self._folder))
+        self._children = Children(self._folder)
+        self.record = WalkRecord(self._joints)
+        self.time_s, self.falls, self.stops = 0.0, 0, 0
+        self._status: DeviceStatus | None = None
+
+    def _driver_file(self, driver: str) -> str:
+        settings = {"cubemars_can": lambda: bus_settings(bus_rate_hz=BUS_RATE_HZ, state_rate_hz=BUS_RATE_HZ,
+                                                         imu=IMU, **PATIENT_BUS),
+                    "ros2_control": lambda: {"imu": IMU, "answer_timeout_s": 60.0}}.get(driver)
+        if settings is None:
+            return ""
+        file = self._folder / "driver.yaml"
+        file.write_text(yaml.safe_dump({"driver": driver, **settings()}))
+        return str(file)
+
+    @staticmethod
+    def torque_step_nm() -> float:
+        """Distance between two torques that the example's motors know."""
+        config = make_driver("cubemars_can", bus_settings()).config
+        return max(motor.codec().reply_steps[2] for motor in config.motors.values())
+
+    @property
+    def policy_hashes(self) -> dict[str, str]:
+        """Of everything that the policy's process is started with, and of its package's files."""
+        spec = dataclasses.replace(self._specs["policy_node"], namespace="")
+        configuration = hashlib.sha256(repr(dataclasses.astuple(spec)).encode())
+        for file in spec.parameter_files:
+            configuration.update(Path(file).read_bytes())
+        code = hashlib.sha256()
+        root = Path(exo_policy.__file__).parent
+        for file in sorted(path for path in root.rglob("*") if path.suffix in (".py", ".json", ".safetensors")):
+            code.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
+        return {"policy_configuration_sha256": configuration.hexdigest(),
+                "policy_code_sha256": code.hexdigest()}
+
+    def __enter__(self) -> "WalkingGraph":
+        os.environ.update({key: self._environment[key] for key in ("ROS_LOG_DIR", "ROS_AUTOMATIC_DISCOVERY_RANGE")})
+        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+        node = rclpy.create_node("trial", namespace=self.namespace)
+        node.create_subscription(DeviceStatus, "exo/status", self._on_status, LATCHED)
+        node.create_subscription(HumanState, "human/state", self._on_human, qos_profile_sensor_data)
+        node.create_subscription(MotorCommand, "sim/motor_command", self._on_motors, COLLECT)
+        node.create_subscription(TorqueCommand, "exo/command", self._on_command, COLLECT)
+        self._clients = {name: node.create_client(Trigger, f"exo/{name}") for name in ("arm", "disarm")}
+        self._spinning = SpinningThread(node)
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _start(self) -> None:
+        for spec in self._specs.values():
+            self._start_node(spec)
+        if self._between:
+            command = [sys.executable, "-m", "exo_device.emulator", self._between, "--mechanics", "simulator",
+                       "--namespace", self.namespace]
+            if self._between == "cubemars":
+                command += ["--config", str(self._folder / "driver.yaml")]
+            self._children.start("emulator", command, self._environment)
+
+    def _start_node(self, spec: NodeSpec) -> None:
+        overrides = self._folder / f"{spec.name}.yaml"
+        overrides.write_text(spec.parameter_yaml())
+        words = spec.command_line(executable_path(spec.package, spec.executable), overrides)
+        self._children.start(spec.name, words, self._environment)
+
+    def __exit__(self, *_) -> None:
+        self._children.stop()
+        self._spinning.close()
+        rclpy.try_shutdown()
+
+    # --- what happens
+
+    def wait_ready(self) -> None:
+        """Until a person walks and the device is there."""
+        self._wait(lambda: self._status is not None and self.time_s > 0.0, "the graph", PATIENCE_S)
+
+    def activate(self) -> None:
+        """Arms until the device is active, clearing faults."""
+        tried_s = 0.0
+
+        def active() -> bool:
+            nonlocal tried_s
+            if self._status.mode == DeviceStatus.ACTIVE:
+                return True
+            if time.monotonic() - tried_s > ARM_PERIOD_S:
+                tried_s = time.monotonic()
+                for name in ("disarm", "arm") if self._status.mode == DeviceStatus.FAULT else ("arm",):
+                    if self._clients[name].service_is_ready():
+                        future = self._clients[name].call_async(Trigger.Request())
+                        self._wait(future.done, f"an answer of exo/{name}", PATIENCE_S)
+            return False
+
+        self._wait(active, "an active device", PATIENCE_S)
+
+    def walk_until(self, until_s: float) -> None:
+        """Until this simulated time; a device that stops meanwhile is counted and armed again."""
+        was_active = self._status.mode == DeviceStatus.ACTIVE
+        seen_s, moved_s = self.time_s, time.monotonic()
+        while self.time_s < until_s:
+            time.sleep(LOOK_S)
+            self._require_alive("the walk")
+            if was_active and self._status.mode != DeviceStatus.ACTIVE:
+                self.stops += 1
+                self.activate()
+            if self.time_s != seen_s:
+                seen_s, moved_s = self.time_s, time.monotonic()
+            elif time.monotonic() - moved_s > STALL_S:
+                raise BringupError(f"simulated time stands still at {seen_s:.2f} s; logs in {self._folder}")
+
+    def _wait(self, condition: Callable[[], object], what: str, within_s: float) -> None:
+        deadline = time.monotonic() + within_s
+        while not condition():
+            self._require_alive(what)
+            if time.monotonic() > deadline:
+                cause = f"; the device says: {self._status.cause}" if self._status else ""
+                raise BringupError(f"waited {within_s:g} s in vain for {what}{cause}; logs in {self._folder}")
+            time.sleep(LOOK_S)
+
+    def _require_alive(self, what: str) -> None:
+        for child in self._children.dead():
+            lines = "\n".join(child.last_lines(6))
+            raise BringupError(f"{child.name} ended while waiting for {what}:\n{lines}")
+
+    # --- what is heard
+
+    def _on_status(self, status: DeviceStatus) -> None:
+        self._status = status
+
+    def _on_human(self, state: HumanState) -> None:
+        self.time_s, self.falls = seconds(state.header.stamp), state.falls
+        self.record.add_power(self.time_s, state.metabolic_power_per_mass)
+
+    def _on_motors(self, command: MotorCommand) -> None:
+        torque = command.torque if command.enable else [0.0] * len(command.names)
+        self.record.add_torque("motor", seconds(command.header.stamp), command.names, torque)
+
+    def _on_command(self, command: TorqueCommand) -> None:
+        self.record.add_torque("command", seconds(command.state_stamp), command.names, command.torque)
