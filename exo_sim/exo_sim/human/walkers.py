@@ -12,8 +12,10 @@ from collections.abc import Sequence
 import mujoco
 import numpy as np
 
+from exo_sim.body.batch_step import BatchStep
 from exo_sim.body.coordination import Coordinator
 from exo_sim.body.model import FOOT_BODIES, SIDES, BodyModel
+from exo_sim.body.native import Gathered
 from exo_sim.errors import SimError
 from exo_sim.gait.reference import JOINTS
 from exo_sim.human.balance import balance_offsets
@@ -62,12 +64,10 @@ class Walkers:
         self.foot_bodies = np.array([body.model.body(FOOT_BODIES[side]).id for side in SIDES])
         self._offsets = np.zeros((count, len(JOINTS)))
         self._exo = np.zeros(len(JOINTS))
-        # views into the physics' own memory: gathering a batch costs one copy each
-        self._qpos = [data.qpos for data in self.datas]
-        self._qvel = [data.qvel for data in self.datas]
-        self._sensors = [data.sensordata for data in self.datas]
-        self._acts = [data.act for data in self.datas]
-        self._xpos = [data.xpos for data in self.datas]
+        self._gathered = {field: Gathered(field, self.datas)
+                          for field in ("qpos", "qvel", "sensordata", "act", "xpos")}
+        self._batch = BatchStep(self.bodies, self.coordinators, self.datas, self.substeps) \
+            if all(BatchStep.can_move(b) for b in bodies) else None
         self._weight, self._body_mass, self._leg_length = np.zeros(count), np.zeros(count), np.zeros(count)
         self._who = np.zeros((count, 2))
         for i in range(count):
@@ -87,8 +87,10 @@ class Walkers:
         """Person i gets another body, of the same device; `place` must follow."""
         self.bodies[i], self.coordinators[i] = body, Coordinator(body, servo_gain)
         data = self.datas[i] = mujoco.MjData(body.model)
-        self._qpos[i], self._qvel[i], self._sensors[i] = data.qpos, data.qvel, data.sensordata
-        self._acts[i], self._xpos[i] = data.act, data.xpos
+        for gathered in self._gathered.values():
+            gathered.replace(i, data)
+        if self._batch is not None:
+            self._batch.replace(i, body, self.coordinators[i], data)
         self.reference.set_leg_length(i, body.leg_length_m)
         self._know(i)
 
@@ -137,29 +139,38 @@ class Walkers:
 
     def coordinate_and_step(self) -> None:
         """One coordination period for everybody; device torques are those in MjData.ctrl."""
-        self.coordinate()
-        for body, data in zip(self.bodies, self.datas):
-            mujoco.mj_step(body.model, data, self.substeps)
+        if self._batch is None:
+            self.coordinate()
+            for body, data in zip(self.bodies, self.datas):
+                mujoco.mj_step(body.model, data, self.substeps)
+        else:
+            goal, rate, feedforward = self._goals()
+            self._batch(goal, rate, feedforward, self.wanted_torque)
+            self.correction = (self.wanted_torque - feedforward) / self._body_mass[:, None]
 
     def coordinate(self) -> None:
         """Advances the gait phase by one coordination period and sets the muscles' excitations for it."""
-        stride_time = self.reference.stride_time(self.speed_command)
-        self.phase = self.phase + self.period_s / stride_time
-        state = self.state()
-        goal = self.reference.angles(self.speed_command, self.phase) + self._offsets \
-            + balance_offsets(state.up, state.velocity, self.speed_command, state.vertical_grf)
-        rate = self.reference.rates(self.speed_command, self.phase)
+        goal, rate, feedforward = self._goals()
         body, exo = self.body, self._exo
-        feedforward = self.reference.moments(self.speed_command, self.phase) * self._body_mass[:, None]
         for i, data in enumerate(self.datas):
             if len(body.exo_actuators):
                 exo[body.exo_joint_index] = data.actuator_force[body.exo_actuators]
             self.coordinators[i].excite(data, goal[i], rate[i], feedforward[i], exo, self.wanted_torque[i])
         self.correction = (self.wanted_torque - feedforward) / self._body_mass[:, None]
 
+    def _goals(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Joint goals (rad), rates (rad/s) and usual torques (Nm), (n, 14) each; the phase advances."""
+        stride_time = self.reference.stride_time(self.speed_command)
+        self.phase = self.phase + self.period_s / stride_time
+        state = self.state()
+        goal = self.reference.angles(self.speed_command, self.phase) + self._offsets \
+            + balance_offsets(state.up, state.velocity, self.speed_command, state.vertical_grf)
+        rate = self.reference.rates(self.speed_command, self.phase)
+        return goal, rate, self.reference.moments(self.speed_command, self.phase) * self._body_mass[:, None]
+
     def mean_squared_activation(self) -> np.ndarray:
         """Effort (n,): mean of squared muscle activation."""
-        activation = np.stack(self._acts)[:, :len(self.body.muscles)]
+        activation = self._gathered["act"]()[:, :len(self.body.muscles)]
         return (activation ** 2).mean(axis=1)
 
     def state(self) -> "WalkerState":
@@ -199,7 +210,8 @@ class WalkerState:
 
     def __init__(self, walkers: Walkers):
         body = walkers.body
-        qpos, qvel = np.stack(walkers._qpos), np.stack(walkers._qvel)
+        gathered = walkers._gathered
+        qpos, qvel = gathered["qpos"](), gathered["qvel"]()
         self.joint_angle, self.joint_rate = qpos[:, body.joint_qpos], qvel[:, body.joint_dof]
         w, x, y, z = qpos[:, 3:7].T
         # rows of the rotation matrix: world's up in MyoLegs body axes, then turned to forward = -y, left = x
@@ -211,15 +223,15 @@ class WalkerState:
         self.velocity = np.stack([-along_y, along_x, qvel[:, 2]], axis=1)
         self.angular_velocity = np.stack([-qvel[:, 4], qvel[:, 3], qvel[:, 5]], axis=1)
         self.height = qpos[:, 2]
-        feet = np.stack(walkers._xpos)[:, walkers.foot_bodies] - qpos[:, None, :3]
+        feet = gathered["xpos"]().reshape(walkers.count, -1, 3)[:, walkers.foot_bodies] - qpos[:, None, :3]
         cos, sin = cos[:, None], sin[:, None]
         self.foot_position = np.stack([sin * feet[..., 0] - cos * feet[..., 1], cos * feet[..., 0]
                                        + sin * feet[..., 1], feet[..., 2]], axis=2)
-        sensors = np.stack(walkers._sensors)
+        sensors = gathered["sensordata"]()
         # the sensor gives the force of the foot on the floor, in world axes
         weight = walkers._weight[:, None]
         self.vertical_grf = np.stack([-sensors[:, body.foot_sensor[side] + 2] for side in SIDES], axis=1) / weight
         self.forward_grf = np.stack([cos[:, 0] * sensors[:, body.foot_sensor[side] + 1]
                                      - sin[:, 0] * sensors[:, body.foot_sensor[side]] for side in SIDES],
                                     axis=1) / weight
-        self.activation = np.stack(walkers._acts)[:, :len(body.muscles)]
+        self.activation = gathered["act"]()[:, :len(body.muscles)]
