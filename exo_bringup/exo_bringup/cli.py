@@ -33,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_graph_arguments(sim)
+    add_viewer_arguments(sim, shown=True)
     sim.add_argument(
         "--duration",
         type=float,
@@ -60,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
         "The device is disarmed: call exo/arm to switch the torque on.",
     )
     add_graph_arguments(graph)
+    add_viewer_arguments(graph, shown=False)
     graph.set_defaults(run=_graph)
 
     hardware = commands.add_parser(
@@ -69,6 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
         "until Ctrl-C. The device is disarmed: call exo/arm to switch the torque on.",
     )
     add_worn_arguments(hardware, controller="zero")
+    add_viewer_arguments(hardware, shown=False)
     hardware.add_argument(
         "--driver", default="cubemars_can", metavar="NAME", help="driver of the motors (default: %(default)s)"
     )
@@ -78,13 +81,28 @@ def build_parser() -> argparse.ArgumentParser:
     )
     hardware.set_defaults(run=_hardware)
 
+    view = commands.add_parser(
+        "view",
+        help="show a graph that runs already in the browser",
+        description="Serves a page that shows what the topics of a running graph say, simulated or real, and "
+        "whose buttons call its services. Stays until Ctrl-C, also while the graph is started anew.",
+    )
+    add_place_arguments(view)
+    add_viewer_place_arguments(view)
+    view.add_argument("--device", default="", metavar="NAME|YAML", help="exoskeleton (default: ask the graph)")
+    view.set_defaults(run=_view)
+
     for name, text, kinds in (
         (
             "train",
             "train a policy",
             (("human", "the walker", _train_human), ("exo", "the device's", _train_exo)),
         ),
-        ("evaluate", "measure a policy over many seeds", (("human", "the walker", _evaluate_human),)),
+        (
+            "evaluate",
+            "measure a policy over many seeds",
+            (("human", "the walker", _evaluate_human), ("exo", "the device's", _evaluate_exo)),
+        ),
     ):
         group = commands.add_parser(name, help=text, description=text.capitalize() + ".")
         what = group.add_subparsers(dest="kind", required=True, metavar="WHAT")
@@ -95,7 +113,10 @@ def build_parser() -> argparse.ArgumentParser:
 
     report = commands.add_parser("report", help="report of a run's or an evaluation's folder anew")
     report.add_argument(
-        "run_folder", metavar="FOLDER", help="folder that `exo sim` or `exo evaluate human` wrote"
+        "run_folder",
+        metavar="[exo|human] FOLDER",
+        nargs="+",
+        help="folder that `exo sim` or `exo evaluate` wrote; which of them is seen in it",
     )
     report.add_argument("--strict", action="store_true", help="exit with 1 when a figure misses its target")
     report.set_defaults(run=_report)
@@ -114,6 +135,11 @@ def build_parser() -> argparse.ArgumentParser:
     film.add_argument("--playback", type=float, default=0.5, help="speed of the film (default: %(default)g)")
     film.add_argument("--width", type=int, default=720, help="of the film (pixels, default: %(default)s)")
     film.set_defaults(run=_film)
+
+    docs = commands.add_parser("docs", help="write docs/reference from the code")
+    docs.add_argument("--output", default="docs/reference", metavar="DIR", help="folder (default: %(default)s)")
+    docs.add_argument("--check", action="store_true", help="write nothing; exit with 1 when a page differs")
+    docs.set_defaults(run=_docs)
     return parser
 
 
@@ -147,6 +173,11 @@ def add_worn_arguments(parser: argparse.ArgumentParser, controller: str) -> None
     parser.add_argument(
         "--checkpoint", default="", metavar="FILE", help="checkpoint for --controller learned"
     )
+    add_place_arguments(parser)
+
+
+def add_place_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options that say which graph is meant."""
     parser.add_argument(
         "--namespace",
         default="",
@@ -159,6 +190,35 @@ def add_worn_arguments(parser: argparse.ArgumentParser, controller: str) -> None
         default=None,
         metavar="N",
         help="ROS domain, 0 to 101 (default: ROS_DOMAIN_ID or 0)",
+    )
+
+
+def add_viewer_arguments(parser: argparse.ArgumentParser, shown: bool) -> None:
+    """Options of the viewer; `shown`: whether it is there by default."""
+    parser.add_argument(
+        "--viewer",
+        action=argparse.BooleanOptionalAction,
+        default=shown,
+        help=f"show the graph in the browser (default: {'yes' if shown else 'no'})",
+    )
+    add_viewer_place_arguments(parser)
+
+
+def add_viewer_place_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options that say where the viewer is."""
+    parser.add_argument(
+        "--viewer-host",
+        default="127.0.0.1",
+        metavar="HOST",
+        help="address that the viewer listens on; 0.0.0.0 for other machines, which then need the token that "
+        "is printed (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--viewer-port",
+        type=int,
+        default=8080,
+        metavar="N",
+        help="TCP port of the viewer, the next free one if it is taken (default: %(default)s)",
     )
 
 
@@ -225,6 +285,12 @@ def _hardware(chosen: argparse.Namespace) -> int:
     return run_hardware(hardware_options_from_arguments(chosen), chosen.domain_id)
 
 
+def _view(chosen: argparse.Namespace) -> int:
+    from exo_bringup.viewer.command import run_viewer
+
+    return run_viewer(chosen)
+
+
 def _train_human(chosen: argparse.Namespace) -> int:
     from exo_sim.training import main as train
 
@@ -251,6 +317,17 @@ def _trial(chosen: argparse.Namespace) -> int:
     return trial(chosen.rest)
 
 
+def _docs(chosen: argparse.Namespace) -> int:
+    from exo_bringup.reference import write_pages
+
+    differing = write_pages(chosen.output, check=chosen.check)
+    if chosen.check and differing:
+        print(f"exo: {', '.join(differing)} in {chosen.output} differ from the code: run exo docs", file=sys.stderr)
+        return EXIT_ERROR
+    print("written: " + ", ".join(differing) if differing else "all pages are as the code says")
+    return 0
+
+
 def _film(chosen: argparse.Namespace) -> int:
     from exo_bringup.film.make import FilmOptions, make_film
 
@@ -274,14 +351,24 @@ def _evaluate_human(chosen: argparse.Namespace) -> int:
     return evaluate(chosen.rest, write_evaluation_report) or 0
 
 
+def _evaluate_exo(chosen: argparse.Namespace) -> int:
+    from exo_sim.evaluation.exo import main as evaluate
+
+    from exo_bringup.deployment import walk_over_topics
+    from exo_bringup.exo_report.page import write_exo_page
+
+    return evaluate(chosen.rest, walk_over_topics, write_exo_page)
+
+
 def _report(chosen: argparse.Namespace) -> int:
-    from exo_bringup.evaluation_reports import is_evaluation, write_evaluation_report
+    from exo_bringup.evaluation_reports import is_evaluation, report_folder, write_evaluation_report
     from exo_bringup.report import report_again
 
-    if is_evaluation(chosen.run_folder):
-        print(f"written: {write_evaluation_report(chosen.run_folder)}")
+    folder = report_folder(chosen.run_folder)
+    if is_evaluation(folder):
+        print(f"written: {write_evaluation_report(folder)}")
         return 0
-    return report_again(chosen.run_folder, strict=chosen.strict)
+    return report_again(folder, strict=chosen.strict)
 
 
 if __name__ == "__main__":

@@ -88,12 +88,14 @@ class GraphOptions:
     driver_config: str = ""
     use_mock_hardware: bool = False
     #: Settings of the driver: name in config/drivers or path of a YAML file; empty for the driver's defaults.
-    driver_config: str = ""
     start_paused: bool = False
     run_until_s: float = 0.0
     run_directory: str = ""
     visualization: bool = True
     rviz: bool = False
+    viewer: bool = False
+    viewer_host: str = "127.0.0.1"
+    viewer_port: int = 8080
 
 
 def describe_graph(options: GraphOptions) -> list[NodeSpec]:
@@ -131,7 +133,7 @@ def describe_graph(options: GraphOptions) -> list[NodeSpec]:
         nodes.append(_node("exo_bringup", "visualization_node", options, files, shown))
     if options.rviz:
         nodes.append(_rviz(options, share))
-    return nodes
+    return [*nodes, *_viewer(options, files, device, subject)]
 
 
 def describe_hardware(options: GraphOptions) -> list[NodeSpec]:
@@ -144,7 +146,10 @@ def describe_hardware(options: GraphOptions) -> list[NodeSpec]:
     device = str(find_configuration("device", options.device))
     files = (str(share / GRAPH_FILE), str(share / HARDWARE_FILE))
     if not options.use_mock_hardware:
-        return _device_and_policy(options, files, device, subject)
+        return [
+            *_device_and_policy(options, files, device, subject),
+            *_viewer(options, files, device, subject),
+        ]
     from exo_device.description import load_device
 
     from exo_bringup.mock_hardware import emulated_settings, emulator_arguments
@@ -155,7 +160,11 @@ def describe_hardware(options: GraphOptions) -> list[NodeSpec]:
         arguments += ("--namespace", options.namespace)
     motors = NodeSpec("exo_device", EMULATOR, EMULATOR, options.namespace, arguments=arguments)
     emulated = dataclasses.replace(options, driver_config=settings)
-    return [motors, *_device_and_policy(emulated, files, device, subject)]
+    return [
+        motors,
+        *_device_and_policy(emulated, files, device, subject),
+        *_viewer(options, files, device, subject),
+    ]
 
 
 def _device_and_policy(
@@ -194,6 +203,19 @@ def _node(
     package: str, executable: str, options: GraphOptions, files: tuple[str, ...], parameters: dict
 ) -> NodeSpec:
     return NodeSpec(package, executable, executable, options.namespace, files, parameters)
+
+
+def _viewer(options: GraphOptions, files: tuple[str, ...], device: str, subject: str) -> list[NodeSpec]:
+    """The viewer in the browser, where it is asked for."""
+    if not options.viewer:
+        return []
+    parameters = {
+        "subject": subject,
+        "device_config": device,
+        "host": options.viewer_host,
+        "port": int(options.viewer_port),
+    }
+    return [_node("exo_bringup", "viewer_node", options, files, parameters)]
 
 
 def _rviz(options: GraphOptions, share: Path) -> NodeSpec:

@@ -21,18 +21,21 @@ class Argument:
 #: Launch arguments whose GraphOptions field has its unit in the name.
 FIELDS = {"speed": "speed_mps"}
 #: Launch arguments that are true or false.
-TRUTHS = ("visualization", "rviz", "use_mock_hardware")
+TRUTHS = ("visualization", "rviz", "use_mock_hardware", "viewer")
 
 COMMON_ARGUMENTS = (
     Argument("device", "hip_ankle", "exoskeleton: name in config/devices or path of a YAML file"),
     Argument("subject", "default", "wearer: name in config/subjects or path of a YAML file"),
     Argument("controller", "zero", "assistance: zero, spline or learned"),
     Argument("checkpoint", "", "checkpoint of the learned controller"),
-    Argument("driver", "simulated", "driver of the motors, as device_node names them"),
     Argument("driver_config", "", "settings of the driver: name in config/drivers or path of a YAML file"),
     Argument("namespace", "", "namespace of all nodes"),
+    Argument("viewer", "false", "show the graph in the browser"),
+    Argument("viewer_host", "127.0.0.1", "address that the viewer listens on; 0.0.0.0 for other machines"),
+    Argument("viewer_port", "8080", "TCP port of the viewer, the next free one if it is taken"),
 )
 SIM_ARGUMENTS = COMMON_ARGUMENTS + (
+    Argument("driver", "simulated", "driver of the motors, as device_node names them"),
     Argument("speed", "1.25", "walking speed (m/s)"),
     Argument("mode", "realtime", "realtime, fast or lockstep"),
     Argument("seed", "0", "seed of everything random"),
@@ -42,14 +45,13 @@ SIM_ARGUMENTS = COMMON_ARGUMENTS + (
 )
 HARDWARE_ARGUMENTS = COMMON_ARGUMENTS + (
     Argument("driver", "cubemars_can", "driver of the motors, as device_node names them"),
-    Argument("driver_config", "", "YAML file with the driver's settings; empty for the driver's defaults"),
     Argument("use_mock_hardware", "false", "emulated motors in the place of the real ones"),
 )
 
 
 def options_from_launch(values: dict[str, str]) -> GraphOptions:
     """Graph options from launch arguments. Raises BringupError for a text that is no number or truth."""
-    kinds = {"speed": float, "seed": int, **dict.fromkeys(TRUTHS, _truth)}
+    kinds = {"speed": float, "seed": int, "viewer_port": int, **dict.fromkeys(TRUTHS, _truth)}
     converted = {}
     for name, text in values.items():
         try:

@@ -49,6 +49,10 @@ class Display:
         if not self._options.quiet:
             self.console.print(text, markup=False)
 
+    def announce(self, text: str) -> None:
+        """One line that is wanted even when quiet."""
+        self.console.print(text, markup=False)
+
     def complain(self, text: str) -> None:
         """One line about a problem, even when quiet."""
         self.console.print(text, markup=False, style="red")

@@ -12,14 +12,16 @@ from rclpy.executors import SingleThreadedExecutor, TimeoutException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
+from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 
 from exo_bringup.telemetry import Telemetry
+from exo_bringup.topics import VIEWER_ADDRESS
 from exo_msgs.msg import DeviceStatus, HumanState, Stride
 from exo_msgs.srv import LoadPolicy
 
 NODE_NAME = "exo_runner"
-SIMULATOR, VISUALIZATION = "simulator_node", "visualization_node"
+SIMULATOR, VISUALIZATION, VIEWER = "simulator_node", "visualization_node", "viewer_node"
 #: Callbacks handled in one go at most, so that the caller's loop goes on whatever arrives.
 CALLBACKS_PER_SPIN = 20
 
@@ -35,6 +37,9 @@ class MonitorNode(Node):
         self.create_subscription(HumanState, "human/state", self._on_human_state, latest)
         self.create_subscription(Stride, "human/stride", self._on_stride, 10)
         self.create_subscription(DeviceStatus, "exo/status", self._on_status, latched)
+        #: What to open in a browser; empty until a viewer has said it.
+        self.viewer_address = ""
+        self.create_subscription(String, VIEWER_ADDRESS, self._on_viewer, latched)
         self.pause = self.create_client(SetBool, "sim/pause")
         self.arm = self.create_client(Trigger, "exo/arm")
         self.disarm = self.create_client(Trigger, "exo/disarm")
@@ -49,6 +54,8 @@ class MonitorNode(Node):
         missing = [client.srv_name for client in clients if not client.service_is_ready()]
         if VISUALIZATION in nodes and not self.count_publishers("robot_description"):
             missing.append(VISUALIZATION)  # loading beside a walk in real time, it would starve the device
+        if VIEWER in nodes and not self.viewer_address:
+            missing.append(VIEWER)  # for the same reason
         return missing
 
     def count(self, name: str) -> int:
@@ -63,6 +70,9 @@ class MonitorNode(Node):
             message.real_time_factor,
             message.falls,
         )
+
+    def _on_viewer(self, message: String) -> None:
+        self.viewer_address = message.data
 
     def _on_stride(self, message: Stride) -> None:
         self._telemetry.stride(

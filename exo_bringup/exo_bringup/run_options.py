@@ -33,6 +33,9 @@ NOT_OF_THE_RESULT = (
     "rviz",
     "visualization",
     "use_mock_hardware",
+    "viewer",
+    "viewer_host",
+    "viewer_port",
 )
 
 
@@ -96,9 +99,21 @@ def graph_options_from_arguments(chosen: argparse.Namespace) -> GraphOptions:
         mode="lockstep" if chosen.lockstep else "fast" if chosen.fast else "realtime",
         namespace=chosen.namespace.strip("/"),
         visualization=not chosen.no_visualization,
+        **viewer_options(chosen),
     )
     check_graph(options)
     return options
+
+
+def viewer_options(chosen: argparse.Namespace) -> dict:
+    """The options of the viewer, as GraphOptions has them. Raises BringupError for a port out of range."""
+    if not 0 <= chosen.viewer_port <= 65535:
+        raise BringupError(f"--viewer-port must be 0 to 65535, got {chosen.viewer_port}")
+    return {
+        "viewer": chosen.viewer,
+        "viewer_host": chosen.viewer_host,
+        "viewer_port": chosen.viewer_port,
+    }
 
 
 def hardware_options_from_arguments(chosen: argparse.Namespace) -> GraphOptions:
@@ -112,6 +127,7 @@ def hardware_options_from_arguments(chosen: argparse.Namespace) -> GraphOptions:
         driver=chosen.driver,
         driver_config=chosen.driver_config,
         use_mock_hardware=chosen.use_mock_hardware,
+        **viewer_options(chosen),
     )
     check_graph(options)
     return options

@@ -22,7 +22,7 @@ from exo_bringup.run_options import FADE_S, Phase, RunOptions
 from exo_bringup.run_options import domain_id as checked_domain_id
 from exo_bringup.telemetry import ACTIVE_MODE, FAULT_MODE, Telemetry
 
-SIMULATOR = "simulator_node"
+SIMULATOR, VIEWER = "simulator_node", "viewer_node"
 RECORDER = "recorder_node"
 #: Between two looks at messages (s): a pause between two phases costs two or three of them.
 TICK_S = 0.03
@@ -60,6 +60,7 @@ class GraphSession:
         self._signal = 0
         self._children_due_s = 0.0
         self._fault_told = ""
+        self._viewer_missed = False
         self._lock = GraphLock(options.domain_id, options.graph.namespace)
         log_folder = folder.logs if folder else Path(tempfile.mkdtemp(prefix="exo_gait-logs-"))
         self.children = Children(log_folder, display.complain)
@@ -115,13 +116,14 @@ class GraphSession:
         """Wait for every service and the first messages of simulator and device."""
         node = self._monitor.node
         deadline = time.monotonic() + START_TIMEOUT_S
-        names = self.children.names()
+        names = self._alive()
         while (
             node.waiting_for(names)
             or self.telemetry.mode is None
             or (SIMULATOR in names and math.isnan(self.telemetry.time_s))
         ):
             self.tick()
+            names = self._alive()
             self._allow_simulators(1)  # on a busy machine another one may show late
             if time.monotonic() > deadline:
                 missing = ", ".join(node.waiting_for(names)) or "messages of the simulator or the device"
@@ -129,6 +131,14 @@ class GraphSession:
                     f"the graph did not come up within {START_TIMEOUT_S:g} s: still waiting for "
                     f"{missing}; the logs are in {self.children.log_folder}"
                 )
+
+        if node.viewer_address:
+            self.display.announce(f"watch it in a browser: {node.viewer_address}")
+
+    def _alive(self) -> list[str]:
+        """Children but for a viewer that has ended: a run goes on without one."""
+        dead = {child.name for child in self.children.dead()}
+        return [name for name in self.children.names() if name != VIEWER or name not in dead]
 
     def tick(self) -> None:
         """One turn of the loop. Raises Interrupted on a signal, BringupError when a child has died."""
@@ -146,6 +156,11 @@ class GraphSession:
         for line in self.children.problem_lines():
             self.display.complain(line)
         dead = self.children.dead()
+        if any(child.name == VIEWER for child in dead) and not self._viewer_missed:
+            self._viewer_missed = True
+            last = self.children[VIEWER].last_lines(1) or ["it said nothing"]
+            self.display.complain(f"the viewer has ended, all else goes on: {last[0]}")
+        dead = [child for child in dead if child.name != VIEWER]
         if dead:
             child = dead[0]
             last = "\n".join(f"  | {line}" for line in child.last_lines())
@@ -303,6 +318,8 @@ def _walk(session: GraphSession, phase: Phase, timings: dict[str, float]) -> Non
         if telemetry.time_s != seen_s:
             seen_s, moved_at = telemetry.time_s, time.monotonic()
             timings.setdefault("first_step_s", moved_at - session.started_s)
+        elif telemetry.paused:
+            moved_at = time.monotonic()  # somebody has pressed pause in the viewer
         elif time.monotonic() - moved_at > STALL_TIMEOUT_S:
             raise BringupError(
                 f"simulated time has stood still at {seen_s:.2f} s for {STALL_TIMEOUT_S:g} s; "

@@ -30,7 +30,7 @@ EXIT_OK, EXIT_BAD_CONFIGURATION = 0, 2
 
 #: name: (default, description, (lowest, highest) or None)
 PARAMETERS: dict[str, tuple] = {
-    "subject": ("", "Subject YAML; empty: the one that the simulator was started with.", None),
+    "subject": ("", "Subject YAML to begin with; then human/subject says who walks.", None),
     "device_config": ("", "Device YAML; empty: the one that the device node was started with.", None),
     "host": ("127.0.0.1", "Address to listen on; a token is asked for where other machines reach it.", None),
     "port": (8080, "TCP port of the page; 0: any that is free.", (0, 65535)),

@@ -2,6 +2,7 @@
 """The `exo` command line with stand-ins for the nodes of the other packages (fake_node.py)."""
 
 import dataclasses
+import os
 import sys
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from exo_bringup import cli, runner
 from exo_bringup.paths import executable_path
 
 FAKE_NODE = Path(__file__).with_name("fake_node.py")
-KINDS = ("simulator_node", "device_node", "policy_node")
+#: FAKE_EXO_VIEWER=1: a stand-in for the viewer as well; otherwise there is none.
+KINDS = ("simulator_node", "device_node", "policy_node", *["viewer_node"] * ("FAKE_EXO_VIEWER" in os.environ))
 describe_graph = runner.describe_graph
 
 

@@ -19,6 +19,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
+from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 
 #: The graph's parameters ask for simulated time, which nobody publishes here.
@@ -109,11 +110,28 @@ class FakePolicy(Node):
         return response
 
 
+class FakeViewer(Node):
+    def __init__(self):
+        super().__init__("viewer_node", automatically_declare_parameters_from_overrides=True)
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self.address = self.create_publisher(String, "viewer/address", latched)
+        host, port = (self.get_parameter(name).value for name in ("host", "port"))
+        self.address.publish(String(data=f"http://{host}:{port}/"))
+
+
+NODES = {
+    "simulator_node": FakeSimulator,
+    "device_node": FakeDevice,
+    "policy_node": FakePolicy,
+    "viewer_node": FakeViewer,
+}
+
+
 def main():
     kind = sys.argv[1]
     crash_kind, _, after_s = os.environ.get("FAKE_NODE_CRASH", "").partition(":")
     rclpy.init(args=sys.argv)
-    node = {"simulator_node": FakeSimulator, "device_node": FakeDevice, "policy_node": FakePolicy}[kind]()
+    node = NODES[kind]()
     if crash_kind == kind:
 
         def crash():

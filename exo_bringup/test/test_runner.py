@@ -166,6 +166,25 @@ def test_a_child_that_dies_is_named_with_its_last_words(tmp_path, free_domain):
     assert "Traceback" not in output and not processes_of(tmp_path)
 
 
+def test_the_viewer_is_announced_and_a_run_does_not_need_it(tmp_path, free_domain):
+    options = ("--duration", "8", "--viewer-port", "8123")
+    code, output = Exo(
+        tmp_path, free_domain, *options, FAKE_EXO_VIEWER="1", FAKE_NODE_CRASH="viewer_node:1"
+    ).finish()
+    assert code == 0, output
+    assert "watch it in a browser: http://127.0.0.1:8123/" in output
+    assert output.count("the viewer has ended, all else goes on: the stand-in breaks down") == 1
+    assert not processes_of(tmp_path)
+
+
+def test_without_a_viewer_nobody_speaks_of_it(tmp_path, free_domain):
+    code, output = Exo(
+        tmp_path, free_domain, "--duration", "4", "--no-record", "--no-viewer", FAKE_EXO_VIEWER="1"
+    ).finish()
+    assert code == 0, output
+    assert "browser" not in output and "viewer_node" not in output
+
+
 def test_a_domain_in_use_is_refused_before_anything_starts(tmp_path, free_domain):
     lock = GraphLock(free_domain, "")
     try:
@@ -232,6 +251,7 @@ BAD_INPUT = [
     (["--domain-id", "999"], "domain"),
     (["--namespace", "1st"], "--namespace"),
     (["--name", "a/b"], "--name"),
+    (["--viewer-port", "99999"], "--viewer-port"),
 ]
 
 

@@ -14,12 +14,13 @@ from exo_bringup.viewer.figure import Figure
 from exo_bringup.viewer.listener import Listener
 from exo_bringup.viewer.page import Page
 from exo_bringup.viewer.people import persons
-from exo_bringup.viewer.services import DEVICE, SIMULATOR, Services
+from exo_bringup.viewer.services import Services
 
 
 @dataclass(frozen=True)
 class ViewerOptions:
-    """What a user chooses. Empty files mean those of the graph that is there."""
+    """What a user chooses. Without a subject the default one stands there until the simulator says who walks;
+    without a device file the device node is asked for its own."""
 
     subject_file: str = ""
     device_file: str = ""
@@ -32,14 +33,14 @@ class Application:
 
     def __init__(self, node: Node, options: ViewerOptions):
         self._node, self._options = node, options
-        self._services = Services(node, self._report, self._take_body)
+        self._services = Services(node, self._report)
         self._subject: Subject = load_subject(options.subject_file)
         self._device_file = options.device_file
         self._outdated = True
-        self._there = {SIMULATOR: False, DEVICE: False}
+        self._device_was_there = False
         figure = self._make_figure()
         self.page = Page(make_access(options.host, options.port), self._services, persons())
-        self._listener = Listener(node, self.page.memory.cost.add)
+        self._listener = Listener(node, self.page.memory.cost.add, self._take_person)
         self.page.show(figure)
 
     def frame(self) -> None:
@@ -49,37 +50,24 @@ class Application:
         self.page.frame(self._listener.snapshot, self._listener.device_time_s)
 
     def look_for_graph(self) -> None:
-        """Ask nodes that have come, or come back, what they were started with. Call it now and then."""
-        for name, parameter, take, chosen in (
-            (SIMULATOR, "subject", self._take_subject_file, self._options.subject_file),
-            (DEVICE, "device_config", self._take_device_file, self._options.device_file),
-        ):
-            there = self._services.node_is_there(name)
-            if there and not self._there[name] and not chosen:
-                self._services.ask(name, parameter, take)
-            self._there[name] = there
+        """Ask a device node that has come, or come back, for its description. Call it now and then."""
+        there = self._services.device_is_there
+        if there and not self._device_was_there and not self._options.device_file:
+            self._services.ask_device_file(self._take_device_file)
+        self._device_was_there = there
 
     def close(self) -> None:
         """Let the browsers go."""
         self.page.close()
 
-    def _take_subject_file(self, path: str) -> None:
-        try:
-            self._take_subject(load_subject(path))
-        except ValueError as error:
-            self._complain(f"the simulator's subject cannot be shown: {error}")
-
     def _take_device_file(self, path: str) -> None:
         if path != self._device_file and Path(path).is_file():
             self._device_file, self._outdated = path, True
 
-    def _take_body(self, height_m: float, mass_kg: float) -> None:
-        self._take_subject(self._subject.model_copy(update={"height_m": height_m, "mass_kg": mass_kg}))
-
-    def _take_subject(self, subject: Subject) -> None:
-        size = (subject.height_m, subject.mass_kg)
+    def _take_person(self, person: Subject) -> None:
+        size = (person.height_m, person.mass_kg)
         self._outdated = self._outdated or size != (self._subject.height_m, self._subject.mass_kg)
-        self._subject = subject
+        self._subject = person
 
     def _make_figure(self) -> Figure:
         self._outdated = False

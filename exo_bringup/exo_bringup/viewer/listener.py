@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+from exo_sim.body.subject import Subject as Person
+from exo_sim.body.subject import make_subject
+from exo_sim.errors import SimError
 from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -14,7 +17,7 @@ from sensor_msgs.msg import Imu, JointState
 
 from exo_bringup.monitor_node import seconds
 from exo_bringup.viewer.snapshot import Foot, Snapshot
-from exo_msgs.msg import DeviceStatus, HumanState, Stride
+from exo_msgs.msg import DeviceStatus, HumanState, Stride, Subject
 
 LATEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -27,17 +30,24 @@ class Listener:
     Args:
         node: to subscribe on.
         on_stride: called with stamp (s), gross metabolic power (W/kg) and peak torques (Nm/kg) of a stride.
+        on_person: called with who walks, when the simulator says so.
     """
 
-    def __init__(self, node: Node, on_stride: Callable[[float, float, list[float]], None]):
+    def __init__(
+        self,
+        node: Node,
+        on_stride: Callable[[float, float, list[float]], None],
+        on_person: Callable[[Person], None],
+    ):
         self.snapshot = Snapshot()
         #: Stamp of the newest exo/joint_states (s).
         self.device_time_s = np.nan
-        self._on_stride = on_stride
+        self._on_stride, self._on_person, self._log = on_stride, on_person, node.get_logger()
         node.create_subscription(JointState, "joint_states", self._on_joints, LATEST)
         node.create_subscription(PoseStamped, "sim/root_pose", self._on_root, LATEST)
         node.create_subscription(HumanState, "human/state", self._on_human, LATEST)
         node.create_subscription(Stride, "human/stride", self._on_stride_message, STRIDE_DEPTH)
+        node.create_subscription(Subject, "human/subject", self._on_subject, LATCHED)
         node.create_subscription(JointState, "exo/joint_states", self._on_device, LATEST)
         node.create_subscription(Imu, "exo/imu", self._on_imu, LATEST)
         node.create_subscription(DeviceStatus, "exo/status", self._on_status, LATCHED)
@@ -71,6 +81,14 @@ class Listener:
         self._on_stride(
             seconds(message.header.stamp), message.metabolic_power_per_mass, list(message.exo_torque_peak)
         )
+
+    def _on_subject(self, message: Subject) -> None:
+        strengths = dict(zip(message.strength_groups, message.strengths))
+        fields = {"height_m": message.height, "mass_kg": message.mass, "strengths": strengths}
+        try:
+            self._on_person(make_subject(fields, "human/subject"))
+        except SimError as error:
+            self._log.warning(str(error))
 
     def _on_device(self, message: JointState) -> None:
         self.device_time_s = seconds(message.header.stamp)

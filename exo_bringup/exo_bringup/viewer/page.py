@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import time
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 import viser
 from exo_sim.body.subject import Subject
 
+from exo_bringup.errors import BringupError
 from exo_bringup.viewer.access import Access, hidden_host
 from exo_bringup.viewer.controls import Actions, Controls
 from exo_bringup.viewer.figure import Figure
@@ -23,6 +25,8 @@ from exo_bringup.viewer.status_text import simulated, status_text
 
 #: Plots and text are drawn this often (Hz); the scene has a rate of its own.
 PLOT_RATE_HZ = 5.0
+#: A port that is taken is passed over, for this many in all: another graph may run on this machine.
+PORTS_TRIED = 10
 TITLE = "exo_gait"
 
 
@@ -51,8 +55,8 @@ class Page:
         self.controls = Controls(self.server, actions, self.stage, persons)
         self.plots = Plots(self.server)
         try:
-            self.gate = Gate(access, (self.server.get_host(), self.server.get_port()))
-        except Exception:
+            self.gate = _first_free(access, (self.server.get_host(), self.server.get_port()))
+        except BringupError:
             self.server.stop()
             raise
         self.address = access.address(self.gate.port)
@@ -89,3 +93,14 @@ class Page:
         self.gate.close()
         with contextlib.redirect_stdout(io.StringIO()):
             self.server.stop()
+
+
+def _first_free(access: Access, inner: tuple[str, int]) -> Gate:
+    """A gate on the first port that can be had. Raises BringupError when none of them can."""
+    last = access.port + PORTS_TRIED - 1 if access.port else 0
+    for port in range(access.port, last):
+        try:
+            return Gate(dataclasses.replace(access, port=port), inner)
+        except BringupError:
+            continue
+    return Gate(dataclasses.replace(access, port=last), inner)

@@ -14,7 +14,6 @@ from exo_bringup.monitor_node import parameter_request
 from exo_bringup.run_options import FADE_S
 from exo_msgs.srv import LoadPolicy, Reset, SetSpeed, SetSubject
 
-SIMULATOR, DEVICE = "simulator_node", "device_node"
 #: Called with what was asked, whether it was done, and what the service said.
 Report = Callable[[str, bool, str], None]
 
@@ -25,11 +24,10 @@ class Services:
     Args:
         node: to make the clients on.
         report: called with the answers, from the thread that spins the node or the one that asked.
-        on_body: called with height (m) and mass (kg) of a new wearer, from the thread that spins the node.
     """
 
-    def __init__(self, node: Node, report: Report, on_body: Callable[[float, float], None]):
-        self._report, self._on_body = report, on_body
+    def __init__(self, node: Node, report: Report):
+        self._report = report
         self._stop = node.create_client(Trigger, "exo/stop")
         self._arm = node.create_client(Trigger, "exo/arm")
         self._disarm = node.create_client(Trigger, "exo/disarm")
@@ -40,9 +38,7 @@ class Services:
         self._speed = node.create_client(SetSpeed, "sim/set_speed")
         self._subject = node.create_client(SetSubject, "sim/set_subject")
         self._simulator_parameters = node.create_client(SetParameters, "simulator_node/set_parameters")
-        self._ask = {
-            name: node.create_client(GetParameters, f"{name}/get_parameters") for name in (SIMULATOR, DEVICE)
-        }
+        self._ask_device = node.create_client(GetParameters, "device_node/get_parameters")
 
     def stop(self) -> None:
         """Stop the device; it latches."""
@@ -93,30 +89,31 @@ class Services:
             strength_groups=list(strengths),
             strengths=[float(value) for value in strengths.values()],
         )
-        self._call("person", self._subject, request, then=lambda: self._on_body(height_m, mass_kg))
+        self._call("person", self._subject, request)
 
-    def node_is_there(self, node: str) -> bool:
-        """Whether simulator_node or device_node can be asked for its configuration."""
-        return self._ask[node].service_is_ready()
+    @property
+    def device_is_there(self) -> bool:
+        """Whether a device node can be asked for its description."""
+        return self._ask_device.service_is_ready()
 
-    def ask(self, node: str, parameter: str, answer: Callable[[str], None]) -> None:
-        """Ask simulator_node or device_node for a text parameter; `answer` is called if it has one."""
+    def ask_device_file(self, answer: Callable[[str], None]) -> None:
+        """Ask the device node for the path of its description; `answer` is called if it has one."""
 
         def tell(future) -> None:
             values = future.result().values if future.exception() is None else []
             if len(values) == 1 and values[0].string_value:
                 answer(values[0].string_value)
 
-        self._ask[node].call_async(GetParameters.Request(names=[parameter])).add_done_callback(tell)
+        self._ask_device.call_async(GetParameters.Request(names=["device_config"])).add_done_callback(tell)
 
-    def _call(self, what: str, client, request, even_unseen: bool = False, then=None) -> None:
+    def _call(self, what: str, client, request, even_unseen: bool = False) -> None:
         if not client.service_is_ready():
             self._report(what, False, f"nobody offers {client.srv_name} now")
             if not even_unseen:
                 return
-        client.call_async(request).add_done_callback(lambda future: self._answered(what, future, then))
+        client.call_async(request).add_done_callback(lambda future: self._answered(what, future))
 
-    def _answered(self, what: str, future, then) -> None:
+    def _answered(self, what: str, future) -> None:
         if future.exception() is not None:
             self._report(what, False, str(future.exception()))
             return
@@ -128,5 +125,3 @@ class Services:
         else:
             done, text = response.success, response.message
         self._report(what, done, text)
-        if done and then is not None:
-            then()
