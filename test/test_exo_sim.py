@@ -26,6 +26,7 @@ def two_runs(domain, tmp_path_factory):
             "-m",
             "exo_bringup.cli",
             "sim",
+            "--no-viewer",
             "--lockstep",
             "--seed",
             "3",
