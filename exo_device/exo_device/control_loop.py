@@ -40,6 +40,9 @@ class LoopConfig:
     lockstep: bool = False
     #: In lockstep a policy that has not answered after this time has failed.
     lockstep_timeout_s: float = 5.0
+    #: Longest silence of the thread that hears commands and exo/stop, once it has called beat(); longer stops
+    #: the device. 0: it is not watched.
+    ros_silence_s: float = 1.0
 
 
 def _ignore(*_: object) -> None:
@@ -80,6 +83,7 @@ class ControlLoop:
         self._lock = threading.Condition()
         self._inbox: TorqueRequest | None = None
         self._inbox_steady_ns = 0
+        self._beat_ns: int | None = None
         self._state_steady_ns = 0
         self._answered = True
         self._policy_present = False
@@ -96,6 +100,16 @@ class ControlLoop:
             self._inbox_steady_ns = self.steady_now_ns()
             self._lock.notify_all()
         self.driver.wake()
+
+    def foreign_command(self, cause: str, *, must_stop: bool = False) -> None:
+        """A command of a second publisher was not handed in; see SafetySupervisor.on_foreign_command."""
+        with self._lock:
+            self.supervisor.on_foreign_command(cause, self._now(), must_stop=must_stop)
+        self.driver.wake()
+
+    def beat(self) -> None:
+        """The thread that hears commands and people lives."""
+        self._beat_ns = self.steady_now_ns()
 
     def arm(self) -> Answer:
         """See SafetySupervisor.arm. Refused after finish()."""
@@ -220,6 +234,7 @@ class ControlLoop:
     def _output(self, *, has_state: bool, has_command: bool) -> MotorTorque | None:
         """The next output, or None while there is nothing new to tell the motors."""
         now = self._now()
+        self._check_ros_thread(now)
         self.supervisor.check(now)
         mode = self.supervisor.mode
         if mode is Mode.ACTIVE and not self._answered:
@@ -234,6 +249,15 @@ class ControlLoop:
         if has_state or between_states or mode is Mode.STOPPING:
             return self.supervisor.update(now)
         return None
+
+    def _check_ros_thread(self, now: Instant) -> None:
+        """Who does not hear commands does not hear exo/stop either."""
+        if self._beat_ns is None or not self.config.ros_silence_s or self._stop.is_set():
+            return
+        silence_s = (now.steady_ns - self._beat_ns) / NANOSECONDS_PER_SECOND
+        if silence_s > self.config.ros_silence_s and self.supervisor.mode is Mode.ACTIVE:
+            self.supervisor.command_lost(f"the thread that hears exo/command and exo/stop has hung for "
+                                         f"{silence_s:.1f} s", now)
 
     def _write(self, output: MotorTorque) -> None:
         try:

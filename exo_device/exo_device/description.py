@@ -65,7 +65,7 @@ class JointSpec(_Model):
     torque_limit_nm: Annotated[float, Field(gt=0.0, le=MAX_TORQUE_NM)]
     #: Largest torque per mass of the wearer (Nm/kg). The smaller of the two limits holds.
     torque_limit_nm_per_kg: Positive
-    #: Torque that the motor can give for ever without growing too hot (Nm, its rated torque); None: no i2t budget.
+    #: Torque that the motor can give for ever without growing too hot (Nm, rated torque); None: no budget.
     continuous_torque_nm: Positive | None = None
     #: Time in which the winding's temperature follows its losses to 63 % (s).
     thermal_time_constant_s: Positive = 30.0

@@ -48,6 +48,7 @@ def _device_status(name: str, snapshot: Snapshot, device: DeviceDescription, loo
         "state age (s)": _number(snapshot.state_age_s),
         "dropped states": str(snapshot.dropped_states),
         "dropped commands": str(snapshot.dropped_commands),
+        "refused commands of a second publisher": str(snapshot.foreign_commands),
         "assistance gain": f"{snapshot.assistance_gain:.2f}",
         "wearer mass (kg)": f"{snapshot.wearer_mass_kg:g}",
     }

@@ -36,6 +36,8 @@ class DeviceParameters:
     state_timeout_s: float
     state_silence_s: float
     command_silence_s: float
+    ros_silence_s: float
+    second_publisher: str
     ramp_down_s: float
     stride_gate: bool
     fade_in_strides: float
@@ -56,7 +58,8 @@ class DeviceParameters:
     def loop(self) -> LoopConfig:
         """Times of the control loop."""
         return LoopConfig(period_s=1.0 / self.loop_rate_hz, answer_wait_s=self.answer_wait_s,
-                          lockstep=self.lockstep, lockstep_timeout_s=self.lockstep_timeout_s)
+                          lockstep=self.lockstep, lockstep_timeout_s=self.lockstep_timeout_s,
+                          ros_silence_s=self.ros_silence_s)
 
 
 _SAFETY = SafetyConfig()
@@ -86,6 +89,12 @@ DECLARATIONS: dict[str, tuple] = {
     "command_silence_s": (_SAFETY.command_silence_s,
                           "Longest wait of a state for its command (s, wall time); longer stops the device. "
                           "0: the larger of command_timeout_s and state_silence_s.", (0.0, 600.0)),
+    "ros_silence_s": (_LOOP.ros_silence_s,
+                      "Longest silence of the thread that hears exo/command and exo/stop (s, wall time); "
+                      "longer stops the device. 0: it is not watched.", (0.0, 600.0)),
+    "second_publisher": (_SAFETY.second_publisher,
+                         "What a command of a second publisher of exo/command does, which is never followed: "
+                         "fault stops the device, ignore goes on.", None),
     "ramp_down_s": (_SAFETY.ramp_down_s, "A stop brings torque to zero within this time (s).", (0.04, 1.0)),
     "stride_gate": (_SAFETY.stride_gate, "No torque before a full stride of the wearer was sensed.", None),
     "fade_in_strides": (_SAFETY.fade_in_strides, "Then assistance fades in over this many strides.",
@@ -93,7 +102,7 @@ DECLARATIONS: dict[str, tuple] = {
     "stride_shortest_s": (_SAFETY.stride_shortest_s, "A stride takes at least this long (s, ROS time).",
                           (0.1, 2.0)),
     "stride_longest_s": (_SAFETY.stride_longest_s,
-                         "... and at most this long; without one for this long assistance ends (s, ROS time).",
+                         "... and at most this long; without one for so long assistance ends (s, ROS time).",
                          (0.5, 10.0)),
     "stride_least_swing_rad": (_SAFETY.stride_least_swing_rad,
                                "In a stride the hip (or else knee or ankle) moves at least this far (rad).",

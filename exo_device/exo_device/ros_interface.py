@@ -5,17 +5,19 @@ from __future__ import annotations
 
 from diagnostic_msgs.msg import DiagnosticArray
 from exo_msgs.msg import DeviceStatus, TorqueCommand
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Imu, JointState
 from std_srvs.srv import Trigger
 
 from exo_device import messages
+from exo_device.command_source import CommandSource, Source
 from exo_device.control_loop import ControlLoop, LoopHooks
 from exo_device.description import DeviceDescription
 from exo_device.diagnostics import diagnostics_message
-from exo_device.safety import Answer, Event, Snapshot
-from exo_device.state import DeviceState, to_ns
+from exo_device.safety import Answer, Event, Mode, Snapshot
+from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState, to_ns
 
 #: The latest command wins. No deadline, which every publisher would have to match: lateness is the
 #: supervisor's.
@@ -27,6 +29,8 @@ STATUS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
 DIAGNOSTICS_DEPTH = 10
 #: /diagnostics comes at least this often (s), as diagnostic tools expect.
 DIAGNOSTICS_PERIOD_S = 1.0
+#: The control loop hears this often (s) that this thread lives.
+BEAT_PERIOD_S = 0.05
 
 
 class DeviceInterface:
@@ -43,6 +47,9 @@ class DeviceInterface:
         self._status = node.create_publisher(DeviceStatus, "exo/status", STATUS_QOS)
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", DIAGNOSTICS_DEPTH)
         self._command = node.create_subscription(TorqueCommand, "exo/command", self._on_command, COMMAND_QOS)
+        self._source = CommandSource()
+        self._beat = node.create_timer(BEAT_PERIOD_S, loop.beat,
+                                       clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._triggers = [
             node.create_service(Trigger, "exo/arm", lambda _, reply: _fill(reply, loop.arm())),
             node.create_service(Trigger, "exo/disarm", lambda _, reply: _fill(reply, loop.disarm())),
@@ -58,11 +65,30 @@ class DeviceInterface:
         for publisher in (self._joint_states, self._imu, self._status, self._diagnostics):
             self._node.destroy_publisher(publisher)
         self._node.destroy_subscription(self._command)
+        self._node.destroy_timer(self._beat)
         for service in self._triggers:
             self._node.destroy_service(service)
 
-    def _on_command(self, message: TorqueCommand) -> None:
-        self._loop.submit(messages.request_from_message(message))
+    def _on_command(self, message: TorqueCommand, info: dict) -> None:
+        publishers = self._command.get_publisher_count()
+        now_s = self._loop.steady_now_ns() / NANOSECONDS_PER_SECOND
+        is_active = self._loop.supervisor.mode is Mode.ACTIVE
+        number = info["publication_sequence_number"]
+        if number is None:  # a middleware without them: only the supervisor's own counting is left
+            source = Source.FOLLOWED
+        else:
+            source = self._source.judge(number, publishers, now_s, is_active=is_active)
+        if source is Source.FOLLOWED:
+            self._loop.submit(messages.request_from_message(message))
+            return
+        cause = f"two nodes publish {self._command.topic_name}: {self._publishers()}"
+        self._loop.foreign_command(cause, must_stop=source is Source.UNKNOWN)
+
+    def _publishers(self) -> str:
+        """Names of the nodes that publish commands."""
+        found = self._node.get_publishers_info_by_topic(self._command.topic_name)
+        names = {f"{point.node_namespace.rstrip('/')}/{point.node_name}" for point in found}
+        return ", ".join(sorted(names))
 
     def _publish_state(self, state: DeviceState) -> None:
         self._imu.publish(messages.imu_message(state, self._device))  # first: policies act on joint states

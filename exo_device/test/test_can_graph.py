@@ -37,7 +37,7 @@ DOMAIN = 71 + os.getpid() % 25
 PATIENCE_S = 30.0
 #: A busy machine must not trip the watchdogs of a test that is about something else.
 RELAXED = {"command_timeout_s": 5.0, "state_timeout_s": 5.0, "state_silence_s": 5.0,
-           "stride_gate": False, "fade_in_s": 0.0}
+           "ros_silence_s": 60.0, "stride_gate": False, "fade_in_s": 0.0}
 LATEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.TRANSIENT_LOCAL)

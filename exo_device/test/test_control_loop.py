@@ -30,7 +30,8 @@ class Lab:
         self.driver.configure(device.joint_names)
         self.steady_ns = to_ns(50.0)
         self.states, self.snapshots, self.events, self.crashes = [], [], [], []
-        supervisor = SafetySupervisor(device, 75.0, SafetyConfig(**{"fade_in_s": 0.0, "stride_gate": False, **(safety or {})}))
+        supervisor = SafetySupervisor(device, 75.0, SafetyConfig(
+            **{"fade_in_s": 0.0, "stride_gate": False, **(safety or {})}))
         hooks = LoopHooks(self.states.append, lambda snapshot, rate: self.snapshots.append((snapshot, rate)),
                           self.events.append, self.crashes.append)
         self.loop = ControlLoop(self.driver, supervisor, LoopConfig(**config), hooks,
@@ -313,3 +314,35 @@ def test_an_exception_in_the_loop_switches_the_motors_off_and_is_reported(runnin
     assert not running.thread.is_alive()
     assert isinstance(running.crashes[0], ZeroDivisionError)
     assert not running.bus.commands[-1].enable and not running.bus.commands[-1].torque.any()
+
+
+# --- the thread that hears commands and people
+
+def test_a_ros_thread_that_hangs_stops_the_device(lab_of):
+    """Commands may still come by another way: but nobody would hear exo/stop."""
+    lab = lab_of(ros_silence_s=1.0)
+    lab.loop.beat()
+    lab.activate()
+    for _ in range(90):
+        lab.cycle(5.0)
+    assert lab.loop.supervisor.mode is Mode.ACTIVE
+    for _ in range(40):
+        lab.cycle(5.0)
+    assert lab.loop.supervisor.mode is Mode.FAULT and "exo/stop" in lab.snapshots[-1][0].cause
+    assert not lab.bus.commands[-1].enable
+
+
+def test_a_ros_thread_that_beats_is_alive_and_one_that_never_did_is_not_watched(lab_of):
+    beating, without = lab_of(ros_silence_s=1.0).activate(), lab_of(ros_silence_s=1.0).activate()
+    for _ in range(300):
+        beating.loop.beat()
+        beating.cycle(5.0)
+        without.cycle(5.0)
+    assert beating.loop.supervisor.mode is without.loop.supervisor.mode is Mode.ACTIVE
+
+
+def test_a_refused_command_reaches_the_supervisor(lab_of):
+    lab = lab_of().activate()
+    lab.cycle(5.0)
+    lab.loop.foreign_command("two nodes publish exo/command: /a, /b")
+    assert lab.loop.supervisor.mode is Mode.STOPPING and "/a, /b" in lab.loop.supervisor.pop_events()[-1].text

@@ -42,7 +42,8 @@ class Lab:
         self.driver.configure(device.joint_names)
         self.names, self.asked, self.answers = device.joint_names, 0.0, 0
         self.states, self.events = [], []
-        supervisor = SafetySupervisor(device, 75.0, SafetyConfig(stride_gate=False, fade_in_s=0.0, ramp_down_s=RAMP_S))
+        supervisor = SafetySupervisor(device, 75.0, SafetyConfig(
+            stride_gate=False, fade_in_s=0.0, ramp_down_s=RAMP_S))
         hooks = LoopHooks(on_state=self._answer, on_event=self.events.append)
         self.loop = ControlLoop(self.driver, supervisor, LoopConfig(), hooks, ros_now_ns=self.clock.ros_ns,
                                 steady_now_ns=self.clock.steady_ns)

@@ -264,6 +264,41 @@ def test_a_second_publisher_is_ignored_and_then_stopped(rig):
     assert Fault.SEQUENCE_GAP in rig.faults
 
 
+def test_a_command_known_to_be_foreign_stops_at_once_or_is_counted(rig_of):
+    for choice in ("fault", "ignore"):
+        rig = with_torque(rig_of(fade_in_s=0.0, second_publisher=choice).activate())
+        for _ in range(3):
+            rig.supervisor.on_foreign_command("two nodes publish exo/command: /a, /b", rig.now)
+        assert rig.supervisor.snapshot(rig.now).foreign_commands == 3
+        lines = [event.text for event in rig.supervisor.pop_events() if "/b" in event.text]
+        if choice == "fault":
+            run_down(rig)
+            assert "/a, /b" in rig.cause
+            assert_latched(rig, Fault.SEQUENCE_GAP)
+        else:
+            assert len(lines) == 1 and rig.step(10.0).torque[HIP] == pytest.approx(10.0)
+            assert rig.mode is Mode.ACTIVE and not rig.faults
+            rig.supervisor.on_foreign_command("who is who?", rig.now, must_stop=True)
+            assert rig.mode is Mode.STOPPING
+
+
+@pytest.mark.parametrize("choice", ["fault", "ignore"])
+def test_beside_a_second_publisher_nothing_is_armed(rig_of, choice):
+    """Which of the two is the policy, only a person knows."""
+    rig = rig_of(second_publisher=choice, arming_timeout_s=0.5)
+    rig.step()
+    rig.supervisor.arm(rig.now)
+    for _ in range(60):
+        rig.supervisor.on_foreign_command("two nodes publish", rig.now)
+        assert not rig.step().torque.any()
+    assert rig.mode is Mode.DISARMED and "two nodes publish" in rig.cause
+    for _ in range(101):
+        rig.step()
+    rig.supervisor.arm(rig.now)
+    rig.step()
+    assert rig.mode is Mode.ACTIVE
+
+
 def test_user_stop_latches_in_every_mode(rig_of):
     disarmed = rig_of()
     disarmed.supervisor.stop(disarmed.now)
@@ -372,6 +407,7 @@ def test_after_a_simulator_reset_old_commands_are_forgotten(rig_of):
     ({"command_timeout_s": -1.0}, "command_timeout_s"), ({"ramp_down_s": math.nan}, "ramp_down_s"),
     ({"ramp_down_s": 0.02}, "four periods"), ({"state_timeout_s": 0.0}, "state_timeout_s"),
     ({"arming_torque_share": 1.5}, "arming_torque_share"),
+    ({"second_publisher": "both"}, "fault or ignore"),
 ])
 def test_settings_are_checked(settings, word):
     with pytest.raises(SafetyError, match=word):

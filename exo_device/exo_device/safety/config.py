@@ -13,6 +13,8 @@ _STRIDE = StrideLimits()
 MAY_BE_ZERO = ("fade_in_s", "fade_in_strides", "fade_delay_s", "command_silence_s", "stuck_forgiveness",
                "stride_least_shake_m_s2")
 SWITCHES = ("lockstep", "stride_gate")
+#: What a command of a second publisher does while torque is given. It is never followed.
+SECOND_PUBLISHER = ("fault", "ignore")
 
 
 class SafetyError(ValueError):
@@ -72,6 +74,8 @@ class SafetyConfig:
     #: Each good command forgives this share of one that did not advance. Two publishers in turns still add
     #: up.
     stuck_forgiveness: float = 0.25
+    #: fault: a command of a second publisher stops the device; ignore: it is counted and logged.
+    second_publisher: str = "fault"
     #: Lockstep with a simulator: only stamps count as time, so that a run can be repeated exactly. Steady
     #: time then detects silence alone.
     lockstep: bool = False
@@ -79,12 +83,15 @@ class SafetyConfig:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name in SWITCHES:
+            if field.name in SWITCHES or field.name == "second_publisher":
                 continue
             if not math.isfinite(value) or value < 0.0:
                 raise SafetyError(f"{field.name} must be a number not below 0, got {value!r}")
             if value == 0.0 and field.name not in MAY_BE_ZERO:
                 raise SafetyError(f"{field.name} must be above 0")
+        if self.second_publisher not in SECOND_PUBLISHER:
+            raise SafetyError(f"second_publisher must be {' or '.join(SECOND_PUBLISHER)}, got "
+                              f"'{self.second_publisher}'")
         if self.ramp_down_s < 4.0 * self.period_s:
             raise SafetyError(
                 f"ramp_down_s must be at least four periods ({4.0 * self.period_s:g} s), "

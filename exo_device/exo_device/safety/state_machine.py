@@ -53,6 +53,10 @@ class ModeMachine:
         events, self._events = self._events, []
         return events
 
+    def note(self, is_error: bool, text: str) -> None:
+        """Something worth a line in the log that changes no mode."""
+        self._events.append(Event(is_error, text))
+
     def arm(self) -> Answer:
         """Asks for torque. Never happens by itself, and never out of a fault."""
         if self.mode is Mode.DISARMED:

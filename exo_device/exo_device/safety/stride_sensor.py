@@ -36,12 +36,12 @@ class StrideLimits:
     #: Walking at 2 m/s takes 0.85 s a stride, at 0.4 m/s 1.8 s; impaired gait is slower still (s).
     shortest_s: float = 0.5
     longest_s: float = 3.0
-    #: The watched joint moves at least this far to and fro (rad; 7 degrees). Standing sways by 2 to 3; slow and
-    #: impaired walking swings the hip by 15 to 30.
+    #: The watched joint moves at least this far to and fro (rad; 7 degrees). Standing sways by 2 to 3; slow
+    #: and impaired walking swings the hip by 15 to 30.
     least_swing_rad: float = 0.12
-    #: The length of the pelvis's specific force varies at least this much over the stride (standard deviation,
-    #: m/s^2); 0 for a device without an IMU. Slow walking shows 0.4, normal walking 2 to 3, legs that swing in
-    #: the air the sensor's noise.
+    #: The length of the pelvis's specific force varies at least this much over the stride (standard
+    #: deviation, m/s^2); 0 for a device without an IMU. Slow walking shows 0.4, normal walking 2 to 3, legs
+    #: that swing in the air the sensor's noise.
     least_shake_m_s2: float = 0.2
 
 

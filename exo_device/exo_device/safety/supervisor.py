@@ -27,6 +27,10 @@ from exo_device.safety.watchdog import CommandWatch, StateWatch
 from exo_device.state import DeviceState
 
 
+#: No arming for this long (s, steady time) after a command of a second publisher.
+FOREIGN_MEMORY_S = 1.0
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """What exo/status and /diagnostics show; see exo_msgs/DeviceStatus."""
@@ -44,6 +48,8 @@ class Snapshot:
     dropped_commands: int
     #: Used share of the i2t budget, by joint.
     heat: np.ndarray
+    #: Commands of a second publisher, all refused.
+    foreign_commands: int
 
 
 class SafetySupervisor:
@@ -70,6 +76,8 @@ class SafetySupervisor:
         self._request_problem: Problem | None = None
         self._requested = np.zeros(len(self.joint_names))
         self._ramp: StoppingRamp | None = None
+        self._foreign: tuple[Instant, str] | None = None
+        self._foreign_commands = 0
         self._since: Instant | None = None
         self._last: Instant | None = None
 
@@ -168,6 +176,18 @@ class SafetySupervisor:
         elif self.mode in WITH_MOTORS_ON:
             self._fault(self._request_problem, now)
 
+    def on_foreign_command(self, cause: str, now: Instant, *, must_stop: bool = False) -> None:
+        """A command of a second publisher has come and was not followed; cause: who publishes.
+
+        must_stop: it may have been the policy's own as well.
+        """
+        if self._foreign is None or self._foreign[1] != cause:
+            self._machine.note(True, f"a command was refused: {cause}")
+        self._foreign = (now, cause)
+        self._foreign_commands += 1
+        if self.mode is Mode.ACTIVE and (must_stop or self.config.second_publisher == "fault"):
+            self._fault(Problem(Fault.SEQUENCE_GAP, cause), now)
+
     # --- what goes out
 
     def check(self, now: Instant) -> None:
@@ -211,6 +231,7 @@ class SafetySupervisor:
             state=self._states.state, command_age_s=self._commands.age_s(now),
             state_age_s=self._states.age_s(now), dropped_states=self._states.dropped,
             dropped_commands=self._commands.dropped, heat=self._thermal.heat,
+            foreign_commands=self._foreign_commands,
         )
 
     def pop_events(self) -> list[Event]:
@@ -250,6 +271,8 @@ class SafetySupervisor:
         problem = problem or self._commands.problem(now) or self._request_problem
         if problem:
             return problem.cause
+        if self._foreign and now.steady_since(self._foreign[0]) < FOREIGN_MEMORY_S:
+            return self._foreign[1]
         share = np.abs(self._requested) / self.limits.cap
         joint = int(share.argmax())
         if share[joint] > self.config.arming_torque_share:

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
-#: A swing counts when it covers this share of what the joint has moved lately: the ankle's small plantarflexion
-#: after heel strike and the knee's stance flexion are a third to a half of their joint's range in walking, and
-#: no strides (Winter 1991, The Biomechanics and Motor Control of Human Gait).
+#: A swing counts when it covers this share of what the joint has moved lately: the ankle's small
+#: plantarflexion after heel strike and the knee's stance flexion are a third to a half of their joint's range
+#: in walking, and no strides (Winter 1991, The Biomechanics and Motor Control of Human Gait).
 SHARE_OF_RANGE = 0.65
 #: The range is kept in parts of this length (s).
 BIN_S = 0.1

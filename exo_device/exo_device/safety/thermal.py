@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The i2t budget: how hot a motor's winding is by the torque it gave, when its own sensor lags or is missing.
 
-A winding's loss grows with the square of the current, hence of the torque, and heats it with one time constant:
-heat' = ((torque / continuous_torque)^2 - heat) / thermal_time_constant, with heat 1 where the continuous torque
-leads in the end. Allowed torque falls before heat reaches 1, so that no command can overheat a motor.
+A winding's loss grows with the square of the current, hence of the torque, and heats it with one time
+constant: heat' = ((torque / continuous_torque)^2 - heat) / thermal_time_constant, with heat 1 where the
+continuous torque leads in the end. Allowed torque falls before heat reaches 1, so that no command can
+overheat a motor.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class ThermalBudget:
         joint = int(self.heat.argmax())
         return Problem(Fault.OVER_TEMPERATURE,
                        f"the motor of {self._names[joint]} has used up its i2t budget "
-                       f"({100.0 * self.heat[joint]:.0f} % of what {self._continuous[joint]:g} Nm for ever make)")
+                       f"({100.0 * self.heat[joint]:.0f} % of what {self._continuous[joint]:g} Nm make)")
 
     def allowed(self) -> np.ndarray:
         """Largest torque (Nm) now: the cap while cool, the continuous torque when hot, none when too hot."""
