@@ -14,6 +14,16 @@ from exo_bringup.paths import share_folder
 GROUP = "239.74.163.90"
 FIRST_PORT, PORTS = 43_200, 2_000
 
+#: For trials of something else than watchdogs, on a machine that may be busy: settings of the driver, and
+#: parameters of the device node.
+PATIENT_BUS = {"reply_timeout_s": 1.0, "host_timeout_s": 5.0,
+               "plausibility": {"jump_rad": 10.0, "frozen_rad": 10.0}}
+PATIENT_DEVICE = {"command_timeout_s": 1.0, "state_timeout_s": 1.0, "state_silence_s": 10.0,
+                  "ros_silence_s": 10.0}
+#: sim/imu over topics; its age on a patient device.
+IMU = {"source": "topic", "topic": "sim/imu", "max_age_s": 0.03}
+PATIENT_IMU = {**IMU, "max_age_s": 1.0}
+
 
 def bus_settings(**changes) -> dict:
     """Settings of the driver cubemars_can: the example's motors, on a bus of this process and its children."""

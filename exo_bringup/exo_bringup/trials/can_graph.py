@@ -8,6 +8,7 @@ and back. Times are a real device's: wall time, hardware.yaml.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -24,10 +25,11 @@ from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
 from exo_bringup.errors import BringupError
-from exo_bringup.graph import GraphOptions, NodeSpec, describe_hardware
-from exo_bringup.paths import executable_path, find_configuration
-from exo_bringup.processes import Children, child_environment
-from exo_bringup.trials.bus import bus_settings
+from exo_bringup.graph import GraphOptions, describe_hardware
+from exo_bringup.paths import find_configuration
+from exo_bringup.processes import Child, Children, child_environment
+from exo_bringup.trials.bus import IMU, PATIENT_BUS, PATIENT_DEVICE, PATIENT_IMU, bus_settings
+from exo_bringup.trials.standby import READY
 
 LEGS, MOTORS, DEVICE, POLICY, GUARDIAN = "simulator", "emulator", "device", "policy", "guardian"
 #: A Python process on a busy small computer takes this long to be there at most (s).
@@ -37,8 +39,6 @@ CALL_TIMEOUT_S = 5.0
 LOOK_S = 0.005
 #: Between two attempts to arm (s).
 ARM_PERIOD_S = 0.25
-#: The IMU comes over topics here, on a machine without real-time kernel.
-IMU = {"source": "topic", "topic": "sim/imu", "max_age_s": 0.03}
 #: Legs that are killed and come back leap; that this stops the device until it is configured anew is known.
 LEAPING_LEGS = {"jump_rad": 10.0}
 #: The wearer's first stride is not waited for: a trial starts hundreds of times.
@@ -51,14 +51,17 @@ class CanGraph:
     """Use as a context manager. Raises BringupError when the graph does not come up."""
 
     def __init__(self, folder: Path, *, bus_rate_hz: float = 200.0, device: str = "hip_ankle",
-                 controller: str = "spline", motors: str = "simulator", device_parameters: dict | None = None,
-                 device_command: tuple[str, ...] = (), faults: tuple[str, ...] = ("hold",)) -> None:
+                 controller: str = "spline", motors: str = "simulator",
+                 device_command: tuple[str, ...] = (), faults: tuple[str, ...] = ("hold",),
+                 patient: bool = False) -> None:
         """motors: what the motors turn, simulator (the walking legs) or spring. device_command: instead of
-        the program device_node. controller: empty for no policy_node; the caller answers for it."""
+        python -m exo_device.device_node. controller: empty for no policy_node; the caller answers for it."""
         self.folder, self._mechanics, self._faults = folder, motors, faults
         self.namespace = f"trial_{os.getpid()}"
-        self.settings = bus_settings(bus_rate_hz=bus_rate_hz, plausibility=LEAPING_LEGS,
-                                     **({"imu": IMU} if motors == "simulator" else {}))
+        changes = PATIENT_BUS if patient else {"plausibility": LEAPING_LEGS}
+        if motors == "simulator":
+            changes = {**changes, "imu": PATIENT_IMU if patient else IMU}
+        self.settings = bus_settings(bus_rate_hz=bus_rate_hz, **changes)
         self._driver_file = folder / "driver.yaml"
         self._driver_file.write_text(yaml.safe_dump({"driver": "cubemars_can", **self.settings}))
         self._joints = load_device(find_configuration("device", device)).joint_names
@@ -66,12 +69,17 @@ class CanGraph:
                                namespace=self.namespace)
         self._specs = {spec.name: spec for spec in describe_hardware(options)}
         self._specs["device_node"].parameters.update(
-            {"driver_config": str(self._driver_file), **QUICK, **(device_parameters or {})})
+            {"driver_config": str(self._driver_file), **QUICK,
+             **(PATIENT_DEVICE if patient else {})})
         self._device_command = device_command
         self.processes = [*([LEGS] if motors == "simulator" else []), MOTORS, DEVICE,
                           *([POLICY] if controller else [])]
         self._environment = child_environment(ROS_LOG_DIR=str(folder))  # with what the caller has set
         self.children = Children(folder)
+        #: Children by process.
+        self.running: dict[str, Child] = {}
+        self._next: WitnessProcess | tuple[Path, Child] | None = None
+        self._count = 0
         self.motors: WitnessProcess | None = None
         self.status: DeviceStatus | None = None
 
@@ -94,35 +102,67 @@ class CanGraph:
 
     def __exit__(self, *_) -> None:
         self.children.stop()
-        if self.motors is not None:
-            self.motors.close()
+        for motors in (self.motors, self._next):
+            if isinstance(motors, WitnessProcess):
+                motors.close()
         self._spinning.close()
         rclpy.try_shutdown()
 
     # --- processes
 
-    def start(self, process: str) -> None:
-        """Starts a process; the motors are ready only after wait_ready."""
+    def prepare(self, process: str) -> None:
+        """Starts the process that will take over when this one is killed, up to where it would begin."""
+        process = DEVICE if process == GUARDIAN else process
+        self._count += 1
         if process == MOTORS:
-            self.motors = WitnessProcess(
-                self._driver_file, self.folder / "emulator.log", "--mechanics", self._mechanics, "--namespace",
-                self.namespace, *(word for fault in self._faults for word in ("--fault", fault)),
-                environment=self._environment, wait=False)
-        elif process == LEGS:
-            command = [sys.executable, "-m", "exo_bringup.trials.walking_legs", "--joints",
-                       ",".join(self._joints), "--ros-args", "-r", f"__ns:=/{self.namespace}"]
-            self.children.start(LEGS, command, self._environment)
-        elif process == DEVICE:
-            self.status = None
-            self._start_node(DEVICE, self._specs["device_node"], self._device_command)
-        else:
-            self._start_node(POLICY, self._specs["policy_node"])
+            self._next = self._make_motors("--wait")
+            return
+        go_file = self.folder / f"go_{self._count}"
+        module, words = self._program(process)
+        command = [sys.executable, "-m", "exo_bringup.trials.standby", str(go_file), module, *words]
+        # names, and thereby logs, by turns: hundreds of files help nobody
+        child = self.children.start(f"{process}_{self._count % 2}", command, self._environment)
+        child.new_lines()
+        self._next = (go_file, child)
 
-    def _start_node(self, name: str, spec: NodeSpec, program: tuple[str, ...] = ()) -> None:
+    def await_prepared(self) -> None:
+        """Until that process is ready to begin."""
+        if isinstance(self._next, tuple):
+            child = self._next[1]
+            self.wait_until(lambda: READY in child.new_lines() or child.exit_code is not None, "a new process")
+
+    def start(self, process: str) -> None:
+        """Starts a process, or lets the prepared one begin; the motors are ready only after wait_ready."""
+        prepared, self._next = self._next, None
+        if process == DEVICE:
+            self.status = None
+        if process == MOTORS:
+            self.motors = prepared or self._make_motors()
+            self.motors.go()
+        elif prepared:
+            go_file, self.running[process] = prepared
+            go_file.touch()
+        else:
+            module, words = self._program(process)
+            program = self._device_command if process == DEVICE else ()
+            command = [*(program or (sys.executable, "-m", module)), *words]
+            self.running[process] = self.children.start(process, command, self._environment)
+
+    def _make_motors(self, *arguments: str) -> WitnessProcess:
+        faults = (word for fault in self._faults for word in ("--fault", fault))
+        return WitnessProcess(
+            self._driver_file, self.folder / "emulator.log", "--mechanics", self._mechanics, "--namespace",
+            self.namespace, *faults, *arguments, environment=self._environment, wait=False)
+
+    def _program(self, process: str) -> tuple[str, list[str]]:
+        """Module of a process, and its arguments."""
+        if process == LEGS:
+            return "exo_bringup.trials.walking_legs", ["--joints", ",".join(self._joints), "--ros-args", "-r",
+                                                       f"__ns:=/{self.namespace}"]
+        spec = self._specs[f"{process}_node"]
         overrides = self.folder / f"{spec.name}.yaml"
         overrides.write_text(spec.parameter_yaml())
-        words = spec.command_line(executable_path(spec.package, spec.executable), overrides)
-        self.children.start(name, [*program, *words[1:]] if program else words, self._environment)
+        return f"{spec.package}.{spec.executable}", spec.command_line("", overrides)[1:]
 
     def kill(self, process: str) -> float:
         """SIGKILL. Returns the steady time (s) just before."""
@@ -130,31 +170,30 @@ class CanGraph:
             now_s = time.monotonic()
             self.motors.kill()
             return now_s
-        pid = self.guardian_pid() if process == GUARDIAN else self.children[process].process.pid
+        pid = self.guardian_pid() if process == GUARDIAN else self.running[process].process.pid
         now_s = time.monotonic()
-        os.kill(pid, 9)
+        os.kill(pid, signal.SIGKILL)
         return now_s
 
     def send(self, process: str, number: int) -> float:
         """A signal. Returns the steady time (s) just before."""
         now_s = time.monotonic()
-        self.children[process].send(number)
+        self.running[process].send(number)
         return now_s
 
     def revive(self, process: str) -> None:
         """Starts what was killed; a guardian comes with a new device node."""
         if process == GUARDIAN:
-            self.children[DEVICE].kill()
             process = DEVICE
         if process != MOTORS:
-            self.children[process].process.wait()
+            self.running[process].kill()
         self.start(process)
         if process == MOTORS:
             self.motors.wait_ready()
 
     def guardian_pid(self) -> int:
         """Of the device node's guardian process. Raises BringupError when it has none."""
-        parent = self.children[DEVICE].process.pid
+        parent = self.running[DEVICE].process.pid
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 try:

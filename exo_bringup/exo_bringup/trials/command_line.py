@@ -35,11 +35,15 @@ def build_parser() -> argparse.ArgumentParser:
     soak.add_argument("--device", default="hip_ankle", help="name or YAML (default: %(default)s)")
 
     kill = _add(kinds, "kill", "kill -9 of each process of a running graph", _kill)
+    kill.add_argument("--patient", action="store_true",
+                      help="long watchdogs, for a busy machine: tries the trial, its times mean nothing")
     kill.add_argument("--times", type=int, default=50, metavar="N", help="of each process (default: %(default)s)")
     kill.add_argument("--processes", default=",".join(VICTIMS), metavar="NAMES", help="(default: %(default)s)")
     kill.add_argument("--rate", type=float, default=200.0, metavar="HZ", help="of the bus (default: %(default)g)")
 
     faults = _add(kinds, "faults", "from each kind of fault to zero torque", _faults)
+    faults.add_argument("--patient", action="store_true",
+                      help="long watchdogs, for a busy machine: tries the trial, its times mean nothing")
     faults.add_argument("--times", type=int, default=10, metavar="N", help="of each kind (default: %(default)s)")
     faults.add_argument("--kinds", default="", metavar="NAMES", help="with commas (default: all)")
     faults.add_argument("--rate", type=float, default=200.0, metavar="HZ",
@@ -109,14 +113,16 @@ def _kill(chosen: argparse.Namespace, folder: Path) -> Trial:
     from exo_bringup.trials.kill import KillTrial
 
     victims = _names("process", chosen.processes, VICTIMS)
-    return KillTrial(folder, times=chosen.times, victims=victims, bus_rate_hz=chosen.rate, seed=chosen.seed)
+    return KillTrial(folder, times=chosen.times, victims=victims, bus_rate_hz=chosen.rate, seed=chosen.seed,
+                     patient=chosen.patient)
 
 
 def _faults(chosen: argparse.Namespace, folder: Path) -> Trial:
     from exo_bringup.trials.faults import KINDS, FaultsTrial
 
     kinds = _names("fault", chosen.kinds, KINDS)
-    return FaultsTrial(folder, times=chosen.times, kinds=kinds, bus_rate_hz=chosen.rate, seed=chosen.seed)
+    return FaultsTrial(folder, times=chosen.times, kinds=kinds, bus_rate_hz=chosen.rate, seed=chosen.seed,
+                     patient=chosen.patient)
 
 
 def _jitter(chosen: argparse.Namespace, folder: Path) -> Trial:

@@ -41,14 +41,15 @@ class JitterTrial(Trial):
     def run(self, round_name: str) -> dict:
         times_file = self.folder / f"cycles_{round_name}Hz.npy"
         os.environ[TIMES_FILE] = str(times_file)
-        with CanGraph(self.folder, bus_rate_hz=float(round_name), device_command=PROGRAM) as graph:
+        with CanGraph(self.folder, bus_rate_hz=float(round_name), device_command=PROGRAM,
+                      patient=True) as graph:
             graph.await_torque()
             time.sleep(SETTLE_S)
             graph.await_torque()
             start_s = time.monotonic()
             time.sleep(self._seconds)
             end_s, status = time.monotonic(), graph.status
-            graph.children.stop([DEVICE])
+            graph.children.stop([DEVICE])  # it writes its times at the end
         if not times_file.is_file():
             raise BringupError(f"the device node left no times; its log is in {self.folder}")
         cycles_s = 1e-9 * np.load(times_file)

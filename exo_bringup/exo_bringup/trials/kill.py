@@ -31,19 +31,21 @@ class KillTrial(Trial):
     name, unit = "kill", "kills"
 
     def __init__(self, folder: Path, *, times: int, victims: tuple[str, ...], bus_rate_hz: float,
-                 seed: int) -> None:
+                 seed: int, patient: bool = False) -> None:
+        """patient: watchdogs wait, so that a busy machine does not stop the device; times mean nothing then."""
         super().__init__(folder)
         self._times, self._victims, self._bus_rate_hz, self._seed = times, victims, bus_rate_hz, seed
+        self._patient = patient
 
     def configuration(self) -> dict:
         return {"times": self._times, "processes": list(self._victims), "bus_rate_hz": self._bus_rate_hz,
-                "seed": self._seed}
+                "seed": self._seed, "patient": self._patient}
 
     def rounds(self) -> list[str]:
         return [f"{victim} {count}" for count in range(self._times) for victim in self._victims]
 
     def __enter__(self) -> "KillTrial":
-        self._graph = CanGraph(self.folder, bus_rate_hz=self._bus_rate_hz).__enter__()
+        self._graph = CanGraph(self.folder, bus_rate_hz=self._bus_rate_hz, patient=self._patient).__enter__()
         return self
 
     def __exit__(self, *_) -> None:
@@ -54,8 +56,10 @@ class KillTrial(Trial):
         began_s = time.monotonic()
         # dead motors cannot say what they are asked for: then the bus is listened to
         tap = BusTap(graph.settings) if victim == MOTORS else None
+        graph.prepare(victim)
         with tap or nullcontext():
             graph.await_torque()
+            graph.await_prepared()
             time.sleep(random.Random(f"{self._seed} {round_name}").uniform(0.0, STRIDE_S))
             graph.await_torque()
             prepared_s = time.monotonic() - began_s

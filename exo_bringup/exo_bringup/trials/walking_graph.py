@@ -27,7 +27,7 @@ from exo_bringup.graph import GraphOptions, NodeSpec, describe_graph
 from exo_bringup.monitor_node import seconds
 from exo_bringup.paths import executable_path, find_configuration
 from exo_bringup.processes import Children, child_environment
-from exo_bringup.trials.bus import bus_settings
+from exo_bringup.trials.bus import PATIENT_BUS, PATIENT_DEVICE, PATIENT_IMU, bus_settings
 from exo_bringup.trials.torque_series import WalkRecord
 
 #: By driver: the program between simulator and driver, in exo_device.emulator; none for the reference.
@@ -35,11 +35,9 @@ DRIVERS = {"simulated": None, "cubemars_can": "cubemars", "ros2_control": "ros2_
 REFERENCE = "simulated"
 #: The simulator's clock ticks at 100 Hz: at twice its rate no tick goes without a sample.
 BUS_RATE_HZ = 200.0
-IMU = {"source": "topic", "topic": "sim/imu", "max_age_s": 1.0}
 #: What is compared is torque; watchdogs have trials of their own, and here a busy machine may be late.
-PATIENT = {"command_timeout_s": 1.0, "state_timeout_s": 1.0, "state_silence_s": 10.0}
-PATIENT_BUS = {"reply_timeout_s": 1.0, "host_timeout_s": 5.0,
-               "plausibility": {"jump_rad": 10.0, "frozen_rad": 10.0, "following_nm": 100.0}}
+MOTORS = {**PATIENT_BUS, "guardian": False, "plausibility": {**PATIENT_BUS["plausibility"], "following_nm": 100.0}}
+POLICY_FILES = (".py", ".json", ".safetensors")
 PATIENCE_S, STALL_S, LOOK_S, ARM_PERIOD_S = 120.0, 60.0, 0.02, 1.0
 COLLECT = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
@@ -59,7 +57,7 @@ class WalkingGraph:
             driver=driver, driver_config=self._driver_file(driver), namespace=self.namespace,
             visualization=False)
         self._specs = {spec.name: spec for spec in describe_graph(options)}
-        self._specs["device_node"].parameters.update(PATIENT)
+        self._specs["device_node"].parameters.update(PATIENT_DEVICE)
         if pace < 1.0:
             self._specs["simulator_node"].parameters["pace"] = pace
         self._between = DRIVERS[driver]
@@ -72,8 +70,8 @@ class WalkingGraph:
 
     def _driver_file(self, driver: str) -> str:
         settings = {"cubemars_can": lambda: bus_settings(bus_rate_hz=BUS_RATE_HZ, state_rate_hz=BUS_RATE_HZ,
-                                                         imu=IMU, **PATIENT_BUS),
-                    "ros2_control": lambda: {"imu": IMU, "answer_timeout_s": 60.0}}.get(driver)
+                                                         imu=PATIENT_IMU, **MOTORS),
+                    "ros2_control": lambda: {"imu": PATIENT_IMU, "answer_timeout_s": 60.0}}.get(driver)
         if settings is None:
             return ""
         file = self._folder / "driver.yaml"
@@ -88,14 +86,16 @@ class WalkingGraph:
 
     @property
     def policy_hashes(self) -> dict[str, str]:
-        """Of everything that the policy's process is started with, and of its package's files."""
+        """Of everything that the policy's process is started with, and of the files it runs."""
         spec = dataclasses.replace(self._specs["policy_node"], namespace="")
         configuration = hashlib.sha256(repr(dataclasses.astuple(spec)).encode())
         for file in spec.parameter_files:
             configuration.update(Path(file).read_bytes())
         code = hashlib.sha256()
         root = Path(exo_policy.__file__).parent
-        for file in sorted(path for path in root.rglob("*") if path.suffix in (".py", ".json", ".safetensors")):
+        for file in sorted(path for path in root.rglob("*") if path.suffix in POLICY_FILES):
+            if "training" in file.relative_to(root).parts:  # no part of the node
+                continue
             code.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
         return {"policy_configuration_sha256": configuration.hexdigest(),
                 "policy_code_sha256": code.hexdigest()}

@@ -98,8 +98,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--namespace", default="", help="namespace of the simulator's topics")
     parser.add_argument("--fault", action="append", default=[], help="from the start")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--wait", action="store_true", help="for a first line on standard input")
     chosen = parser.parse_args(arguments)
     config = load_config(chosen.config, None, None)
+    if chosen.wait:
+        sys.stdin.readline()
     plan = FaultPlan([Fault.parse(text, time.monotonic()) for text in chosen.fault], chosen.seed)
 
     def spring(joint: str) -> SpringDamper:

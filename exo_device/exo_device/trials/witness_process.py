@@ -28,6 +28,7 @@ class WitnessProcess:
         self.changes: list[tuple[float, bool]] = []
         self._heard: list[dict] = []
         self._condition = threading.Condition()
+        self._waits = "--wait" in arguments
         with log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "exo_device.trials.witness", "--config", str(config_file), *arguments],
@@ -36,6 +37,12 @@ class WitnessProcess:
         threading.Thread(target=self._listen, name="witness", daemon=True).start()
         if wait:
             self.wait_ready()
+
+    def go(self) -> None:
+        """Lets a process that was started with --wait begin; no effect on another."""
+        if self._waits:
+            self._waits = False
+            self._send("go")
 
     @property
     def pid(self) -> int:
