@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from exo_bringup.errors import BringupError
 
 
 def is_evaluation(folder: str | Path) -> bool:
@@ -37,5 +39,31 @@ def _walker() -> Callable[[str | Path], Path]:
     return write_walker_page
 
 
+def report_folder(words: Sequence[str]) -> str:
+    """The folder that `exo report [exo|human] FOLDER` means.
+
+    Raises:
+        BringupError: more words than that, or a kind that the folder is not of.
+    """
+    *kind, folder = words
+    if not kind:
+        return folder
+    if len(kind) > 1 or kind[0] not in KINDS:
+        raise BringupError(f"give one folder, or {' or '.join(KINDS)} before it, got: {' '.join(words)}")
+    if _command(folder) != KINDS[kind[0]]:
+        raise BringupError(f"{folder} is not a folder that `{KINDS[kind[0]]}` wrote")
+    return folder
+
+
+def _exo() -> Callable[[str | Path], Path]:
+    from exo_bringup.exo_report.page import write_exo_page
+
+    return lambda folder: write_exo_page(folder)[0]
+
+
 #: By the command in summary.json; imported when needed.
-REPORTS: dict[str, Callable[[], Callable[[str | Path], Path]]] = {"exo evaluate human": _walker}
+REPORTS: dict[str, Callable[[], Callable[[str | Path], Path]]] = {
+    "exo evaluate human": _walker,
+    "exo evaluate exo": _exo,
+}
+KINDS = {command.rsplit(" ", 1)[1]: command for command in REPORTS}
