@@ -23,10 +23,9 @@ from exo_device.command import MotorTorque, TorqueRequest
 from exo_device.control_loop import ControlLoop, LoopConfig, LoopHooks
 from exo_device.description import DeviceDescription
 from exo_device.drivers import make_driver
-from exo_device.drivers.cubemars_can.config import CubemarsConfig
 from exo_device.drivers.cubemars_can.driver import CubemarsDriver
 from exo_device.drivers.cubemars_can.motor_fault import MotorFault
-from exo_device.safety import Event, Mode, SafetyConfig, SafetySupervisor
+from exo_device.safety import Event, Instant, Mode, SafetyConfig, SafetySupervisor
 from exo_device.state import DeviceState
 from exo_device.trials.witness_process import WitnessProcess
 
@@ -49,29 +48,29 @@ def resident_mib(pid: int) -> float:
         return math.nan
 
 
-class WatchedDriver(CubemarsDriver):
-    """Holds every output of the supervisor against the limits."""
+class WatchedSupervisor(SafetySupervisor):
+    """Holds every output of its own against the limits, with the times that it was given."""
 
-    def __init__(self, config: CubemarsConfig, supervisor: SafetySupervisor) -> None:
-        super().__init__(config)
-        self._supervisor = supervisor
-        self._before: tuple[float, np.ndarray] | None = None
+    def __init__(self, device: DeviceDescription, mass_kg: float, config: SafetyConfig) -> None:
+        super().__init__(device, mass_kg, config)
+        self._before: tuple[Instant, np.ndarray] | None = None
         #: Outputs so far; over the cap, faster than the slew limit, no number, torque while off.
         self.counts: Counter[str] = Counter()
 
-    def write(self, command: MotorTorque) -> MotorTorque:
-        now_s, limits = time.monotonic(), self._supervisor.limits
-        torque, counts = command.torque, self.counts
+    def update(self, now: Instant) -> MotorTorque:
+        output = super().update(now)
+        torque, counts = output.torque, self.counts
         counts["outputs"] += 1
         counts["not_finite"] += not np.isfinite(torque).all()
-        counts["over_cap"] += bool((np.abs(torque) > limits.cap).any())
-        counts["torque_while_off"] += bool(torque.any()) and not command.enable
+        counts["over_cap"] += bool((np.abs(torque) > self.limits.cap).any())
+        counts["torque_while_off"] += bool(torque.any()) and not output.enable
         if self._before is not None:
-            elapsed_s = now_s - self._before[0] + self._supervisor.config.period_s
-            counts["over_slew"] += bool(
-                (np.abs(torque - self._before[1]) > limits.slew * elapsed_s + TOLERANCE_NM).any())
-        self._before = (now_s, torque)
-        return super().write(command)
+            then, torque_then = self._before
+            elapsed_s = max(now.ros_since(then), now.steady_since(then)) + self.config.period_s
+            allowed = self.limits.slew * elapsed_s + TOLERANCE_NM
+            counts["over_slew"] += bool((np.abs(torque - torque_then) > allowed).any())
+        self._before = (now, torque)
+        return output
 
 
 class Soak:
@@ -86,8 +85,8 @@ class Soak:
         self._file = folder / "soak_driver.yaml"
         self._file.write_text(yaml.safe_dump({"driver": "cubemars_can", **chosen}))
         self._folder, self._loss, self._seed = folder, loss, seed
-        self.supervisor = SafetySupervisor(device, mass_kg, SafetyConfig(**(safety or {})))
-        self._driver = WatchedDriver(self._config, self.supervisor)
+        self.supervisor = WatchedSupervisor(device, mass_kg, SafetyConfig(**(safety or {})))
+        self._driver = CubemarsDriver(self._config)
         self._loop = ControlLoop(self._driver, self.supervisor, LoopConfig(),
                                  LoopHooks(on_state=self._answer, on_event=self._on_event),
                                  ros_now_ns=time.time_ns)
@@ -106,8 +105,7 @@ class Soak:
 
     def watch(self, duration_s: float) -> dict:
         """What happened in this stretch (s): counts, largest torque by joint, memory at every second."""
-        driver = self._driver
-        counts, stops = Counter(driver.counts), Counter(self._stops)
+        counts, stops = Counter(self.supervisor.counts), Counter(self._stops)
         set_points = self._motors.report()["set_points"]
         self._motors.tell("reset")
         memory, active, start_s = [], 0, time.monotonic()
@@ -119,7 +117,7 @@ class Soak:
         said = self._motors.report()
         return {
             "duration_s": time.monotonic() - start_s, "memory": memory, "active_share": active / len(memory),
-            "counts": dict(driver.counts - counts), "stops": dict(self._stops - stops),
+            "counts": dict(self.supervisor.counts - counts), "stops": dict(self._stops - stops),
             "set_points": said["set_points"] - set_points, "largest_nm": said["report"]}
 
     def _arm_again(self) -> None:
