@@ -142,11 +142,10 @@ class Trainer:
         for learner in self._learners:
             learner.begin()
         metrics = self._collect() if len(self._learners) > 1 else self._collect_in_workers()
+        self._take_free_cores()
         for learner in self._learners:
             learner.finish()
         collected = time.monotonic()
-        # the workers are waiting now: their cores are free
-        torch.set_num_threads(min(self._pool.workers, os.cpu_count() or 1))
         learnt = [learner.learn() for learner in self._learners]
         torch.set_num_threads(1)
         new = self._learners[0].view.num_envs * self._config.steps_per_iteration
@@ -164,11 +163,16 @@ class Trainer:
             **metrics,
         }
 
+    def _take_free_cores(self) -> None:
+        """The workers wait while this process learns: it may use what they use otherwise."""
+        torch.set_num_threads(min(self._pool.workers, os.cpu_count() or 1))
+
     def _collect_in_workers(self) -> dict[str, float]:
         """One learner alone: its policy goes to the workers. Returns the means of the environments' metrics."""
         learner = self._learners[0]
         seed = int(torch.randint(2**62, (1,)))          # of torch's random state, which a resumed run continues
         rollout = self._pool.rollout(sampling_policy(learner.algorithm), self._config.steps_per_iteration, seed)
+        self._take_free_cores()
         learner.take_rollout(rollout)
         self._durations.extend(rollout.episode_seconds)
         return rollout.metrics

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
+import numba
 import numpy as np
 
 from exo_sim.gait.reference import HIP_ADDUCTION_OFFSET_RAD, HIP_FLEXION_OFFSET_RAD, JOINTS, KNEE_MINIMUM_RAD, \
@@ -18,6 +19,7 @@ from exo_sim.human.feedforward import ground_forces, joint_moments
 
 #: Speeds (m/s) of the table; 0.05 m/s apart, angles differ by less than 0.5 degrees.
 BANK_SPEEDS_MPS = np.arange(0.0, 2.2001, 0.05)
+_FIRST_SPEED_MPS, _SPEED_STEP_MPS = float(BANK_SPEEDS_MPS[0]), float(BANK_SPEEDS_MPS[1] - BANK_SPEEDS_MPS[0])
 #: The slowest measured gait (m/s), for a leg of BANK_LEG_LENGTH_M.
 SLOWEST_GAIT_MPS = 0.5
 #: Leg length that the table is made for (m): the unscaled model's.
@@ -101,15 +103,20 @@ class ReferenceBank:
         return _bilinear(_table().forces, speed / self._time_scale, phase)
 
 
-def _bilinear(table: np.ndarray, speed: np.ndarray, phase: np.ndarray) -> np.ndarray:
+@numba.njit(cache=True, error_model="numpy")
+def _bilinear(table, speed, phase):
     """Interpolates table (S, BANK_NODES, K), periodic in phase and clamped in speed."""
-    step = BANK_SPEEDS_MPS[1] - BANK_SPEEDS_MPS[0]
-    row = np.clip((speed - BANK_SPEEDS_MPS[0]) / step, 0.0, len(BANK_SPEEDS_MPS) - 1.001)
-    i = row.astype(np.intp)
-    u = (row - i)[:, None]
-    column = (phase - np.floor(phase)) * BANK_NODES
-    j = np.minimum(column.astype(np.intp), BANK_NODES - 1)
-    w = (column - j)[:, None]
-    k = (j + 1) % BANK_NODES
-    return (1.0 - u) * ((1.0 - w) * table[i, j] + w * table[i, k]) \
-        + u * ((1.0 - w) * table[i + 1, j] + w * table[i + 1, k])
+    nodes = table.shape[1]
+    values = np.empty((speed.shape[0], table.shape[2]))
+    for n in range(speed.shape[0]):
+        row = min(max((speed[n] - _FIRST_SPEED_MPS) / _SPEED_STEP_MPS, 0.0), table.shape[0] - 1.001)
+        column = (phase[n] - np.floor(phase[n])) * nodes
+        if not (np.isfinite(row) and np.isfinite(column)):
+            values[n] = np.nan
+            continue
+        i, j = int(row), min(int(column), nodes - 1)
+        u, w, k = row - i, column - j, (j + 1) % nodes
+        for c in range(table.shape[2]):
+            values[n, c] = (1.0 - u) * ((1.0 - w) * table[i, j, c] + w * table[i, k, c]) \
+                + u * ((1.0 - w) * table[i + 1, j, c] + w * table[i + 1, k, c])
+    return values
