@@ -40,7 +40,7 @@ class Application:
         self._device_was_there = False
         figure = self._make_figure()
         self.page = Page(make_access(options.host, options.port), self._services, persons())
-        self._listener = Listener(node, self.page.memory.cost.add, self._take_person)
+        self._listener = Listener(node, self.page.memory.add_stride, self._take_person)
         self.page.show(figure)
 
     def frame(self) -> None:
@@ -67,6 +67,8 @@ class Application:
     def _take_person(self, person: Subject) -> None:
         size = (person.height_m, person.mass_kg)
         self._outdated = self._outdated or size != (self._subject.height_m, self._subject.mass_kg)
+        if person != self._subject:
+            self.page.memory.forget_costs()
         self._subject = person
 
     def _make_figure(self) -> Figure:

@@ -29,6 +29,15 @@ class Memory:
         self.activation: TimeTrace | None = None
         self.muscle_names: tuple[str, ...] = ()
         self._time_s = -np.inf
+        self._speed_mps = np.nan
+
+    def add_stride(self, time_s: float, power_w_per_kg: float, peak_torque_nm_per_kg: list[float]) -> None:
+        """Take one stride of one side, as CostComparison.add."""
+        self.cost.add(time_s, power_w_per_kg, peak_torque_nm_per_kg)
+
+    def forget_costs(self) -> None:
+        """Compare anew: another person, or another speed."""
+        self.cost = CostComparison()
 
     def add(self, now: Snapshot, device_time_s: float) -> None:
         """Take the latest; `device_time_s` is the stamp of the device's joint states."""
@@ -37,6 +46,9 @@ class Memory:
                 curve.clear()
         if np.isfinite(now.time_s):
             self._time_s = now.time_s
+        if now.commanded_speed_mps != self._speed_mps and np.isfinite(now.commanded_speed_mps):
+            self._speed_mps = now.commanded_speed_mps
+            self.forget_costs()
         for (joint, side), curve in self.angle_deg.items():
             angle = now.joints.get(f"{joint}_{side}", np.nan)
             # the band is drawn by another definition of the hip's zero
