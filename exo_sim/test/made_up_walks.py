@@ -39,7 +39,7 @@ class MadeUpWalk:
 
 def made_up_walk(commanded: float, seed: int = 0, change: Callable = lambda variable, side, curve: curve,
                  asymmetry: float = 0.0, **fields) -> MadeUpWalk:
-    """A walk like people's mean at a commanded speed (m/s); left lengths, times and angles are smaller by the share `asymmetry`."""
+    """A walk like people's mean at a commanded speed (m/s); left lengths, times and angles are smaller by a share."""
     norm = NormativeGait(commanded, LEG_LENGTH_M)
     curves = {variable: norm.curve(variable) for variable in NormativeGait.variables() if "emg" not in variable}
     for emg, heads in EMG_MUSCLES.items():

@@ -37,7 +37,7 @@ def padded(values: list[np.ndarray], zero: bool = False, share: float = 0.06) ->
         low, high = min(low, 0.0), max(high, 0.0)
     room = share * (high - low) or 0.5 * abs(high) or 1.0
     return float(low - (0.0 if zero and low == 0.0 else room)), float(
-        high + (0.0 if zero and high == 0.0 else room)
+        high + (0.0 if zero and high == 0.0 > low else room)
     )
 
 

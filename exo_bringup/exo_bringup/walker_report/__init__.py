@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How human the walker is, over speeds, as one self-contained HTML file: no scripts, no links, fit for print."""
+"""How human the walker is, as one self-contained HTML file: no scripts, no links, fit for print."""

@@ -74,7 +74,9 @@ def _words(data: WalkerData) -> str:
     return (
         f"Correlation with the measured curve: {shown(data.figure('cost_r_bhargava'))} (Bhargava) and "
         f"{shown(data.figure('cost_r_umberger'))} (Umberger). A metre is cheapest at "
-        f"{shown(data.figure('cheapest_speed_bhargava'))} and {shown(data.figure('cheapest_speed_umberger'))} m/s "
-        f"(people: {low:g} to {high:g} m/s). The walker spends {svg.shown(np.nanmin(ratio))} to "
-        f"{svg.shown(np.nanmax(ratio))} times what people do (Bhargava): use differences, not absolute values."
+        f"{shown(data.figure('cheapest_speed_bhargava'))} and "
+        f"{shown(data.figure('cheapest_speed_umberger'))} m/s (people: {low:g} to {high:g} m/s). "
+        f"The walker spends {svg.shown(np.nanmin(ratio))} to {svg.shown(np.nanmax(ratio))} times "
+        f"what people do "
+        "(Bhargava): use differences, not absolute values."
     )

@@ -24,9 +24,9 @@ def angles(data: WalkerData) -> Section:
     return _section(
         "angles",
         "Joint angles",
-        "RMSE (degrees) is what remains after the mean offset is removed: laboratories disagree by 1.4 to 3.4 "
-        "degrees in the offset of joint angles, and the walker's pelvis stands upright where people's is tilted "
-        "forward by 12 degrees.",
+        "RMSE (degrees) is what remains after the mean offset is removed: laboratories disagree by 1.4 to "
+        "3.4 degrees in the offset of joint angles, and the walker's pelvis stands upright where people's is "
+        "tilted forward by 12 degrees.",
         data,
         ANGLES,
         scores,

@@ -11,15 +11,16 @@ from exo_bringup.html_report.catalogue import ANGLES, FORCES, MOMENTS, POWERS, V
 from exo_bringup.html_report.style import DASHES
 from exo_bringup.walker_report.data import WalkerData
 
-#: Curves that are compared, with their heading; hip rotation differs too much between laboratories (SD 11 degrees).
+#: Curves that are compared, with their kind; hip rotation differs too much between laboratories
+#: (SD 11 degrees).
 COMPARED = tuple(
     (kind, variable)
     for kind, variables in (("angle", ANGLES), ("force", FORCES), ("moment", MOMENTS), ("power", POWERS))
     for variable in variables
     if variable.name != "hip_rotation"
 )
-#: An SD is taken at least this large, as a share of the norm's range: where all people agree (a foot in the air
-#: bears no load) any difference would be many SD.
+#: An SD is taken at least this large, as a share of the norm's range: where all people agree (a foot in the
+#: air bears no load) any difference would be many SD.
 SMALLEST_SD_SHARE = 0.04
 
 

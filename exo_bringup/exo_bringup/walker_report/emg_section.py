@@ -27,13 +27,16 @@ TOP_OF_SCALE = 1.08
 def emg(data: WalkerData) -> Section:
     """Five muscles at every speed."""
     words = (
-        "Both are shown over their own largest value, since EMG has no absolute scale; several heads under one "
-        f"electrode are averaged. Bars below: where each is on, above {100 * ACTIVE_SHARE:.0f} % of its range in "
-        "the stride (grey: people; blue: the walker's right leg above its left). Agreement: share of the "
+        "Both are shown over their own largest value, since EMG has no absolute scale; several heads under "
+        f"one electrode are averaged. Bars below: where each is on, above {100 * ACTIVE_SHARE:.0f} % of its "
+        "range in the stride (grey: people; blue: the walker's right leg above its left). "
+        "Agreement: share of the "
         "stride on which both are on or both off."
     )
     rows = "".join(_row(data, name, heads) for name, heads in EMG_MUSCLES.items())
-    return Section("muscles", "Muscle activation and EMG", paragraph(words, faint=True) + curve_legend() + rows)
+    return Section(
+        "muscles", "Muscle activation and EMG", paragraph(words, faint=True) + curve_legend() + rows
+    )
 
 
 def _row(data: WalkerData, name: str, heads: Sequence[str]) -> str:
@@ -71,7 +74,11 @@ def _panel(data: WalkerData, name: str, heads: Sequence[str], speed: float, widt
     for tick in FEW_TICKS:
         parts.append(svg.text(axes.x(tick), HEIGHT - 1.0, f"{tick:.0f}", 10, "middle", "faint"))
     if left == FIRST_LEFT:
-        parts.append(svg.text(left - 6, HEIGHT - 1.0, STRIDE_LABEL.removeprefix("stride ").strip("()"), 10, "end", "faint"))
+        parts.append(
+            svg.text(
+                left - 6, HEIGHT - 1.0, STRIDE_LABEL.removeprefix("stride ").strip("()"), 10, "end", "faint"
+            )
+        )
     return "".join(parts)
 
 

@@ -53,7 +53,10 @@ def _tiles(data: WalkerData) -> str:
     entries = (
         (f"{met} of {count}", "targets met"),
         (f"{svg.shown(100.0 * data.value('walks_without_fall'), 0)} %", "of walks without a fall"),
-        (f"{svg.shown(worst, 1)}\N{DEGREE SIGN}", "largest RMSE of hip, knee and ankle angle, without offset"),
+        (
+            f"{svg.shown(worst, 1)}\N{DEGREE SIGN}",
+            "largest RMSE of hip, knee and ankle angle, without offset",
+        ),
         (shown(data.figure("cost_r_bhargava")), "correlation of metabolic power over speed with people's"),
     )
     return (

@@ -46,8 +46,9 @@ def misses(data: WalkerData) -> list[Miss]:
 
 
 def severity(figure: Mapping) -> float:
-    """How far a missed figure lies beyond its target: 0 on the target, 1 when the distance to perfection (1 for
-    shares and correlations, 0 for errors, the middle of a range) is twice what is allowed; infinite if unknown."""
+    """How far a missed figure lies beyond its target: 0 on the target, 1 when the distance to perfection is
+    twice what is allowed (perfect is 1 for shares and correlations, 0 for errors, the middle of a range);
+    infinite if unknown."""
     if figure["value"] is None:
         return float("inf")
     value, target = float(figure["value"]), figure["target"]

@@ -81,7 +81,7 @@ def speed_panel(
 
 
 def _limits(values: list[np.ndarray], intervals: list[np.ndarray], zero: bool) -> tuple[float, float] | None:
-    """Range of the scale. Wide intervals of few walks end at its edge, else nothing but them could be seen."""
+    """Range of the scale. Wide intervals of few walks end at its edge, else only they could be seen."""
     limits = padded(values, zero=zero)
     if limits is None:
         return None

@@ -17,7 +17,12 @@ from exo_bringup.walker_report.look import WALKER, WIDE, legend
 
 ROW, LABELS, RIGHT_WORDS = 30.0, 90.0, 110.0
 CROSS = 4.0
-WORDS = {"behind": "from behind", "front": "from the front", "left": "from the left", "right": "from the right"}
+WORDS = {
+    "behind": "from behind",
+    "front": "from the front",
+    "left": "from the left",
+    "right": "from the right",
+}
 
 
 def pushes(data: WalkerData) -> Section:
@@ -25,7 +30,8 @@ def pushes(data: WalkerData) -> Section:
     if not data.pushes:
         return Section("pushes", "Pushes", paragraph("No pushes were tried."))
     words = (
-        f"{PUSH_N:g} N for {PUSH_S:g} s at the pelvis, at {PUSH_SPEED_MPS:g} m/s, at a random instant of the stride. "
+        f"{PUSH_N:g} N for {PUSH_S:g} s at the pelvis, at {PUSH_SPEED_MPS:g} m/s, at a random "
+        f"instant of the stride. "
         f"Recovered: no fall within {WATCHED_S:g} s."
     )
     entries = [

@@ -40,7 +40,9 @@ def reproduction(data: WalkerData) -> Section:
     ]
     content = (
         f"<pre>{escape(command_line(data))}</pre>"
-        + paragraph("The same code, checkpoint and seeds give the same figures to the last digit.", faint=True)
+        + paragraph(
+            "The same code, checkpoint and seeds give the same figures to the last digit.", faint=True
+        )
         + table(["Made with", ""], [[name, Cell(value, "text")] for name, value in rows])
     )
     return Section("reproduction", "How to reproduce it", content)

@@ -55,17 +55,17 @@ def steps(data: WalkerData) -> Section:
         (svg.line(0, 5, 26, 5, INK, 1.6, "5 3"), "able-bodied people (Schwartz et al. 2008)"),
     ]
     figures = [figure(f"{title} against speed", WIDTH, HEIGHT, panel) for title, panel in zip(titles, panels)]
-    return Section(
-        "steps", "Speed and steps", paragraph(_falls(data)) + legend(entries) + grid(3, figures)
-    )
+    return Section("steps", "Speed and steps", paragraph(_falls(data)) + legend(entries) + grid(3, figures))
 
 
 def _falls(data: WalkerData) -> str:
     c = data.configuration
     per_speed = ", ".join(
-        f"{svg.shown(100 * data.value('walks_without_fall', speed), 0)} % at {speed:g} m/s" for speed in data.speeds
+        f"{svg.shown(100 * data.value('walks_without_fall', speed), 0)} % at {speed:g} m/s"
+        for speed in data.speeds
     )
     return (
-        f"{c['seeds']} walks of {c['duration']:g} s at each speed; seeds differ in the phase of the stride that walking "
+        f"{c['seeds']} walks of {c['duration']:g} s at each speed; seeds differ in the phase of "
+        f"the stride that walking "
         f"starts in. Without a fall: {per_speed}."
     )

@@ -23,12 +23,20 @@ def symmetry(data: WalkerData) -> Section:
     for measure in MEASURES:
         name = f"asymmetry_{measure}"
         points = Points(speeds, data.values(name), WALKER, data.intervals(name))
-        panel = speed_panel(title(name), "symmetry index (%); green: target", [points], (speeds, 0.0 * target, target),
-                            zero=True, ticks=speed_ticks(data.speeds))  # fmt: skip
+        panel = speed_panel(
+            title(name),
+            "symmetry index (%); green: target",
+            [points],
+            (speeds, 0.0 * target, target),
+            zero=True,
+            ticks=speed_ticks(data.speeds),
+        )
         figures.append(figure(f"{title(name)} against speed", WIDTH, HEIGHT, panel))
     words = (
-        "Symmetry index 200 |R \N{MINUS SIGN} L| / (R + L) of the means of both legs in a walk (Robinson 1987), "
-        "mean and 95 % interval over walks: 0 % is symmetric. Angles: the largest flexion (ankle: dorsiflexion) of the "
+        "Symmetry index 200 |R \N{MINUS SIGN} L| / (R + L) of the means of both legs in a walk "
+        "(Robinson 1987), "
+        "mean and 95 % interval over walks: 0 % is symmetric. Angles: the largest flexion "
+        "(ankle: dorsiflexion) of the "
         "stride. Curves of all walks together hide an asymmetry whose side differs from walk to walk."
     )
     return Section("symmetry", "Symmetry", paragraph(words, faint=True) + grid(3, figures))

@@ -20,12 +20,19 @@ def targets(data: WalkerData) -> Section:
     """Figures of all speeds together, then by speed."""
     overall = [figure for name, figure in data.figures.items() if split_name(name)[1] is None]
     words = (
-        "Means over walks (both legs averaged within a walk). \N{CHECK MARK} meets its target, \N{MULTIPLICATION SIGN} "
-        "misses it. The norm is taken at the commanded speed, interpolated between the five measured speeds in "
+        "Means over walks (both legs averaged within a walk). \N{CHECK MARK} meets its target, "
+        "\N{MULTIPLICATION SIGN} "
+        "misses it. The norm is taken at the commanded speed, interpolated between the five "
+        "measured speeds in "
         "v / \N{SQUARE ROOT}(g L)."
     )
     by_speed = [_row(data, name) for name in data.names_by_speed]
-    head = ["By speed (m/s)", Cell("unit", "text"), Cell("target", "text"), *(f"{speed:g}" for speed in data.speeds)]
+    head = [
+        "By speed (m/s)",
+        Cell("unit", "text"),
+        Cell("target", "text"),
+        *(f"{speed:g}" for speed in data.speeds),
+    ]
     content = (
         paragraph(words, faint=True)
         + table(

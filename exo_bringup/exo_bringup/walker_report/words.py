@@ -50,7 +50,18 @@ TITLES = {
        (("behind", "behind"), ("front", "the front"), ("left", "the left"), ("right", "the right"))},
 }  # fmt: skip
 #: Decimals by unit.
-DIGITS = {"deg": 1, "%": 1, "m/s": 2, "m": 3, "s": 1, "W/kg": 2, "J/kg/m": 2, "SD": 2, "BW": 2, "steps/min": 1}
+DIGITS = {
+    "deg": 1,
+    "%": 1,
+    "m/s": 2,
+    "m": 3,
+    "s": 1,
+    "W/kg": 2,
+    "J/kg/m": 2,
+    "SD": 2,
+    "BW": 2,
+    "steps/min": 1,
+}
 OTHER_DIGITS = 3
 
 

@@ -39,7 +39,8 @@ def parser() -> argparse.ArgumentParser:
     """Command line of `exo evaluate human`."""
     p = argparse.ArgumentParser(prog="exo evaluate human --assistance", description="Measure the walker at one "
                                 "speed over seeds, without and with assistance, offline and in lockstep")
-    p.add_argument("--checkpoint", "--human", dest="human", default=None, help="checkpoint (default: the one that comes with the project)")
+    p.add_argument("--checkpoint", "--human", dest="human", default=None,
+                   help="checkpoint (default: the one that comes with the project)")
     p.add_argument("--seeds", type=int, default=10, help="walks per condition (default: %(default)s)")
     p.add_argument("--seed", type=int, default=100, help="seed of the first walk (default: %(default)s)")
     p.add_argument("--speed", type=float, default=1.25, help="m/s (default: %(default)s)")

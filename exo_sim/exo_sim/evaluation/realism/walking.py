@@ -8,6 +8,7 @@ import numpy as np
 
 from exo_sim.evaluation.realism.group import SpeedGroup, at_speed
 from exo_sim.evaluation.realism.targets import LARGEST_SPEED_ERROR_MPS, SMALLEST_SHARE_WITHOUT_FALL
+from exo_sim.evaluation.walk import WalkResult
 from exo_sim.measurement import Figure, share_interval
 
 #: Stride figures by name and unit; the norm of some is in NormativeGait.
