@@ -111,6 +111,14 @@ def build_parser() -> argparse.ArgumentParser:
     _handed_on(commands, "trial", "try the device side: fuzz, soak, jitter, kill, faults, interchange", _trial)
     _handed_on(commands, "emulate", "motors that are not there, on a CAN bus", _emulate)
 
+    inspect = commands.add_parser(
+        "inspect",
+        help="what a recording holds: topics, rates, gaps, faults, stops, torques",
+        description="One page about a recording, also about one that was cut off by a kill or a full disk.",
+    )
+    inspect.add_argument("recording", metavar="RUN", help="folder that `exo sim` wrote, or a recording (.mcap)")
+    inspect.set_defaults(run=_inspect)
+
     report = commands.add_parser("report", help="report of a run's or an evaluation's folder anew")
     report.add_argument(
         "run_folder",
@@ -358,6 +366,13 @@ def _evaluate_exo(chosen: argparse.Namespace) -> int:
     from exo_bringup.exo_report.page import write_exo_page
 
     return evaluate(chosen.rest, walk_over_topics, write_exo_page)
+
+
+def _inspect(chosen: argparse.Namespace) -> int:
+    from exo_bringup.inspection_page import print_inspection
+
+    print_inspection(chosen.recording)
+    return 0
 
 
 def _report(chosen: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 from rclpy.signals import SignalHandlerOptions
 from rcl_interfaces.msg import ParameterDescriptor
 
+from exo_bringup.background_recording import BackgroundRecording
 from exo_bringup.errors import BringupError
 from exo_bringup.message_schema import assemble_schema, message_class
 from exo_bringup.recording import Recording
@@ -40,12 +41,17 @@ class RecorderNode(Node):
         output = self.get_parameter("output").value
         if not output:
             raise BringupError("recorder_node needs the parameter output: the MCAP file to write")
-        self.recording = Recording(Path(output))
-        self._recorded = [self._subscribe(topic) for topic in TOPICS]
+        recording = Recording(Path(output))
+        self._recorded = [self._subscribe(topic, recording) for topic in TOPICS]
+        # a process of its own and a thread of its own: a full or slow disk is never the graph's trouble
+        self.recording = BackgroundRecording(recording, self._complain)
 
-    def _subscribe(self, topic: Topic):
+    def _complain(self, text: str) -> None:
+        self.get_logger().error(text)
+
+    def _subscribe(self, topic: Topic, recording: Recording):
         name = self.resolve_topic_name(topic.name)
-        self.recording.add_topic(name, topic.type_name, assemble_schema(topic.type_name))
+        recording.add_topic(name, topic.type_name, assemble_schema(topic.type_name))
         qos = QoSProfile(
             depth=QUEUE_DEPTH,
             history=HistoryPolicy.KEEP_LAST,
@@ -66,7 +72,8 @@ class RecorderNode(Node):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Entry point. Returns the exit code: 0 after SIGINT or SIGTERM."""
+    """Entry point. Returns the exit code after SIGINT or SIGTERM: 0, also when the disk was full or too slow
+    (the log says so); 1 for a file that cannot be written at all."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`exo inspect`: figures of a recording that is whole, cut off, or none."""
+
+import io
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs the message definitions of ROS 2")
+
+from exo_bringup.cli import main  # noqa: E402
+from exo_bringup.inspection_page import render  # noqa: E402
+from exo_bringup.message_schema import assemble_schema  # noqa: E402
+from exo_bringup.recording import Recording  # noqa: E402
+from exo_bringup.run_inspection import inspect_recording  # noqa: E402
+from exo_msgs.msg import DeviceStatus, TorqueCommand  # noqa: E402
+from rclpy.serialization import serialize_message  # noqa: E402
+from rich.console import Console  # noqa: E402
+from sensor_msgs.msg import JointState  # noqa: E402
+
+START_NS = 1_700_000_000_000_000_000
+NAMES = ["hip_flexion_r", "ankle_angle_r"]
+
+
+class Writer:
+    """A recording of a device in a namespace, 100 Hz for five seconds."""
+
+    def __init__(self, path) -> None:
+        self.recording = Recording(path, clock=lambda: 0.0)
+        for name, kind in (("exo/status", "exo_msgs/msg/DeviceStatus"),
+                           ("exo/command", "exo_msgs/msg/TorqueCommand"),
+                           ("exo/joint_states", "sensor_msgs/msg/JointState")):
+            self.recording.add_topic(f"/left/{name}", kind, assemble_schema(kind))
+
+    def put(self, topic: str, t: float, message) -> None:
+        stamp = START_NS + round(1e9 * t)
+        self.recording.write(f"/left/{topic}", serialize_message(message), stamp, stamp)
+
+    def five_seconds(self) -> "Writer":
+        for count in range(500):
+            t = 0.01 * count
+            if count % 10 == 0:
+                self.put("exo/status", t, self.status(t))
+            self.put("exo/command", t, TorqueCommand(names=NAMES, torque=[10.0, -30.0]))
+            if not 3.0 <= t < 3.2:  # a gap
+                self.put("exo/joint_states", t, JointState(name=NAMES, velocity=[2.0, -1.0],
+                                                           effort=[8.0, -25.0 if t > 2.0 else 0.0]))
+        return self
+
+    @staticmethod
+    def status(t: float) -> DeviceStatus:
+        if t < 1.0:
+            return DeviceStatus(mode=DeviceStatus.DISARMED, cause="not armed yet")
+        if t < 4.0:
+            return DeviceStatus(mode=DeviceStatus.ACTIVE)
+        return DeviceStatus(mode=DeviceStatus.FAULT, faults=1, fault_names=["STALE_COMMAND"],
+                            cause="no command for 60 ms")
+
+
+@pytest.fixture
+def run(tmp_path):
+    writer = Writer(tmp_path / "recording.mcap").five_seconds()
+    writer.recording.close()
+    return tmp_path
+
+
+def page(inspection) -> str:
+    console = Console(file=io.StringIO(), width=100)
+    console.print(render(inspection))
+    return console.file.getvalue()
+
+
+def test_topics_with_rates_and_gaps(run):
+    inspection = inspect_recording(run)
+    topics = {topic.name: topic for topic in inspection.topics}
+    joints = topics["/left/exo/joint_states"]
+    assert (joints.count, joints.type_name) == (480, "sensor_msgs/msg/JointState")
+    assert joints.rate_hz == pytest.approx(100.0) and joints.gaps == 1
+    assert joints.longest_gap_s == pytest.approx(0.21)
+    assert topics["/left/exo/status"].rate_hz == pytest.approx(10.0)
+    assert topics["/left/exo/command"].gaps == 0
+    assert inspection.is_complete and inspection.duration_s == pytest.approx(4.99)
+
+
+def test_modes_faults_and_torques(run):
+    inspection = inspect_recording(run)
+    assert [change.mode for change in inspection.changes] == ["DISARMED", "ACTIVE", "FAULT"]
+    (stop,) = inspection.stops
+    assert stop.faults == ("STALE_COMMAND",) and stop.cause == "no command for 60 ms"
+    assert stop.time_s == pytest.approx(4.0) and inspection.active_s == pytest.approx(3.0)
+    hip, ankle = inspection.joints
+    assert (hip.name, hip.asked_peak, hip.given_peak) == ("hip_flexion_r", 10.0, 8.0)
+    assert hip.peak_power_w == pytest.approx(16.0) and hip.given_rms == pytest.approx(8.0)
+    assert ankle.given_peak == 25.0 and 15.0 < ankle.given_rms < 25.0
+
+
+def test_the_page_shows_it_all(run, capsys):
+    text = page(inspect_recording(run))
+    for word in ("/left/exo/joint_states", "100.0", "210", "STALE_COMMAND", "no command for 60 ms", "complete",
+                 "hip_flexion_r", "1 faults", "not recorded: exo/imu"):
+        assert word in text, word
+    assert main(["inspect", str(run)]) == 0
+    assert "STALE_COMMAND" in capsys.readouterr().out
+
+
+def test_a_recording_that_was_cut_off_is_read_as_far_as_it_goes(tmp_path):
+    writer = Writer(tmp_path / "recording.mcap").five_seconds()
+    writer.recording._writer.flush()
+    whole = (tmp_path / "recording.mcap").read_bytes()
+    cut = tmp_path / "cut.mcap"
+    cut.write_bytes(whole[:-50])
+    writer.put("exo/command", 5.0, TorqueCommand())
+    for file in (tmp_path / "recording.mcap", cut):
+        inspection = inspect_recording(file)
+        assert not inspection.is_complete
+        assert "cut off" in page(inspection)
+    assert {topic.count for topic in inspect_recording(tmp_path).topics} == {50, 480, 500}
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a recording at all"])
+def test_what_is_no_recording_is_answered_in_one_line(tmp_path, capsys, content):
+    path = tmp_path / "r.mcap"
+    if content is not None:
+        path.write_bytes(content)
+    assert main(["inspect", str(path)]) == 1
+    said = capsys.readouterr().err
+    assert "r.mcap" in said and said.count("\n") == 1
