@@ -16,6 +16,7 @@ from exo_device.command_source import CommandSource, Source
 from exo_device.control_loop import ControlLoop, LoopHooks
 from exo_device.description import DeviceDescription
 from exo_device.diagnostics import diagnostics_message
+from exo_device.log_thread import LogThread
 from exo_device.safety import Answer, Event, Mode, Snapshot
 from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState, to_ns
 
@@ -48,6 +49,7 @@ class DeviceInterface:
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", DIAGNOSTICS_DEPTH)
         self._command = node.create_subscription(TorqueCommand, "exo/command", self._on_command, COMMAND_QOS)
         self._source = CommandSource()
+        self._lines = LogThread(self._log)
         self._beat = node.create_timer(BEAT_PERIOD_S, loop.beat,
                                        clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._triggers = [
@@ -58,10 +60,11 @@ class DeviceInterface:
 
     def hooks(self) -> LoopHooks:
         """What the loop is to call; all but on_crash, which is the node's."""
-        return LoopHooks(self._publish_state, self._publish_status, self._log)
+        return LoopHooks(self._publish_state, self._publish_status, self._lines.log)
 
     def destroy(self) -> None:
-        """Takes topics and services away again."""
+        """Takes topics and services away again, and writes the last log lines."""
+        self._lines.close()
         for publisher in (self._joint_states, self._imu, self._status, self._diagnostics):
             self._node.destroy_publisher(publisher)
         self._node.destroy_subscription(self._command)
