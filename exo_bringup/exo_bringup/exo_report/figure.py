@@ -85,18 +85,24 @@ def as_svg(evaluation: ExoEvaluation) -> str:
 def compose(evaluation: ExoEvaluation) -> Figure:
     """The whole figure."""
     figure = Figure(figsize=SIZE_IN)
-    rows = figure.add_gridspec(3, 1, height_ratios=(1.15, 1.0, 1.25), left=0.06, right=0.985, top=0.925, bottom=0.055,
-                               hspace=0.42)
+    rows = figure.add_gridspec(
+        3, 1, height_ratios=(1.15, 1.0, 1.25), left=0.06, right=0.985, top=0.915, bottom=0.055, hspace=0.45
+    )
     top = rows[0].subgridspec(1, 2, wspace=0.18)
     for place, joint in enumerate(("hip", "ankle")):
         _torque(figure.add_subplot(top[place]), evaluation, joint, "AB"[place])
-    middle = rows[1].subgridspec(1, 2, wspace=0.18, width_ratios=(1.65, 1.0))
+    middle = rows[1].subgridspec(1, 2, wspace=0.30, width_ratios=(1.75, 1.0))
     _cost(figure.add_subplot(middle[0]), evaluation)
     _groups(figure.add_subplot(middle[1]), evaluation)
     bottom = rows[2].subgridspec(2, 4, wspace=0.22, hspace=0.55)
     for place, (muscle, title) in enumerate(MUSCLES.items()):
         _muscle(figure.add_subplot(bottom[divmod(place, 4)]), evaluation, muscle, title, first=place == 0,
                 lowest=place >= 4)
+    shown = (NO_DEVICE, UNPOWERED, LEARNED)
+    figure.legend(
+        handles=[Line2D([], [], color=COLOURS[c], label=TITLES[c]) for c in shown], fontsize=8, ncols=len(shown),
+        loc="lower right", bbox_to_anchor=(0.99, rows[2].get_position(figure).y1 + 0.022), handlelength=1.4,
+    )
     figure.text(0.06, 0.972, "Assistance learned from what the device senses", fontsize=13, fontweight="bold",
                 color=INK)
     figure.text(0.06, 0.951, subtitle(evaluation), fontsize=9, color="#555555")
@@ -145,13 +151,13 @@ def _torque(axes: Axes, evaluation: ExoEvaluation, joint: str, letter: str) -> N
                for part in ("r", "cosine_r", "positive_peak_error")]
     if all(math.isfinite(f.value) for f in figures):
         r, cosine, peak = (f.value for f in figures)
-        axes.text(0.985, 0.985, f"{evaluation.middle_speed:g} m/s: r = {r:.2f} (cosine {cosine:.2f}),\n"
-                  f"peak {peak:+.1f} % of stride".replace("-", "\N{MINUS SIGN}"), transform=axes.transAxes, ha="right",
-                  va="top", fontsize=8.5, color=INK)
-    bottom, ceiling = axes.get_ylim()
-    axes.set_ylim(bottom, ceiling + 0.22 * (ceiling - bottom))     # room for the words
-    axes.legend(handles=handles, fontsize=8, loc="upper left", ncols=2 if joint == "hip" else 1, handlelength=1.4,
-                columnspacing=1.0)
+        words = f"{evaluation.middle_speed:g} m/s: r = {r:.2f} (cosine {cosine:.2f}), peak {peak:+.1f} % of stride"
+        axes.set_title(words.replace("-", "\N{MINUS SIGN}"), loc="right", fontsize=8.5, fontweight="normal", color=INK)
+    # where the validated profile leaves room
+    axes.legend(
+        handles=handles, fontsize=8, loc="upper left" if joint == "ankle" else "lower right",
+        ncols=1 if joint == "ankle" else 2, handlelength=1.4, columnspacing=1.0,
+    )
 
 
 def reference_band(curve: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -172,7 +178,7 @@ def _cost(axes: Axes, evaluation: ExoEvaluation) -> None:
     axes.set_ylabel("gross (W/kg)")
     axes.set_xlabel("walking speed (m/s)")
     conditions = [c for c in (NO_DEVICE, UNPOWERED, SPLINE, LEARNED) if c in evaluation.conditions]
-    width, highest = 0.8 / len(conditions), 0.0
+    width, highest, tops = 0.8 / len(conditions), 0.0, {}
     for i, condition in enumerate(conditions):
         for place, speed in enumerate(evaluation.speeds):
             figure = evaluation.figure("gross_bhargava", condition, speed)
@@ -185,12 +191,12 @@ def _cost(axes: Axes, evaluation: ExoEvaluation) -> None:
                 axes.errorbar(x, figure.value, [[figure.value - figure.low], [figure.high - figure.value]], color=INK,
                               lw=0.9, capsize=2)
                 top = figure.high
-            highest = max(highest, top)
+            highest, tops[speed] = max(highest, top), max(tops.get(speed, 0.0), top)
             change = evaluation.figure("gross_change_bhargava_from_unpowered", condition, speed)
             if condition == LEARNED and math.isfinite(change.value):
-                axes.annotate(f"{change.value:+.0f} %".replace("-", "\N{MINUS SIGN}"), (x, top), xytext=(0, 3),
-                              textcoords="offset points", ha="center", fontsize=8.5, fontweight="bold",
-                              color=COLOURS[LEARNED])
+                axes.annotate(f"{change.value:+.0f} %".replace("-", "\N{MINUS SIGN}"), (x, tops[speed]),
+                              xytext=(0, 3), textcoords="offset points", ha="center", fontsize=8.5,
+                              fontweight="bold", color=COLOURS[LEARNED])
     axes.set_xticks(range(len(evaluation.speeds)), [f"{speed:g}" for speed in evaluation.speeds])
     axes.set_xlim(-0.6, len(evaluation.speeds) - 0.4)
     axes.set_ylim(0.0, 1.38 * highest or 1.0)
@@ -241,8 +247,6 @@ def _muscle(axes: Axes, evaluation: ExoEvaluation, muscle: str, title: str, firs
     axes.set_ylim(0.0, 1.1 * max(drawn, 0.1))
     if first:
         axes.set_ylabel(f"activation, {evaluation.middle_speed:g} m/s")
-        axes.legend(handles=[Line2D([], [], color=COLOURS[c], label=TITLES[c])
-                             for c in (NO_DEVICE, UNPOWERED, LEARNED)], fontsize=7.5, loc="upper left", handlelength=1.2)
 
 
 def _words(axes: Axes, text: str) -> None:

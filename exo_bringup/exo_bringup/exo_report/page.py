@@ -107,7 +107,7 @@ def _conditions(evaluation: ExoEvaluation) -> list[Section]:
             row = [evaluation.figure(beginning, condition, speed) for speed in speeds]
             if any(math.isfinite(f.value) for f in row):
                 rows.append((title, *(_cell(f, digits) for f in row)))
-        title = figure.TITLES.get(condition, condition.replace(LEARNED, figure.TITLES[LEARNED]))
+        title = figure.TITLES.get(condition, condition.replace(f"{LEARNED}:", f"{figure.TITLES[LEARNED]}, "))
         sections.append(Section(f"condition{place}", title.capitalize(),
                                 table(("", *(f"{speed:g} m/s" for speed in speeds)), rows)))
     return sections
