@@ -10,6 +10,7 @@ SHARED_FOLDERS = {
     "config/devices": "*.yaml",
     "config/drivers": "*.yaml",
     "config/subjects": "*.yaml",
+    "config/security": "*.xml",
     "meshes": "*.stl",
     "rviz": "*.rviz",
     "urdf": "*.urdf",
