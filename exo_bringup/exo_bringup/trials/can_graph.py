@@ -33,7 +33,7 @@ from exo_bringup.trials.standby import READY
 
 LEGS, MOTORS, DEVICE, POLICY, GUARDIAN = "simulator", "emulator", "device", "policy", "guardian"
 #: A Python process on a busy small computer takes this long to be there at most (s).
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 CALL_TIMEOUT_S = 5.0
 #: Between two looks (s).
 LOOK_S = 0.005

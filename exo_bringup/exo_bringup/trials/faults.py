@@ -80,6 +80,8 @@ class FaultsTrial(Trial):
         graph.await_torque()
         struck_s = self._strike(kind)
         time.sleep(WATCH_S)
+        if self._patient:
+            graph.wait_until(lambda: self._is_over(kind), f"the end of torque after {kind}")
         zero_s = graph.motors.zero_since(struck_s)
         status = graph.status
         self._mend(kind)
@@ -88,6 +90,12 @@ class FaultsTrial(Trial):
         return {"zero_s": None if zero_s is None else zero_s - struck_s,
                 "latched": status is not None and status.mode == DeviceStatus.FAULT,
                 "faults": list(status.fault_names) if status else [], "cause": status.cause if status else ""}
+
+    def _is_over(self, kind: str) -> bool:
+        """Whether torque has ended, and the device has said so if it still can."""
+        status = self._graph.status
+        return not self._graph.motors.has_torque and (
+            kind in SIGNALS or (status is not None and status.mode != DeviceStatus.ACTIVE))
 
     def _strike(self, kind: str) -> float:
         """Steady time (s) of the fault."""
