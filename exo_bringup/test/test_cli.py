@@ -15,10 +15,20 @@ from exo_bringup import cli
 def test_the_rest_of_the_line_is_handed_on(monkeypatch, command, module, rest):
     seen = []
     stub = types.ModuleType(module)
-    stub.main = lambda argv: seen.append(argv) or 4
+    stub.main = lambda argv, *report: seen.append(argv) or 4
     monkeypatch.setitem(sys.modules, module, stub)
     assert cli.main([command, "human", *rest]) == 4
     assert seen == [rest]
+
+
+def test_an_evaluation_of_the_walker_is_drawn_as_its_report(monkeypatch):
+    from exo_bringup.evaluation_reports import write_evaluation_report
+
+    handed = []
+    stub = types.ModuleType("exo_sim.evaluation")
+    stub.main = lambda argv, report: handed.append(report) or 0
+    monkeypatch.setitem(sys.modules, "exo_sim.evaluation", stub)
+    assert cli.main(["evaluate", "human"]) == 0 and handed == [write_evaluation_report]
 
 
 def test_the_device_s_policy_is_trained_by_the_same_command(monkeypatch):

@@ -68,7 +68,7 @@ nav {{ font-size: 13.5px; margin: 10px 0; }} nav a {{ color: {COLOURS["unassiste
   body {{ max-width: none; padding: 0; font-size: 10.5pt; -webkit-print-color-adjust: exact;
     print-color-adjust: exact; }}
   h1 {{ font-size: 18pt; }} h2 {{ font-size: 13.5pt; margin-top: 16pt; }} .lead {{ font-size: 13pt; }}
-  h2, h3, .legend {{ break-after: avoid; }} .tile, tr, pre {{ break-inside: avoid; }}
+  h2, h3, .legend {{ break-after: avoid; }} .tile, .legend, tr, pre {{ break-inside: avoid; }}
   nav {{ display: none; }} table {{ font-size: 9pt; }} .tile b {{ font-size: 12.5pt; }}
 }}
 """
