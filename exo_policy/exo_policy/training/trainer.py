@@ -55,6 +55,7 @@ class Trainer:
             iteration, applied where the settings changed; its `resume` is told the settings of a resumed run.
         on_save: called with (algorithm, row of metrics) whenever the state was saved, e.g. to write a checkpoint.
         partner: a second learner in the same environments, or None.
+        warm_up: iterations in which only the learner's critic learns, for a policy that begins trained.
 
     Attributes:
         algorithm: the learner's PPO.
@@ -73,6 +74,7 @@ class Trainer:
         curriculum: Curriculum,
         on_save: Callable[[Any, dict[str, float]], None],
         partner: Partner | None = None,
+        warm_up: int = 0,
     ) -> None:
         torch.manual_seed(seed)
         # the workers hold every core while collecting, and the matrices are small: one thread is fastest
@@ -81,7 +83,7 @@ class Trainer:
         self._curriculum, self._on_save = curriculum, on_save
         first = pool.reset()
         own_actions = pool.action_size - (partner.action_size if partner else 0)
-        self._learners = [Learner(LearnerView(first, own_actions, max_episode_steps), config, mirror)]
+        self._learners = [Learner(LearnerView(first, own_actions, max_episode_steps), config, mirror, warm_up=warm_up)]
         if partner is not None:
             if partner.config.steps_per_iteration * partner.period != config.steps_per_iteration:
                 raise ValueError(f"partner's rollout of {partner.config.steps_per_iteration} actions of "

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One stage of an exoskeleton's training in a folder of its own: begins, goes on after a kill, and says when it is done.
+"""One stage of an exoskeleton's training in a folder of its own: begins, goes on after a kill, says when it is done.
 
 What a stage leaves: config.json (configuration, seed, git revision, what it began with), metrics.csv, the
 checkpoints of device and human as they are after it, and, once it is complete, stage.json with its figures.
@@ -142,7 +142,7 @@ class Stage:
             if learns == {HUMAN}:
                 trainer = Trainer(pool, human.config, human.mirror, max_episode_steps=steps // human.period,
                                   folder=self.folder, seed=self._seed, curriculum=NoCurriculum(),
-                                  on_save=self._save_human)
+                                  on_save=self._save_human, warm_up=human.warm_up)
                 if fresh:
                     load_actor(trainer.algorithm, human.start)
             else:
