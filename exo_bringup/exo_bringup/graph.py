@@ -85,9 +85,9 @@ class GraphOptions:
     seed: int = 0
     namespace: str = ""
     driver: str = "simulated"
+    #: Settings of the driver: name in config/drivers or path of a YAML file; empty for the driver's defaults.
     driver_config: str = ""
     use_mock_hardware: bool = False
-    #: Settings of the driver: name in config/drivers or path of a YAML file; empty for the driver's defaults.
     start_paused: bool = False
     run_until_s: float = 0.0
     run_directory: str = ""
@@ -154,7 +154,8 @@ def describe_hardware(options: GraphOptions) -> list[NodeSpec]:
 
     from exo_bringup.mock_hardware import emulated_settings, emulator_arguments
 
-    settings = emulated_settings(options.driver, options.driver_config)
+    given = options.driver_config and str(find_configuration("driver", options.driver_config))
+    settings = emulated_settings(options.driver, given)
     arguments = emulator_arguments(options.driver, settings, load_device(device).joint_names)
     if options.namespace:
         arguments += ("--namespace", options.namespace)

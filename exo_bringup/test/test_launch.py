@@ -184,6 +184,12 @@ def test_rviz_is_started_on_demand_only(stub_launch):
     assert Path(rviz["arguments"][1]).name == "exo.rviz" and Path(rviz["arguments"][1]).is_file()
 
 
+@pytest.mark.parametrize("arguments", [SIM_ARGUMENTS, HARDWARE_ARGUMENTS])
+def test_no_launch_argument_is_declared_twice(arguments):
+    names = [argument.name for argument in arguments]
+    assert len(set(names)) == len(names)
+
+
 def test_muscles_keep_up_with_the_bones_where_somebody_looks(stub_launch):
     for rviz, rates in (("false", [None]), ("true", [50.0])):
         node = launched_nodes("sim.launch.py", rviz=rviz)["visualization_node"]

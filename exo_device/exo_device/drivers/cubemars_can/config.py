@@ -86,6 +86,7 @@ class CubemarsConfig(_Model):
     #: udp_multicast and 239.74.163.2, virtual and any name.
     interface: str
     channel: str
+    #: Of the bus (bit/s); AK motors speak 1 Mbit/s.
     bitrate: Annotated[int, Field(ge=125_000, le=1_000_000)] = 1_000_000
     #: Further settings that python-can takes for this interface, e.g. {port: 43113} or {ttyBaudrate:
     #: 2000000}.
@@ -106,6 +107,7 @@ class CubemarsConfig(_Model):
     guardian: bool | None = None
     #: What a motor may report before the device stops.
     plausibility: PlausibilityLimits = PlausibilityLimits()
+    #: Where the IMU is: the motor bus carries none.
     imu: ImuConfig = ImuConfig()
     #: By joint, named as in the device description.
     motors: Annotated[dict[str, MotorConfig], Field(min_length=1)]

@@ -42,6 +42,7 @@ class Ros2ControlConfig(_Model):
     answer_timeout_s: Annotated[float, Field(gt=0.0, le=60.0)] = 5.0
     #: False: the hardware measures no effort, and the torque last asked for stands in.
     measures_effort: bool = True
+    #: Where the IMU is.
     imu: ImuConfig = ImuConfig()
     #: Name of the ROS node that holds the topics; namespace empty: as the process's ROS arguments say.
     node_name: str = "device_ros2_control"

@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the documentation says is there: links, commands, options, topics; and the reference is what the code says."""
+
+import functools
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from exo_bringup.launch_support import HARDWARE_ARGUMENTS, SIM_ARGUMENTS
+from exo_bringup.reference import commands, interfaces, markdown
+from exo_bringup.topics import OTHER_TOPICS, SERVICES, TOPICS
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT / "docs" / "reference"
+PAGES = sorted(
+    path
+    for folder in (".", "docs", "docs/how_to", "docs/reference", "exo_*", "exo_*/docs", "exo_bringup/meshes")
+    for path in ROOT.glob(f"{folder}/*.md")
+)
+PAGE_IDS = [path.relative_to(ROOT).as_posix() for path in PAGES]
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+
+
+def without_code(text):
+    return re.sub(r"`[^`\n]*`", "", FENCE.sub("", text))
+
+
+@functools.cache
+def anchors(path):
+    found = {}
+    for line in FENCE.sub("", path.read_text()).splitlines():
+        if line.startswith("#"):
+            name = markdown.anchor(line.lstrip("#"))
+            found[name] = found.get(name, -1) + 1
+    return {f"{name}-{number}" if number else name for name, last in found.items() for number in range(last + 1)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=PAGE_IDS)
+def test_every_link_leads_somewhere(page):
+    for target in LINK.findall(without_code(page.read_text())):
+        if target.startswith(("http://", "https://")):
+            continue
+        place, _, anchor = target.partition("#")
+        file = (page.parent / place).resolve() if place else page
+        assert file.exists(), f"{page.name}: {target}"
+        assert file.is_relative_to(ROOT), f"{page.name}: {target} leads out of the repository"
+        assert not anchor or anchor in anchors(file), f"{page.name}: no heading for {target}"
+
+
+def test_every_page_of_the_site_is_reached_from_its_index():
+    index = ROOT / "docs" / "README.md"
+    reached, waiting = set(), [index]
+    while waiting:
+        page = waiting.pop()
+        if page in reached or page.suffix != ".md":
+            continue
+        reached.add(page)
+        targets = [target.split("#")[0] for target in LINK.findall(without_code(page.read_text()))]
+        waiting += [(page.parent / target).resolve() for target in targets if target and "://" not in target]
+    assert {page for page in PAGES if page.is_relative_to(ROOT / "docs")} <= reached
+
+
+def test_the_reference_is_what_the_code_says():
+    """In a process of its own: it creates every node."""
+    outcome = subprocess.run(
+        [sys.executable, "-m", "exo_bringup.reference", "--check", "--output", str(REFERENCE)],
+        capture_output=True,
+        text=True,
+    )
+    assert outcome.returncode == 0, outcome.stderr
+
+
+def rows(page):
+    """Cells of a reference page's table, by the code in the first one."""
+    lines = [line for line in (REFERENCE / page).read_text().splitlines() if line.startswith("| `")]
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    return {row[0].strip("`"): row[1:] for row in cells}
+
+
+def test_every_topic_is_described_and_published_as_described():
+    found = rows("topics.md")
+    described = {topic.name: topic for topic in (*TOPICS, *OTHER_TOPICS)}
+    assert set(found) == set(described), "describe it in exo_bringup/topics.py and run exo docs"
+    for name, (kind, publishers, _, qos, rate, purpose) in found.items():
+        topic = described[name]
+        assert topic.type_name.split("/")[-1] in kind and publishers and rate and purpose
+        # best effort may listen to reliable; the other way nothing arrives
+        assert "reliable" in qos or not topic.reliable, name
+        assert ("transient local" in qos) == topic.latched, name
+
+
+def test_every_service_is_described():
+    found = rows("services.md")
+    assert set(found) == {service.name for service in SERVICES}
+    assert all(len(row) == 3 and all(row) for row in found.values())
+
+
+def parameter_names():
+    return set(rows("parameters.md"))
+
+
+# --- commands shown
+
+
+def shown_lines(page):
+    """Lines of the code blocks that are commands, continuation lines joined, comments cut off."""
+    for language, block in FENCE.findall(page.read_text()):
+        if language in ("", "bash", "sh"):
+            for line in re.split(r"\n|\s&&\s", block.replace("\\\n", " ")):
+                if re.match(r"\s*(exo|make|ros2|python -m exo_\w+) ?", line):
+                    yield shlex.split(line, comments=True)
+
+
+def shown(first, count=1):
+    return [
+        (page.relative_to(ROOT).as_posix(), words)
+        for page in PAGES
+        if page.parent != REFERENCE or page.name == "services.md"
+        for words in shown_lines(page)
+        if words[:count] == first.split()
+    ]
+
+
+@pytest.fixture(scope="module")
+def exo():
+    """Every command of exo by its words."""
+    return {" ".join(item.words): item for item in commands.exo_commands()}
+
+
+def test_every_exo_command_and_option_shown_exists(exo):
+    seen = shown("exo")
+    assert len(seen) > 20
+    for page, words in seen:
+        name, rest = "exo", words[1:]
+        while rest and f"{name} {rest[0]}" in exo:
+            name, rest = f"{name} {rest[0]}", rest[1:]
+        for mode in [word for word in rest if f"{name} {word}" in exo]:
+            name = f"{name} {mode}"
+            rest.remove(mode)
+        options = {text for action in exo[name].options for text in action.option_strings}
+        for word in rest:
+            if word.startswith("--"):
+                assert word.split("=")[0] in options, f"{page}: {name} has no {word}"
+        assert name != "exo" or rest[0].startswith("-"), f"{page}: no command {' '.join(words)}"
+
+
+def test_every_option_of_make_sim_shown_exists(exo):
+    options = {text for action in exo["exo sim"].options for text in action.option_strings} | {"--help"}
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    seen = shown("make")
+    assert len(seen) > 5
+    for page, words in seen:
+        goals = [word for word in words[1:] if "=" not in word]
+        assert set(goals) <= targets, f"{page}: {words}"
+        arguments = [word.removeprefix("ARGS=") for word in words if word.startswith("ARGS=")]
+        if goals == ["sim"]:
+            for word in shlex.split(" ".join(arguments)):
+                assert not word.startswith("--") or word in options, f"{page}: make sim has no {word}"
+
+
+def test_every_launch_shown_has_its_file_and_arguments():
+    launch = ROOT / "exo_bringup" / "launch"
+    names = {
+        "sim.launch.py": {argument.name for argument in SIM_ARGUMENTS},
+        "hardware.launch.py": {argument.name for argument in HARDWARE_ARGUMENTS},
+    }
+    seen = shown("ros2 launch", 2)
+    assert seen
+    for page, (_, _, package, file, *arguments) in seen:
+        assert package == "exo_bringup" and (launch / file).is_file(), page
+        assert {word.split(":=")[0] for word in arguments} <= names[file], page
+
+
+def test_every_service_call_and_topic_shown_exists():
+    services = {f"/{service.name}": service.type_name for service in SERVICES}
+    topics = {f"/{topic.name}" for topic in (*TOPICS, *OTHER_TOPICS)}
+    _, known = interfaces.all_interfaces()
+    fields = {f"exo_msgs/srv/{facts.name}": {name for _, name, _ in facts.parts[0].fields} for facts in known}
+    seen = shown("ros2 service call", 3)
+    assert len(seen) > 4
+    for page, (*_, name, kind) in [(page, words[:5]) for page, words in seen]:
+        assert services.get(name) == kind, f"{page}: {name} {kind}"
+    for page, words in seen:
+        if len(words) > 5 and words[4] in fields:
+            assert set(yaml.safe_load(words[5])) <= fields[words[4]], page
+    for page, words in shown("ros2 topic echo", 3):
+        assert words[3] in topics, page
+
+
+def test_every_program_and_parameter_shown_exists():
+    packages = pytest.importorskip("ament_index_python.packages")
+    names = parameter_names()
+    for page, words in shown("ros2 run", 2):
+        program = Path(packages.get_package_prefix(words[2])) / "lib" / words[2] / words[3]
+        assert program.is_file(), f"{page}: {program}"
+        given = [words[index + 1] for index, word in enumerate(words) if word == "-p"]
+        assert {word.split(":=")[0] for word in given} <= names, page
+    for page, words in shown("ros2 param set", 3):
+        assert words[4] in names, page
+    for page, words in [entry for entry in shown("python") if entry[1][1] == "-m"]:
+        assert importlib.util.find_spec(words[2]) is not None, page
+
+
+def test_the_controller_in_the_documentation_controls():
+    import numpy as np
+    from exo_policy.observation import DeviceObservation
+
+    text = (ROOT / "docs" / "how_to" / "policy.md").read_text()
+    scope = {}
+    exec(next(block for language, block in FENCE.findall(text) if language == "python"), scope)
+    joints = ("hip_flexion_r", "ankle_angle_r")
+    controller = scope["HipSpring"](joints, 75.0, [1.0, 1.0])
+    observation = DeviceObservation(
+        0.0, joints, *(np.array([0.1, 0.3]) for _ in range(3)), np.array([0.0, 0.0, 0.0, 1.0]), np.zeros(3), np.zeros(3)
+    )
+    assert controller.update(observation).tolist() == pytest.approx([-0.5, 0.0])
+
+
+def test_the_subject_in_the_documentation_loads():
+    from exo_sim.body.subject import make_subject
+
+    text = (ROOT / "docs" / "how_to" / "subject.md").read_text()
+    fields = next(yaml.safe_load(block) for language, block in FENCE.findall(text) if language == "yaml")
+    assert make_subject(fields).strengths == {"plantarflexors_r": 0.5}
+
+
+# --- RViz
+
+
+def test_rviz_shows_what_the_nodes_publish():
+    """Each display's topic, its type and its QoS; and frames that are in /tf."""
+    config = yaml.safe_load((ROOT / "exo_bringup" / "rviz" / "exo.rviz").read_text())["Visualization Manager"]
+    published = rows("topics.md")
+    kinds = {"RobotModel": "std_msgs/String", "MarkerArray": "visualization_msgs/MarkerArray"}
+    seen = set()
+    for display in config["Displays"]:
+        kind = display["Class"].removeprefix("rviz_default_plugins/")
+        seen.add(kind)
+        topic = display.get("Topic") or display.get("Description Topic")
+        if topic is None:
+            assert kind in ("Grid", "TF"), f"{display['Name']}: which topic?"
+            continue
+        type_name, publishers, _, qos, *_ = published[topic["Value"]]
+        assert type_name == kinds[kind] and "visualization_node" in publishers
+        if topic["Reliability Policy"] == "Reliable":
+            assert "reliable" in qos, display["Name"]
+        assert (topic["Durability Policy"] == "Transient Local") == ("transient local" in qos), display["Name"]
+    assert seen == {"Grid", "RobotModel", "MarkerArray", "TF"}
+
+    from exo_bringup.markers import BASE_LINK, FORCE, MUSCLES, ODOM, TORQUE
+
+    markers = next(display for display in config["Displays"] if "Namespaces" in display)
+    assert set(markers["Namespaces"]) == {MUSCLES, FORCE, TORQUE}
+    assert config["Global Options"]["Fixed Frame"] == ODOM
+    assert config["Views"]["Current"]["Target Frame"] == BASE_LINK
+    assert config["Displays"][0]["Reference Frame"] == ODOM
+    urdf = (ROOT / "exo_bringup" / "urdf" / "exo_human.urdf").read_text()
+    assert f'<link name="{BASE_LINK}"' in urdf
