@@ -24,8 +24,8 @@ from exo_bringup.topics import VIEWER_ADDRESS
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 #: Callbacks handled in a frame at most, so that the page goes on whatever arrives.
 CALLBACKS_PER_FRAME = 24
-#: Rate while nobody looks (Hz), and how often a graph that has come back is looked for (s).
-IDLE_RATE_HZ, LOOK_PERIOD_S = 10.0, 1.0
+#: A graph that has come back is looked for this often (s).
+LOOK_PERIOD_S = 1.0
 EXIT_OK, EXIT_BAD_CONFIGURATION = 0, 2
 
 #: name: (default, description, (lowest, highest) or None)
@@ -34,7 +34,7 @@ PARAMETERS: dict[str, tuple] = {
     "device_config": ("", "Device YAML; empty: the one that the device node was started with.", None),
     "host": ("127.0.0.1", "Address to listen on; a token is asked for where other machines reach it.", None),
     "port": (8080, "TCP port of the page; 0: any that is free.", (0, 65535)),
-    "frame_rate_hz": (30.0, "Pictures of the scene per second while somebody looks (Hz).", (0.5, 60.0)),
+    "frame_rate_hz": (30.0, "Pictures of the scene per second at first, while somebody looks (Hz).", (0.5, 60.0)),
 }
 
 
@@ -44,11 +44,10 @@ class ViewerNode(Node):
     def __init__(self) -> None:
         super().__init__("viewer_node")
         values = {name: self._declared(name, *rest) for name, rest in PARAMETERS.items()}
-        self._rate_hz = values["frame_rate_hz"]
         # not before it is clear that viser is there: both are slow to import
         from exo_bringup.viewer.application import Application, ViewerOptions
 
-        options = ViewerOptions(values["subject"], values["device_config"], values["host"], values["port"])
+        options = ViewerOptions(*(values[name] for name in PARAMETERS))
         self._application = Application(self, options)
         address = self._application.page.address
         self.create_publisher(String, VIEWER_ADDRESS, LATCHED).publish(String(data=address))
@@ -71,8 +70,7 @@ class ViewerNode(Node):
                 look_due = now + LOOK_PERIOD_S
                 self._application.look_for_graph()
             self._application.frame()
-            rate = self._rate_hz if self._application.page.watched else min(IDLE_RATE_HZ, self._rate_hz)
-            frame_due = max(frame_due + 1.0 / rate, time.monotonic())
+            frame_due = max(frame_due + 1.0 / self._application.rate_hz, time.monotonic())
             stop.wait(frame_due - time.monotonic())
 
     def close(self) -> None:

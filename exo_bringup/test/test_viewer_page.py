@@ -95,10 +95,14 @@ def test_a_walk_is_sent_as_a_few_arrays(page, figure):
     assert drawn(stage._muscles) == segments and stage._muscles.visible
     assert len(np.unique(stage._muscles.batched_colors, axis=0)) > 40, "coloured by activation"
     assert drawn(stage._heads) == 5, "four torques and the force on one foot"
-    assert stage._world.position == pytest.approx([-3.2, -0.1, 0.0]), "the person stays in the middle"
+    assert stage._body.position == pytest.approx([0.0, 0.0, 0.0]), "the person stays in the middle"
+    tile = 1.0
+    assert (stage._floor.position + [3.2, 0.1, 0.0]) / tile == pytest.approx([3.0, 0.0, 0.0]), "the floor moves"
     stage.follow = False
     stage.update(walking(figure), simulated=True)
-    assert stage._world.position == pytest.approx([0.0, 0.0, 0.0])
+    assert stage._body.position == pytest.approx([3.2, 0.1, 0.0])
+    starts = stage._muscles.batched_positions[:segments]
+    assert np.abs(starts).max() < 1.5, "relative to the person, wherever it walks"
 
 
 def test_a_device_alone_shows_what_there_is(page, figure):

@@ -17,6 +17,10 @@ from exo_bringup.viewer.people import persons
 from exo_bringup.viewer.services import Services
 
 
+#: Rate while nobody looks (Hz): enough to gather curves over the stride.
+IDLE_RATE_HZ = 10.0
+
+
 @dataclass(frozen=True)
 class ViewerOptions:
     """What a user chooses. Without a subject the default one stands there until the simulator says who walks;
@@ -26,6 +30,7 @@ class ViewerOptions:
     device_file: str = ""
     host: str = "127.0.0.1"
     port: int = 8080
+    frame_rate_hz: float = 30.0
 
 
 class Application:
@@ -39,7 +44,8 @@ class Application:
         self._outdated = True
         self._device_was_there = False
         figure = self._make_figure()
-        self.page = Page(make_access(options.host, options.port), self._services, persons())
+        access = make_access(options.host, options.port)
+        self.page = Page(access, self._services, persons(), options.frame_rate_hz)
         self._listener = Listener(node, self.page.memory.add_stride, self._take_person)
         self.page.show(figure)
 
@@ -48,6 +54,12 @@ class Application:
         if self._outdated:
             self._rebuild()
         self.page.frame(self._listener.snapshot, self._listener.device_time_s)
+
+    @property
+    def rate_hz(self) -> float:
+        """How often to call `frame` (Hz)."""
+        rate = self.page.stage.rate_hz
+        return rate if self.page.watched else min(IDLE_RATE_HZ, rate)
 
     def look_for_graph(self) -> None:
         """Ask a device node that has come, or come back, for its description. Call it now and then."""

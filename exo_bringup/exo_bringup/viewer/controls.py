@@ -19,6 +19,7 @@ PANEL_WIDTH_PX = 300
 PACES = {"real time": 1.0, "1/2": 0.5, "1/4": 0.25, "1/10": 0.1}
 LARGEST_STRENGTH_PERCENT, STRENGTH_STEP_PERCENT = 150, 10
 SPEED_STEP_MPS = 0.05
+LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1, 60
 STOP_RED = (200, 0, 0)
 NO_ASSISTANCE = "zero"
 
@@ -140,10 +141,23 @@ class Controls:
                 shown = gui.add_checkbox(what.capitalize(), True)
                 shown.on_update(lambda _, what=what, shown=shown: stage.set_visible(what, shown.value))
 
+            rate = gui.add_slider(
+                "Pictures/s",
+                LOWEST_RATE_HZ,
+                HIGHEST_RATE_HZ,
+                1,
+                min(max(round(stage.rate_hz), LOWEST_RATE_HZ), HIGHEST_RATE_HZ),
+                hint="fewer for a browser without a GPU, so that its buttons answer at once",
+            )
+
         def set_follow(_) -> None:
             stage.follow = follow.value
 
+        def set_rate(_) -> None:
+            stage.rate_hz = float(rate.value)
+
         follow.on_update(set_follow)
+        rate.on_update(set_rate)
 
 
 def _by_a_person(action):

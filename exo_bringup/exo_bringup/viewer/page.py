@@ -37,12 +37,15 @@ class Page:
         access: where to listen, and to whom.
         actions: what the buttons do.
         persons: subjects to choose from.
+        rate_hz: pictures of the scene per second; the page can change it.
 
     Raises:
         BringupError: the port cannot be had.
     """
 
-    def __init__(self, access: Access, actions: Actions, persons: Mapping[str, Subject]):
+    def __init__(
+        self, access: Access, actions: Actions, persons: Mapping[str, Subject], rate_hz: float = 30.0
+    ):
         with contextlib.redirect_stdout(io.StringIO()):  # viser would print an address behind the gate
             self.server = viser.ViserServer(host=hidden_host(), port=0, label=TITLE, verbose=False)
         self.memory = Memory()
@@ -52,6 +55,7 @@ class Page:
         # the button would open a tunnel through a server on the internet
         self.server.gui.configure_theme(show_logo=False, show_share_button=False)
         self.stage = Stage(self.server)
+        self.stage.rate_hz = rate_hz
         self.controls = Controls(self.server, actions, self.stage, persons)
         self.plots = Plots(self.server)
         try:

@@ -2,7 +2,8 @@
 """The scene on the page: made once, then a few arrays a frame.
 
 All muscles are one object of the page, and so are all shafts and all heads of arrows; bones and device parts
-are meshes that only move.
+are meshes that only move. Everything is placed relative to the spot under the pelvis: a page that takes up one
+change a moment after another would otherwise draw the muscles behind the bones.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from exo_bringup.viewer.rigid_parts import BONES, CUFF_PARTS, FRAME_PARTS
 from exo_bringup.viewer.snapshot import Snapshot
 from exo_bringup.viewer.tubes import instances
 
-WORLD, BODY = "/world", "/world/body"
+BODY = "/body"
 PART_COLOURS = {BONES: look.BONE, FRAME_PARTS: look.FRAME, CUFF_PARTS: look.CUFF}
 MUSCLE_SIDES, ARROW_SIDES = 6, 10
 #: Instances of the muscles' object are made in blocks: how many pieces there are changes with the pose.
@@ -40,6 +41,8 @@ class Stage:
         self._server = server
         #: Whether the page keeps the person in its middle.
         self.follow = True
+        #: Pictures of the scene per second while somebody looks (Hz).
+        self.rate_hz = 30.0
         self._figure: Figure | None = None
         self._muscle_capacity = 0
         self._visible = {"bones": True, "muscles": True, "device": True, "arrows": True}
@@ -51,8 +54,8 @@ class Stage:
         server.initial_camera.position, server.initial_camera.look_at = CAMERA_FROM, CAMERA_TO
         server.initial_camera.fov = FIELD_OF_VIEW_RAD
         scene.configure_fog(*FADE_M, color=look.colour_255(look.BACKGROUND))
-        self._world = scene.add_frame(WORLD, show_axes=False)
-        self._frames: list[viser.SceneNodeHandle] = []
+        self._body: viser.FrameHandle | None = None
+        self._frames: list[viser.FrameHandle] = []
         self._meshes: dict[str, list[viser.MeshHandle]] = {kind: [] for kind in PART_COLOURS}
         self._floor = scene.add_frame("/floor", show_axes=False)
         for name, tiles, colour in zip(("light", "dark"), shapes.chequer(FLOOR_TILES, TILE_M), look.FLOOR):
@@ -66,7 +69,7 @@ class Stage:
         scene = self._server.scene
         with self._server.atomic():
             scene.remove_by_name(BODY)
-            scene.add_frame(BODY, show_axes=False, wxyz=MODEL_TO_WORLD_WXYZ)
+            self._body = scene.add_frame(BODY, show_axes=False, wxyz=MODEL_TO_WORLD_WXYZ)
             self._figure, self._frames = figure, []
             self._meshes = {kind: [] for kind in PART_COLOURS}
             for part in figure.parts:
@@ -96,11 +99,14 @@ class Stage:
         root, turn = self._root(now, simulated)
         figure.set_pose(root, turn, {**(now.joints if simulated else {}), **now.device_joints})
         with self._server.atomic():
-            self._move_world(root)
-            for frame, position, wxyz in zip(self._frames, *figure.part_places()):
+            under = np.array([root[0], root[1], 0.0])
+            self._move(under)
+            origin = MYO_TO_REP103.T @ under
+            positions, wxyzs = figure.part_places()
+            for frame, position, wxyz in zip(self._frames, positions - origin, wxyzs):
                 frame.position, frame.wxyz = position, wxyz
-            self._draw_muscles(now)
-            self._draw_arrows(now, simulated)
+            self._draw_muscles(now, origin)
+            self._draw_arrows(now, simulated, origin)
             self._set_faint(not simulated)
 
     def _root(self, now: Snapshot, simulated: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -109,17 +115,17 @@ class Stage:
         standing = np.array([0.0, 0.0, self._figure.standing_height_m])
         return standing, now.imu_xyzw if now.imu_xyzw is not None else UPRIGHT_XYZW
 
-    def _move_world(self, root: np.ndarray) -> None:
-        """Moving the world instead of every page's camera is one message, and leaves the camera to its user."""
-        away = np.array([root[0], root[1], 0.0]) if self.follow else np.zeros(3)
-        self._world.position = -away
+    def _move(self, under: np.ndarray) -> None:
+        """Moving the floor instead of every page's camera is one message, and leaves the camera to its user."""
+        away = under if self.follow else np.zeros(3)
+        self._body.position = under - away
         pattern = 2.0 * TILE_M
-        under = np.array([np.round(root[0] / pattern), np.round(root[1] / pattern), 0.0]) * pattern
-        self._floor.position = under - away
+        self._floor.position = pattern * np.round(under / pattern) - away
 
-    def _draw_muscles(self, now: Snapshot) -> None:
+    def _draw_muscles(self, now: Snapshot, origin: np.ndarray) -> None:
         figure = self._figure
         starts, ends, muscle = figure.muscle_segments()
+        starts, ends = starts - origin, ends - origin
         activation = now.muscle_values(now.activation, figure.muscles)
         force = now.muscle_values(now.muscle_force, figure.muscles)
         count = len(starts)
@@ -136,18 +142,18 @@ class Stage:
             self._muscles, "muscles", shapes.unit_cylinder(MUSCLE_SIDES, caps=False), places, colours
         )
 
-    def _draw_arrows(self, now: Snapshot, simulated: bool) -> None:
+    def _draw_arrows(self, now: Snapshot, simulated: bool, origin: np.ndarray) -> None:
         figure = self._figure
         drawn, colours = [], []
         for joint, arc in figure.torque_arcs().items():
             share = figure.torque_share(joint, now.device_torque.get(joint, np.nan))
             scale = figure.subject.length_scale
-            drawn.append(arrows.bent(arc.centre, arc.axis, arc.first, share, scale))
+            drawn.append(arrows.bent(arc.centre - origin, arc.axis, arc.first, share, scale))
             colours.append(look.TORQUE)
         for foot in now.feet.values():
             force = foot.force / figure.weight_n
             if simulated and np.linalg.norm(force) > look.SMALLEST_FORCE:
-                start = MYO_TO_REP103.T @ foot.centre
+                start = MYO_TO_REP103.T @ foot.centre - origin
                 drawn.append(arrows.straight(start, start + look.FORCE_ARROW_M * (MYO_TO_REP103.T @ force)))
             else:
                 drawn.append(arrows.none_of(1, 1))

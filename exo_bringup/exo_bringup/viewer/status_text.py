@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 
-from exo_bringup.telemetry import FAULT_MODE
 from exo_bringup.viewer.snapshot import Snapshot
 
 #: After this long without a message (s, wall time) a node counts as silent: a new body takes most of a second.
@@ -30,12 +29,12 @@ def status_text(now: Snapshot, monotonic_s: float, news: str) -> str:
     else:
         mode = f"**{now.mode_name}**" if device else f"{now.mode_name}, silent"
         cause = f": {now.cause}" if now.cause else ""
-        lines = [f"Device {'🛑 ' if now.mode == FAULT_MODE else ''}{mode}{cause}"]
+        lines = [f"Device {mode}{cause}"]
         if simulator:
-            state = "fallen" if now.fallen else "paused" if now.paused else f"{_number(now.speed_mps)} m/s"
+            state = "fallen" if now.fallen else f"{_number(now.speed_mps)} m/s"
+            pace = "paused" if now.paused else f"×{_number(now.real_time_factor)} real time"
             lines.append(
-                f"{now.time_s:.1f} s, {state}, ×{_number(now.real_time_factor)} real time, "
-                f"{_number(now.metabolic_w_per_kg, 1)} W/kg"
+                f"{now.time_s:.1f} s, {pace}, {state}, {_number(now.metabolic_w_per_kg, 1)} W/kg"
                 + (f", {now.falls} falls" if now.falls else "")
             )
         else:
