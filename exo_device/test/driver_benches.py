@@ -22,6 +22,7 @@ from exo_device.drivers.cubemars_can.port import PythonCanPort
 from exo_device.drivers.replay import ReplayConfig, ReplayDriver, Tape
 from exo_device.drivers.simulated import MemoryBus, SimulatedConfig, SimulatedDriver
 from exo_device.emulator import EmulatedBus, Followed
+from exo_device.emulator.odrive import EmulatedAxis
 from exo_device.emulator.server import serve
 
 #: Long enough for a message to pass on a busy machine; a test that passes does not wait for it.
@@ -196,6 +197,59 @@ class CubemarsV3Bench(CubemarsBench):
     firmware = "v3"
 
 
+class ODriveBench(Bench):
+    """driver `odrive_can` on python-can's `virtual` interface, with emulated axes in a thread."""
+
+    keeps_stamps = keeps_numbers = carries_names = carries_sequence = False
+    recovers_slowly = True
+    position_step, torque_step = 1e-5, 1e-5
+    _buses = 0
+
+    def __init__(self) -> None:
+        ODriveBench._buses += 1
+        joints = ("hip_flexion_r", "ankle_angle_r", "hip_flexion_l", "ankle_angle_l")
+        axes = {joint: {"node_id": 3 + index, "sign": (-1) ** index, "gear_ratio": 6.0 + index,
+                        "joint_offset_rad": 0.1 * index} for index, joint in enumerate(joints)}
+        channel = f"odrive-{os.getpid()}-{self._buses}"
+        self.driver = make_driver("odrive_can", dict(
+            interface="virtual", channel=channel, axes=axes, reply_timeout_s=1.0, host_timeout_s=5.0))
+        self.axes = {joint: EmulatedAxis(axis) for joint, axis in self.driver.config.axes.items()}
+        self._port = PythonCanPort("virtual", channel, 1_000_000)
+        self._to_send, self._frames, self._stop = [], 0, threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while not self._stop.is_set():
+            frame = self._port.receive(0.005)
+            if frame is not None:
+                self._frames += 1
+                for axis in self.axes.values():
+                    axis.on_frame(frame)
+            while self._to_send:
+                self._port.send(self._to_send.pop(0))
+
+    def put_state(self, state) -> None:
+        for index, joint in enumerate(state.names):
+            axis = self.axes[joint]
+            axis.position, axis.velocity = float(state.position[index]), float(state.velocity[index])
+            axis.error = int(state.error[index])
+            self._to_send += axis.report()
+
+    def commands(self) -> list[MotorTorque]:
+        frames = self._frames
+        if self.driver.master is not None:
+            wait_until(lambda: self._frames >= frames + 100)
+        wait_until(lambda: False, 0.05)
+        return [MotorTorque(0, 0, all(axis.is_on for axis in self.axes.values()), tuple(self.axes),
+                            np.array([axis.torque for axis in self.axes.values()]))]
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join(PATIENCE_S)
+        self._port.close()
+
+
 class ReplayBench(Bench):
     """driver `replay`; the tape is made while it plays."""
 
@@ -334,5 +388,5 @@ class ExampleBench(Bench):
 
 
 BENCHES = {"simulated-memory": MemoryBench, "simulated-ros": RosBench, "cubemars-v2": CubemarsBench,
-           "cubemars-v3": CubemarsV3Bench, "replay": ReplayBench, "ros2_control": Ros2ControlBench,
+           "cubemars-v3": CubemarsV3Bench, "odrive": ODriveBench, "replay": ReplayBench, "ros2_control": Ros2ControlBench,
            "example-of-the-docs": ExampleBench}

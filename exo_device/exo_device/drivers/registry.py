@@ -14,6 +14,7 @@ from exo_device.drivers.base import Driver, DriverError
 #: name -> (module, driver class, configuration class)
 DRIVERS: dict[str, tuple[str, str, str]] = {
     "cubemars_can": ("exo_device.drivers.cubemars_can", "CubemarsDriver", "CubemarsConfig"),
+    "odrive_can": ("exo_device.drivers.odrive_can", "ODriveDriver", "ODriveConfig"),
     "replay": ("exo_device.drivers.replay", "ReplayDriver", "ReplayConfig"),
     "ros2_control": ("exo_device.drivers.ros2_control", "Ros2ControlDriver", "Ros2ControlConfig"),
     "simulated": ("exo_device.drivers.simulated", "SimulatedDriver", "SimulatedConfig"),
