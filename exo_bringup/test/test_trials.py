@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`exo trial`, made small: rounds are kept, figures judged, processes killed and missed. No time is asserted."""
+"""`exo trial`, made small: rounds are kept, figures judged, processes killed. No time is asserted."""
 
 import json
 import os
@@ -184,4 +184,5 @@ def test_jitter_is_measured_at_the_rate_that_was_asked_for(graph_machine, tmp_pa
     assert main(["trial", "jitter", "--rates", "100", "--seconds", "2", "--output", str(tmp_path)]) == 0
     figures = {figure["name"]: figure["value"] for figure in summary(next(tmp_path.iterdir()))["figures"]}
     assert 0.0 < figures["bus_100Hz_rate"] < 110.0
-    assert figures["bus_100Hz_period_median"] <= figures["bus_100Hz_period_p99"] <= figures["bus_100Hz_period_max"]
+    median, p99, longest = (figures[f"bus_100Hz_period_{which}"] for which in ("median", "p99", "max"))
+    assert median <= p99 <= longest

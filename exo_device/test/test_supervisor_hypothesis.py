@@ -25,14 +25,16 @@ wish = st.one_of(st.floats(-80.0, 80.0), st.floats(-80.0, 80.0), any_number)
 times_s = st.one_of(st.sampled_from([0.0005, 0.005, 0.01, 0.01, 0.02]), st.floats(0.0, 0.3))
 jumps_s = st.one_of(st.sampled_from([-5.0, -0.05, 0.05, 0.6, 1e6]), st.floats(-2.0, 2.0))
 
-sane_step = st.tuples(st.just("step"), times_s, st.floats(-80.0, 80.0), st.floats(-0.5, 0.6), st.floats(-9.0, 9.0))
+sane_step = st.tuples(st.just("step"), times_s, st.floats(-80.0, 80.0), st.floats(-0.5, 0.6),
+                      st.floats(-9.0, 9.0))
 events = st.one_of(
     sane_step, sane_step, sane_step,
     st.tuples(st.just("wish"), st.lists(wish, max_size=JOINTS + 1)),
     st.tuples(st.just("names"), st.lists(st.sampled_from(["hip_flexion_r", "ankle_angle_l", "elbow", ""]),
                                          max_size=JOINTS + 1)),
     st.tuples(st.just("old"), st.integers(-5, 0), st.floats(-1.0, 1.0)),
-    st.tuples(st.just("measured"), st.sampled_from(["position", "velocity", "torque", "temperature"]), any_number),
+    st.tuples(st.just("measured"), st.sampled_from(["position", "velocity", "torque", "temperature"]),
+              any_number),
     st.tuples(st.just("error"), st.integers(0, 2**32 - 1)),
     st.tuples(st.just("jump"), jumps_s),
     st.tuples(st.just("silence"), times_s, st.booleans()),
@@ -162,9 +164,10 @@ def test_no_sequence_from_a_disarmed_device_makes_an_output_beyond_the_limits(se
 
 
 @TRY
-@given(sequence=st.lists(events, max_size=30), silence=st.lists(st.floats(0.0005, 0.01), min_size=400, max_size=400))
+@given(sequence=st.lists(events, max_size=30),
+       silence=st.lists(st.floats(0.0005, 0.01), min_size=400, max_size=400))
 def test_without_commands_there_is_no_torque_after_150_ms(sequence, silence, rig_of, state_of):
-    """Whatever came before: from the last command on, states come and outputs are made every 10 ms or sooner."""
+    """Whatever came before: from the last command on, states and outputs come every 10 ms or sooner."""
     MAKE_STATE[:] = [state_of]
     watched = Watched(rig_of(fade_in_s=0.0).activate())
     for event in [("step", 0.01, 30.0, 0.1, 0.5)] * 3 + sequence:

@@ -26,7 +26,12 @@ PATIENT_IMU = {**IMU, "max_age_s": 1.0}
 
 
 def bus_settings(**changes) -> dict:
-    """Settings of the driver cubemars_can: the example's motors, on a bus of this process and its children."""
+    """Settings of the driver cubemars_can: the example's motors, on a bus of this process's own."""
     settings = read_driver_config(share_folder() / "config/drivers/cubemars_example.yaml", "cubemars_can")
     port = FIRST_PORT + os.getpid() % PORTS
     return {**settings, "interface": MULTICAST, "channel": GROUP, "bus_options": {"port": port}, **changes}
+
+
+def adopt(environment: dict[str, str]) -> None:
+    """This process's own node logs and discovers as its children do."""
+    os.environ.update({key: environment[key] for key in ("ROS_LOG_DIR", "ROS_AUTOMATIC_DISCOVERY_RANGE")})

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The graph on emulated motors, whose processes can be killed and started again one by one.
 
-legs -> sim/motor_states -> motors -> CAN frames -> device_node -> exo/joint_states -> policy_node -> exo/command
-and back. Times are a real device's: wall time, hardware.yaml.
+legs -> sim/motor_states -> motors -> CAN frames -> device_node -> exo/joint_states -> policy_node,
+and back by exo/command. Times are a real device's: wall time, hardware.yaml.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from exo_bringup.errors import BringupError
 from exo_bringup.graph import GraphOptions, describe_hardware
 from exo_bringup.paths import find_configuration
 from exo_bringup.processes import Child, Children, child_environment
-from exo_bringup.trials.bus import IMU, PATIENT_BUS, PATIENT_DEVICE, PATIENT_IMU, bus_settings
+from exo_bringup.trials.bus import IMU, PATIENT_BUS, PATIENT_DEVICE, PATIENT_IMU, adopt, bus_settings
 from exo_bringup.trials.standby import READY
 
 LEGS, MOTORS, DEVICE, POLICY, GUARDIAN = "simulator", "emulator", "device", "policy", "guardian"
@@ -84,7 +84,7 @@ class CanGraph:
         self.status: DeviceStatus | None = None
 
     def __enter__(self) -> "CanGraph":
-        os.environ.update({key: self._environment[key] for key in ("ROS_LOG_DIR", "ROS_AUTOMATIC_DISCOVERY_RANGE")})
+        adopt(self._environment)
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         self.node = rclpy.create_node("trial", namespace=self.namespace)
         self.node.create_subscription(DeviceStatus, "exo/status", self._on_status, LATCHED)
@@ -129,7 +129,8 @@ class CanGraph:
         """Until that process is ready to begin."""
         if isinstance(self._next, tuple):
             child = self._next[1]
-            self.wait_until(lambda: READY in child.new_lines() or child.exit_code is not None, "a new process")
+            self.wait_until(lambda: READY in child.new_lines() or child.exit_code is not None,
+                            "a new process")
 
     def start(self, process: str) -> None:
         """Starts a process, or lets the prepared one begin; the motors are ready only after wait_ready."""

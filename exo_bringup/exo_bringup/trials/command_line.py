@@ -29,7 +29,8 @@ def build_parser() -> argparse.ArgumentParser:
     soak.add_argument("--minutes", type=float, default=30.0, help="(default: %(default)g)")
     soak.add_argument("--stretch", type=float, default=30.0, metavar="S",
                       help="kept on disk this often (s, default: %(default)g)")
-    soak.add_argument("--rate", type=float, default=200.0, metavar="HZ", help="of the bus (default: %(default)g)")
+    soak.add_argument("--rate", type=float, default=200.0, metavar="HZ",
+                      help="of the bus (default: %(default)g)")
     soak.add_argument("--loss", type=float, default=0.05, metavar="SHARE",
                       help="of the replies that get lost (default: %(default)g)")
     soak.add_argument("--device", default="hip_ankle", help="name or YAML (default: %(default)s)")
@@ -37,14 +38,18 @@ def build_parser() -> argparse.ArgumentParser:
     kill = _add(kinds, "kill", "kill -9 of each process of a running graph", _kill)
     kill.add_argument("--patient", action="store_true",
                       help="long watchdogs, for a busy machine: tries the trial, its times mean nothing")
-    kill.add_argument("--times", type=int, default=50, metavar="N", help="of each process (default: %(default)s)")
-    kill.add_argument("--processes", default=",".join(VICTIMS), metavar="NAMES", help="(default: %(default)s)")
-    kill.add_argument("--rate", type=float, default=200.0, metavar="HZ", help="of the bus (default: %(default)g)")
+    kill.add_argument("--times", type=int, default=50, metavar="N",
+                      help="of each process (default: %(default)s)")
+    kill.add_argument("--processes", default=",".join(VICTIMS), metavar="NAMES",
+                      help="(default: %(default)s)")
+    kill.add_argument("--rate", type=float, default=200.0, metavar="HZ",
+                      help="of the bus (default: %(default)g)")
 
     faults = _add(kinds, "faults", "from each kind of fault to zero torque", _faults)
     faults.add_argument("--patient", action="store_true",
                       help="long watchdogs, for a busy machine: tries the trial, its times mean nothing")
-    faults.add_argument("--times", type=int, default=10, metavar="N", help="of each kind (default: %(default)s)")
+    faults.add_argument("--times", type=int, default=10, metavar="N",
+                        help="of each kind (default: %(default)s)")
     faults.add_argument("--kinds", default="", metavar="NAMES", help="with commas (default: all)")
     faults.add_argument("--rate", type=float, default=200.0, metavar="HZ",
                         help="of the bus (default: %(default)g)")
@@ -56,7 +61,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     change = _add(kinds, "interchange", "the same policy on three drivers, walking", _interchange)
     change.add_argument("--seconds", type=float, default=60.0, metavar="S",
-                        help="unassisted, and again assisted (simulated time, default: %(default)g)")
+                        help="with assistance (simulated time, default: %(default)g)")
+    change.add_argument("--baseline", type=float, default=30.0, metavar="S",
+                        help="without, before (simulated time, default: %(default)g)")
     change.add_argument("--pace", type=float, default=1.0, metavar="P",
                         help="simulated over wall time; below 1 for a busy machine (default: %(default)g)")
     change.add_argument("--drivers", default="", metavar="NAMES", help="with commas (default: all)")
@@ -140,9 +147,9 @@ def _interchange(chosen: argparse.Namespace, folder: Path) -> Trial:
     from exo_bringup.trials.walking_graph import DRIVERS
 
     drivers = _names("driver", chosen.drivers, tuple(DRIVERS))
-    return InterchangeTrial(folder, seconds=chosen.seconds, pace=chosen.pace, drivers=drivers,
-                            again=chosen.again, controller=chosen.controller, speed_mps=chosen.speed,
-                            seed=chosen.seed)
+    return InterchangeTrial(folder, seconds=chosen.seconds, baseline_s=chosen.baseline, pace=chosen.pace,
+                            drivers=drivers, again=chosen.again, controller=chosen.controller,
+                            speed_mps=chosen.speed, seed=chosen.seed)
 
 
 def _names(what: str, text: str, known: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from exo_sim.measurement import Figure, missed, write_run_record, write_summary
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn)
 from rich.table import Table
 
 from exo_bringup.trials.trial import Rounds, Trial
@@ -42,11 +43,12 @@ def conduct(trial: Trial, *, seed: int | None, strict: bool, console: Console | 
                           {"command": f"exo trial {trial.name}", "complete": complete,
                            "rounds": len(rounds.measured), **trial.details(rounds.measured)})
             write_run_record(trial.folder, time.monotonic() - began)
-    console.print(_table(trial, figures))
-    console.print(f"written: {trial.folder / 'summary.json'}", markup=False)
+    if figures:
+        console.print(_table(trial, figures))
+        console.print(f"written: {trial.folder / 'summary.json'}", markup=False)
     if interrupted:
-        console.print(f"interrupted: go on with  exo trial {trial.name} --resume {trial.folder}  and the same "
-                      "options", markup=False)
+        console.print(f"interrupted: go on with  exo trial {trial.name} --resume {trial.folder}  and the "
+                      "same options", markup=False)
         return EXIT_INTERRUPTED
     return EXIT_MISSED if strict and missed(figures) else EXIT_OK
 

@@ -35,7 +35,8 @@ SERVICES = {"stop_service": "stop", "disarm_service": "disarm"}
 SIGNALS = {"sigint": signal.SIGINT, "sigterm": signal.SIGTERM, "sigstop": signal.SIGSTOP}
 KINDS = (*MOTOR_FAULTS, *MOODS, *SERVICES, *SIGNALS)
 #: Only a driver that is configured anew trusts these motors' positions again.
-NEEDS_NEW_DEVICE = ("replies_late", "replies_stale", "another_motors_id", "position_leap", "motor_reset", *SIGNALS)
+NEEDS_NEW_DEVICE = ("replies_late", "replies_stale", "another_motors_id", "position_leap", "motor_reset",
+                    *SIGNALS)
 NEEDS_NEW_MOTORS = ("motor_reset",)
 #: Detection by age or content, and the ramp; detection by contradiction over 100 to 150 ms, and the ramp (s).
 TARGET_S, SLOW_TARGET_S = 0.15, 0.26
@@ -52,7 +53,7 @@ class FaultsTrial(Trial):
 
     def __init__(self, folder: Path, *, times: int, kinds: tuple[str, ...], bus_rate_hz: float,
                  seed: int, patient: bool = False) -> None:
-        """patient: watchdogs wait, so that a busy machine does not stop the device; times mean nothing then."""
+        """patient: watchdogs wait, so that a busy machine stops nothing; times mean nothing then."""
         super().__init__(folder)
         self._times, self._kinds, self._bus_rate_hz, self._seed = times, kinds, bus_rate_hz, seed
         self._patient = patient
@@ -135,10 +136,10 @@ class FaultsTrial(Trial):
         for kind, values in by_kind.items():
             stopped = 1e3 * np.array([value for value in values if value is not None])
             target_s = SLOW_TARGET_S if kind in SLOW else TARGET_S
+            median, longest = (np.median(stopped), stopped.max()) if len(stopped) else (np.nan, np.nan)
             figures += [
-                Figure(f"{kind}_zero_torque_median", float(np.median(stopped)) if len(stopped) else np.nan, "ms"),
-                Figure.against(f"{kind}_zero_torque_max", float(stopped.max()) if len(stopped) else np.nan, "ms",
-                               at_most=1e3 * target_s),
+                Figure(f"{kind}_zero_torque_median", float(median), "ms"),
+                Figure.against(f"{kind}_zero_torque_max", float(longest), "ms", at_most=1e3 * target_s),
                 Figure.against(f"{kind}_not_stopped", len(values) - len(stopped), "1", at_most=0)]
         return figures
 

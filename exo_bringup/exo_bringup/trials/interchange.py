@@ -13,7 +13,7 @@ from exo_bringup.trials.torque_series import Agreement, TorqueSeries, agreement
 from exo_bringup.trials.trial import Trial
 from exo_bringup.trials.walking_graph import REFERENCE, WalkingGraph
 
-#: The person finds a steady gait (s); assistance waits for a stride and fades in over two (s). Simulated time.
+#: The person finds a steady gait; assistance waits for a stride and fades in over two (s, simulated time).
 WARM_UP_S, FADE_S = 5.0, 10.0
 #: Saving with a driver over saving with the reference: within a tenth.
 SAVING_SHARE = 0.1
@@ -23,19 +23,20 @@ LARGEST_RMS_NM = 0.5
 
 
 class InterchangeTrial(Trial):
-    """A round is a walk with one driver: unassisted, then assisted for as long."""
+    """A round is a walk with one driver: unassisted, then assisted."""
 
     name, unit = "interchange", "walks"
 
-    def __init__(self, folder: Path, *, seconds: float, pace: float, drivers: tuple[str, ...], again: bool,
-                 controller: str, speed_mps: float, seed: int) -> None:
+    def __init__(self, folder: Path, *, seconds: float, baseline_s: float, pace: float,
+                 drivers: tuple[str, ...], again: bool, controller: str, speed_mps: float, seed: int) -> None:
         super().__init__(folder)
-        self._seconds, self._pace, self._seed = seconds, pace, seed
+        self._seconds, self._baseline_s, self._pace, self._seed = seconds, baseline_s, pace, seed
         self._controller, self._speed_mps = controller, speed_mps
         self._names = [*drivers, *([f"{REFERENCE}_again"] if again else [])]
 
     def configuration(self) -> dict:
-        return {"seconds": self._seconds, "pace": self._pace, "walks": self._names, "seed": self._seed,
+        return {"seconds": self._seconds, "baseline_s": self._baseline_s, "pace": self._pace,
+                "walks": self._names, "seed": self._seed,
                 "controller": self._controller, "speed_mps": self._speed_mps, "warm_up_s": WARM_UP_S,
                 "fade_s": FADE_S}
 
@@ -47,7 +48,7 @@ class InterchangeTrial(Trial):
         with WalkingGraph(self.folder, driver, controller=self._controller, pace=self._pace,
                           speed_mps=self._speed_mps, seed=self._seed) as graph:
             graph.wait_ready()
-            arm_s = WARM_UP_S + self._seconds
+            arm_s = WARM_UP_S + self._baseline_s
             graph.walk_until(arm_s)
             graph.activate()
             armed_s = graph.time_s
@@ -86,7 +87,8 @@ class InterchangeTrial(Trial):
     def _against_reference(self, name: str, walk: dict, reference: dict) -> list[Figure]:
         series = {which: self._motor(which, entry) for which, entry in ((name, walk), (REFERENCE, reference))}
         found = agreement(series[REFERENCE], series[name])
-        ratio = walk["saving_percent"] / reference["saving_percent"] if reference["saving_percent"] else math.nan
+        saving = reference["saving_percent"]
+        ratio = walk["saving_percent"] / saving if saving else math.nan
         return [
             Figure(f"{name}_delay_to_{REFERENCE}", found.lag_ms, "ms"),
             Figure.against(f"{name}_torque_rms_to_{REFERENCE}", found.rms_nm, "Nm", at_most=LARGEST_RMS_NM),

@@ -20,9 +20,11 @@ VICTIMS = (LEGS, POLICY, DEVICE, MOTORS, GUARDIAN)
 #: The issue's bound on how long torque may outlive a process (s).
 TARGET_S = 0.15
 #: After a kill, torque is looked for this long (s), to see that it does not come back either.
-WATCH_S = 0.6
-#: A kill at any moment of a stride (s).
-STRIDE_S = 1.1
+WATCH_S = 0.4
+#: Frames come every few ms (s).
+FRESH_S = 0.02
+#: A kill at any moment of a stride: the legs never wait for the trial, and this comes on top (s).
+STRIDE_S = 0.4
 
 
 class KillTrial(Trial):
@@ -32,7 +34,7 @@ class KillTrial(Trial):
 
     def __init__(self, folder: Path, *, times: int, victims: tuple[str, ...], bus_rate_hz: float,
                  seed: int, patient: bool = False) -> None:
-        """patient: watchdogs wait, so that a busy machine does not stop the device; times mean nothing then."""
+        """patient: watchdogs wait, so that a busy machine stops nothing; times mean nothing then."""
         super().__init__(folder)
         self._times, self._victims, self._bus_rate_hz, self._seed = times, victims, bus_rate_hz, seed
         self._patient = patient
@@ -54,14 +56,16 @@ class KillTrial(Trial):
     def run(self, round_name: str) -> dict:
         graph, victim = self._graph, round_name.split()[0]
         began_s = time.monotonic()
+        graph.prepare(victim)
         # dead motors cannot say what they are asked for: then the bus is listened to
         tap = BusTap(graph.settings) if victim == MOTORS else None
-        graph.prepare(victim)
         with tap or nullcontext():
             graph.await_torque()
             graph.await_prepared()
             time.sleep(random.Random(f"{self._seed} {round_name}").uniform(0.0, STRIDE_S))
             graph.await_torque()
+            if tap:  # no torque on the bus is no kill under torque
+                graph.wait_until(lambda: tap.age_s < FRESH_S or graph.await_torque(), "torque on the bus")
             prepared_s = time.monotonic() - began_s
             killed_s = graph.kill(victim)
             time.sleep(WATCH_S)

@@ -72,13 +72,13 @@ class SoakTrial(Trial):
             stops.update(part["stops"])
         duration_s = sum(part["duration_s"] for part in parts)
         set_points = sum(part["set_points"] for part in parts)
+        active_s = sum(part["active_share"] * part["duration_s"] for part in parts)
         caps = dict(zip(self._device.joint_names, self._device.torque_limits(MASS_KG)))
         excess = max(part["largest_nm"][joint] - cap for part in parts for joint, cap in caps.items())
         figures = [
             Figure.against("duration", duration_s / 60.0, "min", at_least=0.99 * self._minutes),
             Figure("set_points_per_motor", set_points / duration_s / len(caps), "Hz"),
-            Figure("time_with_torque", 100.0 * sum(part["active_share"] * part["duration_s"] for part in parts)
-                   / duration_s, "%"),
+            Figure("time_with_torque", 100.0 * active_s / duration_s, "%"),
             Figure("outputs", counts["outputs"], "1"),
             *(Figure.against(f"outputs_{name}", counts[name], "1", at_most=0) for name in OUTPUT_FAILURES),
             Figure.against("motor_torque_over_cap", max(excess, 0.0), "Nm", at_most=round(STEP_NM, 4)),

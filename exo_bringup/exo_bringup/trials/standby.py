@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process that has imported its module and waits: `python -m exo_bringup.trials.standby GO_FILE MODULE ARGUMENTS`.
+"""A process that has imported its module and waits: `python -m exo_bringup.trials.standby GO MODULE ...`.
 
-It runs MODULE's main as soon as GO_FILE is there. A trial that restarts processes hundreds of times starts the
-next one beforehand.
+It runs MODULE's main, with the further arguments, as soon as the file GO is there. A trial that restarts
+processes hundreds of times starts the next one beforehand.
 """
 
 from __future__ import annotations

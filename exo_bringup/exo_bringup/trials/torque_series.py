@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Torque over time of two walks, or of what was asked and what was given: delay, and what it does not explain."""
+"""Torque over time of two walks, or of what was asked and what was given: delay, and what remains."""
 
 from __future__ import annotations
 

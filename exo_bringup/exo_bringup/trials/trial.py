@@ -66,8 +66,9 @@ class Rounds:
         known = folder / CONFIGURATION_FILE
         if known.is_file():
             if json.loads(known.read_text()) != identity:
-                raise BringupError(f"{folder} holds a trial of another configuration: resume it with the same "
-                                   f"options (they are in {known.name}), or start a new one without --resume")
+                raise BringupError(
+                    f"{folder} holds a trial of another configuration: resume it with the same options (they "
+                    f"are in {known.name}), or start a new one without --resume")
         else:
             known.write_text(json.dumps(identity, indent=2, sort_keys=True) + "\n")
         #: What was measured, by name of the round.

@@ -27,7 +27,7 @@ from exo_bringup.graph import GraphOptions, NodeSpec, describe_graph
 from exo_bringup.monitor_node import seconds
 from exo_bringup.paths import executable_path, find_configuration
 from exo_bringup.processes import Children, child_environment
-from exo_bringup.trials.bus import PATIENT_BUS, PATIENT_DEVICE, PATIENT_IMU, bus_settings
+from exo_bringup.trials.bus import PATIENT_BUS, PATIENT_DEVICE, PATIENT_IMU, adopt, bus_settings
 from exo_bringup.trials.torque_series import WalkRecord
 
 #: By driver: the program between simulator and driver, in exo_device.emulator; none for the reference.
@@ -36,7 +36,8 @@ REFERENCE = "simulated"
 #: The simulator's clock ticks at 100 Hz: at twice its rate no tick goes without a sample.
 BUS_RATE_HZ = 200.0
 #: What is compared is torque; watchdogs have trials of their own, and here a busy machine may be late.
-MOTORS = {**PATIENT_BUS, "guardian": False, "plausibility": {**PATIENT_BUS["plausibility"], "following_nm": 100.0}}
+MOTORS = {**PATIENT_BUS, "guardian": False,
+          "plausibility": {**PATIENT_BUS["plausibility"], "following_nm": 100.0}}
 POLICY_FILES = (".py", ".json", ".safetensors")
 PATIENCE_S, STALL_S, LOOK_S, ARM_PERIOD_S = 120.0, 60.0, 0.02, 1.0
 COLLECT = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
@@ -101,7 +102,7 @@ class WalkingGraph:
                 "policy_code_sha256": code.hexdigest()}
 
     def __enter__(self) -> "WalkingGraph":
-        os.environ.update({key: self._environment[key] for key in ("ROS_LOG_DIR", "ROS_AUTOMATIC_DISCOVERY_RANGE")})
+        adopt(self._environment)
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         node = rclpy.create_node("trial", namespace=self.namespace)
         node.create_subscription(DeviceStatus, "exo/status", self._on_status, LATCHED)

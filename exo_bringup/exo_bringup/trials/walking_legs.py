@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Legs that walk as the average person does, in place of the simulator: `python -m exo_bringup.trials.walking_legs`.
+"""Legs that walk as the average person does, in place of the simulator.
 
-Publishes sim/motor_states for the emulated motors, in wall time. No body: torque changes nothing. For trials
-that start and kill it many times.
+`python -m exo_bringup.trials.walking_legs --joints NAMES` publishes sim/motor_states for the emulated
+motors, in wall time. No body: torque changes nothing. For trials that start and kill it many times.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import argparse
 import signal
 import sys
 import threading
+import time
 
 import numpy as np
 import rclpy
@@ -44,11 +45,12 @@ class WalkingLegs(Node):
         self._torque.update(zip(message.names, torque))
 
     def _publish(self) -> None:
-        index = self._count % len(self._walk)
+        index = round(time.monotonic() * RATE_HZ) % len(self._walk)  # goes on when it is started again
         count = len(self._joints)
         message = MotorStates(
             sequence=self._count, names=list(self._joints), position=self._walk.position[index].tolist(),
-            velocity=self._walk.velocity[index].tolist(), torque=[self._torque[name] for name in self._joints],
+            velocity=self._walk.velocity[index].tolist(),
+            torque=[self._torque[name] for name in self._joints],
             temperature=[TEMPERATURE_C] * count, error=[0] * count, bus_voltage=BUS_VOLTAGE_V)
         message.header.stamp = message.imu.header.stamp = self.get_clock().now().to_msg()
         message.imu.orientation.w = 1.0

@@ -28,6 +28,11 @@ class BusTap:
         #: Steady time (s) of the newest frame that asked a motor for torque.
         self.asked_until_s = 0.0
 
+    @property
+    def age_s(self) -> float:
+        """Time (s) since that frame."""
+        return time.monotonic() - self.asked_until_s
+
     def __enter__(self) -> "BusTap":
         self._thread.start()
         return self

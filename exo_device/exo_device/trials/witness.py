@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Emulated motors as a process that says when their torque comes and goes: `python -m exo_device.trials.witness`.
+"""Emulated motors that say when their torque comes and goes: `python -m exo_device.trials.witness`.
 
-Says it as JSON, a line each, on standard output; takes faults as `exo emulate` does, and the words clear,
-report and reset, as lines on standard input. Ends when that ends, or on SIGINT or SIGTERM. Times are of the
-steady clock, which all processes of a machine share.
+They say it as JSON, a line each, on standard output; they take faults as `exo emulate` does, and the words
+clear, report and reset, as lines on standard input, and end when that ends, or on SIGINT or SIGTERM. Times are
+of the steady clock, which all processes of a machine share.
 """
 
 from __future__ import annotations
@@ -106,8 +106,8 @@ def main(arguments: list[str] | None = None) -> int:
     plan = FaultPlan([Fault.parse(text, time.monotonic()) for text in chosen.fault], chosen.seed)
 
     def spring(joint: str) -> SpringDamper:
-        return SpringDamper(stiffness_nm_per_rad=STIFFNESS_NM_PER_RAD, damping_nms_per_rad=DAMPING_NMS_PER_RAD,
-                            swing_rad=chosen.swing,
+        return SpringDamper(stiffness_nm_per_rad=STIFFNESS_NM_PER_RAD,
+                            damping_nms_per_rad=DAMPING_NMS_PER_RAD, swing_rad=chosen.swing,
                             swing_phase_rad=LEFT_PHASE_RAD if joint.endswith("_l") else 0.0)
 
     from_simulator = chosen.mechanics == "simulator"
