@@ -7,6 +7,7 @@ only, so that workers need not load torch.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,6 +87,10 @@ class Collector:
         """One step with actions (n, A)."""
         self._last = self._env.step(action)
         return self._last
+
+    def cpu_seconds(self) -> float:
+        """CPU time that this process has used (s)."""
+        return time.process_time()
 
     def configure(self, settings: dict[str, Any]) -> None:
         """Takes over a stage of the curriculum."""

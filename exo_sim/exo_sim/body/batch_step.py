@@ -24,6 +24,7 @@ _BEFORE = ("mj_checkPos", "mj_checkVel", "mj_kinematics", "mj_comPos")
 _AFTER = ("mj_makeM", "mj_factorM", "mj_collision", "mj_makeConstraint", "mj_projectConstraint", "mj_transmission",
           "mj_sensorPos", "mj_fwdVelocity", "mj_sensorVel", "mj_fwdActuation", "mj_fwdAcceleration",
           "mj_fwdConstraint", "mj_sensorAcc", "mj_checkAcc", "mj_Euler")
+STAGES = _BEFORE + _AFTER
 _FIELDS = ("qpos", "qvel", "act", "ctrl", "actuator_length", "actuator_velocity", "actuator_moment", "actuator_force",
            "site_xpos", "geom_xpos", "geom_xmat", "xaxis", "xanchor", "ten_length", "ten_J")
 _CURVES = len(MuscleCurves._fields)
