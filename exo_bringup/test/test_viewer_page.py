@@ -2,6 +2,7 @@
 """The page without a browser: what it sends for a walk, for a device alone, and what its memory holds."""
 
 import math
+import threading
 import time
 
 import numpy as np
@@ -180,3 +181,59 @@ def test_ports_that_are_taken_are_passed_over(page):
         assert second.address == f"http://localhost:{second.gate.port}/"
     finally:
         second.close()
+
+
+CAMERA = {
+    "type": "ViewerCameraMessage",
+    **{"wxyz": [1.0, 0.0, 0.0, 0.0], "position": [3.0, 0.0, 1.0], "look_at": [0.0, 0.0, 1.0]},
+    **{"up_direction": [0.0, 0.0, 1.0], "fov": 1.0, "near": 0.1, "far": 10.0},
+    **{"image_height": 100, "image_width": 100},
+}
+
+
+class Pressed:
+    """Remembers what the page asked for, and in which thread."""
+
+    def __init__(self):
+        self.what, self.event = [], threading.Event()
+
+    def __getattr__(self, name):
+        def press(*arguments):
+            self.what.append((name, arguments, threading.current_thread()))
+            self.event.set()
+
+        return press
+
+
+def test_stop_gets_through_gate_and_page_while_the_scene_stands_still():
+    import msgspec
+    import viser
+    from websockets.sync.client import connect
+
+    pressed = Pressed()
+    page = Page(make_access("127.0.0.1", 0, {}), actions=pressed, persons=persons())
+    try:
+        stop = next(
+            handle
+            for handle in page.server.gui._gui_input_handle_from_uuid.values()
+            if getattr(handle, "label", "") == "STOP"
+        )
+        message = {"type": "GuiUpdateMessage", "uuid": stop._impl.uuid, "updates": {"value": True}}
+        with connect(
+            page.address.replace("http", "ws"),
+            origin=page.address.rstrip("/"),
+            subprotocols=[f"viser-v{viser.__version__}"],
+            compression=None,
+        ) as browser:
+            browser.send(msgspec.msgpack.encode(CAMERA))
+            deadline = time.monotonic() + 30.0
+            while not page.watched:  # viser counts a browser once it has said where its camera is
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            browser.send(msgspec.msgpack.encode(message))
+            # nobody draws a frame meanwhile: this thread, which would, only waits
+            assert pressed.event.wait(30.0)
+        assert [name for name, _, _ in pressed.what] == ["stop"]
+        assert pressed.what[0][2] is not threading.current_thread()
+    finally:
+        page.close()
