@@ -18,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from exo_bringup.exo_report.data import ExoEvaluation
 
@@ -155,7 +156,7 @@ def _torque(axes: Axes, evaluation: ExoEvaluation, joint: str, letter: str) -> N
         axes.set_title(words.replace("-", "\N{MINUS SIGN}"), loc="right", fontsize=8.5, fontweight="normal", color=INK)
     # where the validated profile leaves room
     axes.legend(
-        handles=handles, fontsize=8, loc="upper left" if joint == "ankle" else "lower right",
+        handles=handles, fontsize=8, loc="upper right" if joint == "ankle" else "lower right",
         ncols=1 if joint == "ankle" else 2, handlelength=1.4, columnspacing=1.0,
     )
 
@@ -227,6 +228,7 @@ def _groups(axes: Axes, evaluation: ExoEvaluation) -> None:
     axes.set_yticks(range(len(changes)), [g for g, _ in sorted(changes.items(), key=lambda item: -item[1].value)])
     axes.axvline(0.0, color=LINE, lw=0.8)
     axes.set_xlabel("learned policy less unpowered (W/kg)")
+    axes.xaxis.set_major_locator(MaxNLocator(5))
 
 
 def _muscle(axes: Axes, evaluation: ExoEvaluation, muscle: str, title: str, first: bool, lowest: bool) -> None:
