@@ -117,7 +117,8 @@ def step(graph, duration_s):
     until = graph.time_s + duration_s
     graph.set_simulator(run_until_s=until)
     graph.call(graph.pause, SetBool.Request(data=False))
-    graph.wait_until(lambda: graph.messages["human/state"][-1].paused and graph.time_s >= until - 0.02, "a step")
+    states = graph.messages["human/state"]
+    graph.wait_until(lambda: states[-1].paused and graph.time_s >= until - 0.02, "a step")
 
 
 def picture(page, name):

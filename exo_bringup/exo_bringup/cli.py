@@ -89,7 +89,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_place_arguments(view)
     add_viewer_place_arguments(view)
-    view.add_argument("--device", default="", metavar="NAME|YAML", help="exoskeleton (default: ask the graph)")
+    view.add_argument(
+        "--device", default="", metavar="NAME|YAML", help="exoskeleton (default: ask the graph)"
+    )
     view.set_defaults(run=_view)
 
     for name, text, kinds in (

@@ -34,7 +34,7 @@ PARAMETERS: dict[str, tuple] = {
     "device_config": ("", "Device YAML; empty: the one that the device node was started with.", None),
     "host": ("127.0.0.1", "Address to listen on; a token is asked for where other machines reach it.", None),
     "port": (8080, "TCP port of the page; 0: any that is free.", (0, 65535)),
-    "frame_rate_hz": (30.0, "Pictures of the scene per second at first, while somebody looks (Hz).", (0.5, 60.0)),
+    "frame_rate_hz": (30.0, "Pictures of the scene per second while somebody looks (Hz).", (0.5, 60.0)),
 }
 
 

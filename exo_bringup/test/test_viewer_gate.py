@@ -73,7 +73,7 @@ def connect(gate):
 
 def ask(gate, target="/", method="GET", **headers):
     """Status and text of the answer."""
-    headers = {"Host": f"localhost:{gate.port}", **{name.replace("_", "-"): text for name, text in headers.items()}}
+    headers = {"Host": f"localhost:{gate.port}", **headers}
     lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {text}" for name, text in headers.items())]
     with connect(gate) as connection:
         connection.sendall("\r\n".join([*lines, "", ""]).encode())
@@ -97,7 +97,8 @@ def test_a_websocket_passes_both_ways(make_gate, inner):
     gate = make_gate()
     host = f"localhost:{gate.port}"
     with connect(gate) as connection:
-        lines = ["GET / HTTP/1.1", f"Host: {host}", *(f"{n}: {v}" for n, v in upgrade(f"http://{host}").items())]
+        headers = {"Host": host, **upgrade(f"http://{host}")}
+        lines = ["GET / HTTP/1.1", *(f"{name}: {text}" for name, text in headers.items())]
         connection.sendall("\r\n".join([*lines, "", ""]).encode())
         assert connection.recv(1000).startswith(b"HTTP/1.1 101")
         for text in (b"stop", b"arm" * 100_000):

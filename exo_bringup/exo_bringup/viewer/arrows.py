@@ -19,7 +19,7 @@ FULL_SIZE_SHARE = 0.35
 
 @dataclass(frozen=True)
 class Arrows:
-    """Shafts from starts to ends (N, 3) with radii (N,), and heads from feet to tips (M, 3) with radii (M,)."""
+    """Shafts from starts to ends (N, 3) with radii (N,); heads from feet to tips (M, 3) with radii (M,)."""
 
     starts: np.ndarray
     ends: np.ndarray

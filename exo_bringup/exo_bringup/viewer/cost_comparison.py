@@ -21,7 +21,7 @@ SETTLING_STRIDES = 6
 
 @dataclass(frozen=True)
 class StrideCost:
-    """When a stride ended (s), its gross metabolic power (W/kg), and whether it was assisted (None: fading)."""
+    """When a stride ended (s), its gross metabolic power (W/kg), whether it was assisted (None: fading)."""
 
     time_s: float
     power_w_per_kg: float
@@ -46,9 +46,7 @@ class CostComparison:
         if not math.isfinite(power_w_per_kg):
             return
         peak = max((abs(value) for value in peak_torque_nm_per_kg), default=0.0)
-        kind = (
-            True if peak > ASSISTED_NM_PER_KG else False if peak < UNASSISTED_NM_PER_KG else None
-        )
+        kind = True if peak > ASSISTED_NM_PER_KG else False if peak < UNASSISTED_NM_PER_KG else None
         self._since_change = self._since_change + 1 if kind == self._kind else 0
         self._kind = kind
         counts = kind is not None and self._since_change >= SETTLING_STRIDES
@@ -79,5 +77,6 @@ class CostComparison:
             return f"{self.mean(assisted):.2f} W/kg ({self.count(assisted)} strides)"
 
         change = self.change_percent
-        verdict = f"**{change:+.1f} %** with assistance" if math.isfinite(change) else "walk with both to compare"
+        known = math.isfinite(change)
+        verdict = f"**{change:+.1f} %** with assistance" if known else "walk with both to compare"
         return f"Without: {one(False)}  \nWith: {one(True)}  \n{verdict}"

@@ -26,7 +26,7 @@ MODEL_TO_WORLD_WXYZ = (np.sqrt(0.5), 0.0, 0.0, np.sqrt(0.5))
 
 @dataclass(frozen=True)
 class TorqueArc:
-    """A driven joint's torque: where its arrow turns (3,), about which axis (3,), from which direction (3,)."""
+    """A driven joint's torque: where its arrow turns, about which axis, from which direction, each (3,)."""
 
     centre: np.ndarray
     axis: np.ndarray

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The viewer's door: viser has no access control, so every connection comes through here.
 
-A connection is let in when its Host and Origin are those of the page itself (so that no other web page in the
-same browser reaches the buttons: RFC 6455, section 10.2) and, where the viewer listens to other machines, when
-it brings the token: once in the address, from then on in a cookie. Behind the door the bytes just pass.
+A connection is let in when its Host and Origin are those of the page itself (so that no other web page in
+the same browser reaches the buttons: RFC 6455, section 10.2) and, where the viewer listens to other machines,
+when it brings the token: once in the address, from then on in a cookie. Behind the door the bytes just pass.
 """
 
 from __future__ import annotations

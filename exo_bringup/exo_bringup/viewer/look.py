@@ -26,14 +26,14 @@ __all__ = [
 
 #: Light and dark tiles: the page's lamps are brighter than the film's.
 FLOOR = ((0.90, 0.905, 0.915), (0.76, 0.775, 0.80))
-#: A muscle's tube without force, and what a force of STRONG_N adds to its radius (m). Cross sections grow with
-#: force, hence the root.
+#: A muscle's tube without force, and what a force of STRONG_N adds to its radius (m). Cross sections grow
+#: with force, hence the root.
 THIN_M, STRONG_M, STRONG_N = 0.0035, 0.0085, 2000.0
 #: Right and left, told apart with any kind of colour vision (Okabe and Ito).
 SIDE_COLOURS = {"r": "#D55E00", "l": "#0072B2"}
 #: Lines of a plot that are no sides.
 LINE_COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999", "#000000")
-#: Size of the muscles that are shown where no simulator says what they do: bones alone then, and faint.
+#: Bones where nobody says how they stand.
 GHOST_OPACITY = 0.35
 
 

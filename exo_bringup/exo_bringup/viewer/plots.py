@@ -16,7 +16,11 @@ from exo_bringup.viewer.memory import ANGLE_JOINTS, SIDES, WINDOW_S, Memory
 from exo_bringup.viewer.snapshot import Snapshot
 
 HEIGHT_PX, PANEL_WIDTH_PX = 120, 330
-JOINT_LABELS = {"hip_flexion": "hip flexion", "knee_angle": "knee flexion", "ankle_angle": "ankle dorsiflexion"}
+JOINT_LABELS = {
+    "hip_flexion": "hip flexion",
+    "knee_angle": "knee flexion",
+    "ankle_angle": "ankle dorsiflexion",
+}
 #: Range of each angle's axis (deg).
 ANGLE_RANGES = {"hip_flexion": (-30.0, 55.0), "knee_angle": (-10.0, 80.0), "ankle_angle": (-35.0, 30.0)}
 #: Range of the torque's axis at least (Nm), and the steps by which it grows.

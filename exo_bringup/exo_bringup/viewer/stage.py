@@ -2,8 +2,8 @@
 """The scene on the page: made once, then a few arrays a frame.
 
 All muscles are one object of the page, and so are all shafts and all heads of arrows; bones and device parts
-are meshes that only move. Everything is placed relative to the spot under the pelvis: a page that takes up one
-change a moment after another would otherwise draw the muscles behind the bones.
+are meshes that only move. Everything is placed relative to the spot under the pelvis: a page that takes up
+one change a moment after another would otherwise draw the muscles behind the bones.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class Stage:
         return standing, now.imu_xyzw if now.imu_xyzw is not None else UPRIGHT_XYZW
 
     def _move(self, under: np.ndarray) -> None:
-        """Moving the floor instead of every page's camera is one message, and leaves the camera to its user."""
+        """Moving the floor instead of every page's camera is one message, and leaves cameras alone."""
         away = under if self.follow else np.zeros(3)
         self._body.position = under - away
         pattern = 2.0 * TILE_M
@@ -135,7 +135,9 @@ class Stage:
         spare = self._muscle_capacity - count
         nothing = np.zeros((spare, 3))
         places = instances(
-            np.concatenate([starts, nothing]), np.concatenate([ends, nothing]), np.append(radii, np.zeros(spare))
+            np.concatenate([starts, nothing]),
+            np.concatenate([ends, nothing]),
+            np.append(radii, np.zeros(spare)),
         )
         colours = np.concatenate([colours, nothing.astype(np.uint8)])
         self._muscles = self._batch(

@@ -7,7 +7,7 @@ import math
 
 from exo_bringup.viewer.snapshot import Snapshot
 
-#: After this long without a message (s, wall time) a node counts as silent: a new body takes most of a second.
+#: After this long without a message (s, wall time) a node counts as silent: a new body takes a second.
 SILENT_S = 3.0
 
 

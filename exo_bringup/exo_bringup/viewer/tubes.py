@@ -19,8 +19,8 @@ def instances(
         radii: (N,) m.
 
     Returns:
-        positions (N, 3), quaternions (N, 4) w, x, y, z, scales (N, 3), all float32. An instance without length
-        or with a value that is not finite gets the scale zero: nothing is drawn.
+        positions (N, 3), quaternions (N, 4) w, x, y, z, scales (N, 3), all float32. An instance without
+        length or with a value that is not finite gets the scale zero: nothing is drawn.
     """
     along = ends - starts
     length = np.linalg.norm(along, axis=1)
