@@ -101,13 +101,12 @@ def test_bad_options_are_one_line(words, tmp_path, capsys):
 
 # --- torque of two walks
 
-def walk(lag_s=0.0, step_nm=0.0, noise_nm=0.0):
+def walk(lag_s=0.0, step_nm=0.0, gain=1.0):
     t = np.arange(0.0, 20.0, PERIOD_S)
     torque = np.stack([30.0 * np.sin(2.0 * np.pi * (t - lag_s)), 20.0 * np.cos(3.0 * (t - lag_s))], axis=1)
     if step_nm:
         torque = step_nm * np.floor(torque / step_nm)
-    torque += np.random.default_rng(0).normal(0.0, 1.0, torque.shape) * noise_nm
-    return TorqueSeries.of(t, torque, 2.0, 18.0)
+    return TorqueSeries.of(t, gain * torque, 2.0, 18.0)
 
 
 def test_delay_and_quantisation_are_told_apart():
@@ -115,10 +114,15 @@ def test_delay_and_quantisation_are_told_apart():
     assert found.lag_ms == pytest.approx(30.0)
     assert found.rms_nm == pytest.approx(0.5 / np.sqrt(3.0), rel=0.1)  # a step that is cut off
     assert agreement(walk(lag_s=0.03), walk()).lag_ms == pytest.approx(-30.0)
+    between = agreement(walk(), walk(lag_s=0.014))
+    assert between.lag_ms == pytest.approx(14.0) and between.rms_nm < 0.05
 
 
 def test_what_delay_does_not_explain_remains():
-    assert agreement(walk(), walk(lag_s=0.02, noise_nm=3.0)).rms_nm == pytest.approx(3.0, rel=0.1)
+    found = agreement(walk(), walk(lag_s=0.02, gain=1.2))
+    expected = 0.2 * np.array([30.0, 20.0]) / np.sqrt(2.0)
+    np.testing.assert_allclose(found.by_joint_nm, expected, rtol=0.05)
+    assert found.rms_nm == pytest.approx(np.sqrt(np.mean(expected**2)), rel=0.05)
 
 
 def test_a_walk_is_recorded_by_joint_and_time(tmp_path):

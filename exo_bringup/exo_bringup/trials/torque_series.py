@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-#: Samples are put on this grid (s); delays are looked for in its steps, up to the longest (s).
-PERIOD_S, LONGEST_DELAY_S = 0.01, 0.1
+#: Samples are put on this grid (s); delays are looked for up to the longest one, in finer steps (s).
+PERIOD_S, LONGEST_DELAY_S, DELAY_STEP_S = 0.01, 0.1, 0.001
+#: A step's share that is rounding.
+ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -48,18 +50,21 @@ class Agreement:
 
 def agreement(first: TorqueSeries, second: TorqueSeries) -> Agreement:
     """The delay of the second series that leaves the least difference, and that difference."""
-    longest = round(LONGEST_DELAY_S / PERIOD_S)
-    candidates = [(_rms(first.torque, second.torque, lag), lag) for lag in range(-longest, longest + 1)]
-    rms, lag = min(candidates, key=lambda candidate: float(np.sqrt(np.mean(candidate[0] ** 2))))
-    return Agreement(1e3 * lag * PERIOD_S, float(np.sqrt(np.mean(rms**2))), tuple(rms.tolist()))
+    lags_s = np.arange(-LONGEST_DELAY_S, LONGEST_DELAY_S + 0.5 * DELAY_STEP_S, DELAY_STEP_S)
+    candidates = [(_rms(first.torque, second.torque, lag_s), lag_s) for lag_s in lags_s]
+    rms, lag_s = min(candidates, key=lambda candidate: float(np.sqrt(np.mean(candidate[0] ** 2))))
+    return Agreement(1e3 * float(lag_s), float(np.sqrt(np.mean(rms**2))), tuple(rms.tolist()))
 
 
-def _rms(first: np.ndarray, second: np.ndarray, lag: int) -> np.ndarray:
-    """Difference by joint (J,) when the second series comes lag samples later."""
-    count = min(len(first), len(second)) - abs(lag)
-    a = first[max(-lag, 0):max(-lag, 0) + count]
-    b = second[max(lag, 0):max(lag, 0) + count]
-    return np.sqrt(np.nanmean((a - b) ** 2, axis=0))
+def _rms(first: np.ndarray, second: np.ndarray, lag_s: float) -> np.ndarray:
+    """Difference by joint (J,) when the second series comes lag_s later; between its samples, a straight line.
+    """
+    whole = int(np.floor(lag_s / PERIOD_S + ROUNDING))
+    share = lag_s / PERIOD_S - whole
+    start, end = max(0, -whole), min(len(first), len(second) - whole - 1)
+    later = second[start + whole:end + whole + 1]
+    moved = later[:-1] if share < ROUNDING else (1.0 - share) * later[:-1] + share * later[1:]
+    return np.sqrt(np.nanmean((first[start:end] - moved) ** 2, axis=0))
 
 
 class WalkRecord:
