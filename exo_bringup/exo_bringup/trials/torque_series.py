@@ -57,8 +57,7 @@ def agreement(first: TorqueSeries, second: TorqueSeries) -> Agreement:
 
 
 def _rms(first: np.ndarray, second: np.ndarray, lag_s: float) -> np.ndarray:
-    """Difference by joint (J,) when the second series comes lag_s later; between its samples, a straight line.
-    """
+    """Difference by joint (J,) when the second series comes lag_s later; straight lines between its samples."""
     whole = int(np.floor(lag_s / PERIOD_S + ROUNDING))
     share = lag_s / PERIOD_S - whole
     start, end = max(0, -whole), min(len(first), len(second) - whole - 1)
