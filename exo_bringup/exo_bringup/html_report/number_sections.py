@@ -132,7 +132,8 @@ def health(runs: Sequence[RunData]) -> Section:
         )
     else:
         content.append(paragraph("Rates and round trips are not known: nothing was recorded.", faint=True))
-    return Section("health", "Device health", "".join(content))
+    parts = [f"<div>{part}</div>" for part in content] if len(runs) == 1 else content
+    return Section("health", "Device health", f'<div class="beside">{"".join(parts)}</div>')
 
 
 def _latency(figures) -> str:
@@ -193,6 +194,14 @@ def _verdict(found) -> Cell:
     )
 
 
+def command_html(command: str) -> str:
+    """A command that wraps between its options, not inside them."""
+    from html import escape
+
+    first, *options = command.split(" --")
+    return escape(first) + "".join(f' <span class="whole">--{escape(option)}</span>' for option in options)
+
+
 def reproduction(runs: Sequence[RunData]) -> Section:
     """Command, versions, revision, seed, configuration."""
     from html import escape
@@ -203,7 +212,7 @@ def reproduction(runs: Sequence[RunData]) -> Section:
         if len(runs) > 1:
             parts.append(f"<h3>{escape(run.label)}</h3>")
         if run.configuration:
-            parts.append(f"<pre>{escape(command_line(run.configuration))}</pre>")
+            parts.append(f"<pre>{command_html(command_line(run.configuration))}</pre>")
             if run.configuration.get("mode") != "lockstep":
                 parts.append(
                     paragraph(

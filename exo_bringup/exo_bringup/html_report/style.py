@@ -60,6 +60,8 @@ td.missed {{ color: {MISSED}; font-weight: 600; text-align: left; }}
 td.number {{ text-align: right; }} h3 small {{ color: {FAINT_INK}; font-weight: 400; }}
 pre {{ background: #F5F5F5; padding: 10px 12px; font-size: 12.5px; line-height: 1.4; white-space: pre-wrap;
   overflow-wrap: anywhere; border-radius: 4px; }}
+.whole {{ white-space: nowrap; }}
+.beside {{ display: flex; flex-wrap: wrap; gap: 0 32px; }} .beside h3:first-child {{ margin-top: 8px; }}
 nav {{ font-size: 13.5px; margin: 10px 0; }} nav a {{ color: {COLOURS["unassisted"]}; margin-right: 14px; }}
 @media (max-width: 720px) {{ .c2, .c3, .c4 {{ grid-template-columns: 1fr; }}
   .tiles {{ grid-template-columns: 1fr 1fr; }} table {{ display: block; overflow-x: auto; }} }}
@@ -68,7 +70,8 @@ nav {{ font-size: 13.5px; margin: 10px 0; }} nav a {{ color: {COLOURS["unassiste
   body {{ max-width: none; padding: 0; font-size: 10.5pt; -webkit-print-color-adjust: exact;
     print-color-adjust: exact; }}
   h1 {{ font-size: 18pt; }} h2 {{ font-size: 13.5pt; margin-top: 16pt; }} .lead {{ font-size: 13pt; }}
-  h2, h3, .legend {{ break-after: avoid; }} .tile, .legend, tr, pre {{ break-inside: avoid; }}
+  h2, h3, p, .legend {{ break-after: avoid; }} .tile, .legend, table, tr, pre {{ break-inside: avoid; }}
+  p {{ break-inside: avoid; }} .c4 {{ grid-template-columns: repeat(3, 1fr); }} .tiles {{ padding-right: 1px; }}
   nav {{ display: none; }} table {{ font-size: 9pt; }} .tile b {{ font-size: 12.5pt; }}
 }}
 """
