@@ -132,8 +132,8 @@ def health(runs: Sequence[RunData]) -> Section:
         )
     else:
         content.append(paragraph("Rates and round trips are not known: nothing was recorded.", faint=True))
-    parts = [f"<div>{part}</div>" for part in content] if len(runs) == 1 else content
-    return Section("health", "Device health", f'<div class="beside">{"".join(parts)}</div>')
+    parts = "".join(f"<div>{part}</div>" for part in content)
+    return Section("health", "Device health", f'<div class="beside">{parts}</div>')
 
 
 def _latency(figures) -> str:
