@@ -102,6 +102,7 @@ class Listener:
 
     def _on_status(self, message: DeviceStatus) -> None:
         now = self.snapshot
+        now.heard_device_s = time.monotonic()  # a device that waits sends no joint states
         now.mode, now.cause, now.device_names = message.mode, message.cause, tuple(message.names)
         now.assistance_gain, now.wearer_mass_kg = message.assistance_gain, message.wearer_mass
         now.command_age_s = message.command_age
