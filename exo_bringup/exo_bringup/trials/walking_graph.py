@@ -38,6 +38,8 @@ BUS_RATE_HZ = 200.0
 #: What is compared is torque; watchdogs have trials of their own, and here a busy machine may be late.
 MOTORS = {**PATIENT_BUS, "guardian": False,
           "plausibility": {**PATIENT_BUS["plausibility"], "following_nm": 100.0}}
+#: The controller's; joint_states are the whole body's here.
+STATE_TOPIC = "motors/joint_states"
 POLICY_FILES = (".py", ".json", ".safetensors")
 PATIENCE_S, STALL_S, LOOK_S, ARM_PERIOD_S = 120.0, 60.0, 0.02, 1.0
 COLLECT = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
@@ -72,7 +74,8 @@ class WalkingGraph:
     def _driver_file(self, driver: str) -> str:
         settings = {"cubemars_can": lambda: bus_settings(bus_rate_hz=BUS_RATE_HZ, state_rate_hz=BUS_RATE_HZ,
                                                          imu=PATIENT_IMU, **MOTORS),
-                    "ros2_control": lambda: {"imu": PATIENT_IMU, "answer_timeout_s": 60.0}}.get(driver)
+                    "ros2_control": lambda: {"imu": PATIENT_IMU, "answer_timeout_s": 60.0,
+                                             "state_topic": STATE_TOPIC}}.get(driver)
         if settings is None:
             return ""
         file = self._folder / "driver.yaml"
@@ -126,6 +129,8 @@ class WalkingGraph:
                        "--namespace", self.namespace]
             if self._between == "cubemars":
                 command += ["--config", str(self._folder / "driver.yaml")]
+            else:
+                command += ["--state-topic", STATE_TOPIC]
             self._children.start("emulator", command, self._environment)
 
     def _start_node(self, spec: NodeSpec) -> None:

@@ -65,6 +65,9 @@ def build_parser() -> argparse.ArgumentParser:
         description="A forward_command_controller for effort, and joint states, on topics alone.")
     controller.add_argument("--joints", default=",".join(DEFAULT_JOINTS), metavar="NAMES",
                             help="joints in the controller's order (default: %(default)s)")
+    controller.add_argument("--state-topic", default="joint_states", metavar="TOPIC",
+                            help="of the joint states; beside the simulator, which has that one, take another"
+                                 " and name it in the driver's state_topic (default: %(default)s)")
     controller.set_defaults(run=_run_ros2_control, config=None)
     for kind in (cubemars, controller):
         kind.add_argument("--mechanics", choices=["spring", "simulator"], default="spring",
@@ -155,7 +158,8 @@ def _run_ros2_control(chosen: argparse.Namespace) -> int:
 
     def make():
         from exo_device.emulator.controller import EmulatedController
-        return EmulatedController(joints, mechanics, namespace=chosen.namespace)
+        return EmulatedController(joints, mechanics, namespace=chosen.namespace,
+                                  state_topic=chosen.state_topic)
 
     def wait(node: EmulatedController) -> None:
         print(f"emulating a controller of {', '.join(joints)}", flush=True)

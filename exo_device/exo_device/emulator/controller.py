@@ -20,6 +20,9 @@ from exo_device.emulator.mechanics import Mechanics
 BUS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 #: Joint states of springs this often (s); the simulator's come as it sends them.
 PERIOD_S = 0.01
+#: Of a joint_state_broadcaster. The simulator publishes the whole body's joints on it, so that beside the
+#: simulator another one must be chosen, here and in the driver's settings.
+STATE_TOPIC = "joint_states"
 
 
 class EmulatedController(Node):
@@ -29,7 +32,8 @@ class EmulatedController(Node):
     """
 
     def __init__(self, joints: tuple[str, ...], mechanics: Callable[[str], Mechanics] | None,
-                 name: str = "forward_effort_controller", namespace: str = "") -> None:
+                 name: str = "forward_effort_controller", namespace: str = "",
+                 state_topic: str = STATE_TOPIC) -> None:
         super().__init__(name, namespace=namespace or None)
         self.declare_parameter("joints", list(joints))
         self.declare_parameter("interface_name", "effort")
@@ -37,7 +41,7 @@ class EmulatedController(Node):
         self.effort = dict.fromkeys(joints, 0.0)
         #: Commands so far that had the right length; a real controller refuses the others too.
         self.commands = self.refused = 0
-        self._states = self.create_publisher(JointState, "joint_states", 10)
+        self._states = self.create_publisher(JointState, state_topic, 10)
         self.create_subscription(Float64MultiArray, f"{name}/commands", self._on_command, BUS_QOS)
         if mechanics is not None:
             self._mechanics = {joint: mechanics(joint) for joint in joints}
