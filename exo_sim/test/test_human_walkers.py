@@ -54,6 +54,16 @@ def test_people_of_different_size_walk_side_by_side():
     assert who[0] == pytest.approx([0.0, 0.0]) and who[1] == pytest.approx([5 * (1.9 / 1.7 - 1), 5 * (95 / 75 - 1)])
 
 
+def test_stands_by_reflexes_alone():
+    walkers = Walkers([build_body(Subject(), None, 300.0, accelerometer=False)])
+    walkers.place(0, 0.3, 0.0)
+    for _ in range(500):                                             # 5 s; a rigid body falls within 1.5 s
+        walkers.coordinate_and_step()
+    state = walkers.state()
+    assert state.up[0, 2] > 0.98 and state.height[0] > 0.95 * walkers.standing_height[0]
+    assert np.abs(state.velocity[0]).max() < 0.1
+
+
 def test_speed_is_approached_gently_while_walking_and_at_once_from_standing():
     command = approach(np.array([1.0, 0.0, 1.0, 0.3]), np.array([1.5, 1.0, 1.0, 0.0]), 0.02)
     assert command == pytest.approx([1.004, 0.012, 1.0, 0.288])

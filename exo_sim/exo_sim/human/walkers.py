@@ -163,8 +163,10 @@ class Walkers:
         stride_time = self.reference.stride_time(self.speed_command)
         self.phase = self.phase + self.period_s / stride_time
         state = self.state()
+        lean = -state.foot_position[..., 0].mean(axis=1) / self._leg_length
         goal = self.reference.angles(self.speed_command, self.phase) + self._offsets \
-            + balance_offsets(state.up, state.velocity, self.speed_command, state.vertical_grf)
+            + balance_offsets(state.up, state.velocity, self.speed_command, state.vertical_grf, lean,
+                              state.velocity[:, 0] / self._leg_length)
         rate = self.reference.rates(self.speed_command, self.phase)
         return goal, rate, self.reference.moments(self.speed_command, self.phase) * self._body_mass[:, None]
 
