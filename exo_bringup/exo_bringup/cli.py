@@ -255,9 +255,11 @@ def add_graph_arguments(parser: argparse.ArgumentParser) -> None:
     )
     mode.add_argument("--fast", action="store_true", help="as fast as it goes, not reproducible")
     parser.add_argument(
-        "--no-visualization",
-        action="store_true",
-        help="no /tf, robot_description and markers: saves a tenth of a core",
+        "--visualization",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="/tf, robot_description and markers, for RViz and Foxglove (default: only without the viewer, "
+        "which does not need them: two cores do not carry both in real time)",
     )
 
 

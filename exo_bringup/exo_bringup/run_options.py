@@ -98,7 +98,7 @@ def graph_options_from_arguments(chosen: argparse.Namespace) -> GraphOptions:
         seed=chosen.seed,
         mode="lockstep" if chosen.lockstep else "fast" if chosen.fast else "realtime",
         namespace=chosen.namespace.strip("/"),
-        visualization=not chosen.no_visualization,
+        visualization=not chosen.viewer if chosen.visualization is None else chosen.visualization,
         **viewer_options(chosen),
     )
     check_graph(options)

@@ -5,7 +5,7 @@ import sys
 import types
 
 import pytest
-from exo_bringup import cli
+from exo_bringup import cli, run_options
 
 
 @pytest.mark.parametrize(
@@ -91,3 +91,13 @@ def test_an_error_of_any_package_is_one_line(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "exo_sim.training", stub)
     assert cli.main(["train", "human"]) == 1
     assert capsys.readouterr().err == "exo: no such thing: choose another\n"
+
+
+def test_rviz_topics_are_left_out_where_the_viewer_shows_the_same():
+    def visualization(*arguments):
+        chosen = cli.build_parser().parse_args(arguments)
+        return run_options.graph_options_from_arguments(chosen).visualization
+
+    assert not visualization("sim") and visualization("sim", "--no-viewer")
+    assert visualization("sim", "--visualization") and not visualization("sim", "--no-viewer", "--no-visualization")
+    assert visualization("graph")
