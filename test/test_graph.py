@@ -181,10 +181,11 @@ def test_two_graphs_side_by_side_and_a_clean_stop_on_sigint(make_graph, walking,
     walking.wait_until(lambda: walking.status.mode == DeviceStatus.DISARMED, "a disarmed device")
     count = len(walking.messages["exo/status"])
     second = make_graph(mode="lockstep", namespace="second", visualization=True, seed=1).ready()
-    clock = second.listen("clock")
+    clock, description = second.listen("clock"), second.listen("robot_description")
     assert second.node.resolve_topic_name("clock") == "/second/clock"
     second.activate()
     second.wait_until(lambda: len(clock) > 5, "the second clock")
+    second.wait_until(lambda: description, "visualization_node, which loads longest")
     assert seconds(clock[-1].clock) == pytest.approx(second.time_s, abs=0.5)
     before = walking.time_s
     walking.walk(0.2)

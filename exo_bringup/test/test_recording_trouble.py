@@ -76,9 +76,14 @@ def test_a_full_disk_ends_the_recording_and_nothing_else(tmp_path):
     path = tmp_path / "r.mcap"
     done = child(path, """
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
-said = []
+said, plain = [], recording.write
+def paced(*message):                      # time passes as the disk is written to, however late that is
+    now[0] += 0.01
+    plain(*message)
+recording.write = paced
 background = BackgroundRecording(recording, said.append)
-write(background, 2000)
+for number in range(2000):
+    background.write("/value", b"\\0\\1\\0\\0" + os.urandom(1000), number, number)
 print(background.close(), background.failure, len(said), background.lost > 0)
 print(said[0])
 """)

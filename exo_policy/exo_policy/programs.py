@@ -20,10 +20,17 @@ def _end(number: int, _frame: object) -> None:
 
 
 def start(module: str) -> int:
-    """Imports module and runs its main(), which sets handlers of its own. Returns its exit code."""
+    """Imports module and runs its main(), which may set handlers of its own. Returns its exit code."""
     for number in SIGNALS:
         signal.signal(number, _end)
-    return importlib.import_module(module).main()
+    program = importlib.import_module(module)
+    # rclpy's handlers call those that were there before them: ours would end a node that is shutting down
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        return program.main()
+    except KeyboardInterrupt:
+        return EXIT_BY_SIGNAL + signal.SIGINT
 
 
 def policy_node() -> int:
