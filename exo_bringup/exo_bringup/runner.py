@@ -288,11 +288,12 @@ def _lead(session: GraphSession, folder: RunFolder, timings: dict[str, float]) -
     session.display.say("starting " + ", ".join(spec.name for spec in specs) + " ...")
     session.start(specs)
     session.wait_until_ready()
-    session.arm()
     timings["start_s"] = time.monotonic() - session.started_s
     session.display.start()
     loaded = False
     for phase in options.phases():
+        if phase.measured:
+            session.arm()  # not before everything has run once: what is slow the first time would be a fault
         if phase.assisted and not loaded:
             session.arm()
             session.call(session.node.load, _load_request(options.graph))
