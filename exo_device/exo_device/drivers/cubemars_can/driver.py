@@ -3,22 +3,18 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
-import numpy as np
-
-from exo_device.command import MotorTorque
-from exo_device.drivers.base import Driver, DriverError
+from exo_device.drivers.base import DriverError
+from exo_device.drivers.bus_driver import BusDriver
 from exo_device.drivers.cubemars_can.bus_thread import BusThread
+from exo_device.drivers.cubemars_can.channel import MotorChannel
 from exo_device.drivers.cubemars_can.config import CubemarsConfig
 from exo_device.drivers.cubemars_can.guardian import Guardian
 from exo_device.drivers.cubemars_can.master import BusMaster
 from exo_device.drivers.cubemars_can.port import CanPort, PythonCanPort, drain
 from exo_device.drivers.imu import ImuSource, make_imu_source
-from exo_device.state import DeviceState
 
 
 def open_port(config: CubemarsConfig) -> CanPort:
@@ -26,7 +22,7 @@ def open_port(config: CubemarsConfig) -> CanPort:
     return PythonCanPort(config.interface, config.channel, config.bitrate, config.bus_options)
 
 
-class CubemarsDriver(Driver):
+class CubemarsDriver(BusDriver):
     """AK motors. A thread of its own asks them at the bus rate; read() and write() meet it in memory.
 
     port_factory, imu, steady_s, ros_ns: other bus, IMU and clocks (s; ns of ROS time) than the real ones.
@@ -38,19 +34,12 @@ class CubemarsDriver(Driver):
                  port_factory: Callable[[CubemarsConfig], CanPort] = open_port,
                  imu: ImuSource | None = None, steady_s: Callable[[], float] = time.monotonic,
                  ros_ns: Callable[[], int] = time.time_ns) -> None:
+        super().__init__(ros_ns)
         self.config = config
-        self._port_factory, self._steady_s, self._ros_ns = port_factory, steady_s, ros_ns
+        self._port_factory, self._steady_s = port_factory, steady_s
         self._imu = imu or make_imu_source(config.imu)
         self._port: CanPort | None = None
-        self.master: BusMaster | None = None
-        self._thread: BusThread | None = None
         self._guardian: Guardian | None = None
-        self._condition = threading.Condition()
-        self._newest: DeviceState | None = None
-        self._woken = False
-
-    def use_clock(self, ros_ns: Callable[[], int]) -> None:
-        self._ros_ns = ros_ns
 
     def connect(self) -> None:
         if self._port is not None:
@@ -92,44 +81,11 @@ class CubemarsDriver(Driver):
                 self._condition.notify()
         return problem
 
-    def read(self, timeout_s: float) -> DeviceState | None:
-        self._require_ready()
-        with self._condition:
-            self._condition.wait_for(lambda: self._newest or self._woken or self._problem(), timeout_s)
-            self._woken = False
-            problem = self._problem()
-            if problem:
-                raise DriverError(problem)
-            state, self._newest = self._newest, None
-            return state
-
-    def write(self, command: MotorTorque) -> MotorTorque:
-        self._require_ready()
-        if command.names != self.master.joints:
-            raise DriverError(f"torque for {command.names}, but configured for {self.master.joints}")
-        if self._thread.crash:
-            raise DriverError(self._thread.crash)
-        if not command.enable:
-            self.master.set([0.0] * len(command.names), False)
-            return MotorTorque.off(command.names, command.state_stamp_ns, command.sequence)
-        if not np.isfinite(command.torque).all():
-            self.master.set([0.0] * len(command.names), False)
-            raise DriverError("a torque that is no number was to be sent; the motors are switched off")
-        self.master.set([float(value) for value in command.torque], True)
-        applied = [channel.applied_torque(float(value))
-                   for channel, value in zip(self.master.channels, command.torque)]
-        return replace(command, torque=np.array(applied))
-
     def request_zero(self, joint: str) -> None:
         """Makes the present angle of this joint's motor its zero; it is silent for about a second. Raises
         DriverError while the motors are on."""
         self._require_ready()
         self.master.request_zero(joint)
-
-    def wake(self) -> None:
-        with self._condition:
-            self._woken = True
-            self._condition.notify()
 
     def disconnect(self) -> None:
         if self._port is None:
@@ -142,19 +98,5 @@ class CubemarsDriver(Driver):
         self._port.close()
         self._port = None
 
-    def _end_thread(self) -> None:
-        if self._thread is not None and not self._thread.stop():
-            self.master.farewell()  # the thread hangs, and its last words are still to be said
-        self._thread = self.master = None
-
-    def _problem(self) -> str:
-        return self._thread.crash or self._thread.problem or self.master.problem
-
-    def _on_sample(self, state: DeviceState) -> None:
-        with self._condition:
-            self._newest = state
-            self._condition.notify()
-
-    def _require_ready(self) -> None:
-        if self._thread is None:
-            raise DriverError("driver 'cubemars_can': connect and configure it first")
+    def _motors(self) -> list[MotorChannel]:
+        return self.master.channels
