@@ -166,7 +166,7 @@ def add_worn_arguments(parser: argparse.ArgumentParser, controller: str) -> None
         "--subject",
         default="default",
         metavar="NAME|YAML",
-        help="who walks: name in config/subjects or a file (default: %(default)s)",
+        help="who walks: name in config/subjects, a file, or preset:NAME (default: %(default)s)",
     )
     parser.add_argument(
         "--device",

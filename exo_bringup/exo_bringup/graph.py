@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 
 from exo_bringup.errors import BringupError
-from exo_bringup.paths import find_configuration, share_folder
+from exo_bringup.paths import PRESET_PREFIX, find_configuration, share_folder
 
 MODES = ("realtime", "fast", "lockstep")
 #: Muscles and arrows for RViz (Hz): as often as /tf, or they trail behind the bones. Nobody else needs so many.
@@ -233,8 +233,10 @@ def _rviz(options: GraphOptions, share: Path) -> NodeSpec:
 def subject_mass_kg(path: str | Path) -> float:
     """Body mass (kg) of a subject file. The device computer reads it without the simulator's packages.
 
-    Raises BringupError if the file has no usable mass.
+    A named patient has the default subject's size. Raises BringupError if the file has no usable mass.
     """
+    if str(path).startswith(PRESET_PREFIX):
+        path = find_configuration("subject", "default")
     try:
         content = yaml.safe_load(Path(path).read_text())
     except (OSError, yaml.YAMLError) as error:

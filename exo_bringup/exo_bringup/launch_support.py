@@ -25,7 +25,7 @@ TRUTHS = ("visualization", "rviz", "use_mock_hardware", "viewer")
 
 COMMON_ARGUMENTS = (
     Argument("device", "hip_ankle", "exoskeleton: name in config/devices or path of a YAML file"),
-    Argument("subject", "default", "wearer: name in config/subjects or path of a YAML file"),
+    Argument("subject", "default", "wearer: name in config/subjects, path of a YAML file, or preset:NAME"),
     Argument("controller", "zero", "assistance: zero, spline or learned"),
     Argument("checkpoint", "", "checkpoint of the learned controller"),
     Argument("driver_config", "", "settings of the driver: name in config/drivers or path of a YAML file"),

@@ -8,6 +8,8 @@ from pathlib import Path
 from exo_bringup.errors import BringupError
 
 PACKAGE = "exo_bringup"
+#: Begins the name of a patient of exo_sim's presets, where a subject is asked for.
+PRESET_PREFIX = "preset:"
 #: Kinds of configuration a user names on the command line, and their folders under share.
 CONFIGURATION_FOLDERS = {
     "device": "config/devices",
@@ -55,8 +57,11 @@ def find_configuration(kind: str, name_or_path: str) -> Path:
     """File of a device or subject given by name (`hip_ankle`) or by path.
 
     A relative path is looked up from the working directory first and then from this package's share folder,
-    so that `config/subjects/default.yaml` works from anywhere. Raises BringupError, which lists the names.
+    so that `config/subjects/default.yaml` works from anywhere. A named patient, `preset:crouch`, is in no file of its
+    own and stays as it is: whoever reads subjects knows it. Raises BringupError, which lists the names.
     """
+    if kind == "subject" and str(name_or_path).startswith(PRESET_PREFIX):
+        return Path(name_or_path)
     share = share_folder()
     folder = share / CONFIGURATION_FOLDERS[kind]
     given = Path(name_or_path).expanduser()

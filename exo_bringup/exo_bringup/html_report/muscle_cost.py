@@ -17,8 +17,9 @@ from exo_sim.body.muscles import (
     muscle_curves,
     normalised_length,
 )
-from exo_sim.metabolics import MuscleParameters, bhargava2004
+from exo_sim.metabolics import bhargava2004
 from exo_sim.metabolics.whole_body import BASAL_W_KG
+from exo_sim.plant.energetics import muscle_parameters
 
 from exo_bringup.errors import BringupError
 from exo_bringup.html_report.run_data import RunData
@@ -84,9 +85,7 @@ def muscle_power(body: BodyModel, motion: RecordedMotion, samples: np.ndarray) -
     active, passive = np.empty_like(length), np.empty_like(length)
     for i in range(len(samples)):
         all_active_and_passive(curves, length[i], velocity[i], active[i], passive[i])
-    parameters = MuscleParameters.for_body(
-        body.muscles, body.default_force, curves.optimal_length, body.body_mass, curves.vmax
-    )
+    parameters = muscle_parameters(body, curves, body.body_mass)
     return bhargava2004(
         parameters,
         excitation,

@@ -18,6 +18,7 @@ from exo_sim.body.model import BodyModel
 from exo_sim.body.muscle_paths import compute_paths, muscle_paths
 from exo_sim.body.muscles import MuscleCurves
 from exo_sim.body.native import call, doubles, function_address
+from exo_sim.body.nerves import Nerves
 
 #: Stages of mj_step with the Euler integrator, before and after the muscles' paths; None where sensors are computed.
 _BEFORE = ("mj_checkPos", "mj_checkVel", "mj_kinematics", "mj_comPos")
@@ -26,8 +27,9 @@ _AFTER = ("mj_makeM", "mj_factorM", "mj_collision", "mj_makeConstraint", "mj_pro
           "mj_fwdConstraint", "mj_sensorAcc", "mj_checkAcc", "mj_Euler")
 STAGES = _BEFORE + _AFTER
 _FIELDS = ("qpos", "qvel", "act", "ctrl", "actuator_length", "actuator_velocity", "actuator_moment", "actuator_force",
-           "site_xpos", "geom_xpos", "geom_xmat", "xaxis", "xanchor", "ten_length", "ten_J")
+           "site_xpos", "geom_xpos", "geom_xmat", "xaxis", "xanchor", "ten_length", "ten_J", "userdata")
 _CURVES = len(MuscleCurves._fields)
+_NERVES = len(Nerves._fields)
 
 
 class BatchStep:
@@ -47,13 +49,14 @@ class BatchStep:
         self._paths = muscle_paths(model)
         self._layout = coordinators[0].map
         self._sparsity = (data.moment_rownnz.copy(), data.moment_rowadr.copy(), data.moment_colind.copy())
-        self._sizes = np.array([model.nq, model.nv, model.na, model.nu, len(data.actuator_moment.ravel())])
+        self._sizes = np.array([model.nq, model.nv, model.na, model.nu, len(data.actuator_moment.ravel()),
+                                len(data.userdata)])
         self._before = np.array([function_address(name) for name in _BEFORE])
         self._after = np.array([function_address(name) for name in _AFTER])
         self._senses = np.array([name.startswith("mj_sensor") for name in _AFTER])
         self._exo = bodies[0].exo_actuators, bodies[0].exo_joint_index
         self._scratch = np.zeros((model.nv + 2, 6))
-        self._table = np.zeros((len(bodies), 7 + len(_FIELDS)), dtype=np.int64)
+        self._table = np.zeros((len(bodies), 8 + len(_FIELDS)), dtype=np.int64)
         for i, (body, coordinator, data) in enumerate(zip(bodies, coordinators, datas)):
             self.replace(i, body, coordinator, data)
 
@@ -68,7 +71,8 @@ class BatchStep:
         layout = coordinator.map
         self._table[i] = [body.model._address, data._address, body.model.geom_size.ctypes.data,
                           coordinator.block.ctypes.data, layout.stiffness.ctypes.data, layout.damping.ctypes.data,
-                          layout.polynomial.ctypes.data, *(getattr(data, field).ctypes.data for field in _FIELDS)]
+                          layout.polynomial.ctypes.data, *(getattr(data, field).ctypes.data for field in _FIELDS),
+                          body.condition.nerves.ctypes.data]
 
     def __call__(self, goal: np.ndarray, rate: np.ndarray, feedforward: np.ndarray, wanted: np.ndarray) -> None:
         """Sets every body's excitations and advances it; arguments as `Coordinator.excite`, (n, 14) each."""
@@ -79,7 +83,7 @@ class BatchStep:
 @numba.njit(cache=True, error_model="numpy")
 def _advance(table, sizes, paths, layout, sparsity, exo, before, after, senses, substeps, goal, rate, feedforward,
              wanted, scratch):
-    nq, nv, na, nu, numbers = sizes
+    nq, nv, na, nu, numbers, remembered = sizes
     rownnz, rowadr, colind = sparsity
     actuators, driven = exo
     muscles = layout.muscle_leg.shape[0]
@@ -89,6 +93,8 @@ def _advance(table, sizes, paths, layout, sparsity, exo, before, after, senses, 
         model, data = row[0], row[1]
         block = doubles(row[3], _CURVES * muscles).reshape((_CURVES, muscles))
         curves = MuscleCurves(block[0], block[1], block[2], block[3], block[4], block[5], block[6], block[7], block[8])
+        drive = doubles(row[23], _NERVES * muscles).reshape((_NERVES, muscles))
+        nerves = Nerves(drive[0], drive[1], drive[2])
         polynomial = doubles(row[6], layout.polynomial.size).reshape(layout.polynomial.shape)
         own = CoordinationMap(layout.joint_qpos, layout.joint_dof, layout.dof_joint, layout.dof_coupling,
                               polynomial, layout.muscle_leg, layout.muscle_column,
@@ -96,9 +102,9 @@ def _advance(table, sizes, paths, layout, sparsity, exo, before, after, senses, 
         force = doubles(row[14], nu)
         for k in range(actuators.shape[0]):
             exo_torque[driven[k]] = force[actuators[k]]
-        excite(own, curves, doubles(row[7], nq), doubles(row[8], nv), doubles(row[11], nu), doubles(row[12], nu),
+        excite(own, curves, nerves, doubles(row[7], nq), doubles(row[8], nv), doubles(row[11], nu), doubles(row[12], nu),
                doubles(row[13], numbers), rownnz, rowadr, colind, doubles(row[9], na), goal[i], rate[i],
-               feedforward[i], exo_torque, wanted[i], doubles(row[10], nu))
+               feedforward[i], exo_torque, wanted[i], doubles(row[22], remembered), doubles(row[10], nu))
         for step in range(substeps):
             for function in before:
                 call(function, model, data)

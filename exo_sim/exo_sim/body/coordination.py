@@ -21,6 +21,7 @@ import numpy as np
 
 from exo_sim.body.model import BodyModel
 from exo_sim.body.muscles import MuscleCurves, active_and_passive, muscle_curves
+from exo_sim.body.nerves import Nerves, impair_drive
 from exo_sim.body.sharing import share
 from exo_sim.gait.reference import JOINTS, LEG_JOINTS
 
@@ -83,9 +84,11 @@ class Coordinator:
         #: Muscle parameters, one block in memory: compiled code that moves many bodies finds it by its address.
         self.block = np.array(muscle_curves(body.model, len(body.muscles)))
         self.curves = MuscleCurves(*self.block)
+        #: The body's own, which change with its impairments.
+        self.nerves = Nerves(*body.condition.nerves)
 
     def refresh_strength(self) -> None:
-        """Takes over maximum forces after `BodyModel.set_strengths`."""
+        """Takes over maximum forces after `BodyModel.set_strengths` or `impair`."""
         self.block[:] = muscle_curves(self._body.model, len(self._body.muscles))
 
     def excite(self, data, goal, goal_rate, feedforward, exo_torque, wanted) -> None:
@@ -98,14 +101,14 @@ class Coordinator:
             exo_torque: (14,) torque that a device gives at present (Nm).
             wanted: (14,) receives the joint torque that was asked of muscles and device (Nm).
         """
-        excite(self.map, self.curves, data.qpos, data.qvel, data.actuator_length, data.actuator_velocity,
-                data.actuator_moment, data.moment_rownnz, data.moment_rowadr, data.moment_colind, data.act,
-                goal, goal_rate, feedforward, exo_torque, wanted, data.ctrl)
+        excite(self.map, self.curves, self.nerves, data.qpos, data.qvel, data.actuator_length, data.actuator_velocity,
+               data.actuator_moment, data.moment_rownnz, data.moment_rowadr, data.moment_colind, data.act,
+               goal, goal_rate, feedforward, exo_torque, wanted, data.userdata, data.ctrl)
 
 
 @numba.njit(cache=True, error_model="numpy")
-def excite(layout, curves, qpos, qvel, length, velocity, moment, rownnz, rowadr, colind, act,
-           goal, goal_rate, feedforward, exo_torque, wanted, ctrl):
+def excite(layout, curves, nerves, qpos, qvel, length, velocity, moment, rownnz, rowadr, colind, act,
+           goal, goal_rate, feedforward, exo_torque, wanted, memory, ctrl):
     """What `Coordinator.excite` does, on arrays as MjData has them."""
     joints = goal.shape[0]
     muscles = layout.muscle_leg.shape[0]
@@ -142,3 +145,4 @@ def excite(layout, curves, qpos, qvel, length, velocity, moment, rownnz, rowadr,
         wanted_activation = activation[layout.muscle_leg[m], layout.muscle_column[m]]
         lead = act[m] + ACTIVATION_LEAD * (wanted_activation - act[m])
         ctrl[m] = min(max(lead, 0.0), 1.0)
+    impair_drive(nerves, curves.optimal_length, velocity, memory, ctrl)

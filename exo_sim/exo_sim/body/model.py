@@ -13,7 +13,10 @@ import numpy as np
 from exo_device.description import DeviceDescription
 
 from exo_sim.body.exoskeleton import add_exoskeleton, exo_actuator_name
-from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, strength_by_muscle
+from exo_sim.body.impaired_body import Condition, healthy_condition, impair, strength_deficit
+from exo_sim.body.impairments import Impairments
+from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, strength_by_group, strength_by_muscle
+from exo_sim.body.nerves import memory_size
 from exo_sim.body.scaling import scale_spec
 from exo_sim.body.subject import Subject
 from exo_sim.errors import SimError
@@ -85,6 +88,7 @@ class BodyModel:
     standing_qpos: np.ndarray             #: (nq,) upright posture
     default_force: np.ndarray = field(repr=False)      #: (80,) maximum isometric force at full strength, N
     strengths: np.ndarray = field(repr=False)          #: (16,) present strength by group, order of GROUPS_BY_SIDE
+    condition: Condition = field(repr=False)           #: what else is impaired
 
     @property
     def body_mass(self) -> float:
@@ -106,8 +110,20 @@ class BodyModel:
         """Magnitude of gravity (m/s^2)."""
         return float(-self.model.opt.gravity[2])
 
+    @property
+    def deficit(self) -> np.ndarray:
+        """How impaired each leg is (2,), right and left: 0 healthy, 1 severe."""
+        return np.maximum(strength_deficit(self.strengths), self.condition.deficit)
+
+    def impair(self, impairments: Impairments) -> None:
+        """Gives the body these impairments in place of those it has; coordinators then need refresh_strength()."""
+        self.set_strengths(impairments.strengths)
+        impair(self.model, self.muscles, self.condition, impairments)
+
     def set_strengths(self, strengths: dict[str, float]) -> None:
-        """Scales maximum isometric forces by muscle group and side, from the full-strength values.
+        """Scales maximum isometric forces by muscle group and side, or muscle, from the full-strength values.
+
+        Other impairments stay as they are.
 
         Raises:
             SimError: unknown group, or a strength that is not a finite number from 0 to 2.
@@ -119,11 +135,12 @@ class BodyModel:
         count = len(self.muscles)
         self.model.actuator_gainprm[:count, 2] = force
         self.model.actuator_biasprm[:count, 2] = force
-        self.strengths[:] = [strengths.get(group, 1.0) for group in GROUPS_BY_SIDE]
+        self.strengths[:] = strength_by_group(strengths)
 
     def own_copy(self) -> "BodyModel":
-        """The same body with a model of its own, whose strengths, masses and friction can be changed."""
-        return replace(self, model=copy.copy(self.model), strengths=self.strengths.copy())
+        """The same body with a model of its own, whose impairments, masses and friction can be changed."""
+        return replace(self, model=copy.copy(self.model), strengths=self.strengths.copy(),
+                       condition=self.condition.own_copy())
 
 
 def build_body(subject: Subject, device: DeviceDescription | None, physics_rate_hz: float,
@@ -147,6 +164,8 @@ def build_body(subject: Subject, device: DeviceDescription | None, physics_rate_
         if device is not None:
             add_exoskeleton(spec, device)
         _add_sensors(spec, device, accelerometer)
+        muscles = sum(a.dyntype == mujoco.mjtDyn.mjDYN_MUSCLE for a in spec.actuators)
+        spec.nuserdata = memory_size(muscles)
         spec.option.timestep = 1.0 / physics_rate_hz
         spec.option.iterations = SOLVER_ITERATIONS
         spec.option.disableflags |= _DISABLED
@@ -225,8 +244,8 @@ def _index(model: mujoco.MjModel, subject: Subject, device: DeviceDescription | 
         imu_sensor={model.sensor(i).name[len(_IMU):]: int(model.sensor_adr[i]) for i in range(model.nsensor)
                     if model.sensor(i).name.startswith(_IMU)},
         standing_qpos=data.qpos.copy(), default_force=model.actuator_gainprm[:len(muscles), 2].copy(),
-        strengths=np.ones(len(GROUPS_BY_SIDE)))
-    body.set_strengths(subject.strengths)
+        strengths=np.ones(len(GROUPS_BY_SIDE)), condition=healthy_condition(model, len(muscles)))
+    body.impair(subject)
     return body
 
 

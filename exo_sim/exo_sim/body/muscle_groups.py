@@ -7,6 +7,8 @@ takes the smaller of the two strengths.
 """
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from exo_sim.errors import SimError
 
 MUSCLE_GROUPS: dict[str, tuple[str, ...]] = {
@@ -35,32 +37,62 @@ OTHER_GROUP = "others"
 
 SIDES = ("r", "l")
 GROUPS_BY_SIDE: tuple[str, ...] = tuple(f"{group}_{side}" for side in SIDES for group in MUSCLE_GROUPS)
+#: Every muscle of MyoLegs with its side; each is in at least one group.
+MUSCLES_BY_SIDE: tuple[str, ...] = tuple(f"{muscle}_{side}" for side in SIDES for muscle in sorted(
+    {muscle for members in MUSCLE_GROUPS.values() for muscle in members}))
 
 
-def muscles_of(group: str) -> tuple[str, ...]:
-    """MyoLegs muscle names of a group with its side, e.g. plantarflexors_r.
+def muscles_of(name: str) -> tuple[str, ...]:
+    """MyoLegs muscle names of a group with its side, e.g. plantarflexors_r; a muscle, e.g. soleus_r, is its own.
 
     Raises:
-        SimError: no such group.
+        SimError: no such group or muscle.
     """
-    if group not in GROUPS_BY_SIDE:
-        raise SimError(f"unknown muscle group '{group}'; allowed: {', '.join(GROUPS_BY_SIDE)}")
-    name, side = group.rsplit("_", 1)
-    return tuple(f"{muscle}_{side}" for muscle in MUSCLE_GROUPS[name])
+    if name in MUSCLES_BY_SIDE:
+        return (name,)
+    if name not in GROUPS_BY_SIDE:
+        raise SimError(f"unknown muscle group '{name}'; allowed: {', '.join(GROUPS_BY_SIDE)}, "
+                       f"or a muscle: {', '.join(MUSCLES_BY_SIDE)}")
+    group, side = name.rsplit("_", 1)
+    return tuple(f"{muscle}_{side}" for muscle in MUSCLE_GROUPS[group])
+
+
+def value_by_muscle(values: dict[str, float], muscles: tuple[str, ...], healthy: float,
+                    worse: Callable[[float, float], float]) -> list[float]:
+    """A value for each of the muscles: of the groups that it belongs to the worse one, else the healthy one.
+
+    Args:
+        values: by muscle group and side, or muscle.
+        muscles: names, in the order of the result.
+        healthy: value of a muscle that nothing is said about.
+        worse: which of two values holds for a muscle of two groups (min or max).
+    """
+    own: dict[str, float] = {}
+    for name, value in values.items():
+        for muscle in muscles_of(name):
+            own[muscle] = worse(own.get(muscle, value), value)
+    return [own.get(muscle, healthy) for muscle in muscles]
 
 
 def strength_by_muscle(strengths: dict[str, float], muscles: tuple[str, ...]) -> list[float]:
     """Force factor for each of the muscles: the smallest strength of the groups that it belongs to, else 1.
 
     Args:
-        strengths: fraction of the model's maximum isometric force by group and side.
+        strengths: fraction of the model's maximum isometric force by muscle group and side, or muscle.
         muscles: names, in the order of the result.
     """
-    factor: dict[str, float] = {}
-    for group, strength in strengths.items():
-        for muscle in muscles_of(group):
-            factor[muscle] = min(factor.get(muscle, strength), strength)
-    return [factor.get(muscle, 1.0) for muscle in muscles]
+    return value_by_muscle(strengths, muscles, 1.0, min)
+
+
+def strength_by_group(strengths: dict[str, float]) -> list[float]:
+    """Strength (16,) of GROUPS_BY_SIDE: as given, else the mean of what is given of its muscles by name, else 1."""
+    named = {muscle: strength for muscle, strength in strengths.items() if muscle in MUSCLES_BY_SIDE}
+    result = []
+    for group in GROUPS_BY_SIDE:
+        members = muscles_of(group)
+        mean = sum(named.get(muscle, 1.0) for muscle in members) / len(members)
+        result.append(min(strengths.get(group, mean), mean) if named else strengths.get(group, 1.0))
+    return result
 
 
 def main_groups(muscles: tuple[str, ...]) -> dict[str, list[int]]:

@@ -1,25 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The wearer as a file: size, mass, strength and preferred speed."""
+"""The wearer as a file: size, mass, preferred speed and what is impaired."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError
 
-from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
+from exo_sim.body.impairments import Contracture, Impairments, Spasticity
+from exo_sim.body.presets import PRESET_PREFIX, with_presets
 from exo_sim.errors import SimError
 
 #: Stature of the unscaled MyoLegs model (m) and its mass (kg): Rajagopal et al. 2016, IEEE TBME 63:2068.
 MODEL_HEIGHT_M = 1.70
 MODEL_MASS_KG = 75.0
 
+Checked = TypeVar("Checked", bound=Impairments)
 
-class Subject(BaseModel):
-    """A person. Fields that are left out keep the values of the unscaled model."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Subject(Impairments):
+    """A person. Fields that are left out keep the values of the unscaled, healthy model.
+
+    A file may also name presets, `preset: drop_foot_right` or a list of them; their impairments add to its own.
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-]+$")] = "default"
     #: Stature (m).
@@ -28,16 +32,6 @@ class Subject(BaseModel):
     mass_kg: Annotated[float, Field(ge=45.0, le=110.0)] = MODEL_MASS_KG
     #: Speed the person would choose (m/s).
     preferred_speed_mps: Annotated[float, Field(ge=0.6, le=1.8)] = 1.25
-    #: Maximum isometric force as a fraction of the model's, by muscle group and side, e.g. plantarflexors_r.
-    strengths: dict[str, Annotated[float, Field(ge=0.0, le=2.0)]] = Field(default_factory=dict)
-
-    @field_validator("strengths")
-    @classmethod
-    def _known_groups(cls, value: dict[str, float]) -> dict[str, float]:
-        for group in value:
-            if group not in GROUPS_BY_SIDE:
-                raise ValueError(f"unknown muscle group '{group}'; allowed: {', '.join(GROUPS_BY_SIDE)}")
-        return value
 
     @property
     def length_scale(self) -> float:
@@ -51,13 +45,16 @@ class Subject(BaseModel):
 
 
 def load_subject(path: str | Path | None) -> Subject:
-    """Reads a subject YAML; None or an empty path gives the default subject.
+    """Reads a subject YAML; None or an empty path gives the default subject, `preset:NAME` a named patient.
 
     Raises:
-        SimError: unreadable file, unknown field or value out of range; says which field and what is allowed.
+        SimError: unreadable file, unknown field or preset, value out of range, or fields that contradict each other;
+            says which field and what is allowed.
     """
     if path is None or str(path) == "":
         return Subject()
+    if str(path).startswith(PRESET_PREFIX):
+        return make_subject({"preset": str(path).removeprefix(PRESET_PREFIX)}, str(path))
     path = Path(path)
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -71,18 +68,44 @@ def load_subject(path: str | Path | None) -> Subject:
 
 
 def make_subject(fields: dict, source: str = "subject") -> Subject:
-    """Checks the fields of a subject.
+    """Checks the fields of a subject, as a file has them.
 
     Raises:
         SimError: with the first wrong field and what it may be.
     """
+    return _checked(Subject, with_presets(fields, source), source)
+
+
+def make_impairments(text: str, source: str = "impairments") -> Impairments:
+    """Impairments from YAML text with the fields of a subject's file that describe them, `preset` included.
+
+    Raises:
+        SimError: not YAML, or as `make_subject`.
+    """
     try:
-        return Subject.model_validate(fields)
+        fields = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SimError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(fields, dict):
+        raise SimError(f"{source}: expected fields such as preset, strengths, contractures")
+    merged = with_presets(fields, source)
+    if fields.get("preset"):
+        for who in set(merged) - set(fields) - set(Impairments.model_fields):
+            del merged[who]                                    # name and speed, which the preset would suggest
+    return _checked(Impairments, merged, source)
+
+
+def _checked(kind: type[Checked], fields: dict, source: str) -> Checked:
+    try:
+        return kind.model_validate(fields)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            allowed = ", ".join(Subject.model_fields)
-            raise SimError(f"{source}: unknown field '{field}'; allowed: {allowed}") from error
         message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            inner = {"contractures": Contracture, "spasticity": Spasticity}.get(first["loc"][0])
+            allowed = inner.model_fields if inner else [*kind.model_fields, "preset"]
+            raise SimError(f"{source}: unknown field '{field}'; allowed: {', '.join(allowed)}") from error
+        if not first["loc"]:                                   # about the fields together
+            raise SimError(f"{source}: {message}") from error
         raise SimError(f"{source}: {field}: {message} (got {first.get('input')!r})") from error

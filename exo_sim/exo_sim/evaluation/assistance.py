@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--duration", type=float, default=30.0, help="of a walk (s, default: %(default)s)")
     p.add_argument("--device", default="hip_ankle", help="worn in the device conditions (default: %(default)s)")
     p.add_argument("--controller", default="spline", help="in the assisted condition (default: %(default)s)")
-    p.add_argument("--subject", default="", help="subject YAML (default: the unscaled body)")
+    p.add_argument("--subject", default="", help="subject YAML or preset:NAME (default: the unscaled body)")
     p.add_argument("--physics-rate", type=float, default=500.0, help="Hz (default: %(default)s)")
     p.add_argument("--output", default="runs/evaluate_assistance", help="folder (default: %(default)s)")
     p.add_argument("--workers", type=int, default=os.cpu_count(), help="processes (default: one per core)")

@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--duration", type=float, metavar="S", help=f"of a walk (s, default: {FULL.duration_s:g})")
     p.add_argument("--pushes", type=int, help=f"trials a side (default: {FULL.pushes})")
     p.add_argument("--seed", type=int, default=100, help="seed of the first walk (default: %(default)s)")
-    p.add_argument("--subject", default="", metavar="YAML", help="subject (default: the unscaled body)")
+    p.add_argument("--subject", default="", metavar="YAML", help="subject, or preset:NAME (default: the unscaled body)")
     p.add_argument("--physics-rate", type=float, default=500.0, help="Hz (default: %(default)s)")
     p.add_argument("--output", default="runs/evaluate_human", metavar="DIR", help="folder (default: %(default)s)")
     p.add_argument("--workers", type=int, default=os.cpu_count(), help="processes (default: one per core)")

@@ -42,6 +42,7 @@ class Walkers:
         bodies: (n) as given; change one with `give_body`.
         body: the first of them; addresses (joints, sensors, actuators) are the same in all.
         coordinators: (n) muscle coordination, shared by people who share a body.
+        deficit: (n, 2) how impaired the right and the left leg are: 0 healthy, 1 severe.
         correction: (n, 14) torque asked of the muscles beyond what walking usually takes (Nm/kg).
     """
 
@@ -68,6 +69,7 @@ class Walkers:
                           for field in ("qpos", "qvel", "sensordata", "act", "xpos")}
         self._batch = BatchStep(self.bodies, self.coordinators, self.datas, self.substeps) \
             if all(BatchStep.can_move(b) for b in bodies) else None
+        self.deficit = np.zeros((count, len(SIDES)))
         self._weight, self._body_mass, self._leg_length = np.zeros(count), np.zeros(count), np.zeros(count)
         self._who = np.zeros((count, 2))
         for i in range(count):
@@ -99,6 +101,7 @@ class Walkers:
         body = self.bodies[i]
         self._weight[i], self._body_mass[i] = body.total_mass * body.gravity, body.body_mass
         self._leg_length[i] = body.leg_length_m
+        self.deficit[i] = body.deficit
         self._who[i] = body.subject.length_scale - 1.0, body.subject.mass_scale - 1.0
 
     def place(self, i: int, phase: float, speed: float) -> None:
@@ -106,8 +109,9 @@ class Walkers:
         body, data = self.bodies[i], self.datas[i]
         mujoco.mj_resetData(body.model, data)
         self.phase[i], self.speed_command[i] = phase, speed
-        angles = self.reference.angles(self.speed_command, self.phase)[i]
-        rates = self.reference.rates(self.speed_command, self.phase)[i]
+        usual = self.reference.angles(self.speed_command, self.phase)[i]
+        angles = np.clip(usual, *body.condition.range_left.T)              # as far as contractures let the joints go
+        rates = np.where(angles == usual, self.reference.rates(self.speed_command, self.phase)[i], 0.0)
         coupling = body.coupling
         data.qpos[:] = body.standing_qpos
         data.qpos[body.joint_qpos], data.qvel[body.joint_dof] = angles, rates

@@ -2,27 +2,37 @@
 """Metabolic power of the simulated body: what the muscles did, through both metabolic models."""
 from __future__ import annotations
 
+from dataclasses import replace
+
 import mujoco
 import numpy as np
 
 from exo_sim.body.coordination import Coordinator
 from exo_sim.body.model import BodyModel
-from exo_sim.body.muscles import all_active_and_passive, normalised_length
+from exo_sim.body.muscles import MuscleCurves, all_active_and_passive, normalised_length
 from exo_sim.metabolics import MuscleParameters, bhargava2004, umberger2010, whole_body_power
+
+
+#: A muscle that is wasted altogether keeps this share of its mass: the metabolic models divide by mass.
+LEAST_MUSCLE_MASS_SHARE = 1e-3
+
+
+def muscle_parameters(body: BodyModel, curves: MuscleCurves, body_mass: float) -> MuscleParameters:
+    """Metabolic parameters of a body's muscles, for this body mass (kg); wasted muscles have the mass that is left."""
+    healthy = MuscleParameters.for_body(body.muscles, body.default_force, curves.optimal_length, body_mass, curves.vmax)
+    return replace(healthy, mass=healthy.mass * np.maximum(body.condition.muscle_mass, LEAST_MUSCLE_MASS_SHARE))
 
 
 class Energetics:
     """Metabolic cart of one body.
 
-    Muscle mass is that of the full-strength body: a weakened muscle is taken as weakly driven, not as wasted,
-    so that weakness does not look cheap.
+    Muscle mass is that of the full-strength body: a weakened muscle is taken as weakly driven, so that weakness does
+    not look cheap, unless the body's impairments say that it is wasted (atrophy).
     """
 
     def __init__(self, body: BodyModel, coordinator: Coordinator):
         self._body, self._coordinator = body, coordinator
-        curves = coordinator.curves
-        self._parameters = MuscleParameters.for_body(body.muscles, body.default_force, curves.optimal_length,
-                                                     body.body_mass, curves.vmax)
+        self._parameters = muscle_parameters(body, coordinator.curves, body.body_mass)
 
     def power(self, data: mujoco.MjData) -> tuple[float, float]:
         """Gross metabolic power (W) after Bhargava 2004 and after Umberger 2010."""
@@ -54,15 +64,13 @@ class CrowdEnergetics:
     """Metabolic power of many people at once, each of a body of their own.
 
     Power per body mass depends on muscle mass per body mass, which is everybody's, and on force per body mass: one
-    set of parameters, of a person of 1 kg, serves all. Muscle mass is that of the full-strength body, as in
-    `Energetics`.
+    set of parameters, of a person of 1 kg, serves all. Muscle mass is that of the full-strength body: nobody in a
+    crowd has wasted muscles.
     """
 
     def __init__(self, body: BodyModel, coordinator: Coordinator):
-        curves = coordinator.curves
         self._count = len(body.muscles)
-        self._parameters = MuscleParameters.for_body(body.muscles, body.default_force, curves.optimal_length, 1.0,
-                                                     curves.vmax)
+        self._parameters = muscle_parameters(body, coordinator.curves, 1.0)
 
     def power_per_mass(self, datas: list[mujoco.MjData], coordinators: list[Coordinator],
                        body_mass: np.ndarray) -> np.ndarray:

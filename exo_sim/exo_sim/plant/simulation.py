@@ -6,8 +6,9 @@ import mujoco
 import numpy as np
 from exo_device.description import DeviceDescription
 
+from exo_sim.body.impairments import Impairments
 from exo_sim.body.model import FOOT_BODIES, MYO_TO_REP103, PELVIS_BODY, SIDES, build_body
-from exo_sim.body.subject import Subject
+from exo_sim.body.subject import Subject, make_subject
 from exo_sim.errors import SimError
 from exo_sim.human.checkpoint import load_human
 from exo_sim.human.observation import COORDINATION_RATE_HZ, POLICY_RATE_HZ
@@ -86,14 +87,19 @@ class Simulation:
         return self._energetics.muscle_power(self._data)
 
     def set_strengths(self, strengths: dict[str, float]) -> None:
-        """Changes muscle strengths under way (fractions by muscle group and side; others are full).
+        """Changes muscle strengths under way (fractions by muscle group and side, or muscle; others are full).
 
         Raises:
-            SimError: unknown group or a strength out of range.
+            SimError: unknown group or a strength out of range, or one that contradicts another impairment.
         """
-        self.body.set_strengths(strengths)
-        self.subject = self.subject.model_copy(update={"strengths": dict(strengths)})
+        self.impair(make_subject({**self.subject.model_dump(), "strengths": strengths}))
+
+    def impair(self, impairments: Impairments) -> None:
+        """Gives the person these impairments under way, in place of those that they have."""
+        self.body.impair(impairments)
+        self.subject = self.subject.model_copy(update=dict(impairments.only))
         self._walkers.coordinators[0].refresh_strength()
+        self._energetics = Energetics(self.body, self._walkers.coordinators[0])
 
     def set_subject(self, subject: Subject) -> None:
         """Another person: the body is built anew and starts to walk; time goes on."""

@@ -35,7 +35,7 @@ class SimulatorParameters:
 
 #: name: (default, description, (lowest, highest) or None, may change while running)
 DECLARATIONS: dict[str, tuple] = {
-    "subject": ("", "Path of the subject YAML; empty: the default subject.", None, False),
+    "subject": ("", "Path of the subject YAML, or preset:NAME; empty: the default subject.", None, False),
     "device_config": ("", "Path of the device YAML that the person wears.", None, False),
     "human_checkpoint": ("", "Checkpoint of the human policy; empty: the one that comes with the project.",
                          None, False),

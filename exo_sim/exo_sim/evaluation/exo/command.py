@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
                    "with motors of this delay")
     p.add_argument("--mass-error", type=float, nargs="*", default=[], metavar="SHARE", help="further conditions: the "
                    "device is told a mass that is wrong by this share, up and down")
-    p.add_argument("--subject", default="", metavar="YAML", help="subject (default: the unscaled body)")
+    p.add_argument("--subject", default="", metavar="YAML", help="subject, or preset:NAME (default: the unscaled body)")
     p.add_argument("--physics-rate", type=float, default=500.0, help="Hz (default: %(default)s)")
     p.add_argument("--deployment", nargs="?", const=REAL_TIME, choices=(REAL_TIME, LOCKSTEP), help="walk over topics "
                    "as well, with policy_node and device_node, and compare (default where given: %(const)s)")

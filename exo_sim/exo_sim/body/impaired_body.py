@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts impairments on a body: forces, time constants, joint springs and ranges of its model, and its nerves."""
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import mujoco
+import numpy as np
+
+from exo_sim.body.impairments import Impairments
+from exo_sim.body.joints import ANTAGONISTS, healthy_range
+from exo_sim.body.muscle_groups import value_by_muscle
+from exo_sim.body.nerves import Nerves
+from exo_sim.gait.reference import JOINTS
+
+#: Strength (of a group) from which a leg counts as impaired, and at which it counts as impaired to the full.
+MILD_STRENGTH, SEVERE_STRENGTH = 0.8, 0.25
+#: Other impairments that count as much as the severe weakness.
+SEVERE_STIFFNESS_NM_PER_RAD = 40.0
+SEVERE_RANGE_LOST = 0.5              # share of the healthy range
+SEVERE_REFLEX_GAIN = 0.3
+SEVERE_SLOWDOWN = 3.0
+SEVERE_CO_CONTRACTION = 0.2
+_TIME_CONSTANTS = slice(0, 2)        # in dynprm of a MuJoCo muscle: activation, deactivation (s)
+
+
+class Condition(NamedTuple):
+    """State of a body's muscles, nerves and joints that is not in its MuJoCo model, and what healthy ones are.
+
+    Arrays of the condition belong to one body; those of health are shared.
+    """
+
+    nerves: np.ndarray               #: (3, M) rows of Nerves
+    muscle_mass: np.ndarray          #: (M,) factor on muscle mass, for the metabolic models
+    range_left: np.ndarray           #: (14, 2) rad, of joints with a smaller range; infinite for the others
+    deficit: np.ndarray              #: (2,) right and left, 0 to 1, of all impairments but weakness
+    time_constants: np.ndarray       #: (M, 2) s, healthy
+    joint_ids: np.ndarray            #: (14,) of JOINTS in the model
+    joint_ranges: np.ndarray         #: (14, 2) rad, healthy
+
+    def own_copy(self) -> "Condition":
+        """The same condition, which can be changed for itself."""
+        return self._replace(nerves=self.nerves.copy(), muscle_mass=self.muscle_mass.copy(),
+                             range_left=self.range_left.copy(), deficit=self.deficit.copy())
+
+
+def healthy_condition(model: mujoco.MjModel, muscles: int) -> Condition:
+    """The condition of a model as it was compiled, with this many muscles."""
+    ids = np.array([model.joint(name).id for name in JOINTS])
+    return Condition(np.zeros((len(Nerves._fields), muscles)), np.ones(muscles),
+                     np.tile([-np.inf, np.inf], (len(JOINTS), 1)), np.zeros(2),
+                     model.actuator_dynprm[:muscles, _TIME_CONSTANTS].copy(), ids, model.jnt_range[ids].copy())
+
+
+def impair(model: mujoco.MjModel, muscles: tuple[str, ...], condition: Condition, impairments: Impairments) -> None:
+    """Everything but strength, from the healthy state: model and condition are changed in place."""
+    _slow_down(model, muscles, condition, impairments)
+    _contract(model, condition, impairments)
+    _excite(muscles, condition, impairments)
+    wasted = {name: impairments.strengths[name] for name, cause in impairments.weakness.items() if cause == "atrophy"}
+    condition.muscle_mass[:] = value_by_muscle(wasted, muscles, 1.0, min)
+    condition.deficit[:] = _deficit_but_strength(impairments)
+
+
+def strength_deficit(strengths: np.ndarray) -> np.ndarray:
+    """How weak each leg is (2,), right and left, 0 (mild at most) to 1, from strengths (16,) of GROUPS_BY_SIDE."""
+    share = (MILD_STRENGTH - strengths) / (MILD_STRENGTH - SEVERE_STRENGTH)
+    return np.clip(share, 0.0, 1.0).reshape(2, -1).max(axis=1)
+
+
+def _slow_down(model, muscles, condition, impairments) -> None:
+    factor = np.array(value_by_muscle(impairments.activation_slowdown, muscles, 1.0, max))
+    model.actuator_dynprm[:len(muscles), _TIME_CONSTANTS] = condition.time_constants * factor[:, None]
+
+
+def _contract(model, condition, impairments) -> None:
+    ids = condition.joint_ids
+    model.jnt_range[ids] = condition.joint_ranges
+    model.jnt_stiffness[ids] = 0.0                             # MyoLegs has no joint springs of its own
+    condition.range_left[:] = -np.inf, np.inf
+    for joint, contracture in impairments.contractures.items():
+        j = JOINTS.index(joint)
+        model.jnt_stiffness[ids[j]] = contracture.stiffness_nm_per_rad
+        model.qpos_spring[model.jnt_qposadr[ids[j]]] = contracture.rest_rad
+        if contracture.range_rad is not None:
+            model.jnt_range[ids[j]] = condition.range_left[j] = contracture.range_rad
+
+
+def _excite(muscles, condition, impairments) -> None:
+    nerves = Nerves(*condition.nerves)
+    least = {}
+    for joint, excitation in impairments.co_contraction.items():
+        for group in ANTAGONISTS[joint]:
+            least[group] = max(least.get(group, 0.0), excitation)
+    nerves.least[:] = value_by_muscle(least, muscles, 0.0, max)
+    # of two reflexes on one muscle the one that answers earlier is the worse one, then the stronger one
+    reflexes = value_by_muscle({name: (-reflex.threshold, reflex.gain)
+                                for name, reflex in impairments.spasticity.items()}, muscles, (0.0, 0.0), max)
+    nerves.reflex_threshold[:] = [-negative for negative, _ in reflexes]
+    nerves.reflex_gain[:] = [gain for _, gain in reflexes]
+
+
+def _deficit_but_strength(impairments: Impairments) -> np.ndarray:
+    """How impaired each leg (2,) is, 0 to 1, leaving strength out: as its worst impairment."""
+    worst = {"r": 0.0, "l": 0.0}
+
+    def count(name: str, share: float) -> None:
+        side = name[-1]
+        worst[side] = max(worst[side], min(share, 1.0))
+
+    for joint, contracture in impairments.contractures.items():
+        low, high = healthy_range(joint)
+        left = contracture.range_rad or (low, high)
+        lost = 1.0 - (left[1] - left[0]) / (high - low)
+        count(joint, contracture.stiffness_nm_per_rad / SEVERE_STIFFNESS_NM_PER_RAD + lost / SEVERE_RANGE_LOST)
+    for name, reflex in impairments.spasticity.items():
+        count(name, reflex.gain / SEVERE_REFLEX_GAIN)
+    for name, factor in impairments.activation_slowdown.items():
+        count(name, (factor - 1.0) / (SEVERE_SLOWDOWN - 1.0))
+    for joint, excitation in impairments.co_contraction.items():
+        count(joint, excitation / SEVERE_CO_CONTRACTION)
+    return np.array([worst["r"], worst["l"]])
