@@ -26,18 +26,19 @@ class ResultStore:
         folder: holds one file a result; made if need be.
         human: checkpoint of the walker, None for the shipped one.
         subject: subject file, empty for the unscaled body.
+        decisive: further files or folders of this package that decide how the results come out.
 
     Raises:
         SimError: the folder cannot be made.
     """
 
-    def __init__(self, folder: str | Path, human: str | None, subject: str):
+    def __init__(self, folder: str | Path, human: str | None, subject: str, decisive: tuple[str, ...] = ()):
         self._folder = Path(folder)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SimError(f"cannot make the folder {folder}: {error.strerror}") from error
-        self._base = _code() + _checkpoint(human) + load_subject(subject).model_dump_json().encode()
+        self._base = _code(decisive) + _checkpoint(human) + load_subject(subject).model_dump_json().encode()
 
     def load(self, task: Any) -> Any | None:
         """The result of a task; None where there is none, or none that can be read."""
@@ -59,12 +60,12 @@ class ResultStore:
         return self._folder / f"{type(task).__name__}_{digest[:24]}.pickle"
 
 
-def _code() -> bytes:
+def _code(more: tuple[str, ...]) -> bytes:
     digest = hashlib.sha256()
     root = Path(str(resources.files("exo_sim")))
-    for part in DECISIVE:
+    for part in (*DECISIVE, *more):
         for file in [root / part] if part.endswith(".py") else sorted((root / part).rglob("*")):
-            if file.suffix in (".py", ".json", ".csv"):
+            if file.suffix in (".py", ".json", ".csv", ".yaml"):
                 digest.update(file.read_bytes())
     return digest.digest()
 

@@ -61,6 +61,10 @@ class Walks:
         policies = self._by_key.get((condition, speed), {})
         return [result for seeds in policies.values() for result in seeds.values()]
 
+    def by_policy(self, condition: str, speed: float) -> dict[str, dict[int, ExoWalkResult]]:
+        """Walks of a condition at a speed by policy and evaluation seed."""
+        return self._by_key.get((condition, speed), {})
+
     def figure(self, name: str, unit: str, condition: str, speed: float, value: Value, **target: float) -> Figure:
         """Mean of a value over the walks of a condition, judged against at_least or at_most where given."""
         samples = {policy: [value(result) for result in seeds.values()]
