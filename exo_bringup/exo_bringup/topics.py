@@ -103,7 +103,7 @@ TOPICS = (
         "human/subject",
         "exo_msgs/msg/Subject",
         "on change",
-        "who walks: height (m), mass (kg), strengths",
+        "who walks: height (m), mass (kg), impairments",
         latched=True,
     ),
     Topic(
@@ -163,5 +163,5 @@ SERVICES = (
     Service("sim/pause", "std_srvs/srv/SetBool", "sim time stands still while `data` is true"),
     Service("sim/reset", "exo_msgs/srv/Reset", "the person starts walking anew"),
     Service("sim/set_speed", "exo_msgs/srv/SetSpeed", "commanded walking speed (m/s)"),
-    Service("sim/set_subject", "exo_msgs/srv/SetSubject", "height (m), mass (kg) and muscle strengths of the wearer"),
+    Service("sim/set_subject", "exo_msgs/srv/SetSubject", "height (m), mass (kg) and impairments of the wearer"),
 )

@@ -15,11 +15,10 @@ from exo_bringup.viewer.access import make_access  # noqa: E402
 from exo_bringup.viewer.figure import Figure  # noqa: E402
 from exo_bringup.viewer.memory import Memory  # noqa: E402
 from exo_bringup.viewer.page import Page  # noqa: E402
-from exo_bringup.viewer.people import IMPAIRMENTS, persons, strengths  # noqa: E402
+from exo_bringup.viewer.people import IMPAIRMENTS, impairments, persons  # noqa: E402
 from exo_bringup.viewer.snapshot import Foot, Snapshot  # noqa: E402
 from exo_bringup.viewer.status_text import status_text  # noqa: E402
-from exo_sim.body.muscle_groups import GROUPS_BY_SIDE  # noqa: E402
-from exo_sim.body.subject import Subject  # noqa: E402
+from exo_sim.body.subject import Subject, make_impairments  # noqa: E402
 
 #: What a page has to load and to draw: software without a GPU manages this.
 MOST_TRIANGLES, MOST_BYTES = 35_000, 1_000_000
@@ -151,16 +150,16 @@ def test_costs_are_compared_at_one_speed(figure):
     assert memory.cost.count(False) == 0
 
 
-def test_every_preset_names_groups_that_there_are():
+def test_everybody_can_have_every_impairment():
     people = persons()
     assert next(iter(people)).startswith("default")
     for subject in people.values():
-        for impairment in IMPAIRMENTS:
-            chosen = strengths(subject, impairment)
-            assert set(chosen) == set(GROUPS_BY_SIDE)
-            assert all(0.0 < value <= 1.0 for value in chosen.values())
+        for choice in IMPAIRMENTS[1:]:
+            assert make_impairments(impairments(subject, choice)).impaired, choice
     weak = next(subject for name, subject in people.items() if name.startswith("weak calf"))
-    assert strengths(weak, "none")["plantarflexors_r"] < 1.0, "what the file says holds"
+    assert make_impairments(impairments(weak, IMPAIRMENTS[0])) == weak.only, "what the file says holds"
+    healthy = next(iter(people.values()))
+    assert not make_impairments(impairments(healthy, IMPAIRMENTS[0])).impaired
 
 
 def test_the_status_says_what_is_the_matter():

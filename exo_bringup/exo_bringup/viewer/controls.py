@@ -11,7 +11,7 @@ from exo_policy.controllers import CONTROLLERS
 from exo_sim.body.subject import Subject
 from exo_sim.plant.simulation import SPEED_RANGE_MPS
 
-from exo_bringup.viewer.people import IMPAIRMENTS, strengths
+from exo_bringup.viewer.people import IMPAIRMENTS, impairments
 from exo_bringup.viewer.stage import Stage
 
 PANEL_WIDTH_PX = 300
@@ -36,7 +36,7 @@ class Actions(Protocol):
     def reset(self) -> None: ...
     def set_speed(self, speed_mps: float) -> None: ...
     def set_pace(self, pace: float) -> None: ...
-    def set_subject(self, height_m: float, mass_kg: float, strengths: Mapping[str, float]) -> None: ...
+    def set_subject(self, height_m: float, mass_kg: float, impairments: str) -> None: ...
 
 
 class Controls:
@@ -122,12 +122,12 @@ class Controls:
         gui = self._gui
         with gui.add_folder("Person"):
             person = gui.add_dropdown("Body", tuple(self._persons))
-            impairment = gui.add_dropdown("Weakness", tuple(IMPAIRMENTS))
+            impairment = gui.add_dropdown("Impairment", IMPAIRMENTS)
 
         def apply() -> None:
             subject = self._persons[person.value]
             self._actions.set_subject(
-                subject.height_m, subject.mass_kg, strengths(subject, impairment.value)
+                subject.height_m, subject.mass_kg, impairments(subject, impairment.value)
             )
 
         person.on_update(_by_a_person(apply))

@@ -5,22 +5,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, MUSCLE_GROUPS
-from exo_sim.body.subject import Subject, load_subject
+from exo_sim.body.presets import presets
+from exo_sim.body.subject import Subject, load_subject, make_impairments
 
 from exo_bringup.paths import CONFIGURATION_FOLDERS, share_folder
 
-#: Strength that is left, by muscle group and side. Examples for a look, not clinical cases.
-IMPAIRMENTS: dict[str, dict[str, float]] = {
-    "none": {},
-    "weak calf, right": {"plantarflexors_r": 0.7},
-    "weak calf, both": {"plantarflexors_r": 0.7, "plantarflexors_l": 0.7},
-    "weak thigh, right": {"knee_extensors_r": 0.6},
-    "weak hip abductors, right": {"hip_abductors_r": 0.7},
-    "weak shin, right": {"dorsiflexors_r": 0.5},
-    "weak right leg": {f"{group}_r": 0.75 for group in MUSCLE_GROUPS},
-    "weak left leg": {f"{group}_l": 0.75 for group in MUSCLE_GROUPS},
-}
+#: The impairment that leaves a person as the file says.
+OWN = "as in the file"
+#: Named patients by what the page calls them.
+PATIENTS: dict[str, str] = {name.replace("_", " "): name for name in presets()}
+IMPAIRMENTS = (OWN, *PATIENTS)
 
 
 def persons(folder: Path | None = None) -> dict[str, Subject]:
@@ -38,10 +32,11 @@ def persons(folder: Path | None = None) -> dict[str, Subject]:
     }
 
 
-def strengths(subject: Subject, impairment: str) -> dict[str, float]:
-    """Strength of every group and side: full, but for what the person and the impairment say.
+def impairments(subject: Subject, choice: str) -> str:
+    """What sim/set_subject is to be told: the person's own impairments, or those of a named patient.
 
     Raises:
         KeyError: no such impairment.
     """
-    return {**dict.fromkeys(GROUPS_BY_SIDE, 1.0), **subject.strengths, **IMPAIRMENTS[impairment]}
+    own = subject if choice == OWN else make_impairments(f"preset: {PATIENTS[choice]}")
+    return own.text()

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from exo_policy.profiles import DEFAULT_ANKLE_PEAK_NM_PER_KG, DEFAULT_HIP_PEAK_NM_PER_KG
 from rcl_interfaces.srv import GetParameters, SetParameters
@@ -81,14 +81,9 @@ class Services:
         """Simulated seconds per second."""
         self._call("pace", self._simulator_parameters, parameter_request(pace=pace))
 
-    def set_subject(self, height_m: float, mass_kg: float, strengths: Mapping[str, float]) -> None:
-        """Another wearer: height (m), mass (kg), strength by muscle group and side."""
-        request = SetSubject.Request(
-            height=height_m,
-            mass=mass_kg,
-            strength_groups=list(strengths),
-            strengths=[float(value) for value in strengths.values()],
-        )
+    def set_subject(self, height_m: float, mass_kg: float, impairments: str) -> None:
+        """Another wearer: height (m), mass (kg), impairments as YAML text."""
+        request = SetSubject.Request(height=height_m, mass=mass_kg, impairments=impairments)
         self._call("person", self._subject, request)
 
     @property

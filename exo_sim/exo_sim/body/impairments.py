@@ -6,8 +6,10 @@ contracture, activation speed) and nerves.py (spasticity, co-contraction). Contr
 """
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from exo_sim.body.joints import ANTAGONISTS, STANDING_ANGLE_RAD, healthy_range
@@ -143,6 +145,11 @@ class Impairments(BaseModel):
     def only(self) -> "Impairments":
         """The impairments of a subject, without who it is."""
         return Impairments(**{name: getattr(self, name) for name in Impairments.model_fields})
+
+    def text(self) -> str:
+        """The impairments as one line of YAML, which `make_impairments` reads; {} for a healthy person."""
+        fields = self.only.model_dump(mode="json", exclude_defaults=True)
+        return yaml.safe_dump(fields, default_flow_style=True, sort_keys=False, width=math.inf).strip()
 
 
 def _words(value: object) -> str:

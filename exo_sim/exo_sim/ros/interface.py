@@ -11,7 +11,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
 
-from exo_sim.body.subject import make_subject
+from exo_sim.body.subject import make_impairments, make_subject
 from exo_sim.errors import SimError
 from exo_sim.plant.gait_measurement import GaitMeasurement
 from exo_sim.plant.simulation import Simulation
@@ -125,13 +125,15 @@ class SimulatorInterface:
             if len(request.strength_groups) != len(request.strengths):
                 raise SimError(f"{len(request.strength_groups)} strength_groups but {len(request.strengths)} strengths")
             now = simulation.subject
-            strengths = {**now.strengths, **dict(zip(request.strength_groups, request.strengths))}
-            subject = make_subject({**now.model_dump(), "strengths": strengths,
+            base = make_impairments(request.impairments, "sim/set_subject: impairments") if request.impairments \
+                else now.only
+            strengths = {**base.strengths, **dict(zip(request.strength_groups, request.strengths))}
+            subject = make_subject({**now.model_dump(), **base.model_dump(), "strengths": strengths,
                                     "height_m": request.height or now.height_m,
                                     "mass_kg": request.mass or now.mass_kg}, "sim/set_subject")
             if (subject.height_m, subject.mass_kg) == (now.height_m, now.mass_kg):
-                simulation.set_strengths(strengths)
-                response.message = "strengths changed"
+                simulation.impair(subject)
+                response.message = "impairments changed" if request.impairments else "strengths changed"
             else:
                 simulation.set_subject(subject)
                 self._measurement.restart(simulation.body.body_mass)

@@ -93,7 +93,8 @@ def stride(metrics: StrideMetrics, time: Time) -> Stride:
 def subject_message(subject: Subject, time: Time) -> SubjectMessage:
     """Who walks."""
     message = SubjectMessage(name=subject.name, height=subject.height_m, mass=subject.mass_kg,
-                             strength_groups=list(subject.strengths), strengths=_doubles(list(subject.strengths.values())))
+                             strength_groups=list(subject.strengths),
+                             strengths=_doubles(list(subject.strengths.values())), impairments=subject.text())
     message.header.stamp = time
     return message
 
