@@ -54,6 +54,37 @@ class TerminationConfig(_Model):
     max_pose_error: Annotated[float, Field(gt=0)]             #: weighted squared angle error, rad^2
 
 
+class ImpairmentConfig(_Model):
+    """Who is impaired among the people drawn, and how far; a stage of the curriculum may use a part of it."""
+
+    share: Share = 0.0                                        #: of people, if the stage has any
+    strength_range: tuple[Share, Share] = (0.25, 0.8)         #: of weak groups
+    #: Fewest and most weak groups, on one side.
+    weak_groups: tuple[Annotated[int, Field(ge=1, le=8)], Annotated[int, Field(ge=1, le=8)]] = (1, 3)
+    whole_side: Share = 0.25                                  #: of the impaired: all groups of one side (hemiparesis)
+    bilateral: Share = 0.15                                   #: of the impaired: the weak groups are so on both sides
+    #: Probability, on a weak side, of each of contracture, spasticity, slow activation and co-contraction.
+    others: Share = 0.0
+    most_stiffness_nm_per_rad: Annotated[float, Field(gt=0, le=200)] = 20.0   #: of contractures
+    most_reflex_gain: Annotated[float, Field(gt=0, le=5)] = 0.2               #: of spasticity
+    most_slowdown: Annotated[float, Field(ge=1, le=10)] = 2.0                 #: of activation
+    most_co_contraction: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+
+
+class LeniencyConfig(_Model):
+    """What is asked less of an impaired person, at a full deficit (1: strength 25 % or less); see leniency.py."""
+
+    imitation: Share = 0.85             #: taken off what the errors of the impaired leg count for
+    other_leg: Share = 0.4              #: share of a leg's deficit that excuses the other leg too
+    speed_error: Share = 0.5            #: taken off what the error of the speed counts for
+    slower: Share = 0.6                 #: of the range of commanded speeds, taken off its upper end
+    #: An impaired person falls below this share of standing height, beyond this tilt (cosine) or heading (rad); how far
+    #: the gait is from the reference ends nothing.
+    min_height_share: Annotated[float, Field(gt=0, lt=1)] = 0.72
+    min_up: Annotated[float, Field(gt=0, lt=1)] = 0.80
+    max_heading_rad: Annotated[float, Field(gt=0)] = 1.0
+
+
 class PeopleConfig(_Model):
     """Ranges that people are drawn from; a stage of the curriculum may use a part of them."""
 
@@ -66,6 +97,7 @@ class PeopleConfig(_Model):
     friction_range: Range                                     #: factor on the friction of floor and soles
     segment_mass_sd: Annotated[float, Field(ge=0, le=0.5)]    #: of the logarithm of a segment's mass and inertia
     servo_gain_range: Range                                   #: factor on the coordination's joint servo
+    impairments: ImpairmentConfig = ImpairmentConfig()
 
 
 class DisturbanceConfig(_Model):
@@ -87,6 +119,7 @@ class CurriculumStage(_Model):
     variation: Share                                          #: of friction, mass distribution and servo gain
     disturbance: Share                                        #: of pushes and sensor noise
     stops: Share                                              #: share of speed changes and starts that are standing
+    deficit: Share = 1.0                                      #: share of the ranges of impairments
 
 
 class HumanTrainingConfig(_Model):
@@ -109,6 +142,7 @@ class HumanTrainingConfig(_Model):
     disturbance: DisturbanceConfig
     reward: RewardConfig
     termination: TerminationConfig
+    leniency: LeniencyConfig = LeniencyConfig()
     curriculum: tuple[CurriculumStage, ...]
     ppo: PpoConfig = PpoConfig()
 
@@ -125,6 +159,8 @@ def load_training_config(path: str | Path | None) -> HumanTrainingConfig:
 def load_config(model: type[Config], default_file: str, path: str | Path | None) -> Config:
     """A configuration of this model from the shipped defaults and the changes in a YAML file.
 
+    A name without a suffix, as `impaired`, is a shipped file beside the defaults, unless there is a file of that name.
+
     Raises:
         SimError: as `load_training_config`.
     """
@@ -132,7 +168,10 @@ def load_config(model: type[Config], default_file: str, path: str | Path | None)
     changes: dict = {}
     if path:
         try:
-            changes = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+            shipped = resources.files(__package__) / f"{path}.yaml"
+            file = shipped if not Path(path).exists() and Path(path).name == str(path) and shipped.is_file() \
+                else Path(path)
+            changes = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
         except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
             raise SimError(f"{path}: cannot read the training configuration: "
                            f"{' '.join(str(error).split())}") from error

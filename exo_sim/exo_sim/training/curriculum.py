@@ -25,10 +25,13 @@ class Curriculum:
         return self._settings()
 
     def resume(self, settings: dict[str, Any]) -> None:
-        """Goes on from the stage with these settings; an unknown one starts at the first."""
+        """Goes on from the stage with these settings; an unknown one starts at the first.
+
+        What a stage has more today than when the settings were written is not compared.
+        """
         for index, _ in enumerate(self._stages):
             self._reached = index
-            if self._settings() == settings:
+            if settings and settings == {name: self._settings().get(name) for name in settings}:
                 return
         self._reached = 0
 

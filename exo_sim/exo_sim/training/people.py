@@ -12,6 +12,7 @@ from exo_sim.body.model import FLOOR_GEOM, BodyModel, build_body
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
 from exo_sim.body.subject import MODEL_HEIGHT_M, MODEL_MASS_KG, Subject
 from exo_sim.training.config import PeopleConfig
+from exo_sim.training.impaired_people import draw_impairments
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class People:
     def __init__(self, device: DeviceDescription | None, physics_rate_hz: float, config: PeopleConfig,
                  random: np.random.Generator):
         self._device, self._physics_rate_hz, self._config, self._random = device, physics_rate_hz, config, random
-        self._spread, self._variation, self._drawn = 0.0, 0.0, 0
+        self._spread, self._variation, self._deficit, self._drawn = 0.0, 0.0, 0.0, 0
         self._bodies = [build_body(Subject(), device, physics_rate_hz, accelerometer=False)]
 
     @property
@@ -46,14 +47,15 @@ class People:
         """The unscaled model's body, which is always among the people."""
         return self._bodies[0]
 
-    def configure(self, body_spread: float, variation: float) -> None:
+    def configure(self, body_spread: float, variation: float, deficit: float = 1.0) -> None:
         """Takes over a stage of the curriculum.
 
         Args:
             body_spread: share of the ranges of height, mass and strength in use, 0 to 1.
             variation: the same of friction, mass distribution and servo gain.
+            deficit: the same of impairments.
         """
-        self._variation = variation
+        self._variation, self._deficit = variation, deficit
         if body_spread != self._spread:
             self._spread = body_spread
             self._bodies[1:] = [self._new_body() for _ in range(self._config.bodies - 1)] if body_spread else []
@@ -67,7 +69,11 @@ class People:
             del self._bodies[1]
         body = self._bodies[random.integers(len(self._bodies))].own_copy()
         low, high = (1.0 + self._spread * (bound - 1.0) for bound in config.strength_range)
-        body.set_strengths({group: random.uniform(low, high) for group in GROUPS_BY_SIDE})
+        strengths = {group: random.uniform(low, high) for group in GROUPS_BY_SIDE}
+        if config.impairments.share and self._deficit and random.random() < config.impairments.share:
+            body.impair(draw_impairments(config.impairments, self._deficit, strengths, random))
+        else:
+            body.set_strengths(strengths)
         if variation:
             self._vary(body)
         gain = 1.0 + variation * (random.uniform(*config.servo_gain_range) - 1.0)

@@ -9,11 +9,12 @@ import numpy as np
 from exo_sim.human.walkers import Walkers, WalkerState
 from exo_sim.training.averages import StrideAverages
 from exo_sim.training.config import HumanTrainingConfig
+from exo_sim.training.leniency import leniency
 
-#: Widths of the exponential terms: at 1/sqrt(width) the term has fallen to 1/e.
+#: Widths of the exponential terms: at 1/sqrt(width), or at the scale, the term has fallen to 1/e.
 RATE_WIDTH = 0.06            # 1/(rad/s)^2
 VELOCITY_WIDTH = 6.0         # 1/(m/s)^2, of the velocity within the stride, which sways by 0.1 m/s
-MEAN_SPEED_WIDTH = 150.0     # 1/(m/s)^2, of the speed averaged over about a stride
+MEAN_SPEED_SCALE = 0.08      # m/s, of the speed averaged over about a stride: pulls however small the error
 SIDEWAYS_WIDTH = 150.0       # 1/(m/s)^2, of the sideways velocity averaged over a stride
 UNEVEN_WIDTH = 150.0         # 1/rad^2, of the mean squared difference between right and left joint errors
 MOMENT_WIDTH = 8.0           # 1/(Nm/kg)^2, of the weighted mean squared correction to the usual moments
@@ -51,9 +52,10 @@ def judge(config: HumanTrainingConfig, walkers: Walkers, state: WalkerState, act
         effort: (n,) mean squared activation over the step.
         averages: over about a stride.
     """
-    terms, end = config.reward, config.termination
+    terms, end, easy = config.reward, config.termination, config.leniency
     weight = np.tile(config.joint_weights, 2)
-    weight = weight / weight.sum()
+    ease = leniency(config.leniency, walkers.deficit)
+    weight = weight / weight.sum() * ease.joint
     goal = walkers.reference.angles(walkers.speed_command, walkers.phase)
     goal_rate = walkers.reference.rates(walkers.speed_command, walkers.phase)
     pose = ((goal - state.joint_angle) ** 2 * weight).sum(axis=1)
@@ -65,25 +67,27 @@ def judge(config: HumanTrainingConfig, walkers: Walkers, state: WalkerState, act
     speed_error = averages.speed - walkers.speed_command
     correction = (walkers.correction ** 2 * weight).sum(axis=1)
     forces = walkers.reference.forces(walkers.speed_command, walkers.phase)
-    force_error = 0.5 * (((state.vertical_grf - forces[:, 0::2]) ** 2).sum(axis=1)
-                         + FORWARD_FORCE_SHARE * ((state.forward_grf - forces[:, 1::2]) ** 2).sum(axis=1))
+    force_error = 0.5 * (ease.leg * (state.vertical_grf - forces[:, 0::2]) ** 2
+                         + FORWARD_FORCE_SHARE * ease.leg * (state.forward_grf - forces[:, 1::2]) ** 2).sum(axis=1)
     reward = (terms.pose * np.exp(-terms.pose_width * pose)
               + terms.pose_fine * np.exp(-terms.pose_fine_width * pose)
               + terms.rate * np.exp(-RATE_WIDTH * rate)
               + terms.velocity * np.exp(-VELOCITY_WIDTH * drift)
-              + terms.mean_speed * np.exp(-MEAN_SPEED_WIDTH * speed_error ** 2)
+              + terms.mean_speed * np.exp(-ease.speed * np.abs(speed_error) / MEAN_SPEED_SCALE)
               + terms.straight * np.exp(-SIDEWAYS_WIDTH * averages.sideways ** 2)
-              + terms.even * np.exp(-UNEVEN_WIDTH * (averages.unevenness ** 2).mean(axis=1))
+              + terms.even * np.exp(-UNEVEN_WIDTH * ease.person * (averages.unevenness ** 2).mean(axis=1))
               + terms.moment * np.exp(-MOMENT_WIDTH * correction)
               + terms.force * np.exp(-FORCE_WIDTH * force_error)
-              + terms.contact * _contact_agreement(walkers, state)
+              + terms.contact * _contact_agreement(walkers, state, ease.leg)
               + terms.upright * np.exp(-UPRIGHT_WIDTH * lean)
               + terms.effort * np.exp(-EFFORT_WIDTH * effort)
               - terms.action * (action ** 2).mean(axis=1)
               - terms.impact * np.minimum(impact, 1.0))
-    failed = ((state.height < end.min_height_share * walkers.standing_height) | (state.up[:, 2] < end.min_up)
-              | (np.abs(state.heading) > end.max_heading_rad) | (pose > end.max_pose_error)
-              | ~np.isfinite(pose + rate))
+    failed = ((state.height < np.where(ease.impaired, easy.min_height_share, end.min_height_share)
+               * walkers.standing_height)
+              | (state.up[:, 2] < np.where(ease.impaired, easy.min_up, end.min_up))
+              | (np.abs(state.heading) > np.where(ease.impaired, easy.max_heading_rad, end.max_heading_rad))
+              | ((pose > end.max_pose_error) & ~ease.impaired) | ~np.isfinite(pose + rate))
     metrics = {"pose_error_deg": float(np.rad2deg(np.sqrt(np.nanmean(pose)))),
                "speed_error_mps": float(np.nanmean(np.abs(speed_error))),
                "sideways_mps": float(np.nanmean(np.abs(averages.sideways))),
@@ -94,8 +98,8 @@ def judge(config: HumanTrainingConfig, walkers: Walkers, state: WalkerState, act
     return Judgement(np.where(np.isfinite(reward), reward, 0.0).astype(np.float32), failed, metrics)
 
 
-def _contact_agreement(walkers: Walkers, state: WalkerState) -> np.ndarray:
-    """Share (n,) of feet on the floor exactly when the reference has them there."""
+def _contact_agreement(walkers: Walkers, state: WalkerState, leg: np.ndarray) -> np.ndarray:
+    """Share (n,) of feet on the floor exactly when the reference has them there; leg (n, 2): what an error counts."""
     stance = walkers.reference.stance_fraction(walkers.speed_command)
     agreement = np.zeros(walkers.count)
     for side, shift in enumerate((0.0, 0.5)):
@@ -104,5 +108,6 @@ def _contact_agreement(walkers: Walkers, state: WalkerState) -> np.ndarray:
         # distance to the nearer of the two events, along the circle
         to_strike = np.minimum(phase, 1.0 - phase)
         near = np.minimum(to_strike, np.abs(phase - stance)) < CONTACT_TOLERANCE_STRIDE
-        agreement += 0.5 * (near | (planned == (state.vertical_grf[:, side] > CONTACT_BW)))
+        agrees = near | (planned == (state.vertical_grf[:, side] > CONTACT_BW))
+        agreement += 0.5 * (1.0 - leg[:, side] * ~agrees)
     return agreement

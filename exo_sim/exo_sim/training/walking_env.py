@@ -18,8 +18,13 @@ from exo_sim.training.averages import StrideAverages
 from exo_sim.training.check import Check, Checker
 from exo_sim.training.config import CurriculumStage, HumanTrainingConfig
 from exo_sim.training.disturbances import RandomPushes, SensorNoise
+from exo_sim.training.leniency import lower_speed
 from exo_sim.training.people import People
 from exo_sim.training.rewards import judge
+
+#: Speeds are drawn as a uniform number to this power: slow walks end in a fall sooner while they are being learned,
+#: and would be seen less than fast ones.
+SLOW_POWER = 1.5
 
 
 class WalkingEnv:
@@ -55,7 +60,7 @@ class WalkingEnv:
         """Takes over a stage of the curriculum (fields of CurriculumStage but for when it begins)."""
         stage = self._stage = CurriculumStage(after_episode_s=0.0, **settings)
         self._assistance.level = stage.assistance
-        self._people.configure(stage.body_spread, stage.variation)
+        self._people.configure(stage.body_spread, stage.variation, stage.deficit)
         self._pushes.level = self._noise.level = stage.disturbance
 
     def check(self, sizes: tuple[int, ...], tensors: dict[str, np.ndarray]) -> Check:
@@ -76,7 +81,7 @@ class WalkingEnv:
         walkers, person = self._walkers, self._people.draw()
         walkers.give_body(i, person.body, person.servo_gain)
         starting = self._random.random() < self._stage.stops
-        self._target_speed[i] = self._random.uniform(*self._stage.speed_range_mps)
+        self._target_speed[i] = self._draw_speed(i)
         walkers.place(i, self._random.random(), 0.0 if starting else self._target_speed[i])
         self._assistance.draw(i, person.body)
         self._pushes.forget(i)
@@ -109,10 +114,16 @@ class WalkingEnv:
     def _observe(self, state: WalkerState | None = None) -> np.ndarray:
         return self._noise(self._walkers.observe(state))
 
+    def _draw_speed(self, i: int) -> float:
+        """A speed (m/s) that person i can be asked for."""
+        low, high = self._stage.speed_range_mps
+        drawn = low + (high - low) * self._random.random() ** SLOW_POWER
+        return lower_speed(self._config.leniency, drawn, low, self._walkers.deficit[i])
+
     def _change_speed(self) -> None:
         """Now and then a new speed or a stop, which the command approaches by a ramp."""
         period, stage, random = 1.0 / POLICY_RATE_HZ, self._stage, self._random
         for i in np.flatnonzero(random.random(self.count) < period / self._config.speed_change_s):
             stops = random.random() < stage.stops
-            self._target_speed[i] = 0.0 if stops else random.uniform(*stage.speed_range_mps)
+            self._target_speed[i] = 0.0 if stops else self._draw_speed(i)
         self._walkers.speed_command = approach(self._walkers.speed_command, self._target_speed, period)
