@@ -21,6 +21,8 @@ from exo_device.statistics import Latencies, RateMeter
 STATUS_PERIOD_S = 0.1
 #: A driver that raises is asked again after this time (s).
 DRIVER_RETRY_S = 0.05
+#: A repeated state is passed on to a policy that has not answered it this often at most (s).
+REPEAT_S = 0.05
 #: Modes in which the motors are on.
 ENABLED = (Mode.ARMING, Mode.ACTIVE, Mode.STOPPING)
 #: A shutdown that has not brought torque to zero after this multiple of ramp_down_s switches the motors off
@@ -84,7 +86,7 @@ class ControlLoop:
         self._inbox: TorqueRequest | None = None
         self._inbox_steady_ns = 0
         self._beat_ns: int | None = None
-        self._state_steady_ns = 0
+        self._state_steady_ns = self._passed_on_ns = 0
         self._answered = True
         self._policy_present = False
         self._stop = threading.Event()
@@ -203,14 +205,16 @@ class ControlLoop:
         """Passes a state on to the supervisor and to the policy; in lockstep waits for the policy's answer.
 
         A repeated state (the simulator is paused, or missed our answer) goes to the policy only if it never
-        answered it: it may have started later.
+        answered it, and not while that answer may be on its way: it may have started later.
         """
         with self._lock:
             self._state_steady_ns = self.steady_now_ns()
             is_new = self.supervisor.on_state(state, self._now(state))
             is_unanswered = self.supervisor.answered_stamp_ns != state.stamp_ns
             self._answered = not is_new
-        if is_new or is_unanswered:
+        passed_on_s = (self._state_steady_ns - self._passed_on_ns) / NANOSECONDS_PER_SECOND
+        if is_new or is_unanswered and passed_on_s >= REPEAT_S:
+            self._passed_on_ns = self._state_steady_ns
             self.hooks.on_state(state)
         if is_new:
             self.state_rate.tick(self._state_steady_ns)
@@ -237,7 +241,7 @@ class ControlLoop:
         self._check_ros_thread(now)
         self.supervisor.check(now)
         mode = self.supervisor.mode
-        if mode is Mode.ACTIVE and not self._answered:
+        if mode is Mode.ACTIVE and not self._answered and not has_command:
             waited_s = (now.steady_ns - self._state_steady_ns) / NANOSECONDS_PER_SECOND
             if waited_s < self.config.answer_wait_s:
                 return None  # the command for this state is on its way: one output instead of two

@@ -17,14 +17,12 @@ from exo_device import parameters
 from exo_device.control_loop import ControlLoop
 from exo_device.description import DeviceError, load_device
 from exo_device.drivers import Driver, DriverError, make_driver
+from exo_device.drivers.can.bus_thread import THREAD_SWITCH_S
 from exo_device.drivers.config_file import read_driver_config
 from exo_device.parameters import DeviceParameters, ParameterError
 from exo_device.ros_interface import DeviceInterface
 from exo_device.safety import SafetyError, SafetySupervisor
 
-#: Python hands the interpreter from thread to thread this often (s; its default is 5 ms): a command that
-#: arrives while another thread computes must not wait for half a control period.
-THREAD_SWITCH_S = 0.0005
 #: The loop needs ramp_down_s to end; more than this (s) means that it hangs.
 LOOP_END_TIMEOUT_S = 2.0
 EXIT_OK, EXIT_CRASHED, EXIT_BAD_CONFIGURATION = 0, 1, 2

@@ -18,7 +18,7 @@ from exo_device.command import MotorTorque
 from exo_device.drivers import make_driver
 from exo_device.drivers.config_file import read_driver_config
 from exo_device.drivers.cubemars_can import CubemarsConfig, CubemarsDriver
-from exo_device.drivers.cubemars_can.port import PythonCanPort
+from exo_device.drivers.can.port import PythonCanPort
 from exo_device.drivers.replay import ReplayConfig, ReplayDriver, Tape
 from exo_device.drivers.simulated import MemoryBus, SimulatedConfig, SimulatedDriver
 from exo_device.emulator import EmulatedBus, Followed

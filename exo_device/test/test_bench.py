@@ -12,7 +12,7 @@ import yaml
 from exo_device.bench import main
 from exo_device.drivers import DriverError, make_driver
 from exo_device.drivers.config_file import read_driver_config
-from exo_device.drivers.cubemars_can.port import PythonCanPort
+from exo_device.drivers.can.port import PythonCanPort
 from exo_device.emulator import EmulatedBus, Fault, SpringDamper
 from exo_device.emulator.server import serve
 

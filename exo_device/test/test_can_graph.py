@@ -24,7 +24,7 @@ from std_srvs.srv import Trigger  # noqa: E402
 from exo_device.drivers import DriverError, make_driver  # noqa: E402
 from exo_device.drivers.config_file import read_driver_config  # noqa: E402
 from exo_device.drivers.cubemars_can.codec import MitCommand  # noqa: E402
-from exo_device.drivers.cubemars_can.port import PythonCanPort  # noqa: E402
+from exo_device.drivers.can.port import PythonCanPort  # noqa: E402
 from exo_device.drivers.node import SpinningThread  # noqa: E402
 from exo_device.emulator import EmulatedBus, Fault, Followed, SpringDamper  # noqa: E402
 from exo_device.emulator.server import serve  # noqa: E402
@@ -157,8 +157,16 @@ def test_simulator_link_turns_the_motors_and_gives_their_torque_back():
         assert list(commands[-1].names) == ["ankle_angle_r"] and commands[-1].sequence == 7
         assert commands[-1].enable and commands[-1].torque[0] == pytest.approx(-13.0)  # mounted backwards
         assert imus[-1].angular_velocity.y == 0.3
+        torques = lambda: [round(command.torque[0]) for command in commands]  # noqa: E731
+        for joint, other in config.motors.items():  # a torque counts once every motor has been told its own
+            assert -5 not in torques()
+            bus.on_frame(other.codec().command(MitCommand(torque=5.0 if joint == "ankle_angle_r" else 0.0)), 0.01)
+            link.node.after_frame()
+        wait_until(lambda: -5 in torques())  # though no state has come since
+        while bus.pop_one(0.02) is not None:
+            pass
         bus.on_frame(codec.command(MitCommand(torque=13.0)), 0.01)
-        reply = codec.decode_reply([bus.pop_one(0.02) for _ in range(3)][-1])
+        reply = codec.decode_reply(bus.pop_one(0.02))
         assert reply.torque == pytest.approx(11.0, abs=0.04)  # as the simulator says, on the motor's side
         link.close()
         simulator.close()

@@ -20,7 +20,7 @@ from exo_device.drivers.config_file import read_driver_config
 from exo_device.drivers.cubemars_can import MotorFault
 from exo_device.drivers.cubemars_can.joint_map import JointMap
 from exo_device.drivers.cubemars_can.plausibility import PlausibilityCheck
-from exo_device.drivers.cubemars_can.port import PortError, PythonCanPort
+from exo_device.drivers.can.port import PortError, PythonCanPort
 from exo_device.emulator import EmulatedBus, Fault, Followed, SpringDamper
 from exo_device.emulator.in_process import MadeClock, SteppedCubemarsDriver
 from exo_device.emulator.server import serve
@@ -63,7 +63,7 @@ def test_example_drives_every_joint_of_the_default_device():
     (changed_motor("ankle_angle_r", firmware="v3"), "pole_pairs, gear_ratio, torque_constant_nm_per_a"),
     (changed_motor("ankle_angle_r", torque_range_nm=-18.0), "torque_range_nm"),
     (settings(bus_rate_hz=450.0), "whole multiple"),
-    (settings(bus_rate_hz=1000.0), "overloads the bus: 4 motors at 1000000 bit/s allow 741"),
+    (settings(bus_rate_hz=1000.0), "overloads the bus: 4 motors at 1000000 bit/s allow 641"),
     (settings(bus_rate_hz=50.0), "whole multiple"),
     (settings(motors={}), "motors"),
     (settings(motor_ids=[1]), "motor_ids"),

@@ -171,7 +171,7 @@ def test_surplus_and_missing_replies_are_counted(lab_of):
     lab = lab_of().activate()
     lab.strike("duplicated:ankle_angle_r,for=0.1", "dropped:hip_flexion_r,value=0.3,at=0.1,for=0.2")
     lab.run(0.4)
-    counts = {channel.joint: channel for channel in lab.driver.master.channels}
+    counts = {channel.joint: channel for channel in lab.driver.master.motors}
     assert counts[ANKLE].surplus_replies == pytest.approx(40, abs=6)
     assert counts["hip_flexion_r"].missed_replies == pytest.approx(24, abs=14)
     assert counts["hip_flexion_l"].surplus_replies == counts["hip_flexion_l"].missed_replies == 0
@@ -244,7 +244,7 @@ def test_other_firmware_works_and_stops_the_same_way(lab_of, firmware):
 
 
 def test_frames_at_random_on_the_bus_give_no_torque_and_no_exception(lab_of):
-    from exo_device.drivers.cubemars_can.frame import Frame
+    from exo_device.drivers.can.frame import Frame
     lab = lab_of()
     lab.run(0.1)
     generator = np.random.default_rng(4)

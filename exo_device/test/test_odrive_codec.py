@@ -52,25 +52,26 @@ def test_states_and_mode(dbc):
     assert (name, signals) == ("Set_Controller_Mode", {"Control_Mode": 1, "Input_Mode": 1})
 
 
-def sent_by_odrive(dbc, name: str, **signals) -> tuple[int, bytes]:
-    """Command number and data of a message as the DBC encodes it; signals not given are 0."""
+def sent_by_odrive(dbc, name: str, **signals) -> codec.Frame:
+    """A message as the DBC encodes it; signals not given are 0."""
     message = dbc.get_message_by_name(f"Axis{NODE}_{name}")
     values = {signal.name: 0 for signal in message.signals}
     data = message.encode({**values, **signals}, strict=False)
-    node, command = codec.address_of(codec.Frame(message.frame_id, data))
-    assert node == NODE
-    return command, data
+    frame = codec.Frame(message.frame_id, data)
+    assert codec.address_of(frame)[0] == NODE
+    return frame
 
 
 def test_what_an_axis_says_is_understood(dbc):
     axis = Axis("hip_flexion_r", CONFIG, 0.0)
-    axis.take(*sent_by_odrive(dbc, "Get_Encoder_Estimates", Pos_Estimate=2.0, Vel_Estimate=-4.0), 1.0, 7)
-    assert axis.position == pytest.approx(-2.0 * 2.0 * math.pi / 8.0 + 0.2)
-    assert axis.velocity == pytest.approx(4.0 * 2.0 * math.pi / 8.0)
-    assert (axis.estimates, axis.stamp_ns, axis.silence_s(1.5)) == (1, 7, 0.5)
-    axis.take(*sent_by_odrive(dbc, "Get_Bus_Voltage_Current", Bus_Voltage=47.5, Bus_Current=1.0), 1.0, 7)
-    assert axis.bus_voltage == pytest.approx(47.5)
-    axis.take(*sent_by_odrive(dbc, "Heartbeat", Axis_Error=0x2000, Axis_State=1), 1.0, 7)
+    assert axis.take(sent_by_odrive(dbc, "Get_Bus_Voltage_Current", Bus_Voltage=47.5, Bus_Current=1.0), 0.5, 6)
+    assert axis.newest is None  # where the joint is has not been said yet
+    assert axis.take(sent_by_odrive(dbc, "Get_Encoder_Estimates", Pos_Estimate=2.0, Vel_Estimate=-4.0), 1.0, 7)
+    assert axis.newest.position == pytest.approx(-2.0 * 2.0 * math.pi / 8.0 + 0.2)
+    assert axis.newest.velocity == pytest.approx(4.0 * 2.0 * math.pi / 8.0)
+    assert axis.newest.bus_voltage == pytest.approx(47.5)
+    assert (axis.newest.ros_ns, axis.silence_s(1.5)) == (7, 0.5)
+    axis.take(sent_by_odrive(dbc, "Heartbeat", Axis_Error=0x2000, Axis_State=1), 1.0, 7)
     assert axis.error == 0x2000
 
 
@@ -80,12 +81,11 @@ def test_torque_and_temperature_of_the_newer_firmware(dbc):
         axis.frames(4.0, True, 0.0)
         assert axis.torque == 4.0  # not measured: what was asked for
         return
-    axis.take(*sent_by_odrive(dbc, "Get_Torques", Torque_Target=1.0, Torque_Estimate=0.5), 1.0, 7)
+    axis.take(sent_by_odrive(dbc, "Get_Torques", Torque_Target=1.0, Torque_Estimate=0.5), 1.0, 7)
     assert axis.torque == pytest.approx(-4.0)
-    axis.take(*sent_by_odrive(dbc, "Get_Temperature", FET_Temperature=40.0, Motor_Temperature=60.0), 1.0, 7)
+    axis.take(sent_by_odrive(dbc, "Get_Temperature", FET_Temperature=40.0, Motor_Temperature=60.0), 1.0, 7)
     assert axis.temperature == pytest.approx(60.0)
-    command, data = sent_by_odrive(dbc, "Get_Temperature", FET_Temperature=40.0, Motor_Temperature=math.nan)
-    axis.take(command, data, 1.0, 7)
+    axis.take(sent_by_odrive(dbc, "Get_Temperature", FET_Temperature=40.0, Motor_Temperature=math.nan), 1.0, 7)
     assert axis.temperature == pytest.approx(40.0)
 
 
@@ -102,22 +102,23 @@ def test_frames_too_short_or_foreign_change_nothing():
     axis = Axis("hip_flexion_r", CONFIG, 0.0)
     for command in range(32):
         for length in range(5):
-            axis.take(command, bytes(length), 1.0, 7)
-    assert axis.estimates == 0 and axis.error == 0
+            axis.take(codec.frame_of(NODE, command, bytes(length)), 1.0, 7)
+    assert not axis.take(codec.frame_of(NODE + 1, codec.Command.GET_ENCODER_ESTIMATES, bytes(8)), 1.0, 7)
+    assert axis.newest is None and axis.error == 0
     assert codec.address_of(codec.Frame(NODE << 5, b"", is_extended=True)) is None
 
 
 def test_an_axis_that_does_not_switch_on_is_an_error():
     axis, motor = Axis("hip_flexion_r", CONFIG, 0.0), EmulatedAxis(CONFIG)
-    heartbeat = motor.heartbeat().data
+    heartbeat = motor.heartbeat()
     axis.frames(0.0, True, 0.0)
-    axis.take(codec.Command.HEARTBEAT, heartbeat, 0.5 * START_S, 7)
+    axis.take(heartbeat, 0.5 * START_S, 7)
     assert axis.error == 0
-    axis.take(codec.Command.HEARTBEAT, heartbeat, 1.1 * START_S, 7)
+    axis.take(heartbeat, 1.1 * START_S, 7)
     assert axis.error == NOT_ON
     for frame in axis.frames(2.0, True, 2.0):
         motor.on_frame(frame)
-    axis.take(codec.Command.HEARTBEAT, motor.heartbeat().data, 2.1, 7)
+    axis.take(motor.heartbeat(), 2.1, 7)
     assert axis.error == 0 and motor.torque == pytest.approx(2.0)
     for frame in axis.off_frames():
         motor.on_frame(frame)

@@ -25,7 +25,7 @@ from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
 from exo_bringup.errors import BringupError
-from exo_bringup.graph import GraphOptions, describe_hardware
+from exo_bringup.graph import GraphOptions, NodeSpec, describe_hardware
 from exo_bringup.paths import find_configuration
 from exo_bringup.processes import Child, Children, child_environment
 from exo_bringup.trials.bus import IMU, PATIENT_BUS, PATIENT_DEVICE, PATIENT_IMU, adopt, bus_settings
@@ -71,6 +71,8 @@ class CanGraph:
         self._specs["device_node"].parameters.update(
             {"driver_config": str(self._driver_file), **QUICK,
              **(PATIENT_DEVICE if patient else {})})
+        for spec in self._specs.values():  # once: a process that starts may be reading it later on
+            self._parameter_file(spec).write_text(spec.parameter_yaml())
         self._device_command = device_command
         self.processes = [*([LEGS] if motors == "simulator" else []), MOTORS, DEVICE,
                           *([POLICY] if controller else [])]
@@ -161,9 +163,10 @@ class CanGraph:
             return "exo_bringup.trials.walking_legs", ["--joints", ",".join(self._joints), "--ros-args", "-r",
                                                        f"__ns:=/{self.namespace}"]
         spec = self._specs[f"{process}_node"]
-        overrides = self.folder / f"{spec.name}.yaml"
-        overrides.write_text(spec.parameter_yaml())
-        return f"{spec.package}.{spec.executable}", spec.command_line("", overrides)[1:]
+        return f"{spec.package}.{spec.executable}", spec.command_line("", self._parameter_file(spec))[1:]
+
+    def _parameter_file(self, spec: NodeSpec) -> Path:
+        return self.folder / f"{spec.name}.yaml"
 
     def kill(self, process: str) -> float:
         """SIGKILL. Returns the steady time (s) just before."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from exo_device.drivers.cubemars_can.codec import MitRange
 from exo_device.drivers.cubemars_can.codec_classic import LONG_REPLY_BYTES, SHORT_REPLY_BYTES, ClassicCodec
 from exo_device.drivers.cubemars_can.codec_v3 import PACKET_UPLOAD, MotorConstants, V3Codec
-from exo_device.drivers.cubemars_can.frame import Frame
-from exo_device.drivers.cubemars_can.port import CanPort
+from exo_device.drivers.can.frame import Frame
+from exo_device.drivers.can.port import CanPort
 
 #: A motor answers within a few ms; a slow adapter adds some more (s).
 ANSWER_S = 0.03

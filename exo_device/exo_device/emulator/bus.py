@@ -7,7 +7,7 @@ import heapq
 from collections.abc import Callable
 
 from exo_device.drivers.cubemars_can.config import CubemarsConfig
-from exo_device.drivers.cubemars_can.frame import Frame
+from exo_device.drivers.can.frame import Frame
 from exo_device.emulator.faults import FaultPlan
 from exo_device.emulator.mechanics import Mechanics
 from exo_device.emulator.motor import EmulatedMotor

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from exo_device.drivers import DriverError, make_driver
 from exo_device.drivers.config_file import read_driver_config
 from exo_device.drivers.cubemars_can.config import CubemarsConfig
-from exo_device.drivers.cubemars_can.port import PythonCanPort
+from exo_device.drivers.can.bus_thread import THREAD_SWITCH_S
+from exo_device.drivers.can.port import PythonCanPort
 from exo_device.emulator.bus import EmulatedBus
 from exo_device.emulator.faults import FAULTS, EmulatorError, Fault, FaultPlan
 from exo_device.emulator.mechanics import Followed, Mechanics, SpringDamper
@@ -109,6 +110,7 @@ def load_config(path: str | Path | None, interface: str | None, channel: str | N
 
 
 def _stop_on_signals() -> threading.Event:
+    sys.setswitchinterval(THREAD_SWITCH_S)  # every emulator's process begins here
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -137,7 +139,7 @@ def _run_cubemars(chosen: argparse.Namespace) -> int:
         while link and not link.has_states.wait(WAIT_S) and not stop.is_set():
             pass
         print(f"emulating {names} on {config.interface} {config.channel}", flush=True)
-        serve(bus, port, stop)
+        serve(bus, port, stop, *([link.after_frame] if link else []))
 
     try:
         if from_simulator:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from exo_device.drivers.cubemars_can.config import CubemarsConfig
 from exo_device.drivers.cubemars_can.driver import CubemarsDriver
-from exo_device.drivers.cubemars_can.frame import Frame
+from exo_device.drivers.can.frame import Frame
 from exo_device.drivers.cubemars_can.master import BusMaster
-from exo_device.drivers.cubemars_can.port import CanPort, PortError
+from exo_device.drivers.can.port import CanPort, PortError
 from exo_device.drivers.imu import ImuSource
 from exo_device.emulator.bus import EmulatedBus
 from exo_device.state import DeviceState, to_ns

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from exo_device.drivers.cubemars_can.codec import MitCommand, Special
 from exo_device.drivers.cubemars_can.config import MotorConfig
-from exo_device.drivers.cubemars_can.frame import Frame
+from exo_device.drivers.can.frame import Frame
 from exo_device.drivers.cubemars_can.joint_map import JointMap
 from exo_device.emulator.faults import FaultPlan
 from exo_device.emulator.mechanics import Mechanics

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import struct
 
-from exo_device.drivers.cubemars_can.frame import Frame
+from exo_device.drivers.can.frame import Frame
 from exo_device.drivers.odrive_can import codec
 from exo_device.drivers.odrive_can.codec import AxisState, Command
 from exo_device.drivers.odrive_can.config import AxisConfig

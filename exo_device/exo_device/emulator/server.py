@@ -5,16 +5,25 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
-from exo_device.drivers.cubemars_can.port import CanPort, PortError
+from exo_device.drivers.can.port import CanPort, PortError
 from exo_device.emulator.bus import EmulatedBus
 
 #: Mechanics and watchdogs of the motors move on at least this often (s).
 LONGEST_WAIT_S = 0.005
 
 
-def serve(bus: EmulatedBus, port: CanPort, stop: threading.Event) -> None:
-    """Answers frames until stop is set. A bus that is lost for a moment is waited for."""
+def _nothing() -> None:
+    pass
+
+
+def serve(bus: EmulatedBus, port: CanPort, stop: threading.Event,
+          after_frame: Callable[[], None] = _nothing) -> None:
+    """Answers frames until stop is set. A bus that is lost for a moment is waited for.
+
+    after_frame: called when a frame has been obeyed and answered.
+    """
     while not stop.is_set():
         now_s = time.monotonic()
         due_s = bus.next_due_s()
@@ -28,5 +37,7 @@ def serve(bus: EmulatedBus, port: CanPort, stop: threading.Event) -> None:
                 bus.advance(now_s)
             while (reply := bus.pop_one(now_s)) is not None:
                 port.send(reply)
+            if frame is not None:
+                after_frame()
         except PortError:
             stop.wait(LONGEST_WAIT_S)

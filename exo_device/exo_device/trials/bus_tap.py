@@ -10,7 +10,7 @@ from typing import Any
 
 from exo_device.drivers import make_driver
 from exo_device.drivers.cubemars_can.codec import MitCommand
-from exo_device.drivers.cubemars_can.port import PortError, PythonCanPort
+from exo_device.drivers.can.port import PortError, PythonCanPort
 
 WAIT_S = 0.02
 

@@ -20,7 +20,7 @@ from exo_device.drivers.cubemars_can.channel import ENABLE_REPEATS
 from exo_device.drivers.cubemars_can.codec import MitCommand
 from exo_device.drivers.cubemars_can.codec_v3 import PACKET_CURRENT, PACKET_MIT, PACKET_ORIGIN, PACKET_UPLOAD
 from exo_device.drivers.cubemars_can.config import CubemarsConfig
-from exo_device.drivers.cubemars_can.frame import Frame
+from exo_device.drivers.can.frame import Frame
 from exo_device.emulator import EmulatedBus, Followed
 from exo_device.emulator.in_process import MadeClock, SteppedCubemarsDriver
 
@@ -102,7 +102,7 @@ class _Block:
     def run(self) -> FuzzTally:
         with self._driver as driver:
             driver.configure(self._asked.names)
-            self._channels = {channel.id: channel for channel in driver.master.channels}
+            self._channels = {channel.id: channel for channel in driver.master.motors}
             for count in range(self._frames):
                 frame = self._frame()
                 try:

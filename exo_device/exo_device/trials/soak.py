@@ -122,7 +122,7 @@ class Soak:
 
     def _arm_again(self) -> None:
         """After a stop; a person would look first."""
-        if any(MotorFault.POSITION_JUMP in channel.faults for channel in self._driver.master.channels):
+        if any(MotorFault.POSITION_JUMP in channel.faults for channel in self._driver.master.motors):
             self._end_loop()  # stays until the driver is configured anew
             self._stops["driver configured anew after POSITION_JUMP"] += 1
             self._driver.configure(self.supervisor.joint_names)

@@ -15,8 +15,8 @@ import threading
 import time
 
 from exo_device.drivers.cubemars_can.config import CubemarsConfig
-from exo_device.drivers.cubemars_can.frame import Frame
-from exo_device.drivers.cubemars_can.port import PythonCanPort
+from exo_device.drivers.can.frame import Frame
+from exo_device.drivers.can.port import PythonCanPort
 from exo_device.emulator import EmulatedBus, EmulatorError, Fault, FaultPlan, Followed, SpringDamper
 from exo_device.emulator.command_line import LEFT_PHASE_RAD, _beside, _stop_on_signals, load_config
 from exo_device.emulator.server import serve
@@ -120,7 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
         while link and not link.has_states.wait(PATIENCE_S) and not stop.is_set():
             pass
         say(ready=list(bus.motors))
-        serve(bus, port, stop)
+        serve(bus, port, stop, *([link.after_frame] if link else []))
 
     try:
         if from_simulator:

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 
+from exo_device.drivers.can.frame import Frame
+from exo_device.drivers.can.motor import CanMotor, Measurement
 from exo_device.drivers.cubemars_can.codec import MitCommand
 from exo_device.drivers.cubemars_can.config import MotorConfig
-from exo_device.drivers.cubemars_can.frame import Frame
 from exo_device.drivers.cubemars_can.joint_map import JointMap
 from exo_device.drivers.cubemars_can.motor_fault import NO_MOTOR_FAULT, MotorFault
 from exo_device.drivers.cubemars_can.plausibility import PlausibilityCheck, PlausibilityLimits
@@ -19,31 +20,15 @@ DISABLE_PERIOD_S = 0.1
 ZERO_SILENCE_S = 1.5
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """A motor's newest reply, on the joint side."""
-
-    #: When it arrived: s of the steady clock, ns of ROS time.
-    steady_s: float
-    ros_ns: int
-    position: float
-    velocity: float
-    torque: float
-    temperature: float
-    #: The motor's own code.
-    error: int
-
-
-class MotorChannel:
+class MotorChannel(CanMotor):
     """State of one motor on the bus."""
 
     def __init__(self, joint: str, config: MotorConfig, now_s: float,
                  limits: PlausibilityLimits = PlausibilityLimits()) -> None:
         self.joint = joint
-        self.id = config.id
+        self.id, self.address = config.id, f"id {config.id}"
         self.codec = config.codec()
         self.map = JointMap.of(config)
-        self.newest: Measurement | None = None
         self.faults = NO_MOTOR_FAULT
         #: Replies that nothing had been asked for: duplicates and late ones.
         self.surplus_replies = 0
@@ -95,7 +80,10 @@ class MotorChannel:
         self._asked = None
         return frames
 
-    def clear_faults(self) -> None:
+    def host_fell_silent(self) -> None:
+        self.faults |= MotorFault.HOST_SILENT
+
+    def switched_off(self) -> None:
         """Forgets what was found, except a lost zero."""
         self.faults &= MotorFault.POSITION_JUMP
 
@@ -126,7 +114,8 @@ class MotorChannel:
         position = self.map.joint_position(self._unwrapped(reply.position))
         velocity, torque = self.map.joint_velocity(reply.velocity), self.map.joint_torque(reply.torque)
         self.faults |= self._check.see(now_s, position, velocity, torque, self._asked, self._sent_s)
-        self.newest = Measurement(now_s, now_ns, position, velocity, torque, reply.temperature, reply.error)
+        self.newest = Measurement(now_s, now_ns, position, velocity, torque, reply.temperature, math.nan,
+                                  reply.error)
         return True
 
     def _unwrapped(self, raw: float) -> float:

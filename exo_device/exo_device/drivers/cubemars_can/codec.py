@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from exo_device.drivers.cubemars_can.frame import Frame
+from exo_device.drivers.can.frame import Frame
 
 #: Stiffness (Nm/rad) and damping (Nm s/rad) ranges of MIT mode, all models and firmwares.
 KP_MAX, KD_MAX = 500.0, 5.0

@@ -8,7 +8,7 @@ import math
 from exo_device.drivers.cubemars_can.codec import (
     KD_MAX, KP_MAX, MitCommand, MitRange, MotorCodec, Reply, Special)
 from exo_device.drivers.cubemars_can.fixed_point import decode, encode, step
-from exo_device.drivers.cubemars_can.frame import Frame
+from exo_device.drivers.can.frame import Frame
 
 POSITION_BITS, FIELD_BITS = 16, 12
 SPECIAL_PREFIX = b"\xff" * 7

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from exo_device.drivers.cubemars_can.codec import (
     KD_MAX, KP_MAX, MitCommand, MitRange, MotorCodec, Reply, Special)
 from exo_device.drivers.cubemars_can.fixed_point import decode, encode, step
-from exo_device.drivers.cubemars_can.frame import Frame
+from exo_device.drivers.can.frame import Frame
 
 PACKET_CURRENT, PACKET_ORIGIN, PACKET_MIT, PACKET_UPLOAD = 1, 5, 8, 0x29
 POSITION_BITS, FIELD_BITS = 16, 12

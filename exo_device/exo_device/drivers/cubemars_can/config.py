@@ -4,18 +4,15 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from exo_device.drivers.can.config import CanConfig, Finite, Positive, Settings
 from exo_device.drivers.cubemars_can.codec import MitRange, MotorCodec
 from exo_device.drivers.cubemars_can.codec_classic import ClassicCodec
 from exo_device.drivers.cubemars_can.codec_v3 import MotorConstants, V3Codec
 from exo_device.drivers.cubemars_can.plausibility import PlausibilityLimits
-from exo_device.drivers.imu import ImuConfig
-
-Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 #: Byte 0 of a zero-torque command is 0x7f: on a bus that echoes, motor 127 could not be told from it.
 HIGHEST_ID = 126
@@ -26,11 +23,7 @@ STANDARD_FRAME_BITS, EXTENDED_FRAME_BITS = 135, 160
 LARGEST_BUS_LOAD = 0.8
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class MotorConfig(_Model):
+class MotorConfig(Settings):
     """One motor and how it drives its joint."""
 
     #: CAN id of the motor, as set in its own settings.
@@ -79,36 +72,17 @@ class MotorConfig(_Model):
                             **{"reply_can_id": self.reply_can_id, **reply})
 
 
-class CubemarsConfig(_Model):
+class CubemarsConfig(CanConfig):
     """A CAN bus with AK motors in MIT mode."""
 
-    #: python-can's names of the interface and the channel on it: socketcan and can0, slcan and /dev/ttyACM0,
-    #: udp_multicast and 239.74.163.2, virtual and any name.
-    interface: str
-    channel: str
-    #: Of the bus (bit/s); AK motors speak 1 Mbit/s.
-    bitrate: Annotated[int, Field(ge=125_000, le=1_000_000)] = 1_000_000
-    #: Further settings that python-can takes for this interface, e.g. {port: 43113} or {ttyBaudrate:
-    #: 2000000}.
-    bus_options: dict[str, Any] = Field(default_factory=dict)
-    #: Set points and replies of every motor this often (Hz).
-    bus_rate_hz: Annotated[float, Field(ge=50.0, le=1000.0)] = 400.0
     #: Samples handed to the device node this often (Hz); the bus rate is a whole multiple of it. Policies
     #: are made for one rate: 100 Hz here.
     state_rate_hz: Annotated[float, Field(ge=10.0, le=1000.0)] = 100.0
-    #: A motor that has not answered for this long (s) is a lost bus.
-    reply_timeout_s: Annotated[float, Field(ge=0.005, le=1.0)] = 0.025
-    #: Without a word from the device node for this long (s) the bus thread brings the torque down by itself.
-    host_timeout_s: Annotated[float, Field(ge=0.02, le=5.0)] = 0.05
-    #: ... within this time (s).
-    host_ramp_s: Annotated[float, Field(ge=0.0, le=0.5)] = 0.05
     #: A second process with its own end of the bus switches the motors off when this one dies, even by
     #: SIGKILL. None: wherever the interface can be opened twice (socketcan, udp_multicast).
     guardian: bool | None = None
     #: What a motor may report before the device stops.
     plausibility: PlausibilityLimits = PlausibilityLimits()
-    #: Where the IMU is: the motor bus carries none.
-    imu: ImuConfig = ImuConfig()
     #: By joint, named as in the device description.
     motors: Annotated[dict[str, MotorConfig], Field(min_length=1)]
 
@@ -129,7 +103,8 @@ class CubemarsConfig(_Model):
                              f"{self.state_rate_hz:g}")
         bits = sum(2 * (EXTENDED_FRAME_BITS if motor.firmware == "v3" else STANDARD_FRAME_BITS)
                    for motor in self.motors.values())
-        highest = LARGEST_BUS_LOAD * self.bitrate / bits
+        # a new torque goes out at once, beside the cycles: once to each sample at most
+        highest = LARGEST_BUS_LOAD * self.bitrate / bits - self.state_rate_hz
         if self.bus_rate_hz > highest:
             raise ValueError(f"bus_rate_hz {self.bus_rate_hz:g} overloads the bus: {len(self.motors)} motors "
                              f"at {self.bitrate} bit/s allow {highest:.0f}")

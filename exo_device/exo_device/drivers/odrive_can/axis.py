@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import math
 
-from exo_device.drivers.cubemars_can.frame import Frame
+from exo_device.drivers.can.frame import Frame
+from exo_device.drivers.can.motor import CanMotor, Measurement
 from exo_device.drivers.odrive_can import codec
 from exo_device.drivers.odrive_can.codec import AxisState, Command
 from exo_device.drivers.odrive_can.config import AxisConfig
@@ -15,27 +16,26 @@ TURN_RAD = 2.0 * math.pi
 REPEAT_S = 0.1
 #: An axis that says later than this (s) after the request that it gives no torque has refused it.
 START_S = 0.5
-#: Found by the driver, above ODrive's own codes (its highest bit is 30): on, and the axis is not.
+#: Found by the driver, above ODrive's own codes (its highest bit is 30): the axis is to be on and is not,
+#: because it says so, or because the bus thread has switched it off while the device node was silent.
 NOT_ON = 1 << 31
 
 
-class Axis:
+class Axis(CanMotor):
     """State of one axis on the bus."""
 
     def __init__(self, joint: str, config: AxisConfig, now_s: float) -> None:
-        self.joint, self.node = joint, config.node_id
+        self.joint, self.address = joint, f"node {config.node_id}"
+        self._node = config.node_id
         self._sign, self._ratio, self._offset = config.sign, config.gear_ratio, config.joint_offset_rad
-        self.position = self.velocity = math.nan
         #: Measured (Nm); what was asked for where the ODrive is not set to send it.
         self.torque = 0.0
         self.temperature = self.bus_voltage = math.nan
-        #: Number of encoder estimates so far; ROS time of the newest (ns).
-        self.estimates, self.stamp_ns = 0, 0
         self._heard_s = now_s
         self._error = 0
         self._on_since_s: float | None = None
         self._request_due_s = now_s
-        self._measures_torque = False
+        self._measures_torque = self._was_left_alone = False
 
     def motor_torque(self, joint_nm: float) -> float:
         """Torque of the motor's shaft for this one at the joint (Nm)."""
@@ -53,30 +53,36 @@ class Axis:
         torque = torque if enable else 0.0
         if not self._measures_torque:
             self.torque = torque
-        frames = [codec.set_torque(self.node, self.motor_torque(torque))]
+        frames = [codec.set_torque(self._node, self.motor_torque(torque))]
         if now_s >= self._request_due_s:
             self._request_due_s = now_s + REPEAT_S
             state = AxisState.CLOSED_LOOP_CONTROL if enable else AxisState.IDLE
-            frames += [codec.set_torque_mode(self.node)] * enable + [codec.set_state(self.node, state)]
+            frames += [codec.set_torque_mode(self._node)] * enable + [codec.set_state(self._node, state)]
         return frames
 
     def off_frames(self) -> list[Frame]:
         """The last words to this axis."""
-        return [codec.set_torque(self.node, 0.0), codec.set_state(self.node, AxisState.IDLE)]
+        return [codec.set_torque(self._node, 0.0), codec.set_state(self._node, AxisState.IDLE)]
 
-    def take(self, command: int, data: bytes, now_s: float, now_ns: int) -> None:
-        """Takes in a frame of this axis. Frames that are too short or of no interest change nothing."""
+    def take(self, frame: Frame, now_s: float, now_ns: int) -> bool:
+        """Takes in a frame of this axis. One that is too short or of no interest changes nothing."""
+        address = codec.address_of(frame)
+        if address is None or address[0] != self._node:
+            return False
+        command, pair = address[1], codec.floats_of(frame.data)
         if command == Command.HEARTBEAT:
-            self._take_heartbeat(codec.heartbeat_of(data), now_s)
-            return
-        pair = codec.floats_of(data)
-        if pair is None:
-            return
+            self._take_heartbeat(codec.heartbeat_of(frame.data), now_s)
+        elif pair is not None:
+            self._take_pair(command, pair, now_s, now_ns)
+        return True
+
+    def _take_pair(self, command: int, pair: tuple[float, float], now_s: float, now_ns: int) -> None:
         if command == Command.GET_ENCODER_ESTIMATES:
-            self.position = self._sign * TURN_RAD * pair[0] / self._ratio + self._offset
-            self.velocity = self._sign * TURN_RAD * pair[1] / self._ratio
-            self.estimates += 1
-            self._heard_s, self.stamp_ns = now_s, now_ns
+            self._heard_s = now_s
+            self.newest = Measurement(
+                now_s, now_ns, self._sign * TURN_RAD * pair[0] / self._ratio + self._offset,
+                self._sign * TURN_RAD * pair[1] / self._ratio, self.torque, self.temperature,
+                self.bus_voltage, self._error)
         elif command == Command.GET_TORQUES:
             self._measures_torque = True
             self.torque = self._sign * pair[1] * self._ratio
@@ -93,10 +99,16 @@ class Axis:
         is_off = heartbeat.state != AxisState.CLOSED_LOOP_CONTROL
         self._error = heartbeat.error | (NOT_ON if is_late and is_off else 0)
 
+    def host_fell_silent(self) -> None:
+        self._was_left_alone = True
+
+    def switched_off(self) -> None:
+        self._was_left_alone = False
+
     @property
     def error(self) -> int:
         """ODrive's Axis_Error, and NOT_ON."""
-        return self._error
+        return self._error | (NOT_ON if self._was_left_alone else 0)
 
     def silence_s(self, now_s: float) -> float:
         """Time (s) since its last encoder estimates, or since the beginning."""

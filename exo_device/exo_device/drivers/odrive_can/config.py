@@ -3,22 +3,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from exo_device.drivers.imu import ImuConfig
+from exo_device.drivers.can.config import CanConfig, Finite, Positive, Settings
 from exo_device.drivers.odrive_can.codec import HIGHEST_NODE
 
-Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class AxisConfig(_Model):
+class AxisConfig(Settings):
     """One axis and how its motor drives the joint."""
 
     #: `axis0.config.can.node_id` of the ODrive.
@@ -31,23 +23,11 @@ class AxisConfig(_Model):
     gear_ratio: Positive = 1.0
 
 
-class ODriveConfig(_Model):
+class ODriveConfig(CanConfig):
     """A CAN bus with ODrives, each set to send its encoder estimates by itself (100 Hz or more)."""
 
-    #: python-can's names of the interface and the channel on it.
-    interface: str
-    channel: str
-    #: `can.config.baud_rate` of the ODrives (bit/s).
-    bitrate: Annotated[int, Field(ge=125_000, le=1_000_000)] = 1_000_000
-    #: Further settings that python-can takes for this interface.
-    bus_options: dict[str, Any] = Field(default_factory=dict)
     #: Torque is sent this often (Hz). It also feeds the ODrive's watchdog.
     bus_rate_hz: Annotated[float, Field(ge=50.0, le=1000.0)] = 200.0
-    #: An axis that has not sent its encoder estimates for this long (s) is a lost bus.
-    reply_timeout_s: Annotated[float, Field(ge=0.005, le=5.0)] = 0.025
-    #: Without a word from the device node for this long (s) the bus thread switches the axes off by itself.
-    host_timeout_s: Annotated[float, Field(ge=0.02, le=5.0)] = 0.05
-    imu: ImuConfig = ImuConfig()
     #: By joint, named as in the device description.
     axes: Annotated[dict[str, AxisConfig], Field(min_length=1)]
 

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One end of a CAN bus. The only file of this driver that imports python-can."""
+"""One end of a CAN bus. The only file of the drivers that imports python-can."""
 
 from __future__ import annotations
 
+import os
+import select
+import threading
 from abc import ABC, abstractmethod
 from typing import Any
 
 from exo_device.drivers.base import DriverError
-from exo_device.drivers.cubemars_can.frame import Frame
+from exo_device.drivers.can.frame import Frame
 
 #: Bit of an error frame's identifier that says bus-off (Linux, include/uapi/linux/can/error.h,
 #: CAN_ERR_BUSOFF).
@@ -16,6 +19,10 @@ ERROR_BUS_OFF = 0x40
 SEND_TIMEOUT_S = 0.01
 #: More frames than any adapter keeps: a bus that babbles must not hold anybody up.
 DRAIN_FRAMES = 4096
+#: Interfaces of python-can that are a socket: a frame is there as soon as the socket can be read.
+SOCKET_INTERFACES = ("socketcan", "udp_multicast")
+#: More wakes than can have gathered (bytes).
+WAKE_BYTES = 65536
 HINTS = {
     "socketcan": "is it up? sudo ip link set {channel} up type can bitrate {bitrate}",
     "slcan": "is the adapter plugged in, and may this user open {channel}?",
@@ -37,6 +44,9 @@ class CanPort(ABC):
     @abstractmethod
     def receive(self, timeout_s: float) -> Frame | None:
         """The next data frame, None without one in timeout_s. Raises PortError when the bus is lost."""
+
+    def wake(self) -> None:
+        """Makes a waiting receive() return early, from any thread. A port that cannot does nothing."""
 
     @abstractmethod
     def close(self) -> None:
@@ -61,6 +71,12 @@ class PythonCanPort(CanPort):
             reason = " ".join(str(error).split()) or type(error).__name__
             raise DriverError(f"CAN interface '{interface}', channel '{channel}' cannot be opened "
                               f"({reason}); " + hint.format(channel=channel, bitrate=bitrate)) from error
+        self._wake_lock = threading.Lock()
+        self._wakes = interface in SOCKET_INTERFACES
+        if self._wakes:
+            self._woken, self._waker = os.pipe()
+            os.set_blocking(self._woken, False)
+            os.set_blocking(self._waker, False)
 
     def send(self, frame: Frame) -> None:
         message = self._can.Message(arbitration_id=frame.can_id, data=frame.data,
@@ -72,7 +88,7 @@ class PythonCanPort(CanPort):
 
     def receive(self, timeout_s: float) -> Frame | None:
         try:
-            message = self._bus.recv(max(timeout_s, 0.0))
+            message = self._bus.recv(self._wait(max(timeout_s, 0.0)))
         except (self._can.CanError, OSError, ValueError) as error:
             raise PortError(" ".join(str(error).split())) from error
         if message is None or message.is_remote_frame or message.is_fd:
@@ -83,11 +99,33 @@ class PythonCanPort(CanPort):
             return None
         return Frame(message.arbitration_id, bytes(message.data), message.is_extended_id)
 
+    def _wait(self, timeout_s: float) -> float:
+        """Waits for a frame or for wake(), where it can. Returns how long python-can may still wait (s)."""
+        if not self._wakes:
+            return timeout_s
+        readable, _, _ = select.select([self._bus.fileno(), self._woken], [], [], timeout_s)
+        if self._woken in readable:
+            os.read(self._woken, WAKE_BYTES)
+        return 0.0
+
+    def wake(self) -> None:
+        with self._wake_lock:
+            if self._wakes:
+                try:
+                    os.write(self._waker, b"w")
+                except BlockingIOError:  # so many wait already that it will wake
+                    pass
+
     def close(self) -> None:
         try:
             self._bus.shutdown()
         except (self._can.CanError, OSError):  # an adapter that was pulled out cannot be closed any more
             pass
+        with self._wake_lock:
+            if self._wakes:
+                self._wakes = False
+                os.close(self._woken)
+                os.close(self._waker)
 
 
 def drain(port: CanPort) -> None:

@@ -7,11 +7,14 @@ import threading
 import time
 from collections.abc import Callable
 
-from exo_device.drivers.cubemars_can.master import BusMaster
+from exo_device.drivers.can.master import CanMaster
 from exo_device.statistics import Latencies
 
 #: The thread ends within a cycle; one that takes longer than this (s) hangs in the adapter's driver.
 END_TIMEOUT_S = 0.5
+#: Python hands the interpreter from thread to thread this often (s; its default is 5 ms): a frame or a command
+#: that arrives while another thread computes must not wait for half a control period.
+THREAD_SWITCH_S = 0.0005
 NANOSECONDS = 1_000_000_000
 
 
@@ -21,7 +24,7 @@ class BusThread:
     on_cycle is called after each cycle with whether the motors are on; it returns what is wrong, or "".
     """
 
-    def __init__(self, master: BusMaster, rate_hz: float, on_cycle: Callable[[bool], str]) -> None:
+    def __init__(self, master: CanMaster, rate_hz: float, on_cycle: Callable[[bool], str]) -> None:
         self._master, self._period_s, self._on_cycle = master, 1.0 / rate_hz, on_cycle
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="motor_bus", daemon=True)

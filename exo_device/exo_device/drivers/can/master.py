@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The master of a motor bus: a cycle tells every motor its torque and listens. No thread, no clock.
+
+Torque comes from set(), in any thread; samples go to on_sample, in the thread that calls cycle(). The master
+lowers the torque by itself when set() is not called for a while: the control loop above it may hang.
+
+Cycles come at a fixed rate. A new torque does not wait for the next one: it goes out at once, in between, where
+the port can be woken while it listens, and at most once to each sample, which keeps the bus's load bounded.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from exo_device.drivers.base import DriverError
+from exo_device.drivers.can.config import CanConfig
+from exo_device.drivers.can.frame import Frame
+from exo_device.drivers.can.motor import CanMotor, Measurement
+from exo_device.drivers.can.port import CanPort, PortError
+from exo_device.drivers.imu import ImuSource
+from exo_device.state import DeviceState
+
+SEQUENCE_WRAP = 2**32
+#: The last words are said this many times: a frame may be lost.
+FAREWELLS = 3
+#: Frames taken in after a cycle's end, so that a late cycle still hears its answers and a flood does not
+#: hold it up.
+OVERTIME_FRAMES = 64
+
+
+class CanMaster:
+    """Motors on one bus.
+
+    steady_s, ros_ns: the clocks (s; ns of ROS time). on_sample: gets every complete sample.
+    """
+
+    #: What people look after when a motor is not heard.
+    advice = "check power, wiring and ids"
+
+    def __init__(self, config: CanConfig, motors: Sequence[CanMotor], port: CanPort, imu: ImuSource, *,
+                 steady_s: Callable[[], float], ros_ns: Callable[[], int],
+                 on_sample: Callable[[DeviceState], None]) -> None:
+        self._config, self._port, self._imu = config, port, imu
+        self._steady_s, self._ros_ns, self._on_sample = steady_s, ros_ns, on_sample
+        self.motors = list(motors)
+        #: Order of the torques and of every sample.
+        self.joints = tuple(motor.joint for motor in motors)
+        #: Why the motors cannot be used now; empty when they can.
+        self.problem = ""
+        #: Frames that no motor of this device should send.
+        self.foreign_frames = 0
+        #: Whether the motors are on.
+        self.is_on = False
+        self._lock = threading.Lock()
+        self._torque, self._enable = [0.0] * len(self.motors), False
+        self._set_s = steady_s()
+        #: A torque that has not gone out yet, and whether one may still go out before the next cycle.
+        self._is_new = self._may_hurry = False
+        self._host_was_silent = False
+        self._cycles = 0
+        self._sequence = -1
+        self._sample_due = False
+        self._sampled: list[Measurement | None] = [None] * len(self.motors)
+        self._imu_problem = ""
+
+    def set(self, torque: list[float], enable: bool) -> None:
+        """Torque (Nm, joint side, in the order of joints) from now on. Callable from any thread."""
+        with self._lock:
+            # motors are switched on by a cycle, which has time for that
+            self._is_new = self._is_new or self.is_on and (not enable or torque != self._torque)
+            hurry = self._is_new and self._may_hurry
+            self._torque, self._enable = list(torque), enable
+            self._set_s = self._steady_s()
+            if not enable:
+                self._host_was_silent = False
+        if hurry:
+            self._port.wake()
+
+    def cycle(self, until_s: float) -> None:
+        """Tells every motor its torque, and listens until until_s (steady clock), or less on a lost bus."""
+        self._sample_due = self._sample_due or self._cycles % self._config.cycles_per_sample == 0
+        self._cycles += 1
+        self._imu_problem = ""
+        not_sent, not_heard = self._tell(), self._listen(until_s)
+        self.problem = not_sent or not_heard or self._silent_motors() or self._imu_problem
+
+    def farewell(self) -> None:
+        """Zero torque and off to every motor, as often as it takes; never raises."""
+        self.is_on = False
+        for _ in range(FAREWELLS):
+            for motor in self.motors:
+                for frame in motor.off_frames():
+                    try:
+                        self._port.send(frame)
+                    except PortError:  # the next motor may still be reached
+                        pass
+
+    def _frames(self, motor: CanMotor, torque: float, enable: bool, now_s: float) -> list[Frame]:
+        """What to send to a motor; subclasses may have more to say."""
+        return motor.frames(torque, enable, now_s)
+
+    def _tell(self) -> str:
+        now_s = self._steady_s()
+        torque, enable = self._torque_for(now_s)
+        self.is_on = enable
+        trouble = ""
+        for motor, value in zip(self.motors, torque):
+            for frame in self._frames(motor, value, enable, now_s):
+                try:
+                    self._port.send(frame)
+                except PortError as error:  # the next motor may still be reached
+                    trouble = f"CAN bus '{self._config.channel}' does not take frames: {error}"
+        return trouble
+
+    def _torque_for(self, now_s: float) -> tuple[list[float], bool]:
+        """What to ask for: as set, or less when the host has fallen silent with the motors on."""
+        with self._lock:
+            self._is_new = False
+            torque, enable, silence_s = self._torque, self._enable, now_s - self._set_s
+            overdue_s = silence_s - self._config.host_timeout_s
+            if enable and overdue_s > 0.0:
+                self._host_was_silent = True
+            was_silent = self._host_was_silent
+        if not enable:
+            for motor in self.motors:
+                motor.switched_off()
+            return torque, False
+        if not was_silent:
+            return torque, True
+        for motor in self.motors:
+            motor.host_fell_silent()
+        if overdue_s <= 0.0 or overdue_s >= self._config.host_ramp_s:
+            return [0.0] * len(torque), False
+        left = 1.0 - overdue_s / self._config.host_ramp_s
+        return [value * left for value in torque], True
+
+    def _listen(self, until_s: float) -> str:
+        overtime, not_sent = OVERTIME_FRAMES, ""
+        while overtime > 0:
+            left_s = until_s - self._steady_s()
+            try:
+                frame = self._port.receive(max(left_s, 0.0))
+            except PortError as error:
+                return f"CAN bus '{self._config.channel}' is lost: {error}"
+            if frame is not None:
+                self._sort(frame)
+            elif left_s <= 0.0:
+                break
+            overtime -= left_s <= 0.0
+            if self._is_new and self._may_hurry and left_s > 0.0:
+                self._may_hurry = False
+                not_sent = self._tell() or not_sent
+        return not_sent
+
+    def _sort(self, frame: Frame) -> None:
+        now_s, now_ns = self._steady_s(), self._ros_ns()
+        if not any(motor.take(frame, now_s, now_ns) for motor in self.motors):
+            if not any(motor.is_echo(frame) for motor in self.motors):
+                self.foreign_frames += 1
+        elif self._sample_due:
+            self._try_to_sample()
+
+    def _try_to_sample(self) -> None:
+        """A sample is complete once every motor has been heard again."""
+        newest = [motor.newest for motor in self.motors]
+        if any(new is None or new is old for new, old in zip(newest, self._sampled)):
+            return
+        try:
+            imu = self._imu.newest()
+        except DriverError as error:
+            self._imu_problem = str(error)
+            return
+        self._sample_due, self._may_hurry = False, True
+        self._sampled = newest
+        self._sequence = (self._sequence + 1) % SEQUENCE_WRAP
+
+        def of(field: str) -> np.ndarray:
+            return np.array([getattr(measurement, field) for measurement in newest])
+
+        voltages = [value for value in of("bus_voltage") if math.isfinite(value)]
+        self._on_sample(DeviceState(
+            stamp_ns=min(measurement.ros_ns for measurement in newest), sequence=self._sequence,
+            names=self.joints, position=of("position"), velocity=of("velocity"), torque=of("torque"),
+            temperature=of("temperature"), error=np.array([motor.error for motor in self.motors]),
+            bus_voltage=min(voltages, default=math.nan), imu=imu))
+
+    def _silent_motors(self) -> str:
+        now_s = self._steady_s()
+        silent = [f"{motor.joint} ({motor.address})" for motor in self.motors
+                  if motor.silence_s(now_s) > self._config.reply_timeout_s]
+        if not silent:
+            return ""
+        return (f"no answer on CAN bus '{self._config.channel}' from the motor of {', '.join(silent)}; "
+                f"{self.advice}")
