@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -11,7 +12,8 @@ from exo_device.description import DeviceDescription
 from exo_device.drivers.registry import DRIVERS
 from exo_policy.checkpoint import load_checkpoint
 from exo_policy.manifest import Manifest
-from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
+from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, MUSCLES_BY_SIDE
+from exo_sim.body.presets import Preset, presets
 from exo_sim.body.subject import Subject
 
 from exo_bringup.errors import BringupError
@@ -228,8 +230,12 @@ def _configuration() -> str:
         "YAML files; an unknown field or a value out of range is refused with one line that names it.\n",
         "## Subject\n",
         "`exo_bringup/config/subjects/NAME.yaml`\n",
-        models.section(Subject),
+        *(models.section(model) for model in models.nested(Subject)),
         "Muscle groups: " + ", ".join(code(group) for group in GROUPS_BY_SIDE) + ".\n",
+        "Muscles: " + ", ".join(code(muscle) for muscle in MUSCLES_BY_SIDE) + ".\n",
+        "### Named patients\n",
+        "`preset: NAME` in a subject's file, or `preset:NAME` in place of one.\n",
+        table(("name", "who", "source"), [(code(p.name), plain(p.description), plain(p.source)) for p in _patients()]),
         "## Device\n",
         "`exo_bringup/config/devices/NAME.yaml`\n",
         *(models.section(model) for model in models.nested(DeviceDescription)),
@@ -243,6 +249,12 @@ def _configuration() -> str:
         parts += [models.section(model, 4) for model in inside if model not in shown]
         shown.update(inside)
     return _page("Configuration files", *parts)
+
+
+def _patients() -> list[Preset]:
+    """Every preset; of one-sided ones the right, whose name says that there is a left."""
+    return [replace(patient, name=patient.name.replace("_right", "_{right,left}")) for patient in presets().values()
+            if patient.side != "l"]
 
 
 def _cli() -> str:

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Named patients wherever the command line and the graph take a subject."""
+
+import pytest
+from exo_sim.body.presets import PRESET_PREFIX as SIM_PREFIX
+from exo_sim.body.presets import presets
+from exo_sim.body.subject import load_subject
+from exo_sim.errors import SimError
+
+from exo_bringup.graph import GraphOptions, describe_graph, subject_mass_kg
+from exo_bringup.paths import PRESET_PREFIX, find_configuration
+from exo_bringup.run_options import check_graph
+
+
+def test_a_patient_is_found_where_a_file_would_be():
+    assert PRESET_PREFIX == SIM_PREFIX
+    for name in presets():
+        found = find_configuration("subject", f"preset:{name}")
+        assert load_subject(found).name == name
+        assert subject_mass_kg(found) == load_subject(found).mass_kg
+
+
+def test_the_graph_hands_the_patient_to_its_nodes():
+    nodes = {node.name: node for node in describe_graph(GraphOptions(subject="preset:crouch"))}
+    assert nodes["simulator_node"].parameters["subject"] == "preset:crouch"
+
+
+def test_an_unknown_patient_is_refused_before_anything_starts():
+    with pytest.raises(SimError, match="unknown preset 'limp'; allowed: drop_foot_right"):
+        check_graph(GraphOptions(subject="preset:limp"))
+    check_graph(GraphOptions(subject="preset:drop_foot_left"))
