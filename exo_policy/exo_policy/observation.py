@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an exoskeleton policy may see: the device's joints, its pelvis IMU, the wearer's mass, the limits.
 
-Nothing else: no gait phase, no muscle, no root position. The layout is a :class:`Contract`; the same
-functions build the vector on the device (one sample) and in training (leading axes = environments).
+Nothing else: no gait phase, no muscle, no root position. A policy that is told so may see the wearer's strengths as
+well, as a clinic measures them (one number a muscle group and side, which does not change while walking). The layout is
+a :class:`Contract`; the same functions build the vector on the device (one sample) and in training (leading axes =
+environments).
 """
 
 from __future__ import annotations
@@ -34,6 +36,25 @@ RATE_QUANTILE = 0.05
 
 MAXIMUM_GAP_S = 0.25
 """After a longer gap the history is forgotten instead of stretched."""
+
+STRENGTHS = "muscle_strength"
+"""Name of the term with the wearer's strengths."""
+
+STRENGTH_GROUPS = tuple(
+    f"{group}_{side}"
+    for side in "rl"
+    for group in (
+        "hip_flexors",
+        "hip_extensors",
+        "hip_abductors",
+        "hip_adductors",
+        "knee_extensors",
+        "knee_flexors",
+        "plantarflexors",
+        "dorsiflexors",
+    )
+)
+"""Muscle groups by side in that term, right ones first."""
 
 
 class ObservationError(ValueError):
@@ -129,12 +150,13 @@ class UpFromInertial:
         return self._up
 
 
-def exo_observation_terms(joints: int) -> tuple[ObservationTerm, ...]:
+def exo_observation_terms(joints: int, strengths: bool = False) -> tuple[ObservationTerm, ...]:
     """The terms that an exoskeleton policy may use, in order, for a device with that many joints.
 
-    Scales bring walking's values near 1. ``torque_share`` is the applied torque over the joint's limit.
+    Scales bring walking's values near 1. ``torque_share`` is the applied torque over the joint's limit;
+    ``strengths`` adds the wearer's, as a fraction of the healthy.
     """
-    return (
+    terms = (
         ObservationTerm(name="joint_position", size=joints, scale=1.0, unit="rad"),
         ObservationTerm(name="joint_velocity", size=joints, scale=0.1, unit="rad/s"),
         ObservationTerm(name="up_vector", size=3, scale=1.0, unit="1, world up in the IMU frame"),
@@ -143,6 +165,10 @@ def exo_observation_terms(joints: int) -> tuple[ObservationTerm, ...]:
         ObservationTerm(name="wearer_mass", size=1, scale=0.01, unit="kg", per_frame=False),
         ObservationTerm(name="torque_limit", size=joints, scale=1.0, unit="Nm/kg", per_frame=False),
     )
+    told = ObservationTerm(
+        name=STRENGTHS, size=len(STRENGTH_GROUPS), scale=1.0, unit="1, share of healthy force", per_frame=False
+    )
+    return (*terms, told) if strengths else terms
 
 
 def exo_contract(
@@ -152,11 +178,12 @@ def exo_contract(
     rate_hz: float = DEFAULT_RATE_HZ,
     low_pass_hz: float | None = 8.0,
     plantarflexion_only: bool = True,
+    strengths: bool = False,
 ) -> Contract:
     """The contract of a policy for a device with ``joint_names`` (the order of joint terms and actions)."""
     names = check_joint_names(joint_names)
     return Contract(
-        observation=exo_observation_terms(len(names)),
+        observation=exo_observation_terms(len(names), strengths),
         action=exo_action_terms(names, low_pass_hz=low_pass_hz, plantarflexion_only=plantarflexion_only),
         rate_hz=rate_hz,
         history=history,
@@ -172,7 +199,7 @@ def usable_contract(found: Contract, joint_names: Sequence[str], rate_hz: float)
     """
     names = check_joint_names(joint_names)
     order = found.action.names if sorted(found.action.names) == sorted(names) else names
-    known = {term.name: term for term in exo_observation_terms(len(names))}
+    known = {term.name: term for term in exo_observation_terms(len(names), strengths=True)}
     terms = tuple(
         known[term.name].model_copy(update={"scale": term.scale})
         for term in found.observation
@@ -235,6 +262,7 @@ class ExoObservation:
         self._frame_terms = [term for term in contract.observation if term.per_frame]
         self._once_terms = [term for term in contract.observation if not term.per_frame]
         self._inertial = UpFromInertial()
+        self._strengths = np.ones(len(STRENGTH_GROUPS))
         self.set_wearer(wearer_mass, torque_limit)
         self.reset()
 
@@ -242,6 +270,20 @@ class ExoObservation:
         """Set the wearer's mass (kg) and the torque limits (J,) Nm in the device's order."""
         self._mass = float(wearer_mass)
         self._limit = np.asarray(torque_limit, float)[self._order]
+
+    def set_strengths(self, strengths: Mapping[str, float]) -> None:
+        """Set the wearer's strengths by muscle group and side (STRENGTH_GROUPS); what is left out is healthy.
+
+        Raises ObservationError for an unknown group or a strength that is not between 0 and 2.
+        """
+        for group, value in strengths.items():
+            if group not in STRENGTH_GROUPS:
+                raise ObservationError(
+                    f"strengths: unknown muscle group '{group}'; allowed: {', '.join(STRENGTH_GROUPS)}"
+                )
+            if not 0.0 <= value <= 2.0:
+                raise ObservationError(f"strengths: {group} must be between 0 and 2, got {value}")
+        self._strengths = np.array([strengths.get(group, 1.0) for group in STRENGTH_GROUPS])
 
     def reset(self) -> None:
         """Forget the history."""
@@ -284,7 +326,11 @@ class ExoObservation:
             self._frames.append(frame)
         once = pack_terms(
             self._once_terms,
-            {"wearer_mass": np.array([self._mass]), "torque_limit": self._limit / self._mass},
+            {
+                "wearer_mass": np.array([self._mass]),
+                "torque_limit": self._limit / self._mass,
+                STRENGTHS: self._strengths,
+            },
         )
         return np.concatenate([*self._frames, once])
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from importlib import resources
 from pathlib import Path
-from typing import Sequence
+from typing import Mapping, Sequence
 
 import numpy as np
 
@@ -32,7 +32,8 @@ class LearnedController(Controller):
 
     Raises CheckpointError if the checkpoint cannot be read or was made for other joints, terms or another
     ``rate_hz``; the joints' order may differ, they are matched by name. Without ``checkpoint`` the one
-    shipped for these joints is taken; ControllerError if there is none.
+    shipped for these joints is taken; ControllerError if there is none. ``strengths`` of the wearer by muscle
+    group and side are for a policy that was trained with them; left out, it takes the wearer for healthy.
     """
 
     name = "learned"
@@ -45,6 +46,7 @@ class LearnedController(Controller):
         *,
         checkpoint: str | None = None,
         rate_hz: float = DEFAULT_RATE_HZ,
+        strengths: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__(joint_names, wearer_mass, torque_limit)
         checkpoint = checkpoint or shipped_checkpoint(self.joint_names)
@@ -59,6 +61,7 @@ class LearnedController(Controller):
         require_contract(self.manifest, usable_contract(contract, self.joint_names, rate_hz), checkpoint)
         self._network = MlpPolicy(self.manifest.network, tensors)
         self._observation = ExoObservation(contract, self.joint_names, self.wearer_mass, self.torque_limit)
+        self._observation.set_strengths(strengths or {})
         self._filter = ActionFilter(contract.action, contract.rate_hz)
         # network's output i drives the device's joint _order[i]
         self._order = [self.joint_names.index(name) for name in contract.action.names]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import signal
 import time
@@ -108,15 +109,16 @@ class Trainer:
         else:
             self._configure(curriculum(0, 0.0))
 
-    def run(self, total_samples: int) -> None:
-        """Trains until `total_samples` environment steps, or until SIGINT or SIGTERM; saves either way."""
+    def run(self, total_samples: int, limit_s: float = math.inf) -> None:
+        """Trains until `total_samples` environment steps, or for `limit_s` seconds of training (earlier runs of the same
+        folder included), or until SIGINT or SIGTERM; saves in any case."""
         handlers = {s: signal.signal(s, self._request_stop) for s in (signal.SIGINT, signal.SIGTERM)}
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         saved, row = time.monotonic(), {}
         try:
             with Progress(*columns) as bar:
                 task = bar.add_task("training", total=total_samples, completed=self.samples)
-                while self.samples < total_samples and not self._stop:
+                while self.samples < total_samples and self.seconds < limit_s and not self._stop:
                     row = self._iterate()
                     self._log(row)
                     bar.update(task, completed=self.samples, description=_headline(row))

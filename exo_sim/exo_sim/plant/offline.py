@@ -9,9 +9,10 @@ import numpy as np
 from exo_device.command import TorqueRequest
 from exo_device.safety import Instant, Mode, SafetyConfig, SafetySupervisor
 from exo_device.state import DeviceState, ImuSample, to_ns
-from exo_policy.controllers import make_controller
+from exo_policy.controllers import controller_params, make_controller
 from exo_policy.observation import DeviceObservation
 
+from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
 from exo_sim.errors import SimError
 from exo_sim.plant.sample import SimulationSample
 from exo_sim.plant.simulation import Simulation
@@ -28,7 +29,8 @@ class OfflineLoop:
         simulation: with or without a device.
         controller: name of a controller of exo_policy, or "none" for a device that stays off (or is not there).
         believed_mass: what device and policy take for the wearer's mass (kg); None for the true one.
-        params: of the controller (checkpoint, peaks).
+        params: of the controller (checkpoint, peaks). A controller that may be told the wearer's strengths is told the
+            true ones, unless `strengths` says others.
 
     Raises:
         ControllerError, CheckpointError: a controller that cannot be made.
@@ -48,6 +50,8 @@ class OfflineLoop:
         if device is None:
             raise SimError(f"controller '{controller}' needs a device; give one, or choose '{NO_CONTROLLER}'")
         mass = simulation.body.body_mass if believed_mass is None else believed_mass
+        if "strengths" in controller_params(controller):
+            params.setdefault("strengths", dict(zip(GROUPS_BY_SIDE, simulation.body.strengths.tolist())))
         self._supervisor = SafetySupervisor(device, mass, SafetyConfig(lockstep=True))
         self._controller = make_controller(controller, joint_names=device.joint_names, wearer_mass=mass,
                                            torque_limit=device.torque_limits(mass), **params)

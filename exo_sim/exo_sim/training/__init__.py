@@ -4,8 +4,10 @@ from __future__ import annotations
 
 
 def main(argv: list[str] | None = None, kind: str = "human") -> int:
-    """`exo train human` or `exo train exo`; imports only when called."""
-    if kind == "exo":
+    """`exo train human`, `exo train exo` or `exo personalise`; imports only when called."""
+    if kind == "personalise":
+        from exo_sim.training.personalise import main as run
+    elif kind == "exo":
         from exo_sim.training.train_exo import main as run
     else:
         from exo_sim.training.train_human import main as run

@@ -6,11 +6,13 @@ import numpy as np
 from exo_device.description import DeviceDescription
 from exo_policy.observation import up_from_orientation
 
+from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
 from exo_sim.human.observation import COORDINATION_RATE_HZ, POLICY_RATE_HZ
 from exo_sim.human.speed_command import approach
 from exo_sim.human.walkers import Walkers, WalkerState
 from exo_sim.plant.energetics import CrowdEnergetics
 from exo_sim.training.exo_config import ExoTrainingConfig
+from exo_sim.training.one_wearer import OneWearer
 from exo_sim.training.people import People
 from exo_sim.training.wearing import Wearing
 
@@ -34,12 +36,16 @@ class AssistedWalkers:
         walkers: the people.
         told_mass: (n, 1) kg, what the device takes for the wearer's mass.
         limit: (n, J) Nm, torque limits for that mass.
+        strengths: (n, 16) of everybody, order of GROUPS_BY_SIDE.
     """
 
     def __init__(self, device: DeviceDescription, config: ExoTrainingConfig, random: np.random.Generator):
         self._device, self._config, self._random = device, config, random
-        self._people = People(device, config.physics_rate_hz, config.people, random)
-        self._people.configure(body_spread=1.0, variation=1.0)
+        if config.wearer is None:
+            self._people = People(device, config.physics_rate_hz, config.people, random)
+            self._people.configure(body_spread=1.0, variation=1.0)
+        else:
+            self._people = OneWearer(device, config.physics_rate_hz, config.wearer, config.people, random)
         self.count = count = config.envs_per_worker
         first, joints = self._people.first, len(device.joint_names)
         self.walkers = Walkers([first] * count)
@@ -49,6 +55,7 @@ class AssistedWalkers:
         self._wearing: list[Wearing | None] = [None] * count
         self._mass = np.zeros(count)
         self.told_mass, self.limit = np.zeros((count, 1)), np.zeros((count, joints))
+        self.strengths = np.ones((count, len(GROUPS_BY_SIDE)))
         self._compliance, self._noise = np.zeros((count, 1)), np.zeros((count, 1))
         self._position_offset = np.zeros((count, joints))
         self._tilt_offset, self._gyro_offset = np.zeros((count, 3)), np.zeros((count, 3))
@@ -64,6 +71,7 @@ class AssistedWalkers:
         random, config = self._random, self._config
         person = self._people.draw()
         wearing = Wearing.draw(config.wearing, self.limit.shape[1], random)
+        self.strengths[i] = person.body.strengths
         self._mass[i] = person.body.body_mass                   # before the payload, which is not the person
         wearing.fit(person.body)
         self.walkers.give_body(i, person.body, person.servo_gain)

@@ -2,12 +2,17 @@
 """Settings of an exoskeleton policy's training, checked; the defaults are in exo.yaml beside this file."""
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
+from exo_policy.manifest import Contract
+from exo_policy.observation import exo_contract
 from exo_policy.training.config import PpoConfig
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from exo_sim.body.subject import Subject
+from exo_sim.human.observation import COORDINATION_RATE_HZ
 from exo_sim.training.config import PeopleConfig, load_config
 
 Price = Annotated[float, Field(ge=0.0, le=1000.0)]
@@ -65,6 +70,12 @@ class StageConfig(_Model):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     learns: tuple[Literal["human", "exo"], ...]
     samples: Annotated[int, Field(ge=0)] = 0       #: steps of 10 ms; of 20 ms where only the human learns
+    minutes: Positive | None = None                #: it ends after so much training, even if samples are left
+
+    @property
+    def limit_s(self) -> float:
+        """Longest training (s)."""
+        return math.inf if self.minutes is None else 60.0 * self.minutes
 
     @model_validator(mode="after")
     def _samples_where_something_learns(self) -> "StageConfig":
@@ -87,6 +98,14 @@ class ExoTrainingConfig(_Model):
     people: PeopleConfig
     wearing: WearingConfig
     history: Count
+    #: Whether the policy may push the ankle into plantarflexion only, as a cable at the heel does.
+    plantarflexion_only: bool = True
+    #: Whether the policy is told the wearer's strengths; else it must find out from what it senses.
+    tells_strengths: bool = False
+    #: Whether the policy does on one leg what it would do on the other in the mirror image of the same situation.
+    symmetric: bool = True
+    #: The one person who wears the device; None for people drawn from `people`.
+    wearer: Subject | None = None
     reward: ExoRewardConfig
     human_reward: HumanRewardConfig
     stages: Annotated[tuple[StageConfig, ...], Field(min_length=1)]
@@ -102,6 +121,12 @@ class ExoTrainingConfig(_Model):
         if not any(EXO in stage.learns for stage in self.stages):
             raise ValueError("no stage trains the exoskeleton; let one have exo in learns")
         return self
+
+
+    def contract(self, joint_names: tuple[str, ...]) -> Contract:
+        """The contract of a policy that is trained so, for a device with these joints."""
+        return exo_contract(joint_names, history=self.history, rate_hz=COORDINATION_RATE_HZ,
+                            plantarflexion_only=self.plantarflexion_only, strengths=self.tells_strengths)
 
 
 def load_exo_config(path: str | Path | None) -> ExoTrainingConfig:

@@ -10,7 +10,7 @@ import numpy as np
 from exo_device.description import DeviceDescription
 from exo_policy.action import ActionFilter
 from exo_policy.manifest import Contract
-from exo_policy.observation import exo_contract, pack_terms, torque_share
+from exo_policy.observation import STRENGTHS, pack_terms, torque_share
 from exo_policy.training.batch_env import StepResult
 
 from exo_sim.human.checkpoint import load_human
@@ -54,8 +54,7 @@ class _AssistedEnv:
 
     def __init__(self, config: ExoTrainingConfig, device: DeviceDescription, human: str | None, seed: int):
         self._config, self._random = config, np.random.default_rng(seed)
-        self.contract: Contract = exo_contract(device.joint_names, history=config.history,
-                                               rate_hz=COORDINATION_RATE_HZ)
+        self.contract: Contract = config.contract(device.joint_names)
         self._human = load_human(human)
         self._people = AssistedWalkers(device, config, self._random)
         self.count = self._people.count
@@ -145,7 +144,8 @@ class _AssistedEnv:
     def _observation(self) -> np.ndarray:
         people = self._people
         once = pack_terms([term for term in self.contract.observation if not term.per_frame],
-                          {"wearer_mass": people.told_mass, "torque_limit": people.limit / people.told_mass})
+                          {"wearer_mass": people.told_mass, "torque_limit": people.limit / people.told_mass,
+                           STRENGTHS: people.strengths})
         return np.concatenate([*self._frames, once], axis=1)
 
     def _private(self) -> np.ndarray:

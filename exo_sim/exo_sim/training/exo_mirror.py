@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from exo_policy.manifest import Contract
+from exo_policy.observation import STRENGTH_GROUPS, STRENGTHS
 from exo_policy.training.mirror import MirrorMap
 
 #: Signs of vectors under a left-right mirror, in axes forward, left, up: a direction, and a rate of rotation.
@@ -21,7 +22,11 @@ def exo_mirror(contract: Contract) -> MirrorMap | None:
     for term in contract.observation:
         index, sign = (frame_index, frame_sign) if term.per_frame else (once_index, once_sign)
         start = len(index)
-        if term.name in _VECTOR_SIGNS:
+        if term.name == STRENGTHS:
+            other = [f"{group[:-1]}{_OTHER_SIDE[group[-1]]}" for group in STRENGTH_GROUPS]
+            index += [start + STRENGTH_GROUPS.index(group) for group in other]
+            sign += [1.0] * term.size
+        elif term.name in _VECTOR_SIGNS:
             index += range(start, start + term.size)
             sign += _VECTOR_SIGNS[term.name]
         else:

@@ -9,7 +9,7 @@ from exo_device.description import DeviceDescription
 
 from exo_sim.body.subject import Subject
 from exo_sim.plant.offline import NO_CONTROLLER, OfflineLoop
-from exo_sim.plant.simulation import Simulation
+from exo_sim.plant.simulation import SPEED_RANGE_MPS, Simulation
 
 SPEED_MPS = 1.25
 DURATION_S, SETTLE_S = 15.0, 5.0
@@ -17,8 +17,11 @@ DURATION_S, SETTLE_S = 15.0, 5.0
 WALKS = 2
 
 
-def check_walk(device: DeviceDescription | None, human: Path, checkpoint: Path | None, seed: int) -> dict[str, float]:
-    """Walks offline at 1.25 m/s with the device (unpowered without a checkpoint) or without any.
+def check_walk(device: DeviceDescription | None, human: Path, checkpoint: Path | None, seed: int,
+               wearer: Subject | None = None) -> dict[str, float]:
+    """Walks offline with the device (unpowered without a checkpoint) or without any.
+
+    The wearer walks at the own preferred speed; without one it is the unscaled body at 1.25 m/s.
 
     Returns:
         falls, and the means of metabolic power (W/kg, Bhargava 2004 and Umberger 2010) and speed (m/s) after settling.
@@ -26,8 +29,10 @@ def check_walk(device: DeviceDescription | None, human: Path, checkpoint: Path |
     controller = NO_CONTROLLER if device is None else "zero" if checkpoint is None else "learned"
     params = {} if checkpoint is None else {"checkpoint": str(checkpoint)}
     falls, power, umberger, speed = 0, [], [], []
+    asked = SPEED_MPS if wearer is None else wearer.preferred_speed_mps
     for walk in range(WALKS):
-        simulation = Simulation(Subject(), device, human=str(human), speed_mps=SPEED_MPS, seed=seed + walk)
+        simulation = Simulation(wearer or Subject(), device, human=str(human), speed_mps=asked, seed=seed + walk,
+                                speed_range_mps=(min(asked, SPEED_RANGE_MPS[0]), max(asked, SPEED_RANGE_MPS[1])))
         loop = OfflineLoop(simulation, controller, **params)
         while simulation.t < DURATION_S and not simulation.falls:
             sample = loop.step()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from exo_device.description import DeviceDescription
 from exo_policy.checkpoint import load_checkpoint, save_checkpoint
-from exo_policy.observation import exo_contract
+from pydantic import ValidationError
 
 from exo_sim.errors import SimError
 from exo_sim.human.contract import HUMAN_CONTRACT
@@ -102,13 +102,13 @@ class Stage:
         metrics, seconds = {}, 0.0
         if self.stage.learns and self.stage.samples:
             trainer = self._train(before)
-            if trainer.samples < self.stage.samples:
+            if trainer.samples < self.stage.samples and trainer.seconds < self.stage.limit_s:
                 return False
             metrics, seconds = last_metrics(self.folder), trainer.seconds
         self._pass_on(before)
         left = self.leaves(before)
         check = check_walk(self._device if self.stage.learns else None, left.human,
-                           left.device if EXO in self.stage.learns else None, self._seed)
+                           left.device if EXO in self.stage.learns else None, self._seed, self._config.wearer)
         write_json(self.folder / STAGE_FILE, {
             "stage": self.stage.model_dump(mode="json"), "seed": self._seed, "git_revision": git_revision(),
             "seconds": seconds, "metrics": metrics, "check": check})
@@ -126,6 +126,7 @@ class Stage:
         return document
 
     def _train(self, before: Inheritance):
+        import torch
         from exo_policy.training.ppo import load_actor
         from exo_policy.training.resume import load_state
         from exo_policy.training.trainer import STATE_FILE, Trainer
@@ -133,8 +134,8 @@ class Stage:
 
         config, learns = self._config, frozenset(self.stage.learns)
         fresh = not (self.folder / STATE_FILE).exists()
-        contract = exo_contract(self._device.joint_names, history=config.history, rate_hz=COORDINATION_RATE_HZ)
-        mirror = exo_mirror(contract)
+        contract = config.contract(self._device.joint_names)
+        mirror = exo_mirror(contract) if config.symmetric else None
         human = human_learner(before.human, config, symmetric=mirror is not None)
         steps = round(config.episode_s * COORDINATION_RATE_HZ)
         pool = WorkerPool(EnvFactory(learns, config, self._device, before.human), config.workers, self._seed)
@@ -147,12 +148,18 @@ class Stage:
                     load_actor(trainer.algorithm, human.start)
             else:
                 partner = human if HUMAN in learns else None
+                # a policy whose critic is lost must not be led astray by one that knows nothing yet
+                lost = before.device is not None and before.device_state is None
                 trainer = Trainer(pool, config.ppo, mirror, max_episode_steps=steps, folder=self.folder,
                                   seed=self._seed, curriculum=NoCurriculum(), partner=partner,
-                                  on_save=lambda algorithm, row: self._save_both(algorithm, trainer, row, contract))
+                                  on_save=lambda algorithm, row: self._save_both(algorithm, trainer, row, contract),
+                                  warm_up=config.human_warm_up if lost else 0)
                 if fresh and before.device_state is not None:
                     load_state(before.device_state, trainer.algorithm)
-            trainer.run(self.stage.samples)
+                    torch.manual_seed(self._seed)          # the state's random numbers are those of its own seed
+                elif fresh and lost:
+                    load_actor(trainer.algorithm, load_checkpoint(before.device, kind=EXO)[0])
+            trainer.run(self.stage.samples, self.stage.limit_s)
         finally:
             pool.close()
         return trainer
@@ -195,8 +202,10 @@ def refuse_another_training(folder: Path, document: dict) -> None:
             raise SimError(f"{file}: damaged ({error}); choose another --output") from error
         differing = [key for key in sorted(set(known) | set(document)) if known.get(key) != document.get(key)]
         differing = [key for key in differing if key != "git_revision"]
+        if "config" in differing and complete(known["config"]) == document["config"]:
+            differing.remove("config")
         if differing == ["config"]:
-            a, b = known["config"], document["config"]
+            a, b = complete(known["config"]), document["config"]
             differing = [f"config.{key}" for key in sorted(set(a) | set(b)) if a.get(key) != b.get(key)]
             differing = [key for key in differing if key != "config.workers"]
         if differing:
@@ -204,6 +213,15 @@ def refuse_another_training(folder: Path, document: dict) -> None:
                            f"choose another --output, or the same settings to go on")
         return
     write_json(file, document)
+
+
+def complete(config: dict) -> dict:
+    """The configuration in a training's config.json with the options that were not there yet, at their defaults."""
+    fields = {name: config[name] for name in ExoTrainingConfig.model_fields if name in config}
+    try:
+        return {**config, **ExoTrainingConfig.model_validate(fields).model_dump(mode="json")}
+    except ValidationError:
+        return config                          # of a time when options had other names: what differs is told
 
 
 def last_metrics(folder: Path) -> dict[str, float]:

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`exo personalise`: goes on training a policy that serves everybody, with one wearer, within a coffee break."""
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from exo_device.description import DeviceDescription  # noqa: E402
+from exo_policy.checkpoint import checkpoint_files, load_checkpoint, require_contract, save_checkpoint  # noqa: E402
+from exo_policy.manifest import Contract  # noqa: E402
+from exo_policy.observation import STRENGTHS  # noqa: E402
+
+from exo_sim.body.devices import find_device  # noqa: E402
+from exo_sim.body.presets import PRESET_PREFIX, presets  # noqa: E402
+from exo_sim.body.subject import Subject, load_subject  # noqa: E402
+from exo_sim.errors import SimError  # noqa: E402
+from exo_sim.evaluation.exo.conditions import LEARNED, RESULT_FILE, UNPOWERED, find_policy  # noqa: E402
+from exo_sim.human.checkpoint import load_human, shipped_human  # noqa: E402
+from exo_sim.human.contract import HUMAN_CONTRACT  # noqa: E402
+from exo_sim.measurement.provenance import git_revision  # noqa: E402
+from exo_sim.measurement.summary import write_json  # noqa: E402
+from exo_sim.training.command_line import run_command  # noqa: E402
+from exo_sim.training.exo_config import EXO, HUMAN, ExoTrainingConfig, StageConfig, load_exo_config  # noqa: E402
+from exo_sim.training.human_learner import is_doubled  # noqa: E402
+from exo_sim.training.stages import Inheritance, Stage, refuse_another_training  # noqa: E402
+
+COMMAND = "exo personalise"
+#: Exit code of a training that a signal stopped; the same command goes on.
+EXIT_STOPPED = 130
+#: Ends the training (minutes), so that with start and check it takes less than 15; or that many steps of 10 ms.
+MINUTES, SAMPLES = 12.5, 1_500_000
+#: Speeds that the wearer walks at, around the preferred one (m/s).
+SPEED_SPREAD_MPS = 0.15
+SLOWEST_MPS, FASTEST_MPS = 0.6, 1.8
+#: Exploration begins smaller than in a training from nothing (share of the torque limits).
+INITIAL_STD = 0.15
+#: The wearer carries little while being fitted (kg), and was weighed: SD of the error as a share.
+PAYLOAD_KG, MASS_ERROR = (0.0, 3.0), 0.02
+UNPOWERED_STEM = "unpowered"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Command line of `exo personalise`."""
+    p = argparse.ArgumentParser(prog=COMMAND, description="Fit an exoskeleton policy to one wearer: it goes on training "
+                                "with this person alone, for some minutes. An interrupted fitting goes on.")
+    p.add_argument("--subject", required=True, metavar="FILE_OR_PRESET", help="who wears it: a subject file or the name "
+                   "of a preset")
+    p.add_argument("--exo", required=True, metavar="CHECKPOINT", help="policy to begin with: a folder that `exo train "
+                   "exo` wrote, or a checkpoint")
+    p.add_argument("--output", required=True, metavar="FOLDER", help="gets policy, settings, metrics and result.json")
+    p.add_argument("--human", default=None, help="checkpoint of the walker (default: the one that the policy's folder "
+                   "names, else the project's)")
+    p.add_argument("--device", default=None, help="name or YAML (default: the one that the policy was trained for)")
+    p.add_argument("--one-sided", action="store_true", help="let the policy treat the legs by different rules; without "
+                   "this it is its own mirror image, and what it does differently comes from how the wearer walks")
+    p.add_argument("--config", help="YAML with changes to the default training configuration (reward, wearing, people)")
+    p.add_argument("--minutes", type=float, default=MINUTES, help="of training at most (default: %(default)g)")
+    p.add_argument("--samples", type=int, default=SAMPLES, help="steps of 10 ms at most (default: %(default)s)")
+    p.add_argument("--seed", type=int, default=1, help="of everything random (default: %(default)s)")
+    p.add_argument("--workers", type=int, help="worker processes; as many as there are cores is best")
+    return p
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the fitting; returns the exit code."""
+    return run_command(COMMAND, personalise, parser().parse_args(argv))
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What a fitting begins with: paths without suffix; `state` only where the critic can be used."""
+
+    device: DeviceDescription
+    checkpoint: Path
+    state: Path | None
+    human: Path
+    human_unpowered: Path
+
+
+def personalise(options: argparse.Namespace) -> int:
+    """Fits as the command line says.
+
+    Raises:
+        SimError, DeviceError, CheckpointError: a wrong subject, policy, device, human or configuration.
+    """
+    started = time.monotonic()
+    wearer = _wearer(options.subject)
+    beginning = find_beginning(options)
+    config = fitting_config(load_exo_config(options.config), options, wearer, beginning)
+    folder = Path(options.output)
+    refuse_another_training(folder, {
+        "config": {**config.model_dump(mode="json"), "device": beginning.device.model_dump(mode="json"),
+                   "exo_sha256": load_checkpoint(beginning.checkpoint, kind=EXO)[1].sha256,
+                   "human_sha256": load_checkpoint(beginning.human, kind=HUMAN)[1].sha256},
+        "seed": options.seed, "git_revision": git_revision()})
+    settings = config.stages[0]
+    stage = Stage(settings, folder / f"1_{settings.name}", config, beginning.device, options.seed)
+    before = Inheritance(beginning.human, beginning.checkpoint, beginning.state)
+    if not stage.finished:
+        print(f"fitting {beginning.device.name} to {wearer.name}, {options.minutes:g} minutes at most", flush=True)
+        if not stage.run(before):
+            print("stopped; the same command goes on", file=sys.stderr)
+            return EXIT_STOPPED
+    left = stage.leaves(before)
+    tensors, manifest = load_checkpoint(beginning.human_unpowered, kind=HUMAN, contract=HUMAN_CONTRACT)
+    save_checkpoint(folder / UNPOWERED_STEM, tensors, manifest)
+    write_json(folder / RESULT_FILE, {
+        "device": beginning.device.name, "checkpoint": str(left.device.relative_to(folder)),
+        "humans": {UNPOWERED: UNPOWERED_STEM, LEARNED: str(left.human.relative_to(folder))},
+        "wearer": wearer.model_dump(mode="json", exclude_defaults=True) | {"name": wearer.name},
+        "seed": options.seed, "stage": settings.name, "symmetric": config.symmetric})
+    print(f"checkpoint {left.device}.safetensors, {(time.monotonic() - started) / 60.0:.1f} minutes")
+    return 0
+
+
+def find_beginning(options: argparse.Namespace) -> Beginning:
+    """Policy, device and walkers that the command line names.
+
+    Raises:
+        SimError, DeviceError, CheckpointError: one that cannot be used.
+    """
+    from exo_policy.training.trainer import STATE_FILE          # imports torch
+
+    policy = find_policy(options.exo, options.device)
+    device = find_device(policy.device)
+    if device is None:
+        raise SimError("--device none has no policy to fit; name a device")
+    checkpoint = checkpoint_files(policy.checkpoint)[0].with_suffix("")
+    human, unpowered = (Path(options.human or policy.human(condition, None) or shipped_human())
+                        for condition in (LEARNED, UNPOWERED))
+    for walker in (human, unpowered):
+        load_human(walker)
+    state = checkpoint.parent / STATE_FILE
+    # another structure of the policy needs another critic's state; and a state is of the policy saved with it
+    usable = state.is_file() and not options.one_sided
+    return Beginning(device, checkpoint, state if usable else None, human, unpowered)
+
+
+def fitting_config(config: ExoTrainingConfig, options: argparse.Namespace, wearer: Subject,
+                   beginning: Beginning) -> ExoTrainingConfig:
+    """The configuration of a training with one wearer, for a policy like the one it begins with.
+
+    Raises:
+        SimError: minutes or samples out of range.
+        CheckpointError: a policy whose observation or action this training cannot make.
+    """
+    if options.samples < 1 or not options.minutes > 0.0:
+        raise SimError("--samples must be at least 1 and --minutes above 0")
+    tensors, manifest = load_checkpoint(beginning.checkpoint, kind=EXO)
+    hidden, doubled = manifest.network.sizes[1:-1], is_doubled(tensors)
+    if doubled and not options.one_sided:
+        hidden = tuple(size // 2 for size in hidden)
+    middle = min(max(wearer.preferred_speed_mps, SLOWEST_MPS + SPEED_SPREAD_MPS), FASTEST_MPS - SPEED_SPREAD_MPS)
+    fitted = config.model_copy(update={
+        "wearer": wearer, "symmetric": not options.one_sided, "history": manifest.contract.history,
+        "plantarflexion_only": _plantarflexes_only(manifest.contract),
+        "tells_strengths": any(term.name == STRENGTHS for term in manifest.contract.observation),
+        "speed_range_mps": (round(middle - SPEED_SPREAD_MPS, 3), round(middle + SPEED_SPREAD_MPS, 3)),
+        "wearing": config.wearing.model_copy(update={"payload_kg": PAYLOAD_KG, "mass_error": MASS_ERROR}),
+        "ppo": config.ppo.model_copy(update={"hidden_layers": tuple(hidden), "initial_std": INITIAL_STD}),
+        "stages": (StageConfig(name="personalise", learns=(EXO,), samples=options.samples, minutes=options.minutes),)})
+    if options.workers:
+        fitted = fitted.model_copy(update={"workers": options.workers})
+    require_contract(manifest, fitted.contract(beginning.device.joint_names), beginning.checkpoint)
+    return fitted
+
+
+def _plantarflexes_only(contract: Contract) -> bool:
+    ankles = [i for i, name in enumerate(contract.action.names) if name.startswith("ankle_angle")]
+    return bool(ankles) and contract.action.maximum is not None and all(contract.action.maximum[i] <= 0.0
+                                                                        for i in ankles)
+
+
+def _wearer(word: str) -> Subject:
+    return load_subject(f"{PRESET_PREFIX}{word}" if word in presets() else word)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
