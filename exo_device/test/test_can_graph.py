@@ -61,7 +61,7 @@ class Graph:
         path = folder / "driver.yaml"
         path.write_text(yaml.safe_dump({"driver": "cubemars_can", **settings}))
         config = make_driver("cubemars_can", settings).config
-        self.bus = EmulatedBus(config, lambda joint: SpringDamper(stiffness_nm_per_rad=60.0))
+        self.bus = EmulatedBus(config, lambda joint: SpringDamper(stiffness_nm_per_rad=60.0, swing_rad=0.2))
         self.bus.plan.add(Fault("hold"))
         self.motors = list(self.bus.motors.values())
         self.port = PythonCanPort(config.interface, config.channel, config.bitrate, config.bus_options)

@@ -19,7 +19,8 @@ from exo_device.drivers import DriverError, make_driver
 from exo_device.drivers.config_file import read_driver_config
 from exo_device.drivers.cubemars_can import MotorFault
 from exo_device.drivers.cubemars_can.joint_map import JointMap
-from exo_device.drivers.cubemars_can.plausibility import PlausibilityCheck
+from exo_device.drivers.cubemars_can.plausibility import PlausibilityCheck, PlausibilityLimits
+from exo_device.drivers.cubemars_can.repetition import RepetitionCheck
 from exo_device.drivers.can.port import PortError, PythonCanPort
 from exo_device.emulator import EmulatedBus, Fault, Followed, SpringDamper
 from exo_device.emulator.in_process import MadeClock, SteppedCubemarsDriver
@@ -251,6 +252,58 @@ def test_a_motor_without_the_torque_it_was_asked_for_is_noticed_after_a_while():
     assert walk(PlausibilityCheck(), 0.2, *still, torque=0.0, asked=8.0) == MotorFault.NOT_FOLLOWING
     assert walk(PlausibilityCheck(), 0.2, *still, torque=6.0, asked=8.0) is NONE
     assert walk(PlausibilityCheck(), 0.2, *still, torque=5.0, asked=None) is NONE
+
+
+# --- replies that repeat themselves
+
+LIMITS = PlausibilityLimits()
+SAME, OTHER = b"same", b"other"
+
+
+def repeat(check, seconds, asked, data=SAME, start=0.0, period=0.0025) -> float | None:
+    """Time (s) after which it was noticed."""
+    for t in np.arange(start, start + seconds, period):
+        if check.see(t, data if isinstance(data, bytes) else data(t), asked(t)):
+            return t - start
+    return None
+
+
+@pytest.fixture
+def repetition():
+    return RepetitionCheck(LIMITS.repeated_nm, LIMITS.repeated_s, LIMITS.standstill_s)
+
+
+@pytest.mark.parametrize("asked", [lambda t: None, lambda t: 0.0, lambda t: 0.2 * math.sin(6.0 * t)])
+def test_a_joint_at_rest_without_torque_may_answer_the_same_for_ever(repetition, asked):
+    assert repeat(repetition, 20.0, asked) is None
+
+
+def test_a_torque_that_changes_must_show(repetition):
+    assert repeat(repetition, 0.2, lambda t: 4.0) is None
+    noticed_s = repeat(repetition, 0.2, lambda t: 4.6, start=0.2)
+    assert noticed_s == pytest.approx(LIMITS.repeated_s, abs=0.003)
+    repetition.see(0.5, OTHER, 4.6)
+    assert repeat(repetition, 0.04, lambda t: 6.0, start=0.6) is None  # the answer is on its way
+
+
+def test_no_joint_stands_still_under_torque_for_long(repetition):
+    noticed_s = repeat(repetition, 2.0, lambda t: 4.0)
+    assert noticed_s == pytest.approx(LIMITS.standstill_s, abs=0.006)
+    patient = RepetitionCheck(LIMITS.repeated_nm, LIMITS.repeated_s, None)
+    assert repeat(patient, 20.0, lambda t: 4.0) is None
+
+
+@pytest.mark.parametrize("amplitude, hz", [(0.35, 1.0), (0.02, 0.5), (0.005, 0.3)])
+def test_a_joint_that_hardly_moves_is_no_repetition(repetition, amplitude, hz):
+    """Walking, standing, standing very still: without any noise, quantised as the frames are."""
+    codec = next(iter(make_driver("cubemars_can", settings()).config.motors.values())).codec()
+    omega = 2.0 * math.pi * hz
+
+    def data(t: float) -> bytes:
+        return codec.reply(position=amplitude * math.sin(omega * t), velocity=amplitude * omega * math.cos(omega * t),
+                           torque=5.0, temperature=30.0, error=0).data
+
+    assert repeat(repetition, 20.0, lambda t: 5.0, data) is None
 
 
 # --- the thread, on python-can's virtual interface and real time

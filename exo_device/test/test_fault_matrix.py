@@ -30,12 +30,12 @@ ANKLE = "ankle_angle_r"
 class Lab:
     """A bench with four emulated motors, walking on springs."""
 
-    def __init__(self, device, **changes) -> None:
+    def __init__(self, device, swing_rad: float = 0.35, **changes) -> None:
         settings = {**read_driver_config(EXAMPLE, "cubemars_can"), "interface": "virtual", **changes}
         self.config = make_driver("cubemars_can", settings).config
         self.clock, self.plan = MadeClock(start_s=50.0), FaultPlan(seed=1)
         self.bus = EmulatedBus(self.config, lambda joint: SpringDamper(
-            stiffness_nm_per_rad=60.0, swing_rad=0.35, swing_hz=1.5, swing_phase_rad=0.5), self.plan)
+            stiffness_nm_per_rad=60.0, swing_rad=swing_rad, swing_hz=1.5, swing_phase_rad=0.5), self.plan)
         self.motors = self.bus.motors
         self.driver = SteppedCubemarsDriver(self.config, self.bus, self.clock)
         self.driver.connect()
@@ -154,6 +154,25 @@ def test_fault_stops_the_device(lab_of, fault):
         for motor in lab.motors.values():
             motor._zero = 0.0  # somebody has zeroed it again
     lab.activate()
+
+
+@pytest.mark.parametrize("asked, longest_s", [
+    (ASKED_NM, 1.52),           # nothing contradicts the old reply but its age
+    (ASKED_NM - 1.0, 0.08),     # the motor should report another torque
+])
+def test_stale_replies_of_a_joint_at_rest_stop_the_device(lab_of, asked, longest_s):
+    """The legs hang still: an old reply is a true one, until it cannot be any more."""
+    lab = lab_of(swing_rad=0.0, plausibility={"standstill_s": 1.5}).activate().run(1.2)
+    assert lab.supervisor.mode is Mode.ACTIVE
+    struck_s = lab.strike(f"stale:{ANKLE}")
+    lab.asked = asked
+    lab.run(2.0, until=lambda: lab.supervisor.mode is not Mode.ACTIVE)
+    assert lab.clock.now_s - struck_s <= longest_s
+    assert lab.faults & Stop.MOTOR_ERROR
+    if asked != ASKED_NM:  # the others' replies show it
+        assert ANKLE in lab.supervisor.snapshot(lab.loop._now()).cause
+    lab.run(RAMP_S + LOOP_S)
+    assert not any(motor.torque for motor in lab.motors.values())
 
 
 @pytest.mark.parametrize("fault", ["dropped,value=0.05", "late,value=0.008", "duplicated", "hold"])

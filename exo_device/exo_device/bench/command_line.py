@@ -61,7 +61,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command. Returns the exit code: 0, or 2 with one line for whatever did not work."""
     chosen = build_parser().parse_args(arguments)
     try:
-        driver = make_driver("cubemars_can", read_driver_config(chosen.config, "cubemars_can"))
+        settings = read_driver_config(chosen.config, "cubemars_can")
+        # a joint on the bench may be clamped: it may stand still under torque
+        settings["plausibility"] = {**(settings.get("plausibility") or {}), "standstill_s": None}
+        driver = make_driver("cubemars_can", settings)
         chosen.run(chosen, driver)
     except (DriverError, PortError) as error:
         print(f"bench: {error}", file=sys.stderr)

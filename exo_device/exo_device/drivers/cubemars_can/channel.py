@@ -12,6 +12,7 @@ from exo_device.drivers.cubemars_can.config import MotorConfig
 from exo_device.drivers.cubemars_can.joint_map import JointMap
 from exo_device.drivers.cubemars_can.motor_fault import NO_MOTOR_FAULT, MotorFault
 from exo_device.drivers.cubemars_can.plausibility import PlausibilityCheck, PlausibilityLimits
+from exo_device.drivers.cubemars_can.repetition import RepetitionCheck
 
 #: A motor may miss a frame: it is told to switch on this many times, and later that it is off this often (s).
 ENABLE_REPEATS = 3
@@ -36,6 +37,7 @@ class MotorChannel(CanMotor):
         self.missed_replies = 0
         self._limits = limits
         self._check = PlausibilityCheck(limits)
+        self._repetition = RepetitionCheck(limits.repeated_nm, limits.repeated_s, limits.standstill_s)
         self._turns = 0.0
         self._raw_position: float | None = None
         self._enables_left = 0
@@ -114,6 +116,9 @@ class MotorChannel(CanMotor):
         position = self.map.joint_position(self._unwrapped(reply.position))
         velocity, torque = self.map.joint_velocity(reply.velocity), self.map.joint_torque(reply.torque)
         self.faults |= self._check.see(now_s, position, velocity, torque, self._asked, self._sent_s)
+        understood = None if self._asked is None else self.applied_torque(self._asked)
+        if self._repetition.see(now_s, frame.data, understood):
+            self.faults |= MotorFault.FROZEN
         self.newest = Measurement(now_s, now_ns, position, velocity, torque, reply.temperature, math.nan,
                                   reply.error)
         return True

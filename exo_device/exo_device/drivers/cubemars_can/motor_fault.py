@@ -15,7 +15,8 @@ class MotorFault(IntFlag):
     #: The position leapt farther than the motor can have turned: it was reset or zeroed, and its zero is
     #: lost.
     POSITION_JUMP = 1 << 8
-    #: Position and speed contradict each other: the same old answer again and again.
+    #: The same old answer again and again: position and speed contradict each other, or replies are equal to
+    #: the last bit where they cannot be.
     FROZEN = 1 << 9
     #: The motor does not give the torque that it was asked for: it is off, or was reset.
     NOT_FOLLOWING = 1 << 10

@@ -31,6 +31,14 @@ class PlausibilityLimits(BaseModel):
     following_nm: Limit = 2.0
     following_share: Limit = 0.5
     following_s: Limit = 0.1
+    #: Replies equal to the last bit contradict a torque that has changed by this since the first of them, once
+    #: it has lasted for this time. 15 steps of the torque field of an AK10-9.
+    repeated_nm: Limit = 0.5
+    repeated_s: Limit = 0.05
+    #: Replies equal to the last bit for this long, with more than repeated_nm asked for, are one old reply: no
+    #: joint of a person keeps so still under torque. None: they may be; for a joint that is clamped, or while
+    #: a simulator that turns emulated motors is paused.
+    standstill_s: Limit | None = 0.5
 
 
 class PlausibilityCheck:
