@@ -8,6 +8,7 @@ from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
 from exo_sim.body.subject import Subject, load_subject
 from exo_sim.human.walkers import Walkers
 from exo_sim.training.averages import StrideAverages
+from exo_sim.training.check import PATIENTS, Checker
 from exo_sim.training.config import ImpairmentConfig, load_training_config
 from exo_sim.training.curriculum import Curriculum
 from exo_sim.training.impaired_people import draw_impairments
@@ -132,3 +133,10 @@ def test_a_training_from_before_goes_on_at_its_stage():
     assert again(0, 0.0)["speed_range_mps"] == before["speed_range_mps"]
     again.resume({})
     assert again(0, 0.0)["speed_range_mps"] == list(stages[0].speed_range_mps)
+
+
+def test_patients_count_in_the_choice_of_the_best_by_whether_they_walk():
+    checker = Checker(None, 300.0, duration_s=5.0, patients=PATIENTS[:2])
+    check = checker(lambda observation: np.zeros((len(observation), 14)))
+    assert len(check.upright) == 12
+    assert (check.angle_error[10:] == pytest.approx(check.angle_error[:10].mean()))

@@ -14,7 +14,8 @@ import numpy as np
 from exo_device.description import DeviceDescription
 
 from exo_sim.body.model import build_body
-from exo_sim.body.subject import Subject
+from exo_sim.body.presets import PRESET_PREFIX
+from exo_sim.body.subject import Subject, load_subject
 from exo_sim.gait.reference import JOINTS
 from exo_sim.human.observation import COORDINATION_RATE_HZ, POLICY_RATE_HZ
 from exo_sim.human.speed_command import approach
@@ -23,6 +24,9 @@ from exo_sim.human.walkers import Walkers
 #: Who walks how fast: the unscaled body over the range of speeds and standing, and the extremes of size.
 SPEEDS_MPS = (0.0, 0.6, 0.75, 1.0, 1.25, 1.5, 1.75)
 EXTREMES = (Subject(name="small", height_m=1.50, mass_kg=45.0), Subject(name="large", height_m=1.95, mass_kg=110.0))
+#: Patients who walk too where impaired people are trained on; how far they are from the healthy gait does not count.
+PATIENTS = ("plantarflexor_weakness_50_right", "drop_foot_left", "hip_abductor_weakness_right",
+            "knee_extensor_weakness_left", "hemiparesis_mild_right", "hemiparesis_severe_left")
 #: One more unscaled body sets out from standing and comes to a stop again at half time.
 DURATION_S, SETTLING_S = 16.0, 4.0
 _FALL_HEIGHT_SHARE, _FALL_UP_COSINE = 0.78, 0.85
@@ -59,14 +63,19 @@ class Checker:
         device: worn, or None.
         physics_rate_hz: of the bodies.
         duration_s: of every trial; the first SETTLING_S do not count.
+        patients: presets that walk too, each at their preferred speed.
     """
 
-    def __init__(self, device: DeviceDescription | None, physics_rate_hz: float, duration_s: float = DURATION_S):
+    def __init__(self, device: DeviceDescription | None, physics_rate_hz: float, duration_s: float = DURATION_S,
+                 patients: tuple[str, ...] = ()):
         self._steps = round(duration_s * POLICY_RATE_HZ)
         model = build_body(Subject(), device, physics_rate_hz, accelerometer=False)
-        others = [build_body(subject, device, physics_rate_hz, accelerometer=False) for subject in EXTREMES]
+        impaired = [load_subject(PRESET_PREFIX + name) for name in patients]
+        others = [build_body(subject, device, physics_rate_hz, accelerometer=False)
+                  for subject in (*EXTREMES, *impaired)]
         self._walkers = Walkers([model] * (len(SPEEDS_MPS) + 1) + others)
-        self._target = np.array([*SPEEDS_MPS, 1.25, 1.25, 1.25])
+        self._target = np.array([*SPEEDS_MPS, 1.25, 1.25, 1.25, *(subject.preferred_speed_mps for subject in impaired)])
+        self._healthy = self._walkers.count - len(impaired)
         self._traveller = len(SPEEDS_MPS)
 
     def __call__(self, policy: Callable[[np.ndarray], np.ndarray]) -> Check:
@@ -96,10 +105,10 @@ class Checker:
         error = np.stack(errors)
         spread = np.rad2deg((error - error.mean(axis=0)).std(axis=0)).mean(axis=1)
         drift = np.abs(np.mean(speeds, axis=0))
-        fallen = ~upright
         # a fallen trial counts through `upright`; its other figures are those of the worst that still walks
         for figure in (spread, drift):
-            figure[fallen] = figure[upright].max() if upright.any() else 0.0
+            figure[~upright] = figure[upright].max() if upright.any() else 0.0
+        spread[self._healthy:] = spread[:self._healthy].mean()
         return Check(upright, drift, spread)
 
 

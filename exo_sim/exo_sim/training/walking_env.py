@@ -15,7 +15,7 @@ from exo_sim.human.speed_command import approach
 from exo_sim.human.walkers import Walkers, WalkerState
 from exo_sim.training.assistance import RandomAssistance
 from exo_sim.training.averages import StrideAverages
-from exo_sim.training.check import Check, Checker
+from exo_sim.training.check import PATIENTS, Check, Checker
 from exo_sim.training.config import CurriculumStage, HumanTrainingConfig
 from exo_sim.training.disturbances import RandomPushes, SensorNoise
 from exo_sim.training.leniency import lower_speed
@@ -24,7 +24,7 @@ from exo_sim.training.rewards import judge
 
 #: Speeds are drawn as a uniform number to this power: slow walks end in a fall sooner while they are being learned,
 #: and would be seen less than fast ones.
-SLOW_POWER = 1.5
+SLOW_POWER = 1.25
 
 
 class WalkingEnv:
@@ -66,7 +66,8 @@ class WalkingEnv:
     def check(self, sizes: tuple[int, ...], tensors: dict[str, np.ndarray]) -> Check:
         """How well the policy of these layer sizes and tensors (exo_policy.networks) walks without exploration."""
         if self._checker is None:
-            self._checker = Checker(self._people.first.device, self._config.physics_rate_hz)
+            patients = PATIENTS if self._config.people.impairments.share else ()
+            self._checker = Checker(self._people.first.device, self._config.physics_rate_hz, patients=patients)
         return self._checker(MlpPolicy(NetworkSpec(sizes=sizes, observation_clip=None), tensors))
 
     def reset(self) -> StepResult:
