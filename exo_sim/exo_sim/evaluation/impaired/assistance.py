@@ -129,8 +129,8 @@ def _reduction(walks: Walks, name: str, key: str, baseline: str, speed: float, t
         pairs = [(asymmetry(partners[seed], name), asymmetry(walk, name)) for seed, walk in seeds.items()
                  if seed in partners]
         pairs = [pair for pair in pairs if all(map(math.isfinite, pair))]
-        if pairs:
-            mean = float(np.mean([b for b, _ in pairs]))
+        mean = float(np.mean([b for b, _ in pairs])) if pairs else 0.0
+        if mean > 0.0:
             samples.append([100.0 * (b - a) / mean for b, a in pairs])
     means = [float(np.mean(sample)) for sample in samples]
     pooled = means if len(means) >= LEAST_POLICIES else [value for sample in samples for value in sample]

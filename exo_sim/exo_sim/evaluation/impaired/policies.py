@@ -45,7 +45,8 @@ def find_policies(paths: Sequence[str], device: str | None, personalised: bool) 
     Raises:
         SimError, CheckpointError, DeviceError, ControllerError: one that cannot be used.
     """
-    found = [WornPolicy(find_policy(path, device), _wearer(Path(path)) if personalised else None) for path in paths]
+    wearers = [_wearer(Path(path)) if personalised else None for path in paths]
+    found = [WornPolicy(find_policy(path, device), wearer) for path, wearer in zip(paths, wearers)]
     labels = [worn.policy.label for worn in found]
     if len(set(labels)) != len(labels):        # folders of the same name in different places
         found = [replace(worn, policy=replace(worn.policy, label=f"{worn.policy.label}_{i}"))
