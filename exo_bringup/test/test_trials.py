@@ -3,6 +3,7 @@
 
 import json
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -52,6 +53,29 @@ def test_an_interrupted_trial_loses_nothing_and_goes_on(tmp_path):
     assert conduct(second, seed=0, strict=True) == 0
     assert second.ran == ["b", "c"]
     assert summary(tmp_path)["complete"] is True and summary(tmp_path)["figures"][0]["met"] is True
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_comes_twice_does_not_disturb_the_end(tmp_path, number):
+    """`timeout` sends its signal to the process and to its group; somebody presses Ctrl-C again."""
+    class Signalled(CountingTrial):
+        is_over = False
+
+        def run(self, round_name):
+            if round_name == "b":
+                signal.raise_signal(number)
+            return super().run(round_name)
+
+        def __exit__(self, *_):
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGTERM)
+            self.is_over = True
+
+    before = [signal.getsignal(known) for known in (signal.SIGINT, signal.SIGTERM)]
+    trial = Signalled(tmp_path)
+    assert conduct(trial, seed=0, strict=True) == 130
+    assert trial.is_over and trial.ran == ["a"] and summary(tmp_path)["rounds"] == 1
+    assert [signal.getsignal(known) for known in (signal.SIGINT, signal.SIGTERM)] == before
 
 
 def test_half_a_line_at_the_end_is_no_round(tmp_path):
@@ -148,7 +172,7 @@ def graph_machine(monkeypatch):
     pytest.importorskip("rclpy", reason="needs ROS 2")
     from exo_bringup.trials.bus import bus_settings
     from exo_device.drivers import DriverError
-    from exo_device.drivers.cubemars_can.port import PythonCanPort
+    from exo_device.drivers.can.port import PythonCanPort
 
     settings = bus_settings()
     try:

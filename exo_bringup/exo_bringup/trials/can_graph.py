@@ -35,6 +35,8 @@ LEGS, MOTORS, DEVICE, POLICY, GUARDIAN = "simulator", "emulator", "device", "pol
 #: A Python process on a busy small computer takes this long to be there at most (s).
 PATIENCE_S = 120.0
 CALL_TIMEOUT_S = 5.0
+#: A device that was killed is still known for a while, and never answers: arming is tried again after this (s).
+ARM_TIMEOUT_S = 0.5
 #: Between two looks (s).
 LOOK_S = 0.005
 #: Between two attempts to arm (s).
@@ -221,15 +223,17 @@ class CanGraph:
                 raise BringupError(f"waited {within_s:g} s in vain for {what}\n{logs}")
             time.sleep(LOOK_S)
 
-    def call(self, name: str) -> bool:
+    def call(self, name: str, timeout_s: float = CALL_TIMEOUT_S) -> bool:
         """Calls exo/arm, exo/disarm or exo/stop. Returns whether it succeeded; False without an answer."""
         client = self._clients[name]
         if not client.service_is_ready():
             return False
         future = client.call_async(Trigger.Request())
-        deadline = time.monotonic() + CALL_TIMEOUT_S
+        deadline = time.monotonic() + timeout_s
         while not future.done() and time.monotonic() < deadline:
             time.sleep(LOOK_S)
+        if not future.done():
+            client.remove_pending_request(future)
         return bool(future.done() and future.result() and future.result().success)
 
     def activate(self, within_s: float = PATIENCE_S) -> None:
@@ -243,8 +247,8 @@ class CanGraph:
                 return True
             if time.monotonic() - tried_s > ARM_PERIOD_S:
                 if mode == DeviceStatus.FAULT:
-                    self.call("disarm")
-                self.call("arm")
+                    self.call("disarm", ARM_TIMEOUT_S)
+                self.call("arm", ARM_TIMEOUT_S)
                 tried_s = time.monotonic()
             return False
 

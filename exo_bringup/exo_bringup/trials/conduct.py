@@ -16,6 +16,7 @@ from rich.table import Table
 from exo_bringup.trials.trial import Rounds, Trial
 
 EXIT_OK, EXIT_MISSED, EXIT_INTERRUPTED = 0, 1, 130
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def conduct(trial: Trial, *, seed: int | None, strict: bool, console: Console | None = None) -> int:
@@ -28,7 +29,7 @@ def conduct(trial: Trial, *, seed: int | None, strict: bool, console: Console | 
     left = [name for name in trial.rounds() if name not in rounds.measured]
     began, interrupted = time.monotonic(), False
     # also where a shell has them ignored
-    handlers = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.signal(number, _interrupt) for number in SIGNALS}
     try:
         _run(trial, rounds, left, console)
     except KeyboardInterrupt:
@@ -54,6 +55,9 @@ def conduct(trial: Trial, *, seed: int | None, strict: bool, console: Console | 
 
 
 def _interrupt(*_) -> None:
+    """Once: `timeout`, for one, sends its signal twice, and what the trial has started must be ended in peace."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
