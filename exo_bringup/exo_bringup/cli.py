@@ -103,13 +103,18 @@ def build_parser() -> argparse.ArgumentParser:
         (
             "evaluate",
             "measure a policy over many seeds",
-            (("human", "the walker", _evaluate_human), ("exo", "the device's", _evaluate_exo)),
+            (
+                ("human", "the walker", _evaluate_human),
+                ("exo", "the device's", _evaluate_exo),
+                ("impaired", "how patients walk, and what a device does for them", _evaluate_impaired),
+            ),
         ),
     ):
         group = commands.add_parser(name, help=text, description=text.capitalize() + ".")
         what = group.add_subparsers(dest="kind", required=True, metavar="WHAT")
         for kind, explanation, run in kinds:
             _handed_on(what, kind, explanation, run)
+    _handed_on(commands, "personalise", "fit an exoskeleton policy to one wearer, in minutes", _personalise)
     _handed_on(commands, "trial", "try the device side: fuzz, soak, jitter, kill, faults, interchange", _trial)
     _handed_on(commands, "emulate", "motors that are not there, on a CAN bus", _emulate)
 
@@ -124,7 +129,7 @@ def build_parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="report of a run's or an evaluation's folder anew")
     report.add_argument(
         "run_folder",
-        metavar="[exo|human] FOLDER",
+        metavar="[exo|human|impaired] FOLDER",
         nargs="+",
         help="folder that `exo sim` or `exo evaluate` wrote; which of them is seen in it",
     )
@@ -315,6 +320,12 @@ def _train_exo(chosen: argparse.Namespace) -> int:
     return train(chosen.rest, kind="exo") or 0
 
 
+def _personalise(chosen: argparse.Namespace) -> int:
+    from exo_sim.training import main as train
+
+    return train(chosen.rest, kind="personalise")
+
+
 def _emulate(chosen: argparse.Namespace) -> int:
     from exo_device.emulator import main as emulate
 
@@ -370,6 +381,14 @@ def _evaluate_exo(chosen: argparse.Namespace) -> int:
     from exo_bringup.exo_report.page import write_exo_page
 
     return evaluate(chosen.rest, walk_over_topics, write_exo_page)
+
+
+def _evaluate_impaired(chosen: argparse.Namespace) -> int:
+    from exo_sim.evaluation.impaired import main as evaluate
+
+    from exo_bringup.evaluation_reports import write_evaluation_report
+
+    return evaluate(chosen.rest, write_evaluation_report)
 
 
 def _inspect(chosen: argparse.Namespace) -> int:

@@ -40,7 +40,7 @@ def _walker() -> Callable[[str | Path], Path]:
 
 
 def report_folder(words: Sequence[str]) -> str:
-    """The folder that `exo report [exo|human] FOLDER` means.
+    """The folder that `exo report [exo|human|impaired] FOLDER` means.
 
     Raises:
         BringupError: more words than that, or a kind that the folder is not of.
@@ -61,9 +61,16 @@ def _exo() -> Callable[[str | Path], Path]:
     return lambda folder: write_exo_page(folder)[0]
 
 
+def _impaired() -> Callable[[str | Path], Path]:
+    from exo_bringup.impaired_report.page import write_impaired_page
+
+    return write_impaired_page
+
+
 #: By the command in summary.json; imported when needed.
 REPORTS: dict[str, Callable[[], Callable[[str | Path], Path]]] = {
     "exo evaluate human": _walker,
     "exo evaluate exo": _exo,
+    "exo evaluate impaired": _impaired,
 }
 KINDS = {command.rsplit(" ", 1)[1]: command for command in REPORTS}

@@ -11,18 +11,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from exo_sim.evaluation.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED
+from exo_sim.evaluation.exo.conditions import LEARNED, UNPOWERED
 from exo_sim.evaluation.exo.figures import LEAST_POLICIES, Walks, at
-from exo_sim.evaluation.impaired.clinical import COST, cost_of_transport
-from exo_sim.evaluation.impaired.measure import OTHER
+from exo_sim.evaluation.impaired.clinical import COST
+from exo_sim.evaluation.impaired.measure import ASYMMETRIES, OTHER, asymmetry, cost_of_transport
 from exo_sim.evaluation.impaired.patients import HEALTHY, Patient
 from exo_sim.evaluation.impaired.walk import PERSONALISED, PatientWalk, condition
-from exo_sim.gait.symmetry import symmetry_index
 from exo_sim.measurement import Figure, mean_interval
 
-#: Asymmetries that assistance is to reduce, by the stride figure that they are of.
-ASYMMETRIES = {"step_length": "step_length", "stance_time": "stance_time", "ankle_range": "ankle_angle_range"}
-#: By so much of the unpowered asymmetry (%). The best published figure in simulation is 28 % for the ankle.
+#: By so much of the unpowered asymmetry assistance is to reduce it (%). The best published figure in simulation is 28 % for the ankle.
 SMALLEST_REDUCTION = 30.0
 #: An asymmetry below this (symmetry index, %) is what healthy people show too (Herzog et al. 1989, Med Sci Sports
 #: Exerc 21:110, vertical force): there is nothing to reduce, and a share of it would mean nothing.
@@ -36,11 +33,6 @@ LEAST_TORQUE = 0.003
 CALLS_FOR = {"plantarflexors": (("ankle_angle", -1.0),), "dorsiflexors": (("ankle_angle", 1.0), ("hip_flexion", 1.0)),
              "hip_flexors": (("hip_flexion", 1.0),), "hip_extensors": (("hip_flexion", -1.0),)}
 ASSISTED = (LEARNED, PERSONALISED)
-
-
-def asymmetry(walk: PatientWalk, name: str) -> float:
-    """Symmetry index 200 |r - l| / (r + l) of the means of a walk, percent."""
-    return symmetry_index(*(walk.scalar(ASYMMETRIES[name], side) for side in "rl"))
 
 
 def torque_difference(walk: PatientWalk, kind: str, side: str) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from exo_sim.evaluation.exo.conditions import NO_DEVICE
 from exo_sim.evaluation.exo.figures import Walks, at
 from exo_sim.evaluation.impaired.deficits import Deficit, Finding, Sign
-from exo_sim.evaluation.impaired.measure import sign_value
+from exo_sim.evaluation.impaired.measure import ASYMMETRIES, asymmetry, cost_of_transport, sign_value
 from exo_sim.evaluation.impaired.patients import HEALTHY, SEVERITY_SERIES, Patient, series_name
 from exo_sim.evaluation.impaired.walk import PatientWalk, condition
 from exo_sim.measurement import Figure
@@ -26,11 +26,6 @@ FEWEST_SHOWN = 4
 #: Share of a deficit's findings that must show, the leading one among them.
 SMALLEST_SHARE_SHOWN = 0.5
 COST, MONOTONY, SHOWN = "cost_of_transport", "monotony", "shown"
-
-
-def cost_of_transport(walk: PatientWalk) -> float:
-    """Gross metabolic energy per distance (J/kg/m), Bhargava 2004."""
-    return walk.scalar("metabolic_power_per_mass") / walk.scalar("speed")
 
 
 def monotony(values: Sequence[float]) -> float:
@@ -91,7 +86,9 @@ def _of_person(walks: Walks, name: str, speed: float) -> list[Figure]:
             Figure(at("falls", key, speed), sum(walk.fell for walk in own), "1"),
             walks.figure(at("walked", key, speed), "s", key, speed, lambda walk: walk.walked_s),
             walks.figure(at("speed", key, speed), "m/s", key, speed, lambda walk: walk.scalar("speed")),
-            walks.figure(at(COST, key, speed), "J/kg/m", key, speed, cost_of_transport)]
+            walks.figure(at(COST, key, speed), "J/kg/m", key, speed, cost_of_transport),
+            *(walks.figure(at(f"asymmetry_{measure}", key, speed), "%", key, speed,
+                           lambda walk, m=measure: asymmetry(walk, m)) for measure in ASYMMETRIES)]
 
 
 def _of_sign(walks: Walks, sign: Sign, name: str, healthy: str, speed: float, side: str, judged: bool) -> list[Figure]:

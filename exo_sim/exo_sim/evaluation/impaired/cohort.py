@@ -17,8 +17,7 @@ from exo_sim.body.model import build_body
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, MUSCLE_GROUPS, SIDES
 from exo_sim.body.subject import Subject
 from exo_sim.evaluation.exo.conditions import LEARNED, UNPOWERED
-from exo_sim.evaluation.impaired.assistance import ASYMMETRIES, asymmetry
-from exo_sim.evaluation.impaired.clinical import cost_of_transport
+from exo_sim.evaluation.impaired.measure import ASYMMETRIES, asymmetry, cost_of_transport
 from exo_sim.evaluation.impaired.walk import PatientTask, walk_patient
 from exo_sim.measurement import Figure, mean_interval
 

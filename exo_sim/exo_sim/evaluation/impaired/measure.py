@@ -8,8 +8,11 @@ from typing import Protocol
 import numpy as np
 
 from exo_sim.evaluation.impaired.deficits import TOE_OFF, Sign
+from exo_sim.gait.symmetry import symmetry_index
 
 OTHER = {"r": "l", "l": "r"}
+#: Asymmetries that assistance is to reduce, by the stride figure that they are of.
+ASYMMETRIES = {"step_length": "step_length", "stance_time": "stance_time", "ankle_range": "ankle_angle_range"}
 
 
 class Measured(Protocol):
@@ -20,6 +23,16 @@ class Measured(Protocol):
 
     def scalar(self, name: str, side: str | None = None) -> float:
         """Mean of a stride figure of a side, of both for None; NaN where it was not measured."""
+
+
+def cost_of_transport(walk: Measured) -> float:
+    """Gross metabolic energy per distance (J/kg/m), Bhargava 2004; NaN where it was not measured."""
+    return walk.scalar("metabolic_power_per_mass") / walk.scalar("speed")
+
+
+def asymmetry(walk: Measured, name: str) -> float:
+    """Symmetry index 200 |r - l| / (r + l) of the means of a walk, percent; one of ASYMMETRIES."""
+    return symmetry_index(*(walk.scalar(ASYMMETRIES[name], side) for side in "rl"))
 
 
 def sign_value(walk: Measured, sign: Sign, side: str) -> float:

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from exo_sim.evaluation.exo.conditions import UNPOWERED
 from exo_sim.evaluation.exo.figures import at
-from exo_sim.evaluation.impaired.assistance import ASSISTED, ASYMMETRIES
+from exo_sim.evaluation.impaired.assistance import ASSISTED
+from exo_sim.evaluation.impaired.measure import ASYMMETRIES
 from exo_sim.evaluation.impaired.clinical import COST
 from exo_sim.evaluation.impaired.clinical_table import LEVELS, Row, cells, shown, verdict
 from exo_sim.evaluation.impaired.deficits import Deficit

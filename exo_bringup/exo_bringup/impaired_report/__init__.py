@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How patients walk and what a device does for them, as figures and one self-contained HTML file."""
