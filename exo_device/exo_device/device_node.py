@@ -168,7 +168,8 @@ def _run(node: DeviceNode, stop: threading.Event) -> int:
         except ExternalShutdownException:
             stop.set()
         except Exception as error:
-            crashed(error)
+            if not stop.is_set():  # rclpy's executor stumbles when it is shut down just as it begins to wait
+                crashed(error)
 
     # The main thread only waits for signals: Python runs their handlers there, at once when it is not in a
     # callback.

@@ -27,12 +27,14 @@ from exo_device.drivers.cubemars_can.codec import MitCommand  # noqa: E402
 from exo_device.drivers.can.port import PythonCanPort  # noqa: E402
 from exo_device.drivers.node import SpinningThread  # noqa: E402
 from exo_device.emulator import EmulatedBus, Fault, Followed, SpringDamper  # noqa: E402
+from exo_device.emulator.odrive import EmulatedAxis, serve_axes  # noqa: E402
 from exo_device.emulator.server import serve  # noqa: E402
 from exo_device.emulator.simulator_link import SimulatorLink  # noqa: E402
 
 CONFIG = Path(__file__).resolve().parents[2] / "exo_bringup" / "config"
 DEVICE = CONFIG / "devices" / "hip_ankle.yaml"
 EXAMPLE = CONFIG / "drivers" / "cubemars_example.yaml"
+ODRIVE_EXAMPLE = CONFIG / "drivers" / "odrive_example.yaml"
 DOMAIN = 71 + os.getpid() % 25
 PATIENCE_S = 30.0
 #: A busy machine must not trip the watchdogs of a test that is about something else.
@@ -50,25 +52,52 @@ def wait_until(condition):
         time.sleep(0.005)
 
 
-class Graph:
-    """Motors in a thread, a device node as a process, a policy."""
+class CubemarsMotors:
+    """Emulated AK motors whose firmware holds its last torque, in a thread of this process."""
 
-    def __init__(self, folder: Path) -> None:
-        settings = read_driver_config(EXAMPLE, "cubemars_can")
-        settings.update(interface="udp_multicast", channel="239.74.163.77", bus_rate_hz=100.0,
-                        bus_options={"port": 20000 + os.getpid() % 20000}, host_timeout_s=2.0,
-                        reply_timeout_s=1.0)
-        path = folder / "driver.yaml"
-        path.write_text(yaml.safe_dump({"driver": "cubemars_can", **settings}))
-        config = make_driver("cubemars_can", settings).config
+    def __init__(self, bus: dict) -> None:
+        self.settings = {**read_driver_config(EXAMPLE, "cubemars_can"), **bus}
+        config = make_driver("cubemars_can", self.settings).config
         self.bus = EmulatedBus(config, lambda joint: SpringDamper(stiffness_nm_per_rad=60.0, swing_rad=0.2))
         self.bus.plan.add(Fault("hold"))
         self.motors = list(self.bus.motors.values())
-        self.port = PythonCanPort(config.interface, config.channel, config.bitrate, config.bus_options)
+
+    def serve(self, port: PythonCanPort, stop: threading.Event) -> None:
+        serve(self.bus, port, stop)
+
+
+class ODriveMotors:
+    """Emulated ODrives with their watchdog on, in a thread of this process."""
+
+    def __init__(self, bus: dict) -> None:
+        self.settings = {**read_driver_config(ODRIVE_EXAMPLE, "odrive_can"), **bus}
+        config = make_driver("odrive_can", self.settings).config
+        self.axes = {joint: EmulatedAxis(axis) for joint, axis in config.axes.items()}
+        self.motors = list(self.axes.values())
+
+    def serve(self, port: PythonCanPort, stop: threading.Event) -> None:
+        springs = {joint: SpringDamper(stiffness_nm_per_rad=60.0, swing_rad=0.2) for joint in self.axes}
+        serve_axes(self.axes, springs, port, stop)
+
+
+MOTORS = {"cubemars_can": CubemarsMotors, "odrive_can": ODriveMotors}
+
+
+class Graph:
+    """Motors in a thread, a device node as a process, a policy."""
+
+    def __init__(self, driver: str, folder: Path) -> None:
+        emulated = MOTORS[driver](dict(
+            interface="udp_multicast", channel="239.74.163.77", bus_rate_hz=100.0, host_timeout_s=2.0,
+            bus_options={"port": 20000 + os.getpid() % 20000}, reply_timeout_s=1.0))
+        path = folder / "driver.yaml"
+        path.write_text(yaml.safe_dump({"driver": driver, **emulated.settings}))
+        self.motors, settings = emulated.motors, emulated.settings
+        self.port = PythonCanPort(settings["interface"], settings["channel"], 1_000_000, settings["bus_options"])
         self.stop = threading.Event()
-        self.server = threading.Thread(target=serve, args=(self.bus, self.port, self.stop), daemon=True)
+        self.server = threading.Thread(target=emulated.serve, args=(self.port, self.stop), daemon=True)
         self.server.start()
-        parameters = {"device_config": DEVICE, "driver": "cubemars_can", "driver_config": path, **RELAXED}
+        parameters = {"device_config": DEVICE, "driver": driver, "driver_config": path, **RELAXED}
         command = [sys.executable, "-m", "exo_device.device_node", "--ros-args", "-r", "__ns:=/can"]
         for name, value in parameters.items():
             command += ["-p", f"{name}:={value}"]
@@ -107,9 +136,10 @@ class Graph:
 
 
 @pytest.fixture
-def graph(tmp_path):
+def graph(request, tmp_path):
+    """The graph on motors of the driver that the test names."""
     try:
-        graph = Graph(tmp_path)
+        graph = Graph(request.param, tmp_path)
     except DriverError as error:  # a machine without multicast
         pytest.skip(str(error))
     yield graph
@@ -117,10 +147,10 @@ def graph(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("graph", MOTORS, indirect=True)
 def test_torque_flows_from_policy_to_motor_and_stops_with_the_node(graph, number):
-    """The motors' firmware holds its last torque: on SIGKILL only the guardian is left to switch them off."""
+    """On SIGKILL only the guardian is left to switch motors off that hold their torque, and ODrive's watchdog."""
     graph.activate(6.0)
-    assert graph.statuses[-1].driver == "cubemars_can"
     graph.process.send_signal(number)
     wait_until(lambda: not any(motor.torque or motor.is_on for motor in graph.motors))
     assert graph.process.wait(PATIENCE_S) == (0 if number is signal.SIGTERM else -number)

@@ -12,13 +12,20 @@ from hypothesis import strategies as st
 
 from exo_device.command import TorqueRequest
 from exo_device.safety import Instant, Mode
-from exo_device.state import to_ns
+from exo_device.safety.stride_gate import FADE_OUT_S
+from exo_device.state import ImuSample, to_ns
 
 EXAMPLES = int(os.environ.get("EXO_PROPERTY_EXAMPLES", "60"))
 TRY = settings(max_examples=EXAMPLES, deadline=None, derandomize="EXO_PROPERTY_EXAMPLES" not in os.environ,
                suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+#: A walk takes hundreds of steps.
+TRY_WALKS = settings(TRY, max_examples=max(1, EXAMPLES // 3))
 EPSILON = 1e-9
 JOINTS = 4
+#: The wearer's stride (s), swing of the hips (rad), and time between two states (s).
+STRIDE_S, HIP_SWING_RAD, WALK_STEP_S = 0.7, 0.3, 0.01
+#: From the moment at which the stride gate notices to the last torque: outputs come every 10 ms, torque slews.
+SLACK_S = 0.15
 
 any_number = st.floats(width=64)  # NaN, infinities, subnormal and huge ones too
 wish = st.one_of(st.floats(-80.0, 80.0), st.floats(-80.0, 80.0), any_number)
@@ -138,6 +145,49 @@ class Watched:
         assert now.steady_ns - self.stopped_ns <= to_ns(self.rig.supervisor.config.ramp_down_s)
 
 
+class Gated(Watched):
+    """The same with the stride gate on, and a wearer who may walk."""
+
+    def __init__(self, rig):
+        super().__init__(rig)
+        self.walked_ns, self.walking_s = -to_ns(1e6), 0.0
+
+    def _walk(self, seconds, asked):
+        """Hips to and fro in turn, and a pelvis that is shaken by steps."""
+        for _ in range(round(seconds / WALK_STEP_S)):
+            self.pass_time(WALK_STEP_S)
+            self.walking_s += WALK_STEP_S
+            turn = 2.0 * np.pi * self.walking_s / STRIDE_S
+            position = np.array([HIP_SWING_RAD * np.cos(turn + np.pi * name.endswith("_l")) if "hip" in name else 0.0
+                                 for name in self.rig.device.joint_names])
+            self.walked_ns = self.rig.now_ns
+            self._state(position=position, imu=shaken(1.5 * np.cos(2.0 * turn)))
+            self._command(np.full(JOINTS, asked))
+            self._look()
+
+    def _squat(self, seconds, hz, swing_rad, shake, asked):
+        """Both legs together, as fast and as shaken as you like: no stride."""
+        start_ns = self.rig.now_ns
+        for _ in range(round(seconds / WALK_STEP_S)):
+            self.pass_time(WALK_STEP_S)
+            turn = 2.0 * np.pi * hz * (self.rig.now_ns - start_ns) * 1e-9
+            self._state(position=np.full(JOINTS, swing_rad * np.sin(turn)), imu=shaken(shake * np.cos(2.0 * turn)))
+            self._command(np.full(JOINTS, asked))
+            self._look()
+
+    def _look(self) -> None:
+        super()._look()
+        if self.before.any() and self.rig.mode is Mode.ACTIVE:
+            # the last stride may have begun while walking and end with whatever comes then
+            longest_s = 2.0 * self.rig.supervisor.config.stride_longest_s + FADE_OUT_S + SLACK_S
+            assert (self.rig.now_ns - self.walked_ns) * 1e-9 <= longest_s
+
+
+def shaken(up_m_s2: float) -> ImuSample:
+    """An upright pelvis with this acceleration on top of gravity."""
+    return ImuSample(np.array([0.0, 0.0, 0.0, 1.0]), np.zeros(3), np.array([0.0, 0.0, 9.81 + up_m_s2]))
+
+
 #: Of conftest; hypothesis and fixtures of a test do not go together well in a class.
 MAKE_STATE = []
 
@@ -177,3 +227,31 @@ def test_without_commands_there_is_no_torque_after_150_ms(sequence, silence, rig
         watched.do(("silence", duration_s, True))
         if watched.steady_ns - last_ns > to_ns(0.15):
             assert not watched.before.any()
+
+
+walking = st.tuples(st.just("walk"), st.floats(0.05, 2.5), st.floats(-80.0, 80.0))
+no_walking = st.tuples(st.just("squat"), st.floats(0.05, 2.5), st.floats(0.2, 3.0), st.floats(0.0, 0.6),
+                       st.floats(0.0, 6.0), st.floats(-80.0, 80.0))
+
+
+@TRY_WALKS
+@given(sequence=st.lists(st.one_of(events, events, events, walking, no_walking), max_size=40))
+def test_with_the_stride_gate_torque_stays_within_the_limits_and_ends_after_the_last_stride(
+        sequence, rig_of, state_of):
+    MAKE_STATE[:] = [state_of]
+    watched = Gated(rig_of(stride_gate=True, fade_in_strides=1.0).activate())
+    watched.do(("walk", 4.0 * STRIDE_S, 30.0))
+    assert watched.largest > 1.0  # the gate has opened
+    for event in [*sequence, ("squat", 7.0, 1.0, 0.3, 2.0, 30.0)]:
+        watched.do(event)
+    assert not watched.before.any()
+
+
+@TRY_WALKS
+@given(sequence=st.lists(st.one_of(events, events, no_walking), max_size=40))
+def test_without_a_stride_no_sequence_makes_torque(sequence, rig_of, state_of):
+    MAKE_STATE[:] = [state_of]
+    watched = Gated(rig_of(stride_gate=True).activate())
+    for event in sequence:
+        watched.do(event)
+    assert watched.largest == 0.0

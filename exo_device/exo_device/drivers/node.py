@@ -28,6 +28,7 @@ class SpinningThread:
         self.node = node
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(node)
+        self._is_closing = False
         self._thread = threading.Thread(target=self._spin, name=node.get_name(), daemon=True)
         self._thread.start()
 
@@ -36,11 +37,15 @@ class SpinningThread:
             self._executor.spin()
         except ExternalShutdownException:
             pass
+        except Exception:
+            if not self._is_closing:  # rclpy's executor stumbles when it is shut down just as it begins to wait
+                raise
 
     def close(self) -> None:
         """Ends the thread and the node; may be called twice."""
         if self.node is None:
             return
+        self._is_closing = True
         self._executor.shutdown()
         self._thread.join(CLOSE_TIMEOUT_S)
         self.node.destroy_node()

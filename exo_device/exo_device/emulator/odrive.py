@@ -1,21 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An emulated ODrive axis: what it does with frames, and what it sends. No clock, no thread."""
+"""Emulated ODrive axes: what they do with frames, and what they send."""
 
 from __future__ import annotations
 
 import math
 import struct
+import threading
+import time
+from collections.abc import Mapping
 
 from exo_device.drivers.can.frame import Frame
 from exo_device.drivers.odrive_can import codec
 from exo_device.drivers.odrive_can.codec import AxisState, Command
+from exo_device.drivers.can.port import CanPort, PortError
 from exo_device.drivers.odrive_can.config import AxisConfig
+from exo_device.emulator.mechanics import Mechanics
 
 TURN_RAD = 2.0 * math.pi
+#: Everything is sent this often (s), as docs/bench.md asks for the encoder estimates.
+REPORT_PERIOD_S = 0.01
+#: An ODrive whose watchdog is on, as docs/bench.md asks for, is off after this time (s) without a torque.
+WATCHDOG_S = 0.1
 
 
 class EmulatedAxis:
-    """Joint side: rad, rad/s, Nm."""
+    """One axis, joint side: rad, rad/s, Nm. No clock, no thread."""
 
     def __init__(self, config: AxisConfig) -> None:
         self._config = config
@@ -36,11 +45,11 @@ class EmulatedAxis:
         """Torque at the joint (Nm)."""
         return self._asked * self._config.sign * self._config.gear_ratio if self.is_on else 0.0
 
-    def on_frame(self, frame: Frame) -> None:
-        """Obeys a frame that is for this axis."""
+    def on_frame(self, frame: Frame) -> bool:
+        """Obeys a frame that is for this axis. Returns whether it feeds the watchdog: it is a torque."""
         address = codec.address_of(frame)
         if address is None or address[0] != self._config.node_id:
-            return
+            return False
         command = address[1]
         if command == Command.SET_AXIS_STATE:
             wanted = struct.unpack_from("<I", frame.data)[0]
@@ -49,6 +58,7 @@ class EmulatedAxis:
             self._mode = struct.unpack_from("<II", frame.data)
         elif command == Command.SET_INPUT_TORQUE:
             self._asked = struct.unpack_from("<f", frame.data)[0]
+        return command == Command.SET_INPUT_TORQUE
 
     def heartbeat(self) -> Frame:
         """As it comes ten times a second."""
@@ -71,3 +81,29 @@ class EmulatedAxis:
 
     def _frame(self, command: Command, data: bytes) -> Frame:
         return codec.frame_of(self._config.node_id, command, data)
+
+
+def serve_axes(axes: Mapping[str, EmulatedAxis], turned: Mapping[str, Mechanics], port: CanPort,
+               stop: threading.Event) -> None:
+    """Axes by joint, and what they turn, on a bus and in real time until stop is set."""
+    before_s = due_s = time.monotonic()
+    fed_s = dict.fromkeys(axes, before_s)
+    while not stop.is_set():
+        try:
+            frame = port.receive(max(due_s - time.monotonic(), 0.0))
+            now_s = time.monotonic()
+            for joint, axis in axes.items():
+                if frame is not None and axis.on_frame(frame):
+                    fed_s[joint] = now_s
+                if now_s - fed_s[joint] > WATCHDOG_S:
+                    axis.state = AxisState.IDLE
+                turned[joint].advance(now_s - before_s, axis.torque)
+                axis.position, axis.velocity = turned[joint].position, turned[joint].velocity
+            before_s = now_s
+            if now_s >= due_s:
+                due_s = now_s + REPORT_PERIOD_S
+                for axis in axes.values():
+                    for said in axis.report():
+                        port.send(said)
+        except PortError:  # it may be back in a moment
+            stop.wait(REPORT_PERIOD_S)
