@@ -39,8 +39,8 @@ def compose(evaluation: ImpairedEvaluation) -> Drawing:
         rows = [row for row in evaluation.cohort if str(row["device"]) == device]
         _panel(axes, rows, Path(device).stem, evaluation)
     drawing.text(0.09, 0.94, "Saving against severity", fontsize=13, fontweight="bold", color=INK)
-    drawing.text(0.09, 0.895, f"random patients at {evaluation.speed:g} m/s; band: 95 % interval of the trend; crosses at "
-                 "the edge fell in one of the two walks", fontsize=9, color="#555555")
+    drawing.text(0.09, 0.895, f"random patients at {evaluation.speed:g} m/s; band: 95 % interval of the trend; "
+                 "crosses at the edge fell in one of the two walks", fontsize=9, color="#555555")
     return drawing
 
 

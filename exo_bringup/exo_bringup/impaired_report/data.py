@@ -74,7 +74,8 @@ class ImpairedEvaluation:
         """Named patients, in the order of the evaluation's figures."""
         known = {name: NamedPatient(name, p["side"], p["deficit"], p["healthy"], p["subject"])
                  for name, p in self.configuration["patients"].items()}
-        order = list(dict.fromkeys(name.split(".", 2)[1].split(":")[0] for name in self.figures if name.count(".") >= 2))
+        order = list(dict.fromkeys(name.split(".", 2)[1].split(":")[0] for name in self.figures
+                                   if name.count(".") >= 2))
         return sorted(known.values(), key=lambda p: order.index(p.name) if p.name in order else len(order))
 
     @cached_property
@@ -84,7 +85,8 @@ class ImpairedEvaluation:
 
     def worn(self, patient: str) -> list[str]:
         """Conditions that a patient walked in, of those with a device: unpowered, and under policies."""
-        return [worn for worn in (UNPOWERED, *ASSISTED) if at("walks", condition(patient, worn), self.speed) in self.figures]
+        return [worn for worn in (UNPOWERED, *ASSISTED)
+                if at("walks", condition(patient, worn), self.speed) in self.figures]
 
     def figure(self, name: str, patient: str, worn: str = NO_DEVICE) -> Figure:
         """A figure of a patient in a condition; NaN where it is not there."""

@@ -20,8 +20,8 @@ from exo_bringup.exo_report.figure import DPI, INK, LINE, STYLE
 HEALTHY = "healthy"
 #: Okabe and Ito's palette: told apart with any kind of colour vision.
 COLOURS = {HEALTHY: "#009E73", NO_DEVICE: "#0072B2", UNPOWERED: "#0072B2", LEARNED: "#D55E00", PERSONALISED: "#CC79A7"}
-TITLES = {HEALTHY: "healthy self", NO_DEVICE: "no device", UNPOWERED: "device unpowered", LEARNED: "policy for everybody",
-          PERSONALISED: "personalised policy"}
+TITLES = {HEALTHY: "healthy self", NO_DEVICE: "no device", UNPOWERED: "device unpowered",
+          LEARNED: "policy for everybody", PERSONALISED: "personalised policy"}
 #: By leg: solid for the affected one.
 DASHES = {"affected": "-", "other": (0, (4, 2))}
 SIDE_NAMES = {"r": "right", "l": "left"}

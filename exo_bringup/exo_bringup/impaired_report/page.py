@@ -83,8 +83,8 @@ def lead(evaluation: ImpairedEvaluation) -> str:
             low_high = f" ({' to '.join(shown(end, 1) for end in saving.interval)} %)" if saving.interval else ""
             walked = evaluation.figures[f"cohort_walked_to_the_end.{name}"].value
             people = evaluation.figures[f"cohort_patients.{name}"].value
-            parts.append(f"{name} saves {shown(saving.value, 1)} %{low_high} in {walked:.0f} of {people:.0f} patients; the "
-                         "others fell.")
+            parts.append(f"{name} saves {shown(saving.value, 1)} %{low_high} in {walked:.0f} of {people:.0f} patients; "
+                         "the others fell.")
     judged = [f for f in evaluation.figures.values() if f.met is not None]
     if judged:
         parts.append(f"{sum(bool(f.met) for f in judged)} of {len(judged)} targets are met.")
@@ -93,11 +93,11 @@ def lead(evaluation: ImpairedEvaluation) -> str:
 
 def _clinic(evaluation: ImpairedEvaluation) -> Section:
     content = paragraph(
-        "Change of each sign against the healthy run of the same person, at the strength that is left of the weak muscle "
-        "groups. In colour: in the direction that the literature reports, larger than the smallest change that counts, "
-        "and beyond chance (95 % interval over walks). Monotony: Kendall's correlation with severity, 1 where the sign "
-        f"grows at every step. A deficit looks as in the clinic when its first finding and half of its findings show at "
-        f"50 % or 25 % strength; the target is {FEWEST_SHOWN} of five.", faint=True)
+        "Change of each sign against the healthy run of the same person, at the strength that is left of the weak "
+        "muscle groups. In colour: in the direction that the literature reports, larger than the smallest change that "
+        "counts, and beyond chance (95 % interval over walks). Monotony: Kendall's correlation with severity, 1 where the sign "
+        "grows at every step. A deficit looks as in the clinic when its first finding and half of its findings show "
+        f"at 50 % or 25 % strength; the target is {FEWEST_SHOWN} of five.", faint=True)
     rows = clinical_rows(evaluation.figures, evaluation.deficits, evaluation.speed)
     for deficit in evaluation.deficits:
         seen = verdict(evaluation.figures, deficit, evaluation.speed)
@@ -114,7 +114,8 @@ def _clinic(evaluation: ImpairedEvaluation) -> Section:
 
 
 def _severity(evaluation: ImpairedEvaluation) -> Section:
-    return Section("severity", "Severity", _drawing(evaluation, "severity", partial(severity_figure.compose, evaluation)))
+    compose = partial(severity_figure.compose, evaluation)
+    return Section("severity", "Severity", _drawing(evaluation, "severity", compose))
 
 
 def _cohort(evaluation: ImpairedEvaluation) -> Section:
@@ -126,8 +127,8 @@ def _cohort(evaluation: ImpairedEvaluation) -> Section:
 def _assistance(evaluation: ImpairedEvaluation) -> Section:
     content = paragraph(
         "Unpowered to assisted. Cost per distance in J/kg/m; symmetry indices 200 |r - l| / (r + l) in %, which are to "
-        f"fall by {SMALLEST_REDUCTION:g} % of themselves; torque: mean of the affected side over the other, in %. Judged "
-        "are the joint that the deficit calls for and asymmetries that are larger than what healthy people have.",
+        f"fall by {SMALLEST_REDUCTION:g} % of themselves; torque: mean of the affected side over the other, in %. "
+        "Judged are the joint that the deficit calls for and asymmetries larger than what healthy people have.",
         faint=True)
     people = list(dict.fromkeys([*(p.healthy for p in evaluation.patients), *(p.name for p in evaluation.patients)]))
     rows = []
@@ -179,8 +180,8 @@ def _again(evaluation: ImpairedEvaluation) -> Section:
 def command_line(evaluation: ImpairedEvaluation) -> str:
     """The command that measures the same again."""
     configuration, words = evaluation.configuration, ["exo", "evaluate", "impaired"]
-    for option, policies in (("--exo", configuration.get("exo")), ("--personalised", configuration.get("personalised"))):
-        words += [option, *policies] if policies else []
+    for option in ("exo", "personalised"):
+        words += [f"--{option}", *configuration[option]] if configuration.get(option) else []
     if not evaluation.cohort:
         people = list(configuration["patients"])
         words += ["--patients", *(f"patients/{name}.yaml" for name in people)] if people else ["--patients", "none"]

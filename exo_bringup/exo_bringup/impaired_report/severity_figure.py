@@ -28,7 +28,8 @@ def compose(evaluation: ImpairedEvaluation) -> Drawing:
     """One column a deficit: sign above, cost below."""
     deficits = evaluation.deficits
     drawing = Drawing(figsize=(max(WIDTH_IN * len(deficits), 2.0 * WIDTH_IN), HEIGHT_IN))
-    grid = drawing.add_gridspec(2, len(deficits), left=0.065, right=0.99, top=0.80, bottom=0.1, hspace=0.40, wspace=0.42)
+    grid = drawing.add_gridspec(2, len(deficits), left=0.065, right=0.99, top=0.80, bottom=0.1, hspace=0.40,
+                                wspace=0.42)
     costs = [evaluation.figure(COST, series_name(d, s)).value for d in deficits for s in SEVERITY_SERIES]
     known = [cost for cost in costs if math.isfinite(cost)]
     limits = (0.94 * min(known), 1.06 * max(known)) if known else (0.0, 1.0)

@@ -48,10 +48,10 @@ UNPOWERED_STEM = "unpowered"
 
 def parser() -> argparse.ArgumentParser:
     """Command line of `exo personalise`."""
-    p = argparse.ArgumentParser(prog=COMMAND, description="Fit an exoskeleton policy to one wearer: it goes on training "
-                                "with this person alone, for some minutes. An interrupted fitting goes on.")
-    p.add_argument("--subject", required=True, metavar="FILE_OR_PRESET", help="who wears it: a subject file or the name "
-                   "of a preset")
+    p = argparse.ArgumentParser(prog=COMMAND, description="Fit an exoskeleton policy to one wearer: it goes on "
+                                "training with this person alone, for some minutes. An interrupted fitting goes on.")
+    p.add_argument("--subject", required=True, metavar="FILE_OR_PRESET", help="who wears it: a subject file or the "
+                   "name of a preset")
     p.add_argument("--exo", required=True, metavar="CHECKPOINT", help="policy to begin with: a folder that `exo train "
                    "exo` wrote, or a checkpoint")
     p.add_argument("--output", required=True, metavar="FOLDER", help="gets policy, settings, metrics and result.json")

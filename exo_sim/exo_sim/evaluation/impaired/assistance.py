@@ -19,7 +19,8 @@ from exo_sim.evaluation.impaired.patients import HEALTHY, Patient
 from exo_sim.evaluation.impaired.walk import PERSONALISED, PatientWalk, condition
 from exo_sim.measurement import Figure, mean_interval
 
-#: By so much of the unpowered asymmetry assistance is to reduce it (%). The best published figure in simulation is 28 % for the ankle.
+#: By so much of the unpowered asymmetry assistance is to reduce it (%). The best published figure in simulation is
+#: 28 % for the ankle.
 SMALLEST_REDUCTION = 30.0
 #: An asymmetry below this (symmetry index, %) is what healthy people show too (Herzog et al. 1989, Med Sci Sports
 #: Exerc 21:110, vertical force): there is nothing to reduce, and a share of it would mean nothing.
@@ -91,7 +92,8 @@ def _of_condition(walks: Walks, patient: Patient, worn: str, speed: float) -> li
         else Figure.against(at("falls", key, speed), falls, "1", at_most=0),
         Figure.against(at("device_faults", key, speed), sum(bool(w.faults) for w in own), "1", at_most=0),
         walks.figure(at("speed", key, speed), "m/s", key, speed, lambda w: w.scalar("speed")),
-        walks.figure(at("metabolic_power", key, speed), "W/kg", key, speed, lambda w: w.scalar("metabolic_power_per_mass")),
+        walks.figure(at("metabolic_power", key, speed), "W/kg", key, speed,
+                     lambda w: w.scalar("metabolic_power_per_mass")),
         walks.figure(at(COST, key, speed), "J/kg/m", key, speed, cost_of_transport)]
     return figures + [walks.figure(at(f"asymmetry_{name}", key, speed), "%", key, speed,
                                    lambda w, n=name: asymmetry(w, n)) for name in ASYMMETRIES]

@@ -124,7 +124,8 @@ def _of_deficit(walks: Walks, deficit: Deficit, speed: float, side: str) -> list
     for place, finding in enumerate(deficit.findings):
         seen = [sign for sign in finding.signs if any(shows(change, sign) for change in changes[sign.name])]
         shown.append(bool(seen))
-        figures.append(Figure.against(at(finding_name(place), deficit.name, speed), float(bool(seen)), "1", at_least=1.0))
+        figures.append(Figure.against(at(finding_name(place), deficit.name, speed), float(bool(seen)), "1",
+                                      at_least=1.0))
         if place == 0:
             figures.append(Figure.against(at(MONOTONY, deficit.name, speed), _best(tau, finding, seen), "1",
                                           at_least=1.0))

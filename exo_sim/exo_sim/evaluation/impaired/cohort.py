@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random patients in one or more devices: one row each, a file that can be gone on with, and saving against severity."""
+"""Random patients in one or more devices: one row each in a file, and saving against severity."""
 from __future__ import annotations
 
 import io
@@ -170,7 +170,8 @@ def cohort_figures(rows: Sequence[Mapping[str, Any]]) -> list[Figure]:
                       for row in upright]
             known = [value for value in change if math.isfinite(value)]
             mean, interval = mean_interval(known)
-            figures.append(figure(f"cohort_asymmetry_{measure}_change", mean, "%", interval if len(known) > 1 else None))
+            figures.append(figure(f"cohort_asymmetry_{measure}_change", mean, "%",
+                                  interval if len(known) > 1 else None))
     return figures
 
 

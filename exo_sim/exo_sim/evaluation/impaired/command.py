@@ -41,8 +41,8 @@ from exo_sim.measurement import Figure, missed, write_run_record, write_summary
 COMMAND = "exo evaluate impaired"
 SEEDS, DURATION_S, SPEED_MPS = 5, 30.0, 1.0
 QUICK_SEEDS, QUICK_DURATION_S = 1, 15.0
-SUMMARY_FILE, CURVES_FILE, TABLE_FILE, FINISHED, PATIENTS_FOLDER = ("summary.json", "curves.csv", "clinical", "finished",
-                                                                    "patients")
+SUMMARY_FILE, CURVES_FILE, TABLE_STEM = "summary.json", "curves.csv", "clinical"
+FINISHED, PATIENTS_FOLDER = "finished", "patients"
 ALL, NONE = "all", "none"
 #: Where this package's walks are decided beside the simulation itself.
 DECISIVE = ("evaluation/impaired/walk.py", "evaluation/impaired/cohort.py")
@@ -54,29 +54,31 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog=COMMAND, description="Measure how impaired people walk. Without --exo: deficits of growing severity and "
         "named patients, each beside the healthy run of the same person. With --exo: named patients in the device, "
-        "without power and under the policy. With --cohort: random patients. An evaluation that was interrupted goes on.")
+        "without power and under the policy. With --cohort: random patients. An evaluation that was interrupted goes "
+        "on.")
     p.add_argument("--human", "--checkpoint", dest="human", metavar="FILE", default=None,
                    help="the walker (default: the one that comes with the project)")
     p.add_argument("--patients", nargs="+", default=[ALL], metavar="WHO",
-                   help="presets, subject files, or a weak group as plantarflexors_r=0.5; 'all' for every preset (one-sided "
-                   "ones on the right), 'none' (default: %(default)s)")
+                   help="presets, subject files, or a weak group as plantarflexors_r=0.5; 'all' for every preset "
+                   "(one-sided ones on the right), 'none' (default: %(default)s)")
     p.add_argument("--deficits", nargs="+", default=None, metavar="NAME", help="severity series to walk: "
                    f"{', '.join(d.name for d in load_deficits())}; 'all' or 'none' (default: all, with --exo none)")
     p.add_argument("--side", choices=("r", "l"), default="r", help="affected leg of the series (default: %(default)s)")
     p.add_argument("--subject", default="", metavar="YAML", help="who has these deficits (default: the unscaled body)")
-    p.add_argument("--exo", nargs="+", default=[], metavar="RUN", help="policies for everybody: folders that `exo train "
-                   "exo` wrote, or checkpoints; one for each training seed")
+    p.add_argument("--exo", nargs="+", default=[], metavar="RUN", help="policies for everybody: folders that `exo "
+                   "train exo` wrote, or checkpoints; one for each training seed")
     p.add_argument("--personalised", nargs="+", default=[], metavar="RUN",
                    help="folders that `exo personalise` wrote; each walks with its own wearer and the healthy self")
     p.add_argument("--device", default=None, help="name or YAML (default: the one that the policy was trained for)")
     p.add_argument("--same-human", action="store_true", help="the walker of --human in every condition, also where a "
                    "policy's folder has one that is used to it")
-    p.add_argument("--cohort", type=int, default=0, metavar="N", help="this many random patients in the devices of --exo "
-                   f"instead; {COHORT_FILE} gets a row each")
+    p.add_argument("--cohort", type=int, default=0, metavar="N", help="this many random patients in the devices of "
+                   f"--exo instead; {COHORT_FILE} gets a row each")
     p.add_argument("--speed", type=float, default=SPEED_MPS, metavar="V",
                    help="commanded to everybody, so that what is slow is not taken for what is weak (m/s, default: "
                    "%(default)g)")
-    p.add_argument("--seeds", type=int, help=f"walks per person, condition and policy (default: {SEEDS}; with --cohort 1)")
+    p.add_argument("--seeds", type=int,
+                   help=f"walks per person, condition and policy (default: {SEEDS}; with --cohort 1)")
     p.add_argument("--duration", type=float, metavar="S", help=f"of a walk (s, default: {DURATION_S:g})")
     p.add_argument("--quick", action="store_true", help=f"a first look: {QUICK_SEEDS} walk of {QUICK_DURATION_S:g} s")
     p.add_argument("--seed", type=int, default=300, help="seed of the first walk (default: %(default)s)")
@@ -151,8 +153,8 @@ def _patients(options: argparse.Namespace, policies: list[WornPolicy], own: list
     by_name = {figure.name: figure for figure in figures}
     rows = clinical_rows(by_name, deficits, options.speed)
     if rows:
-        (Path(options.output) / f"{TABLE_FILE}.csv").write_text(as_csv(rows), encoding="utf-8")
-        (Path(options.output) / f"{TABLE_FILE}.md").write_text(as_markdown(rows), encoding="utf-8")
+        (Path(options.output) / f"{TABLE_STEM}.csv").write_text(as_csv(rows), encoding="utf-8")
+        (Path(options.output) / f"{TABLE_STEM}.md").write_text(as_markdown(rows), encoding="utf-8")
         tables += clinical_tables(rows, by_name, deficits, options.speed)
     if policies or own:
         everybody = list({patient.name: patient for patient in (*selves.values(), *patients)}.values())
@@ -160,15 +162,17 @@ def _patients(options: argparse.Namespace, policies: list[WornPolicy], own: list
         worn = [walk for walk in results if walk.task.worn != NO_DEVICE]
         figures += assistance_figures(worn, everybody, give, options.speed)
         tables.append(assistance_table(figures, everybody, options.speed))
-    config = {"patients": {p.name: {"subject": p.subject, "side": p.side, "deficit": p.deficit, "healthy": names[p.name]}
-                           for p in patients}, "deficits": [deficit.name for deficit in deficits]}
+    config = {"patients": {patient.name: {"subject": patient.subject, "side": patient.side,
+                                          "deficit": patient.deficit, "healthy": names[patient.name]}
+                           for patient in patients},
+              "deficits": [deficit.name for deficit in deficits]}
     return figures, tables, config
 
 
 def patient_tasks(options: argparse.Namespace, subject: Subject, patients: Sequence[Patient],
                   deficits: Sequence[Deficit], policies: Sequence[WornPolicy],
                   own: Sequence[WornPolicy]) -> list[PatientTask]:
-    """Every walk, each once: without a device those of the clinical table and the patients, in a device the patients."""
+    """Every walk, each once: without a device everybody, in a device the patients and their healthy selves."""
     selves = healthy_selves(patients, subject)
     people: dict[str, Patient] = {HEALTHY: healthy(subject)} if deficits else {}
     people |= {healed.name: healed for healed in selves.values()}
@@ -282,7 +286,8 @@ def _check(options: argparse.Namespace) -> None:
     if options.cohort and not options.exo:
         raise SimError("--cohort needs policies: name them with --exo")
     if options.cohort and (options.personalised or seeds != 1):
-        raise SimError("--cohort walks every patient once under the policies of --exo; leave --personalised and --seeds out")
+        raise SimError("--cohort walks every patient once under the policies of --exo; leave out --personalised and "
+                       "--seeds")
 
 
 if __name__ == "__main__":

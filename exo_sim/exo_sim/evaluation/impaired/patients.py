@@ -98,7 +98,7 @@ def named_patients(words: Sequence[str], find) -> list[Patient]:
     if twice:
         raise SimError(f"patient(s) named twice: {', '.join(twice)}")
     if any(name.split('_')[0] == HEALTHY for name in names):
-        raise SimError(f"names that begin with '{HEALTHY}' stand for those who walk beside the patients; choose another")
+        raise SimError(f"names that begin with '{HEALTHY}' are of those who walk beside the patients; choose another")
     return patients
 
 

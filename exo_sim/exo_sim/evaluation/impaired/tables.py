@@ -68,7 +68,8 @@ def cohort_table(figures: Sequence[Figure]) -> Table:
         table.add_column(head, no_wrap=True)
     for figure in figures:
         interval = "" if figure.interval is None else f"{figure.interval[0]:.2f} to {figure.interval[1]:.2f}"
-        table.add_row(figure.name, shown(figure.value, figure.unit), interval, "" if figure.unit == "1" else figure.unit)
+        unit = "" if figure.unit == "1" else figure.unit
+        table.add_row(figure.name, shown(figure.value, figure.unit), interval, unit)
     return table
 
 
