@@ -29,6 +29,11 @@ SOLVER_ITERATIONS = 20
 #: Geoms of MyoLegs that stand for the sole.
 SOLE_GEOM = "foot_col"
 FLOOR_GEOM = "floor"
+#: Time constant of the contact between sole and floor (s), which MuJoCo scales by the mass that lands: the heel gives
+#: way by 5 mm in standing, on one leg by twice that. A heel pad gives 9 mm (De Clercq et al. 1994, J Biomech 27:1213)
+#: and a shoe's sole about as much; MuJoCo's default of 0.02 s (1 mm) hits the floor like a wooden leg, with a peak of
+#: force at heel strike that people do not have.
+SOLE_TIME_CONSTANT_S = 0.04
 PELVIS_BODY = "pelvis"
 ROOT_BODY = "Full Body"
 FOOT_BODIES = {"r": "calcn_r", "l": "calcn_l"}
@@ -191,7 +196,10 @@ def _keep_only_sole_contacts(spec: mujoco.MjSpec) -> None:
     for geom in list(spec.geoms):
         if geom.name == FLOOR_GEOM:
             geom.pos = [0.0, 0.0, 0.0]
-        elif SOLE_GEOM not in geom.name:
+            geom.solref[0] = SOLE_TIME_CONSTANT_S
+        elif SOLE_GEOM in geom.name:
+            geom.solref[0] = SOLE_TIME_CONSTANT_S
+        else:
             geom.contype = geom.conaffinity = 0
     for pair in list(spec.pairs):
         spec.delete(pair)

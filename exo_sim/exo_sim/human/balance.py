@@ -51,7 +51,8 @@ def balance_offsets(up: np.ndarray, velocity: np.ndarray, speed_command: np.ndar
         speed_command: (n,) m/s.
         vertical_grf: (n, 2) body weights, right and left.
         lean: (n,) how far the pelvis is ahead of the middle of both heels (leg lengths).
-        lean_rate: (n,) forward velocity of the pelvis (leg lengths a second).
+        lean_rate: (n,) forward velocity of the pelvis beyond the commanded one (leg lengths a second): who sets out
+            leans forward from the ankles before the first foot leaves the floor.
     """
     loaded = np.clip(vertical_grf / FULL_LOAD_BW, 0.0, 1.0)
     swinging = 1.0 - loaded

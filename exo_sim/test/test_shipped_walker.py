@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shipped walker over all it was trained for, at a short length; `exo evaluate human` measures the same at length."""
+import numpy as np
+import pytest
+from exo_policy.checkpoint import load_checkpoint
+
+from exo_sim.body.devices import find_device
+from exo_sim.human.checkpoint import load_human, shipped_human
+from exo_sim.training.check import EXTREMES, SPEEDS_MPS, Checker
+
+TRIALS = [*(f"{speed:g} m/s" for speed in SPEEDS_MPS), "start and stop", *(subject.name for subject in EXTREMES)]
+
+
+@pytest.fixture(scope="module", params=["none", "hip_ankle"])
+def checked(request):
+    return Checker(find_device(request.param), physics_rate_hz=300.0)(load_human())
+
+
+def test_nobody_falls_at_any_speed_or_size_or_in_starting_and_stopping(checked):
+    fallen = [trial for trial, upright in zip(TRIALS, checked.upright, strict=True) if not upright]
+    assert not fallen
+
+
+def test_the_commanded_speed_is_walked(checked):
+    # twice the target of the long evaluation: 12 s from one phase of the stride are a short look
+    assert np.all(checked.speed_error < 0.1), dict(zip(TRIALS, checked.speed_error.round(3), strict=True))
+
+
+def test_joints_move_as_in_people(checked):
+    assert np.all(checked.angle_error < 5.0), dict(zip(TRIALS, checked.angle_error.round(2), strict=True))
+
+
+def test_the_checkpoint_says_how_it_was_made():
+    training = load_checkpoint(shipped_human(), kind="human")[1].training
+    assert training.git_revision and training.seed is not None and training.samples > 1e6
