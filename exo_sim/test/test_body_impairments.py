@@ -17,7 +17,7 @@ from exo_sim.body.subject import Subject, load_subject, make_subject
 from exo_sim.errors import SimError
 from exo_sim.gait.reference import JOINTS
 from exo_sim.human.walkers import Walkers
-from exo_sim.plant.energetics import muscle_parameters
+from exo_sim.plant.energetics import CrowdEnergetics, Energetics, muscle_parameters
 from exo_sim.plant.simulation import Simulation
 
 #: One of each, on named muscles or joints of one side.
@@ -245,6 +245,21 @@ def test_who_has_no_strength_at_all_falls_and_no_number_breaks():
     for _ in range(100):
         walkers.coordinate_and_step()
     assert np.isfinite(walkers.observe()).all() and walkers.state().height[0] < 0.7
+
+
+def test_a_crowd_pays_for_wasted_muscles_as_each_of_them_alone():
+    people = [Subject(), load_subject("preset:age_related_weakness"), load_subject("preset:crouch")]
+    walkers = Walkers([build_body(who, None, 300.0, accelerometer=False) for who in people])
+    for i in range(3):
+        walkers.place(i, 0.3, 1.2)
+    for _ in range(3):
+        walkers.coordinate_and_step()
+    mass = np.array([body.body_mass for body in walkers.bodies])
+    crowd = CrowdEnergetics(walkers.body, walkers.coordinators[0])
+    together = crowd.power_per_mass(walkers.datas, walkers.coordinators, mass)
+    alone = [Energetics(body, coordinator).power(data)[0] / body.body_mass for body, coordinator, data
+             in zip(walkers.bodies, walkers.coordinators, walkers.datas)]
+    assert together == pytest.approx(alone, rel=1e-9)
 
 
 def test_wasted_to_nothing_costs_nothing_and_breaks_nothing():

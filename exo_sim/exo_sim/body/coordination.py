@@ -84,12 +84,15 @@ class Coordinator:
         #: Muscle parameters, one block in memory: compiled code that moves many bodies finds it by its address.
         self.block = np.array(muscle_curves(body.model, len(body.muscles)))
         self.curves = MuscleCurves(*self.block)
-        #: The body's own, which change with its impairments.
-        self.nerves = Nerves(*body.condition.nerves)
+        #: The body's own, which change with its impairments; muscle_mass (M,) is a factor, less than 1 where wasted.
+        self.nerves, self.muscle_mass = Nerves(*body.condition.nerves), body.condition.muscle_mass
+        #: Whether any muscle is wasted.
+        self.wasted = bool((self.muscle_mass < 1.0).any())
 
     def refresh_strength(self) -> None:
         """Takes over maximum forces after `BodyModel.set_strengths` or `impair`."""
         self.block[:] = muscle_curves(self._body.model, len(self._body.muscles))
+        self.wasted = bool((self.muscle_mass < 1.0).any())
 
     def excite(self, data, goal, goal_rate, feedforward, exo_torque, wanted) -> None:
         """Sets the muscle excitations of a body (MjData.ctrl[:M]).

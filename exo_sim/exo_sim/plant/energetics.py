@@ -20,7 +20,11 @@ LEAST_MUSCLE_MASS_SHARE = 1e-3
 def muscle_parameters(body: BodyModel, curves: MuscleCurves, body_mass: float) -> MuscleParameters:
     """Metabolic parameters of a body's muscles, for this body mass (kg); wasted muscles have the mass that is left."""
     healthy = MuscleParameters.for_body(body.muscles, body.default_force, curves.optimal_length, body_mass, curves.vmax)
-    return replace(healthy, mass=healthy.mass * np.maximum(body.condition.muscle_mass, LEAST_MUSCLE_MASS_SHARE))
+    return _wasted(healthy, body.condition.muscle_mass)
+
+
+def _wasted(parameters: MuscleParameters, share: np.ndarray) -> MuscleParameters:
+    return replace(parameters, mass=parameters.mass * np.maximum(share, LEAST_MUSCLE_MASS_SHARE))
 
 
 class Energetics:
@@ -64,13 +68,14 @@ class CrowdEnergetics:
     """Metabolic power of many people at once, each of a body of their own.
 
     Power per body mass depends on muscle mass per body mass, which is everybody's, and on force per body mass: one
-    set of parameters, of a person of 1 kg, serves all. Muscle mass is that of the full-strength body: nobody in a
-    crowd has wasted muscles.
+    set of parameters, of a person of 1 kg, serves all but those who have wasted muscles, which weigh less.
     """
 
     def __init__(self, body: BodyModel, coordinator: Coordinator):
         self._count = len(body.muscles)
-        self._parameters = muscle_parameters(body, coordinator.curves, 1.0)
+        curves = coordinator.curves
+        self._parameters = MuscleParameters.for_body(body.muscles, body.default_force, curves.optimal_length, 1.0,
+                                                     curves.vmax)
 
     def power_per_mass(self, datas: list[mujoco.MjData], coordinators: list[Coordinator],
                        body_mass: np.ndarray) -> np.ndarray:
@@ -85,6 +90,10 @@ class CrowdEnergetics:
         activation = np.clip([data.act[:count] for data in datas], 0.0, 1.0)
         excitation = np.clip([data.ctrl[:count] for data in datas], 0.0, 1.0)
         mass = body_mass[:, None]
-        heat = bhargava2004(self._parameters, excitation, activation, normalised, velocity,
-                            active * activation / mass, passive / mass)
-        return whole_body_power(heat.total, 1.0)
+        state = (excitation, activation, normalised, velocity, active * activation / mass, passive / mass)
+        total = bhargava2004(self._parameters, *state).total
+        for i, coordinator in enumerate(coordinators):
+            if coordinator.wasted:
+                own = _wasted(self._parameters, coordinator.muscle_mass)
+                total[i] = bhargava2004(own, *(signal[i] for signal in state)).total
+        return whole_body_power(total, 1.0)
