@@ -6,11 +6,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from exo_policy.checkpoint import CheckpointError, save_checkpoint
+from exo_policy.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from exo_policy.controllers import Controller, ControllerError, make_controller
 from exo_policy.controllers.zero import ZeroController
 from exo_policy.crossfade import CrossFade
-from exo_policy.observation import ObservationError, exo_contract
+from exo_policy.observation import STRENGTH_GROUPS, ObservationError, exo_contract
 from exo_policy.profiles import ANKLE_GENERIC, HIP
 from exo_policy.synthetic_gait import synthetic_walk
 
@@ -151,6 +151,23 @@ def test_learned_applies_share_low_pass_and_limit(tmp_path):
     weight = 1.0 - np.exp(-2.0 * np.pi * 8.0 / 100.0)
     np.testing.assert_allclose(torque[0], weight * np.array([12.0, -20.0, 24.0, 0.0]), rtol=1e-5)
     np.testing.assert_allclose(torque[-1], [12.0, -20.0, 24.0, 0.0], rtol=1e-3)
+
+
+def test_learned_is_told_the_strengths_that_it_was_trained_with(tmp_path):
+    path = save_network(tmp_path / "told", bias=-1.0, strengths=True, low_pass_hz=None)
+    tensors, manifest = load_checkpoint(path)
+    tensors["layer0.weight"] = tensors["layer0.weight"].copy()
+    tensors["layer0.weight"][:, STRENGTH_GROUPS.index("plantarflexors_r") - len(STRENGTH_GROUPS)] = 0.8
+    save_checkpoint(path, tensors, manifest)
+    walk = synthetic_walk(JOINTS, 1.25, 0.02)
+    healthy, weak = (
+        run(make("learned", checkpoint=path, strengths=strengths), walk)[-1]
+        for strengths in (None, {"plantarflexors_r": 0.5})
+    )
+    assert healthy == pytest.approx([-0.2 * LIMIT[joint] for joint in JOINTS], rel=1e-5)
+    assert weak == pytest.approx([-0.6 * LIMIT[joint] for joint in JOINTS], rel=1e-5)
+    with pytest.raises(ObservationError, match="toes_r"):
+        make("learned", checkpoint=path, strengths={"toes_r": 0.5})
 
 
 def test_learned_matches_joints_by_name(tmp_path):

@@ -10,6 +10,7 @@ from exo_policy.action import ActionFilter, exo_action_terms
 from exo_policy.joints import JointNameError
 from exo_policy.manifest import contract_differences
 from exo_policy.observation import (
+    STRENGTH_GROUPS,
     DeviceObservation,
     ExoObservation,
     ObservationError,
@@ -51,6 +52,27 @@ def test_layout_of_the_vector():
     assert len(first) == builder.contract.observation_size
     builder.set_wearer(50.0, np.array([10.0, 20.0]))
     np.testing.assert_allclose(builder.update(sample(0.02))[-3:], [0.5, 0.2, 0.4], rtol=1e-6)
+
+
+def test_a_policy_that_is_told_strengths_sees_them_last():
+    contract = exo_contract(JOINTS, history=2, strengths=True)
+    builder = ExoObservation(contract, JOINTS, MASS, LIMIT)
+    healthy = builder.update(sample())
+    assert len(healthy) == contract.observation_size
+    assert (healthy[-len(STRENGTH_GROUPS) :] == 1.0).all()
+    builder.set_strengths({"plantarflexors_r": 0.5, "dorsiflexors_l": 0.25})
+    told = builder.update(sample(0.01))
+    assert told[-len(STRENGTH_GROUPS) :][STRENGTH_GROUPS.index("plantarflexors_r")] == 0.5
+    assert told[-1] == 0.25 and told[-len(STRENGTH_GROUPS) :].sum() == pytest.approx(len(STRENGTH_GROUPS) - 1.25)
+    without = ExoObservation(exo_contract(JOINTS, history=2), JOINTS, MASS, LIMIT).update(sample())
+    assert np.array_equal(without, healthy[: -len(STRENGTH_GROUPS)])
+    assert contract_differences(usable_contract(contract, JOINTS, 100.0), contract) == []
+
+
+@pytest.mark.parametrize("strengths, needle", [({"toes_r": 0.5}, "toes_r"), ({"hip_flexors_l": 3.0}, "hip_flexors_l")])
+def test_strengths_that_make_no_sense_are_refused(strengths, needle):
+    with pytest.raises(ObservationError, match=needle):
+        ExoObservation(exo_contract(JOINTS, strengths=True), JOINTS, MASS, LIMIT).set_strengths(strengths)
 
 
 def test_joints_are_matched_by_name():
