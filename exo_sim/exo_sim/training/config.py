@@ -77,6 +77,7 @@ class LeniencyConfig(_Model):
     imitation: Share = 0.85             #: taken off what the errors of the impaired leg count for
     other_leg: Share = 0.4              #: share of a leg's deficit that excuses the other leg too
     speed_error: Share = 0.5            #: taken off what the error of the speed counts for
+    tilt: Share = 0.5                   #: taken off what tilt and heading count for
     slower: Share = 0.6                 #: of the range of commanded speeds, taken off its upper end
     #: An impaired person falls below this share of standing height, beyond this tilt (cosine) or heading (rad); how far
     #: the gait is from the reference ends nothing.

@@ -22,6 +22,7 @@ class Leniency(NamedTuple):
         joint: (n, 14) the same by joint.
         person: (n,) the smaller of the two.
         speed: (n,) on the error of the walking speed.
+        upright: (n,) on tilt and heading: a lean of the trunk is how weak hips are compensated for.
         impaired: (n,) bool: episodes end on falls alone.
     """
 
@@ -29,6 +30,7 @@ class Leniency(NamedTuple):
     joint: np.ndarray
     person: np.ndarray
     speed: np.ndarray
+    upright: np.ndarray
     impaired: np.ndarray
 
 
@@ -38,7 +40,7 @@ def leniency(config: LeniencyConfig, deficit: np.ndarray) -> Leniency:
     leg = 1.0 - config.imitation * counted
     worst = deficit.max(axis=1)
     return Leniency(leg, np.repeat(leg, len(LEG_JOINTS), axis=1), leg.min(axis=1), 1.0 - config.speed_error * worst,
-                    worst > 0.0)
+                    1.0 - config.tilt * worst, worst > 0.0)
 
 
 def lower_speed(config: LeniencyConfig, speed: float, slowest: float, deficit: np.ndarray) -> float:

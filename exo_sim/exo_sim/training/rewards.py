@@ -79,7 +79,7 @@ def judge(config: HumanTrainingConfig, walkers: Walkers, state: WalkerState, act
               + terms.moment * np.exp(-MOMENT_WIDTH * correction)
               + terms.force * np.exp(-FORCE_WIDTH * force_error)
               + terms.contact * _contact_agreement(walkers, state, ease.leg)
-              + terms.upright * np.exp(-UPRIGHT_WIDTH * lean)
+              + terms.upright * np.exp(-UPRIGHT_WIDTH * ease.upright * lean)
               + terms.effort * np.exp(-EFFORT_WIDTH * effort)
               - terms.action * (action ** 2).mean(axis=1)
               - terms.impact * np.minimum(impact, 1.0))
