@@ -128,6 +128,14 @@ def test_what_may_be_chance_does_not_show():
     assert figures["finding_1_shown.dorsiflexor_weakness.1"].value == 0.0
 
 
+def test_one_walk_alone_shows_nothing():
+    deficit = DEFICITS["plantarflexor_weakness"]
+    walks = made_up.made_up_clinic([deficit], seeds=(300,))
+    figures = by_name(clinical_figures(walks, [deficit], [], {}, 1.0, "r"))
+    assert figures["push_off_power_change.plantarflexor_weakness_at_25:no_device.1"].value < -0.5
+    assert figures["shown.plantarflexor_weakness.1"].met is False
+
+
 def test_somebody_who_never_walked_is_a_gap_and_no_success():
     deficit = DEFICITS["dorsiflexor_weakness"]
     walks = made_up.made_up_clinic([deficit])

@@ -13,7 +13,7 @@ from exo_sim.evaluation.exo.conditions import UNPOWERED
 from exo_sim.evaluation.impaired.assistance import ASSISTED, SMALLEST_REDUCTION
 from exo_sim.evaluation.impaired.measure import ASYMMETRIES
 from exo_sim.evaluation.impaired.clinical import COST, FEWEST_SHOWN
-from exo_sim.evaluation.impaired.clinical_table import LEVELS, cells, clinical_rows, verdict
+from exo_sim.evaluation.impaired.clinical_table import LEVELS, cells, clinical_rows, falls_words, verdict
 from exo_sim.evaluation.impaired.clinical_table import shown as number
 from exo_sim.measurement import Figure
 
@@ -101,7 +101,8 @@ def _clinic(evaluation: ImpairedEvaluation) -> Section:
     rows = clinical_rows(evaluation.figures, evaluation.deficits, evaluation.speed)
     for deficit in evaluation.deficits:
         seen = verdict(evaluation.figures, deficit, evaluation.speed)
-        words = "as in the clinic" if seen else "not as in the clinic"
+        words = ("as in the clinic" if seen else "not as in the clinic") + "; " + falls_words(
+            evaluation.figures, deficit, evaluation.speed)
         content += f"<h3>{escape(deficit.title.capitalize())} <small>{words}</small></h3>"
         body = []
         for row in (row for row in rows if row.deficit == deficit.title):

@@ -38,12 +38,12 @@ def monotony(values: Sequence[float]) -> float:
 
 
 def shows(change: Figure, sign: Sign) -> bool:
-    """Whether a change is in the sign's direction, large enough, and not by chance (interval beyond zero)."""
+    """Whether a change is in the sign's direction, large enough, and not by chance (interval beyond zero). One walk alone
+    has no interval and shows nothing."""
     if change.interval is None or not all(map(math.isfinite, change.interval)):
-        certain = True
-    else:
-        certain = min(sign.towards * end for end in change.interval) > 0.0
-    return math.isfinite(change.value) and sign.towards * change.value >= sign.least and certain
+        return False
+    certain = min(sign.towards * end for end in change.interval) > 0.0
+    return certain and sign.towards * change.value >= sign.least
 
 
 def clinical_figures(results: Sequence[PatientWalk], deficits: Sequence[Deficit], patients: Sequence[Patient],
@@ -131,6 +131,10 @@ def _of_deficit(walks: Walks, deficit: Deficit, speed: float, side: str) -> list
                                           at_least=1.0))
     whole = shown[0] and sum(shown) >= SMALLEST_SHARE_SHOWN * len(shown)
     figures.append(Figure.against(at(SHOWN, deficit.name, speed), float(whole), "1", at_least=1.0))
+    figures += [walks.change(at(f"{COST}_rise", condition(name, NO_DEVICE), speed), "J/kg/m",
+                             condition(name, NO_DEVICE), healthy_key, speed,
+                             lambda walk, other: cost_of_transport(walk) - cost_of_transport(other))
+                for name in series[1:]]
     costs = [walks.figure("cost", "J/kg/m", condition(name, NO_DEVICE), speed, cost_of_transport).value
              for name in series]
     figures.append(Figure.against(at(f"{COST}_{MONOTONY}", deficit.name, speed), monotony(costs), "1", at_least=1.0))

@@ -65,10 +65,11 @@ def clinical_rows(figures: Mapping[str, Figure], deficits: Sequence[Deficit], sp
                     tuple(c.value for c in changes), tuple(c.interval for c in changes),
                     tuple(shows(c, sign) for c in changes),
                     figures[at(f"{sign.name}_{MONOTONY}", deficit.name, speed)].value, verdict))
-        healthy = figures[at(COST, healthy_key, speed)].value
-        costs = tuple(figures[at(COST, key, speed)].value - healthy for key in people)
-        rows.append(Row(deficit.title, COST_TITLE, COST_TITLE, "J/kg/m", "up", COST_SOURCE, healthy, costs,
-                        (None,) * len(costs), tuple(cost > 0.0 for cost in costs),
+        costs = [figures[at(f"{COST}_rise", key, speed)] for key in people]
+        rows.append(Row(deficit.title, COST_TITLE, COST_TITLE, "J/kg/m", "up", COST_SOURCE,
+                        figures[at(COST, healthy_key, speed)].value, tuple(cost.value for cost in costs),
+                        tuple(cost.interval for cost in costs),
+                        tuple(cost.interval is not None and cost.interval[0] > 0.0 for cost in costs),
                         figures[at(f"{COST}_{MONOTONY}", deficit.name, speed)].value, None))
     return rows
 
@@ -76,6 +77,14 @@ def clinical_rows(figures: Mapping[str, Figure], deficits: Sequence[Deficit], sp
 def verdict(figures: Mapping[str, Figure], deficit: Deficit, speed: float) -> bool:
     """Whether a deficit looks like the clinic."""
     return bool(figures[at(SHOWN, deficit.name, speed)].value)
+
+
+def falls_words(figures: Mapping[str, Figure], deficit: Deficit, speed: float) -> str:
+    """How many walks of the series ended by a fall: "falls at 75, 50, 25 %: 0, 0, 2 of 5 walks"."""
+    people = [condition(series_name(deficit, strength), NO_DEVICE) for strength in LEVELS]
+    falls = ", ".join(f"{figures[at('falls', key, speed)].value:.0f}" for key in people)
+    walks = figures[at("walks", people[0], speed)].value
+    return f"falls at {', '.join(f'{100 * level:g}' for level in LEVELS)} %: {falls} of {walks:.0f} walks"
 
 
 def as_csv(rows: Sequence[Row]) -> str:

@@ -40,7 +40,7 @@ from exo_sim.measurement import Figure, missed, write_run_record, write_summary
 
 COMMAND = "exo evaluate impaired"
 SEEDS, DURATION_S, SPEED_MPS = 5, 30.0, 1.0
-QUICK_SEEDS, QUICK_DURATION_S = 1, 15.0
+QUICK_SEEDS, QUICK_DURATION_S = 2, 15.0
 SUMMARY_FILE, CURVES_FILE, TABLE_STEM = "summary.json", "curves.csv", "clinical"
 FINISHED, PATIENTS_FOLDER = "finished", "patients"
 ALL, NONE = "all", "none"
@@ -80,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--seeds", type=int,
                    help=f"walks per person, condition and policy (default: {SEEDS}; with --cohort 1)")
     p.add_argument("--duration", type=float, metavar="S", help=f"of a walk (s, default: {DURATION_S:g})")
-    p.add_argument("--quick", action="store_true", help=f"a first look: {QUICK_SEEDS} walk of {QUICK_DURATION_S:g} s")
+    p.add_argument("--quick", action="store_true", help=f"a first look: {QUICK_SEEDS} walks of {QUICK_DURATION_S:g} s")
     p.add_argument("--seed", type=int, default=300, help="seed of the first walk (default: %(default)s)")
     p.add_argument("--physics-rate", type=float, default=500.0, help="Hz (default: %(default)s)")
     p.add_argument("--output", default="runs/evaluate_impaired", metavar="DIR", help="folder (default: %(default)s)")
@@ -266,7 +266,8 @@ def _write_curves(file: Path, results: Sequence[PatientWalk]) -> None:
 
 
 def _size(options: argparse.Namespace) -> tuple[int, float]:
-    seeds, duration = (QUICK_SEEDS, QUICK_DURATION_S) if options.quick else (1 if options.cohort else SEEDS, DURATION_S)
+    seeds, duration = (QUICK_SEEDS, QUICK_DURATION_S) if options.quick else (SEEDS, DURATION_S)
+    seeds = 1 if options.cohort else seeds
     return (seeds if options.seeds is None else options.seeds,
             duration if options.duration is None else options.duration)
 

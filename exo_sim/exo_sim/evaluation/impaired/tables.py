@@ -14,7 +14,7 @@ from exo_sim.evaluation.exo.figures import at
 from exo_sim.evaluation.impaired.assistance import ASSISTED
 from exo_sim.evaluation.impaired.measure import ASYMMETRIES
 from exo_sim.evaluation.impaired.clinical import COST
-from exo_sim.evaluation.impaired.clinical_table import LEVELS, Row, cells, shown, verdict
+from exo_sim.evaluation.impaired.clinical_table import LEVELS, Row, cells, falls_words, shown, verdict
 from exo_sim.evaluation.impaired.deficits import Deficit
 from exo_sim.evaluation.impaired.patients import Patient
 from exo_sim.evaluation.impaired.walk import condition
@@ -31,7 +31,8 @@ def clinical_tables(rows: Sequence[Row], figures: Mapping[str, Figure], deficits
     tables = []
     for deficit in deficits:
         seen = verdict(figures, deficit, speed)
-        table = _table(f"{deficit.title}: {'as in the clinic' if seen else 'not as in the clinic'}")
+        table = _table(f"{deficit.title}: {'as in the clinic' if seen else 'not as in the clinic'}; "
+                       + falls_words(figures, deficit, speed))
         for head in ("sign", "expected", "healthy", *(f"{100 * level:g} %" for level in LEVELS), "monotony"):
             table.add_column(head, justify="left" if head in ("sign", "expected") else "right", no_wrap=head != "sign")
         for row in (row for row in rows if row.deficit == deficit.title):
