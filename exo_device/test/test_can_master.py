@@ -36,9 +36,9 @@ class BusyPort(EmulatorPort):
 class Bench:
     """Four motors at 200 Hz, samples at 100 Hz."""
 
-    def __init__(self) -> None:
+    def __init__(self, **changes) -> None:
         settings = {**read_driver_config(EXAMPLE, "cubemars_can"), "interface": "virtual",
-                    "bus_rate_hz": 1.0 / CYCLE_S, "host_timeout_s": 5.0}
+                    "bus_rate_hz": 1.0 / CYCLE_S, "host_timeout_s": 5.0, **changes}
         config = make_driver("cubemars_can", settings).config
         self.clock, self.samples = MadeClock(10.0), 0
         self.bus = EmulatedBus(config, lambda joint: Followed())
@@ -123,6 +123,29 @@ def test_however_often_torque_changes_the_bus_carries_one_set_point_more_a_sampl
     extra = (bench.set_points() - before) / len(bench.motors) - cycles
     assert count > 300
     assert 0 < extra <= bench.samples - samples + 1
+
+
+def test_of_a_ros_time_that_comes_in_steps_each_has_one_sample():
+    """Simulated time: 100 Hz, on a bus that could give 200 samples a second; then the simulator is paused."""
+    bench = Bench(state_rate_hz=1.0 / CYCLE_S)
+    stamps = []
+    steps = {"now": 0}
+    bench.master._ros_ns = lambda: steps["now"]
+    bench.master._on_sample = lambda state: stamps.append((bench.clock.now_s, state.stamp_ns))
+    for count in range(1, 51):
+        steps["now"] = 10_000_000 * count
+        bench.cycle()
+        bench.cycle()
+    assert [stamp for _, stamp in stamps] == [10_000_000 * count for count in range(1, 51)]
+    paused_s = bench.clock.now_s
+    for _ in range(100):
+        bench.cycle()
+    repeated = [t for t, _ in stamps if t > paused_s]
+    assert 20 <= len(repeated) <= 26  # in 0.5 s: the bus lives
+    steps["now"] = 10_000_000  # a simulation that begins anew
+    bench.cycle()
+    bench.cycle()
+    assert stamps[-1][1] == 10_000_000
 
 
 def test_a_waiting_port_is_woken_by_another_thread():

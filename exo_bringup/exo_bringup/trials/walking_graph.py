@@ -18,7 +18,7 @@ from exo_device.description import load_device
 from exo_device.drivers import make_driver
 from exo_device.drivers.node import SpinningThread
 from exo_msgs.msg import DeviceStatus, HumanState, MotorCommand, TorqueCommand
-from rclpy.qos import (DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data)
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
@@ -28,6 +28,7 @@ from exo_bringup.monitor_node import seconds
 from exo_bringup.paths import executable_path, find_configuration
 from exo_bringup.processes import Children, child_environment
 from exo_bringup.trials.bus import PATIENT_BUS, PATIENT_DEVICE, PATIENT_IMU, adopt, bus_settings
+from exo_bringup.trials.collector import Collector
 from exo_bringup.trials.torque_series import WalkRecord
 
 #: By driver: the program between simulator and driver, in exo_device.emulator; none for the reference.
@@ -42,6 +43,7 @@ STATE_TOPIC = "motors/joint_states"
 POLICY_FILES = (".py", ".json", ".safetensors")
 PATIENCE_S, STALL_S, LOOK_S, ARM_PERIOD_S = 120.0, 60.0, 0.02, 1.0
 COLLECT = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
+COLLECT_SENSOR = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
@@ -108,9 +110,10 @@ class WalkingGraph:
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         node = rclpy.create_node("trial", namespace=self.namespace)
         node.create_subscription(DeviceStatus, "exo/status", self._on_status, LATCHED)
-        node.create_subscription(HumanState, "human/state", self._on_human, qos_profile_sensor_data)
-        node.create_subscription(MotorCommand, "sim/motor_command", self._on_motors, COLLECT)
-        node.create_subscription(TorqueCommand, "exo/command", self._on_command, COLLECT)
+        self._collector = Collector(rclpy.create_node("trial_collector", namespace=self.namespace), [
+            (HumanState, "human/state", COLLECT_SENSOR, self._on_human),
+            (MotorCommand, "sim/motor_command", COLLECT, self._on_motors),
+            (TorqueCommand, "exo/command", COLLECT, self._on_command)])
         self._clients = {name: node.create_client(Trigger, f"exo/{name}") for name in ("arm", "disarm")}
         self._spinning = SpinningThread(node)
         try:
@@ -140,6 +143,7 @@ class WalkingGraph:
 
     def __exit__(self, *_) -> None:
         self._children.stop()
+        self._collector.close()
         self._spinning.close()
         rclpy.try_shutdown()
 

@@ -67,9 +67,11 @@ class EmulatedMotor:
 
     def on_frame(self, frame: Frame, now_s: float) -> list[tuple[float, Frame]]:
         """Reacts to a frame. Returns the replies, each with the time (s) it goes out."""
-        self.advance(now_s)
         order = self._codec.decode_command(frame)
-        if order is None or self._plan.active("bus_off", self.joint, now_s) or now_s < self._silent_until_s:
+        if order is None:
+            return []
+        self.advance(now_s)
+        if self._plan.active("bus_off", self.joint, now_s) or now_s < self._silent_until_s:
             return []
         self._obey(order, now_s)
         if order is Special.ZERO:

@@ -24,6 +24,7 @@ def serve(bus: EmulatedBus, port: CanPort, stop: threading.Event,
 
     after_frame: called when a frame has been obeyed and answered.
     """
+    advanced_s = time.monotonic()
     while not stop.is_set():
         now_s = time.monotonic()
         due_s = bus.next_due_s()
@@ -33,8 +34,9 @@ def serve(bus: EmulatedBus, port: CanPort, stop: threading.Event,
             now_s = time.monotonic()
             if frame is not None:
                 bus.on_frame(frame, now_s)
-            else:
+            if frame is None or now_s - advanced_s > LONGEST_WAIT_S:  # also those that nobody speaks to
                 bus.advance(now_s)
+                advanced_s = now_s
             while (reply := bus.pop_one(now_s)) is not None:
                 port.send(reply)
             if frame is not None:

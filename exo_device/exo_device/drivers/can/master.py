@@ -27,6 +27,8 @@ from exo_device.state import DeviceState
 SEQUENCE_WRAP = 2**32
 #: The last words are said this many times: a frame may be lost.
 FAREWELLS = 3
+#: While ROS time stands still (a paused simulator's) a sample is handed out this often (s): the bus lives.
+STANDING_CLOCK_S = 0.02
 #: Frames taken in after a cycle's end, so that a late cycle still hears its answers and a flood does not
 #: hold it up.
 OVERTIME_FRAMES = 64
@@ -57,7 +59,7 @@ class CanMaster:
         self.is_on = False
         self._lock = threading.Lock()
         self._torque, self._enable = [0.0] * len(self.motors), False
-        self._set_s = steady_s()
+        self._set_s = now_s = steady_s()
         #: A torque that has not gone out yet, and whether one may still go out before the next cycle.
         self._is_new = self._may_hurry = False
         self._host_was_silent = False
@@ -65,6 +67,7 @@ class CanMaster:
         self._sequence = -1
         self._sample_due = False
         self._sampled: list[Measurement | None] = [None] * len(self.motors)
+        self._stamp_ns, self._sampled_s = -1, now_s
         self._imu_problem = ""
 
     def set(self, torque: list[float], enable: bool) -> None:
@@ -165,9 +168,13 @@ class CanMaster:
             self._try_to_sample()
 
     def _try_to_sample(self) -> None:
-        """A sample is complete once every motor has been heard again."""
+        """A sample is complete once every motor has been heard again, and again at another ROS time: simulated
+        time comes in steps, and of each step the first sample counts."""
         newest = [motor.newest for motor in self.motors]
         if any(new is None or new is old for new, old in zip(newest, self._sampled)):
+            return
+        stamp_ns, now_s = min(measurement.ros_ns for measurement in newest), self._steady_s()
+        if stamp_ns == self._stamp_ns and now_s - self._sampled_s < STANDING_CLOCK_S:
             return
         try:
             imu = self._imu.newest()
@@ -175,7 +182,7 @@ class CanMaster:
             self._imu_problem = str(error)
             return
         self._sample_due, self._may_hurry = False, True
-        self._sampled = newest
+        self._sampled, self._stamp_ns, self._sampled_s = newest, stamp_ns, now_s
         self._sequence = (self._sequence + 1) % SEQUENCE_WRAP
 
         def of(field: str) -> np.ndarray:
@@ -183,9 +190,8 @@ class CanMaster:
 
         voltages = [value for value in of("bus_voltage") if math.isfinite(value)]
         self._on_sample(DeviceState(
-            stamp_ns=min(measurement.ros_ns for measurement in newest), sequence=self._sequence,
-            names=self.joints, position=of("position"), velocity=of("velocity"), torque=of("torque"),
-            temperature=of("temperature"), error=np.array([motor.error for motor in self.motors]),
+            stamp_ns=stamp_ns, sequence=self._sequence, names=self.joints, position=of("position"),
+            velocity=of("velocity"), torque=of("torque"), temperature=of("temperature"), error=np.array([motor.error for motor in self.motors]),
             bus_voltage=min(voltages, default=math.nan), imu=imu))
 
     def _silent_motors(self) -> str:
