@@ -5,6 +5,7 @@ import json
 import math
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from exo_sim.evaluation.impaired.measure import sign_value
 from exo_sim.evaluation.impaired.patients import (HEALTHY, Patient, affected_side, deficit_of, healthy, named_patients,
                                                   severity_series)
 from exo_sim.evaluation.impaired.tables import assistance_table, clinical_tables
+from exo_sim.evaluation.impaired.torque import JointMeter
 from exo_sim.gait.normative import NormativeGait
 
 _SPEC = importlib.util.spec_from_file_location("made_up_patients", Path(__file__).with_name("made_up_patients.py"))
@@ -232,6 +234,22 @@ def test_a_policy_that_favours_the_wrong_leg_or_a_healthy_leg_misses():
     assert figures[f"torque_difference_ankle_angle.{patient.name}:learned.1"].met is False
     # one walk favours the right leg and one the left: they must not cancel out
     assert figures["torque_difference_ankle_angle.healthy:learned.1"].value == pytest.approx(18.2, abs=0.1)
+
+
+def test_torque_is_of_whole_strides():
+    """Two legs that get the same, half a stride apart, watched for four and a half strides."""
+    meter = JointMeter(("ankle_angle_r", "ankle_angle_l"), 50.0)
+    assert meter.torque == {}
+    for k in range(450):
+        t = 0.01 * k
+        phase = np.array([t, t + 0.5]) % 1.0
+        # a heel strike at 0 s and 0.5 s: strides close at whole seconds, and half a second later
+        closed = [SimpleNamespace(side=side, start=t - 1.0, end=t) for side, begin in (("r", 0.0), ("l", 0.5))
+                  if k and abs((t - begin) % 1.0) < 0.005]
+        meter.feed(t, np.where(phase < 0.25, -20.0, 0.0), np.array([1.0, -1.0]), closed)
+    assert meter.torque["ankle_angle_r"] == pytest.approx(0.1, rel=0.02)
+    assert meter.torque["ankle_angle_l"] == pytest.approx(0.1, rel=0.02)
+    assert meter.power["ankle_angle_r"] == 0.0 and meter.power["ankle_angle_l"] == pytest.approx(0.1, rel=0.02)
 
 
 def test_where_a_deficit_calls_for_torque():

@@ -45,7 +45,7 @@ SUMMARY_FILE, CURVES_FILE, TABLE_STEM = "summary.json", "curves.csv", "clinical"
 FINISHED, PATIENTS_FOLDER = "finished", "patients"
 ALL, NONE = "all", "none"
 #: Where this package's walks are decided beside the simulation itself.
-DECISIVE = ("evaluation/impaired/walk.py", "evaluation/impaired/cohort.py")
+DECISIVE = ("evaluation/impaired/walk.py", "evaluation/impaired/torque.py", "evaluation/impaired/cohort.py")
 PLAIN_WIDTH = 160
 
 

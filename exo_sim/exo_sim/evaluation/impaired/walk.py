@@ -11,6 +11,7 @@ from exo_sim.body.devices import find_device
 from exo_sim.body.subject import Subject
 from exo_sim.evaluation.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED
 from exo_sim.evaluation.exo.walk import SPEED_LIMITS_MPS
+from exo_sim.evaluation.impaired.torque import JointMeter
 from exo_sim.gait.curves import CurveTable
 from exo_sim.gait.errors import GaitError
 from exo_sim.gait.sample import SIDES
@@ -67,8 +68,8 @@ class PatientWalk:
     """What came of a walk; its strides lie in `recorder` under the condition's name.
 
     Attributes:
-        torque: mean absolute torque of every driven joint while measured, Nm/kg.
-        power: mean positive power of every driven joint while measured, W/kg.
+        torque: mean absolute torque of every driven joint over whole strides, Nm/kg.
+        power: mean positive power of every driven joint over whole strides, W/kg.
     """
 
     task: PatientTask
@@ -113,7 +114,7 @@ def walk_patient(task: PatientTask) -> PatientWalk:
     params = {"checkpoint": task.checkpoint} if CONTROLLERS[task.worn] == "learned" else {}
     loop = OfflineLoop(simulation, CONTROLLERS[task.worn], **params)
     recorder, measuring = StrideRecorder(body.body_mass), False
-    torque, power, samples = np.zeros(len(body.exo_joints)), np.zeros(len(body.exo_joints)), 0
+    meter = JointMeter(body.exo_joints, body.body_mass)
     while simulation.t < task.duration_s - 1e-9:
         sample = loop.step()
         if sample.fallen:
@@ -121,14 +122,7 @@ def walk_patient(task: PatientTask) -> PatientWalk:
         if not measuring and simulation.t >= SETTLE_S[task.worn]:
             recorder.begin(task.condition, task.speed_mps)
             measuring = True
-        recorder.feed(sample.gait_sample())
+        strides = recorder.feed(sample.gait_sample())
         if measuring:
-            torque += np.abs(sample.exo_torque)
-            power += np.maximum(sample.exo_torque * sample.joint_velocity[body.exo_joint_index], 0.0)
-            samples += 1
-
-    def by_joint(sums: np.ndarray) -> dict[str, float]:
-        return dict(zip(body.exo_joints, (sums / samples / body.body_mass).tolist())) if samples else {}
-
-    return PatientWalk(task, simulation.t, simulation.falls > 0, loop.faults, recorder, by_joint(torque),
-                       by_joint(power))
+            meter.feed(simulation.t, sample.exo_torque, sample.joint_velocity[body.exo_joint_index], strides)
+    return PatientWalk(task, simulation.t, simulation.falls > 0, loop.faults, recorder, meter.torque, meter.power)
