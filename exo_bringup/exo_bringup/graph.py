@@ -13,6 +13,8 @@ from pathlib import Path
 
 import yaml
 
+from exo_policy.observation import STRENGTH_GROUPS
+
 from exo_bringup.errors import BringupError
 from exo_bringup.paths import PRESET_PREFIX, find_configuration, share_folder
 
@@ -195,6 +197,7 @@ def _device_and_policy(
                 "controller": options.controller,
                 "checkpoint": options.checkpoint,
                 "wearer_mass_kg": wearer_mass_kg,
+                "strengths": subject_strengths(subject),
             },
         ),
     ]
@@ -230,6 +233,21 @@ def _rviz(options: GraphOptions, share: Path) -> NodeSpec:
     )
 
 
+def subject_strengths(path: str | Path) -> str:
+    """A subject's strengths by muscle group as policy_node takes them; what is healthy is left out.
+
+    A device computer without the simulator's packages knows no presets, and a real wearer need not fit into the
+    simulator: there the file's own strengths count. Raises BringupError for a file that cannot be read.
+    """
+    try:
+        from exo_sim.body.subject import load_subject
+
+        strengths = load_subject(str(path)).strengths
+    except (ImportError, ValueError):
+        strengths = {} if str(path).startswith(PRESET_PREFIX) else _read_subject(path).get("strengths") or {}
+    return ", ".join(f"{group}: {strengths[group]:g}" for group in STRENGTH_GROUPS if strengths.get(group, 1.0) != 1.0)
+
+
 def subject_mass_kg(path: str | Path) -> float:
     """Body mass (kg) of a subject file. The device computer reads it without the simulator's packages.
 
@@ -237,11 +255,15 @@ def subject_mass_kg(path: str | Path) -> float:
     """
     if str(path).startswith(PRESET_PREFIX):
         path = find_configuration("subject", "default")
+    mass = _read_subject(path).get("mass_kg")
+    if isinstance(mass, bool) or not isinstance(mass, (int, float)) or not mass > 0.0:
+        raise BringupError(f"{path}: mass_kg must be a positive number (kg), got {mass!r}")
+    return float(mass)
+
+
+def _read_subject(path: str | Path) -> dict:
     try:
         content = yaml.safe_load(Path(path).read_text())
     except (OSError, yaml.YAMLError) as error:
         raise BringupError(f"{path} cannot be read as YAML: {str(error).splitlines()[0]}") from error
-    mass = content.get("mass_kg") if isinstance(content, dict) else None
-    if isinstance(mass, bool) or not isinstance(mass, (int, float)) or not mass > 0.0:
-        raise BringupError(f"{path}: mass_kg must be a positive number (kg), got {mass!r}")
-    return float(mass)
+    return content if isinstance(content, dict) else {}

@@ -240,6 +240,35 @@ def pack_terms(terms: Sequence[ObservationTerm], values: Mapping[str, np.ndarray
     )
 
 
+def read_strengths(text: str) -> dict[str, float]:
+    """Strengths from text as ``plantarflexors_r: 0.5, hip_flexors_l: 0.8``; empty text gives none.
+
+    Raises ObservationError for what is no such list; groups and ranges are checked where the strengths are set.
+    """
+    found: dict[str, float] = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        group, colon, value = (part.strip() for part in entry.partition(":"))
+        try:
+            found[group] = float(value)
+        except ValueError:
+            raise ObservationError(
+                f"strengths: '{entry}' is not like 'plantarflexors_r: 0.5'"
+                + ("" if colon else "; the colon is missing")
+            ) from None
+    return found
+
+
+def check_strengths(strengths: Mapping[str, float]) -> None:
+    """Raise ObservationError for an unknown muscle group or a strength that is not between 0 and 2."""
+    for group, value in strengths.items():
+        if group not in STRENGTH_GROUPS:
+            raise ObservationError(
+                f"strengths: unknown muscle group '{group}'; allowed: {', '.join(STRENGTH_GROUPS)}"
+            )
+        if not 0.0 <= value <= 2.0:
+            raise ObservationError(f"strengths: {group} must be between 0 and 2, got {value}")
+
+
 class ExoObservation:
     """Builds a policy's input vector from the device's samples, one by one.
 
@@ -276,13 +305,7 @@ class ExoObservation:
 
         Raises ObservationError for an unknown group or a strength that is not between 0 and 2.
         """
-        for group, value in strengths.items():
-            if group not in STRENGTH_GROUPS:
-                raise ObservationError(
-                    f"strengths: unknown muscle group '{group}'; allowed: {', '.join(STRENGTH_GROUPS)}"
-                )
-            if not 0.0 <= value <= 2.0:
-                raise ObservationError(f"strengths: {group} must be between 0 and 2, got {value}")
+        check_strengths(strengths)
         self._strengths = np.array([strengths.get(group, 1.0) for group in STRENGTH_GROUPS])
 
     def reset(self) -> None:

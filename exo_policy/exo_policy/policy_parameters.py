@@ -46,6 +46,14 @@ DECLARATIONS: dict[str, tuple] = {
     ),
     "ankle_profile": (ANKLE_GENERIC.name, f"{_SPLINE}ankle profile: {_PROFILES}.", None, True),
     "lead_s": (0.0, _SPLINE + "delay of sensors and motors to make up for (s).", (0.0, 0.1), True),
+    "strengths": (
+        "",
+        "Controller learned: the wearer's strengths as a fraction of the healthy, as plantarflexors_r: 0.5, "
+        "hip_flexors_r: 0.8; what is left out is healthy. Only a policy that was trained to be told them looks at "
+        "it.",
+        None,
+        True,
+    ),
     "fade_s": (
         1.0,
         "Time over which a changed parameter passes over to the new controller (s).",

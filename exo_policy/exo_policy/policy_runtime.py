@@ -11,7 +11,7 @@ import numpy as np
 from exo_policy.checkpoint import load_checkpoint
 from exo_policy.controllers import Controller, ControllerError, controller_params, make_controller
 from exo_policy.crossfade import CrossFade
-from exo_policy.observation import DeviceObservation
+from exo_policy.observation import DeviceObservation, check_strengths, read_strengths
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,10 @@ class Choice:
     params: Mapping[str, Any]
 
     def check(self) -> None:
-        """Raise ControllerError or CheckpointError for what is wrong whatever the device is."""
+        """Raise ControllerError, CheckpointError or ObservationError for what is wrong whatever the device is."""
         known = controller_params(self.controller)
+        if "strengths" in known:
+            check_strengths(read_strengths(self.params.get("strengths", "")))
         if self.checkpoint and "checkpoint" not in known:
             raise ControllerError(f"controller '{self.controller}' takes no checkpoint; leave it out")
         if self.checkpoint:

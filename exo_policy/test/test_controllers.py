@@ -162,7 +162,7 @@ def test_learned_is_told_the_strengths_that_it_was_trained_with(tmp_path):
     walk = synthetic_walk(JOINTS, 1.25, 0.02)
     healthy, weak = (
         run(make("learned", checkpoint=path, strengths=strengths), walk)[-1]
-        for strengths in (None, {"plantarflexors_r": 0.5})
+        for strengths in ("", "plantarflexors_r: 0.5")
     )
     assert healthy == pytest.approx([-0.2 * LIMIT[joint] for joint in JOINTS], rel=1e-5)
     assert weak == pytest.approx([-0.6 * LIMIT[joint] for joint in JOINTS], rel=1e-5)

@@ -17,6 +17,7 @@ from exo_policy.observation import (
     UpFromInertial,
     exo_contract,
     pack_terms,
+    read_strengths,
     torque_share,
     up_from_orientation,
     usable_contract,
@@ -73,6 +74,13 @@ def test_a_policy_that_is_told_strengths_sees_them_last():
 def test_strengths_that_make_no_sense_are_refused(strengths, needle):
     with pytest.raises(ObservationError, match=needle):
         ExoObservation(exo_contract(JOINTS, strengths=True), JOINTS, MASS, LIMIT).set_strengths(strengths)
+
+
+def test_strengths_as_text():
+    assert read_strengths("") == {} and read_strengths("a_r: 0.5, b_l:1 ,") == {"a_r": 0.5, "b_l": 1.0}
+    for text in ("plantarflexors_r 0.5", "plantarflexors_r: half"):
+        with pytest.raises(ObservationError, match="is not like"):
+            read_strengths(text)
 
 
 def test_joints_are_matched_by_name():

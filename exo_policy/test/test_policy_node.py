@@ -219,6 +219,7 @@ def test_what_is_wrong_with_a_sample_is_said_and_answered_with_zero(device):
         (["controller:=learned", "checkpoint:=/nowhere/x"], "/nowhere/x.json: no such file"),
         (["hip_peak_nm_per_kg:=-1.0"], "hip_peak_nm_per_kg must be a number"),
         (["fade_s:=soon"], "fade_s must be a number"),
+        (["controller:=learned", "strengths:=half"], "'half' is not like"),
     ],
 )
 def test_bad_parameters_end_with_one_line(arguments, needle):

@@ -14,7 +14,13 @@ from exo_policy.action import ActionFilter
 from exo_policy.checkpoint import load_checkpoint, require_contract
 from exo_policy.controllers.base import Controller, ControllerError
 from exo_policy.networks import MlpPolicy
-from exo_policy.observation import DEFAULT_RATE_HZ, DeviceObservation, ExoObservation, usable_contract
+from exo_policy.observation import (
+    DEFAULT_RATE_HZ,
+    DeviceObservation,
+    ExoObservation,
+    read_strengths,
+    usable_contract,
+)
 
 
 def shipped_checkpoint(joint_names: Sequence[str]) -> Path | None:
@@ -33,7 +39,8 @@ class LearnedController(Controller):
     Raises CheckpointError if the checkpoint cannot be read or was made for other joints, terms or another
     ``rate_hz``; the joints' order may differ, they are matched by name. Without ``checkpoint`` the one
     shipped for these joints is taken; ControllerError if there is none. ``strengths`` of the wearer by muscle
-    group and side are for a policy that was trained with them; left out, it takes the wearer for healthy.
+    group and side (or text, see read_strengths) are for a policy that was trained with them; left out, it takes
+    the wearer for healthy. ObservationError for strengths that make no sense.
     """
 
     name = "learned"
@@ -46,7 +53,7 @@ class LearnedController(Controller):
         *,
         checkpoint: str | None = None,
         rate_hz: float = DEFAULT_RATE_HZ,
-        strengths: Mapping[str, float] | None = None,
+        strengths: Mapping[str, float] | str | None = None,
     ) -> None:
         super().__init__(joint_names, wearer_mass, torque_limit)
         checkpoint = checkpoint or shipped_checkpoint(self.joint_names)
@@ -61,7 +68,8 @@ class LearnedController(Controller):
         require_contract(self.manifest, usable_contract(contract, self.joint_names, rate_hz), checkpoint)
         self._network = MlpPolicy(self.manifest.network, tensors)
         self._observation = ExoObservation(contract, self.joint_names, self.wearer_mass, self.torque_limit)
-        self._observation.set_strengths(strengths or {})
+        told = read_strengths(strengths) if isinstance(strengths, str) else strengths
+        self._observation.set_strengths(told or {})
         self._filter = ActionFilter(contract.action, contract.rate_hz)
         # network's output i drives the device's joint _order[i]
         self._order = [self.joint_names.index(name) for name in contract.action.names]
