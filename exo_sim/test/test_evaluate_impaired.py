@@ -304,7 +304,7 @@ def test_random_patients_are_many_and_the_same_again():
 def test_a_patient_walks_for_real_beside_the_healthy_self_and_in_a_device(tmp_path):
     shipped = str(shipped_checkpoint(find_device("hip_ankle").joint_names))
     command = ["--patients", "plantarflexors_r=0.7", "--exo", shipped, "--device", "hip_ankle", "--seeds", "1",
-               "--duration", "14.5", "--output", str(tmp_path)]
+               "--duration", "14.2", "--physics-rate", "300", "--output", str(tmp_path)]
     assert main(command) == 0
     summary = json.loads((tmp_path / "summary.json").read_text())
     figures = {figure["name"]: figure["value"] for figure in summary["figures"]}

@@ -110,6 +110,13 @@ def test_strengths_are_told_in_the_order_of_the_muscle_groups_and_mirrored():
     assert told[index[told]].all() and (index[told] != np.flatnonzero(told)).all()
 
 
+def test_the_two_trainings_for_patients_differ_in_what_is_told():
+    finds_out, told = load_exo_config("exo_impaired"), load_exo_config("exo_impaired_told")
+    assert told.tells_strengths and told.model_copy(update={"tells_strengths": False}) == finds_out
+    assert finds_out.people.impairments.share > 0.5 and not finds_out.plantarflexion_only
+    assert not any(term.name == STRENGTHS for term in finds_out.contract(("hip_flexion_r",)).observation)
+
+
 def test_a_training_of_before_an_option_was_there_goes_on(tmp_path, small):
     config = load_exo_config(small).model_dump(mode="json")
     old = {name: value for name, value in config.items() if name not in ("wearer", "symmetric", "tells_strengths")}
