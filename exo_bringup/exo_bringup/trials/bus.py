@@ -17,8 +17,7 @@ FIRST_PORT, PORTS = 43_200, 2_000
 #: For trials of something else than watchdogs, on a machine that may be busy: settings of the driver, and
 #: parameters of the device node.
 PATIENT_BUS = {"reply_timeout_s": 1.0, "host_timeout_s": 5.0,
-               "plausibility": {"jump_rad": 10.0, "frozen_rad": 10.0, "following_nm": 100.0,
-                                "repeated_nm": 100.0, "standstill_s": None}}
+               "plausibility": {"jump_rad": 10.0, "frozen_rad": 10.0, "repeated_nm": 100.0, "standstill_s": None}}
 PATIENT_DEVICE = {"command_timeout_s": 1.0, "state_timeout_s": 1.0, "state_silence_s": 10.0,
                   "ros_silence_s": 10.0}
 #: sim/imu over topics; its age on a patient device.

@@ -37,7 +37,9 @@ REFERENCE = "simulated"
 #: The simulator's clock ticks at 100 Hz: at twice its rate no tick goes without a sample.
 BUS_RATE_HZ = 200.0
 #: What is compared is torque; watchdogs have trials of their own, and here a busy machine may be late.
-MOTORS = {**PATIENT_BUS, "guardian": False}
+#: Without a guardian, who is not patient, nobody switches the motors off unasked.
+MOTORS = {**PATIENT_BUS, "guardian": False,
+          "plausibility": {**PATIENT_BUS["plausibility"], "following_nm": 100.0}}
 #: The controller's; joint_states are the whole body's here.
 STATE_TOPIC = "motors/joint_states"
 POLICY_FILES = (".py", ".json", ".safetensors")
