@@ -4,6 +4,7 @@ import importlib.util
 import json
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,19 +16,22 @@ from exo_sim.body.devices import find_device
 from exo_sim.body.presets import presets
 from exo_sim.body.subject import Subject, load_subject
 from exo_sim.errors import SimError
-from exo_sim.evaluation.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED
+from exo_sim.evaluation.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED, Policy
 from exo_sim.evaluation.impaired.assistance import assistance_figures, called_for
 from exo_sim.evaluation.impaired.clinical import clinical_figures, monotony
 from exo_sim.evaluation.impaired.clinical_table import as_csv, as_markdown, clinical_rows
 from exo_sim.evaluation.impaired.cohort import cohort_figures, random_patient, read_cohort, severity, write_cohort
-from exo_sim.evaluation.impaired.command import main
+from exo_sim.evaluation.impaired.command import main, parser, patient_tasks
 from exo_sim.evaluation.impaired.deficits import Sign, load_deficits
 from exo_sim.evaluation.impaired.measure import sign_value
 from exo_sim.evaluation.impaired.patients import (HEALTHY, Patient, affected_side, deficit_of, healthy, named_patients,
                                                   severity_series)
+from exo_sim.evaluation.impaired.policies import WornPolicy
 from exo_sim.evaluation.impaired.tables import assistance_table, clinical_tables
 from exo_sim.evaluation.impaired.torque import JointMeter
+from exo_sim.evaluation.impaired.walk import PERSONALISED
 from exo_sim.gait.normative import NormativeGait
+from exo_sim.human.checkpoint import shipped_human
 
 _SPEC = importlib.util.spec_from_file_location("made_up_patients", Path(__file__).with_name("made_up_patients.py"))
 made_up = importlib.util.module_from_spec(_SPEC)
@@ -35,6 +39,7 @@ sys.modules["made_up_patients"] = made_up       # dataclasses look their module 
 _SPEC.loader.exec_module(made_up)
 
 DEFICITS = {deficit.name: deficit for deficit in load_deficits()}
+SHIPPED = str(shipped_checkpoint(find_device("hip_ankle").joint_names))
 GIVES = [("ankle_angle", -1.0), ("hip_flexion", -1.0), ("hip_flexion", 1.0)]
 
 
@@ -261,6 +266,41 @@ def test_where_a_deficit_calls_for_torque():
     assert called_for(Patient("x", both), GIVES) == ""
 
 
+def walks_of(*arguments, policies=(), own=(), patients=(made_up.made_up_named(),), deficits=()):
+    options = parser().parse_args(["--seeds", "2", *arguments])
+    found = {}
+    for task in patient_tasks(options, Subject(), patients, deficits, policies, own):
+        found.setdefault((task.patient, task.worn), []).append(task)
+    return found
+
+
+def test_every_walk_is_made_once_and_by_the_walker_that_is_used_to_it():
+    name, human = made_up.made_up_named().name, str(shipped_human())
+    policies = [WornPolicy(Policy(label, SHIPPED, "hip_ankle", (("learned", human), ("unpowered", human))))
+                for label in "ab"]
+    fitted = WornPolicy(Policy("fitted", SHIPPED, "hip_ankle"), made_up.made_up_named().subject)
+    walks = walks_of(policies=policies, own=[fitted], deficits=[DEFICITS["plantarflexor_weakness"]])
+    count = {who: len(tasks) for who, tasks in walks.items()}
+    for who in (HEALTHY, name):
+        # without a device once; unpowered by the walker of each policy, and by the one who is used to none
+        assert count[who, NO_DEVICE] == 2 and count[who, UNPOWERED] == 6
+        assert count[who, LEARNED] == 4 and count[who, PERSONALISED] == 2
+    assert count["plantarflexor_weakness_at_25", NO_DEVICE] == 2 and len(count) == 8 + 3
+    assert {task.policy for task in walks[name, UNPOWERED]} == {"a", "b", ""}
+    assert {task.human for task in walks[name, LEARNED]} == {human}
+    assert {task.human for task in walks[name, PERSONALISED]} == {None}
+    shared = walks_of("--same-human", policies=policies)
+    assert len(shared[name, UNPOWERED]) == 2 and {task.policy for task in shared[name, UNPOWERED]} == {""}
+
+
+def test_a_personalised_policy_needs_its_wearer():
+    other = WornPolicy(Policy("fitted", SHIPPED, "hip_ankle"), load_subject("preset:drop_foot_left"))
+    with pytest.raises(SimError, match="fitted: personalised to somebody who is not among"):
+        walks_of(own=[other])
+    twice = replace(other, wearer=made_up.made_up_named().subject.model_copy(update={"name": "me"}))
+    assert len(walks_of(own=[twice])[made_up.made_up_named().name, PERSONALISED]) == 2
+
+
 # -- cohort
 
 def row(number, lost, saving, fell=False, device="hip_ankle"):
@@ -302,8 +342,7 @@ def test_random_patients_are_many_and_the_same_again():
 # -- the command
 
 def test_a_patient_walks_for_real_beside_the_healthy_self_and_in_a_device(tmp_path):
-    shipped = str(shipped_checkpoint(find_device("hip_ankle").joint_names))
-    command = ["--patients", "plantarflexors_r=0.7", "--exo", shipped, "--device", "hip_ankle", "--seeds", "1",
+    command = ["--patients", "plantarflexors_r=0.7", "--exo", SHIPPED, "--device", "hip_ankle", "--seeds", "1",
                "--duration", "14.2", "--physics-rate", "300", "--output", str(tmp_path)]
     assert main(command) == 0
     summary = json.loads((tmp_path / "summary.json").read_text())
