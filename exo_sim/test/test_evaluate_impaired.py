@@ -17,6 +17,7 @@ from exo_sim.body.presets import presets
 from exo_sim.body.subject import Subject, load_subject
 from exo_sim.errors import SimError
 from exo_sim.evaluation.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED, Policy
+from exo_sim.evaluation.impaired import command
 from exo_sim.evaluation.impaired.assistance import assistance_figures, called_for
 from exo_sim.evaluation.impaired.clinical import clinical_figures, monotony
 from exo_sim.evaluation.impaired.clinical_table import as_csv, as_markdown, clinical_rows
@@ -301,6 +302,13 @@ def test_a_personalised_policy_needs_its_wearer():
     assert len(walks_of(own=[twice])[made_up.made_up_named().name, PERSONALISED]) == 2
 
 
+def test_policies_for_different_devices_are_measured_apart(tmp_path, capsys, monkeypatch):
+    found = [WornPolicy(Policy(device, SHIPPED, device)) for device in ("hip_ankle", "hip")]
+    monkeypatch.setattr(command, "find_policies", lambda paths, device, personalised: [] if personalised else found)
+    assert main(["--exo", "a", "b", "--patients", "crouch", "--output", str(tmp_path)]) == 2
+    assert "different devices (hip, hip_ankle)" in capsys.readouterr().err
+
+
 # -- cohort
 
 def row(number, lost, saving, fell=False, device="hip_ankle"):
@@ -342,9 +350,9 @@ def test_random_patients_are_many_and_the_same_again():
 # -- the command
 
 def test_a_patient_walks_for_real_beside_the_healthy_self_and_in_a_device(tmp_path):
-    command = ["--patients", "plantarflexors_r=0.7", "--exo", SHIPPED, "--device", "hip_ankle", "--seeds", "1",
-               "--duration", "14.2", "--physics-rate", "300", "--output", str(tmp_path)]
-    assert main(command) == 0
+    words = ["--patients", "plantarflexors_r=0.7", "--exo", SHIPPED, "--device", "hip_ankle", "--seeds", "1",
+             "--duration", "14.2", "--physics-rate", "300", "--output", str(tmp_path)]
+    assert main(words) == 0
     summary = json.loads((tmp_path / "summary.json").read_text())
     figures = {figure["name"]: figure["value"] for figure in summary["figures"]}
     for name in (HEALTHY, "plantarflexors_r_70"):
@@ -356,7 +364,7 @@ def test_a_patient_walks_for_real_beside_the_healthy_self_and_in_a_device(tmp_pa
     finished = sorted((tmp_path / "finished").iterdir())
     assert len(finished) == 6
     before = (tmp_path / "summary.json").read_bytes()
-    assert main(command) == 0                                        # goes on: everything is there
+    assert main(words) == 0                                          # goes on: everything is there
     assert (tmp_path / "summary.json").read_bytes() == before
     assert sorted((tmp_path / "finished").iterdir()) == finished
 

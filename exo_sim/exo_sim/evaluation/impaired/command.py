@@ -141,6 +141,9 @@ def _patients(options: argparse.Namespace, policies: list[WornPolicy], own: list
     patients, deficits = _chosen_patients(options), _chosen_deficits(options)
     if not patients and not deficits:
         raise SimError("nobody is to walk; name --patients or --deficits")
+    devices = sorted({worn.policy.device for worn in (*policies, *own)})
+    if len(devices) > 1:
+        raise SimError(f"the policies are for different devices ({', '.join(devices)}); measure them apart")
     selves = healthy_selves(patients, subject)
     _write_patients(Path(options.output) / PATIENTS_FOLDER, patients)
     tasks = patient_tasks(options, subject, patients, deficits, policies, own)
