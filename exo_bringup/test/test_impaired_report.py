@@ -76,6 +76,7 @@ def test_the_page_holds_table_figures_and_the_way_back(folder):
             assert (folder / "figures" / f"{name}{suffix}").stat().st_size > 20_000
     evaluation = load_impaired(folder)
     assert "3 of 5 deficits look as in the clinic (dorsiflexor weakness" in lead(evaluation)
+    assert "personalised policy changes the cost per distance by" in lead(evaluation)
     again = command_line(evaluation)
     assert again.startswith("exo evaluate impaired --exo runs/a runs/b --patients patients/") and "--speed 1" in again
 

@@ -40,6 +40,11 @@ class NamedPatient:
     subject: Mapping[str, Any]
 
     @property
+    def one_sided(self) -> bool:
+        """Whether the impairments are all on one leg."""
+        return len({name[-1] for value in self.subject.values() if isinstance(value, dict) for name in value}) < 2
+
+    @property
     def title(self) -> str:
         """The name for people: "drop foot, right"."""
         words = self.name.replace("_", " ")

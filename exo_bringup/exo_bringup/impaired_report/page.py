@@ -85,18 +85,32 @@ def lead(evaluation: ImpairedEvaluation) -> str:
             people = evaluation.figures[f"cohort_patients.{name}"].value
             parts.append(f"{name} saves {shown(saving.value, 1)} %{low_high} in {walked:.0f} of {people:.0f} patients; "
                          "the others fell.")
+    parts += [_cost_words(evaluation, worn) for worn in ASSISTED]
     judged = [f for f in evaluation.figures.values() if f.met is not None]
     if judged:
         parts.append(f"{sum(bool(f.met) for f in judged)} of {len(judged)} targets are met.")
-    return " ".join(parts)
+    return " ".join(filter(None, parts))
+
+
+def _cost_words(evaluation: ImpairedEvaluation, worn: str) -> str:
+    """What a policy changes of the cost, over patients; nothing where nobody wore it."""
+    wearers = [patient for patient in evaluation.patients if worn in evaluation.worn(patient.name)]
+    changes = [evaluation.figure(f"{COST}_change", patient.name, worn).value for patient in wearers]
+    known = [change for change in changes if math.isfinite(change)]
+    if not known:
+        return ""
+    span = f"{shown(max(known), 0, True)} to {shown(min(known), 0, True)} %" if len(known) > 1 else \
+        f"{shown(known[0], 0, True)} %"
+    return (f"The {TITLES[worn]} changes the cost per distance by {span} against unpowered in {len(known)} of "
+            f"{len(wearers)} patients" + ("." if len(known) == len(wearers) else "; the others fell."))
 
 
 def _clinic(evaluation: ImpairedEvaluation) -> Section:
     content = paragraph(
         "Change of each sign against the healthy run of the same person, at the strength that is left of the weak "
         "muscle groups. In colour: in the direction that the literature reports, larger than the smallest change that "
-        "counts, and beyond chance (95 % interval over walks). Monotony: Kendall's correlation with severity, 1 where the sign "
-        "grows at every step. A deficit looks as in the clinic when its first finding and half of its findings show "
+        "counts, and beyond chance (95 % interval over walks). Monotony: Kendall's correlation with severity, 1 where "
+        "the sign grows at every step. A deficit looks as in the clinic when its first finding and half of its findings show "
         f"at 50 % or 25 % strength; the target is {FEWEST_SHOWN} of five.", faint=True)
     rows = clinical_rows(evaluation.figures, evaluation.deficits, evaluation.speed)
     for deficit in evaluation.deficits:
@@ -106,7 +120,8 @@ def _clinic(evaluation: ImpairedEvaluation) -> Section:
         content += f"<h3>{escape(deficit.title.capitalize())} <small>{words}</small></h3>"
         body = []
         for row in (row for row in rows if row.deficit == deficit.title):
-            changes = [Cell(_minus(text), "met" if good else "") for text, good in zip(cells(row, ""), row.shown)]
+            changes = [Cell(_minus(text), "met number" if good else "")
+                       for text, good in zip(cells(row, ""), row.shown)]
             body.append((f"{row.sign} ({row.unit})", Cell(row.expected, "text"), _minus(number(row.healthy, row.unit)),
                          *changes, _minus(number(row.monotony, "1")), Cell(row.source, "text")))
         content += table(("sign", Cell("expected", "text"), "healthy", *(f"{100 * level:g} %" for level in LEVELS),
@@ -202,11 +217,16 @@ def _change(evaluation: ImpairedEvaluation, name: str, patient: str, worn: str, 
     text = f"{shown(before, digits)} \N{RIGHTWARDS ARROW} {shown(after, digits)}"
     if name == COST and math.isfinite(judged.value):
         text += f" ({shown(judged.value, 0, True)} %)"
-    return Cell(text, "" if judged.met is None else "met" if judged.met else "missed")
+    return Cell(text, _verdict(judged))
 
 
 def _judged(figure: Figure, digits: int) -> Cell:
-    return Cell(shown(figure.value, digits), "" if figure.met is None else "met" if figure.met else "missed")
+    return Cell(shown(figure.value, digits), _verdict(figure))
+
+
+def _verdict(figure: Figure) -> str:
+    """CSS class of a number that is judged."""
+    return "" if figure.met is None else "met number" if figure.met else "missed number"
 
 
 def _value(figure: Figure) -> str:

@@ -91,7 +91,8 @@ def _heading(drawing: Drawing, evaluation: ImpairedEvaluation, patient: NamedPat
     drawing.text(0.06, 0.922, f"{evaluation.speed:g} m/s commanded; {counted(walks, 'walk')} of "
                  f"{evaluation.configuration['duration']:g} s, {counted(falls, 'fall')}", fontsize=9, color="#555555")
     affected, other = SIDE_NAMES[patient.side], SIDE_NAMES[OTHER[patient.side]]
-    handles = [Line2D([], [], color=INK, ls=DASHES["affected"], label=f"{affected} leg (affected)"),
+    role = " (affected)" if patient.one_sided else ""
+    handles = [Line2D([], [], color=INK, ls=DASHES["affected"], label=f"{affected} leg{role}"),
                Line2D([], [], color=INK, ls=DASHES["other"], label=f"{other} leg"),
                Patch(color=BAND, label="healthy self, \N{PLUS-MINUS SIGN} 1 SD")]
     handles += [Line2D([], [], color=COLOURS[each.key], lw=2.0, label=TITLES[each.key]) for each in shown]
@@ -122,7 +123,8 @@ def _curves(axes: Axes, evaluation: ImpairedEvaluation, patient: NamedPatient, s
                           lw=1.9 if leg == "affected" else 1.3)
                 drawn = True
     if not drawn:
-        words(axes, "not driven by this device" if variable.startswith("exo_") else "no full stride")
+        # somebody else's curve tells that it is driven
+        words(axes, "no full stride" if variable in evaluation.curves.variables else "not driven by this device")
 
 
 def _asymmetry(axes: Axes, evaluation: ImpairedEvaluation, patient: NamedPatient, shown: list[Shown]) -> None:
@@ -171,4 +173,5 @@ def _cost(axes: Axes, evaluation: ImpairedEvaluation, patient: NamedPatient, sho
                           textcoords="offset points", ha="center", fontsize=8.5, fontweight="bold",
                           color=COLOURS[each.key])
     axes.set_xticks(range(len(bars)), [SHORT[each.key] for each in bars], fontsize=7.5, rotation=30)
+    axes.set_xlim(-0.6, len(bars) - 0.4)
     axes.set_ylim(0.0, 1.2 * highest or 1.0)
