@@ -36,6 +36,7 @@ class ExoRewardConfig(_Model):
     fall: Price                        #: once, for a fall
     torque: Price                      #: per mean squared share of the torque limits
     torque_rate: Price                 #: per mean squared change of share in a control period
+    beyond: Price                      #: per mean squared part of the action beyond what the joint may do
     mechanical_power: Price            #: per W/kg of absolute mechanical power
 
 
