@@ -7,6 +7,7 @@ EXO_PROPERTY_EXAMPLES sets how many sequences it tries of each kind: a few in th
 import os
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings, target
 from hypothesis import strategies as st
 
@@ -18,6 +19,8 @@ from exo_device.state import ImuSample, to_ns
 EXAMPLES = int(os.environ.get("EXO_PROPERTY_EXAMPLES", "60"))
 TRY = settings(max_examples=EXAMPLES, deadline=None, derandomize="EXO_PROPERTY_EXAMPLES" not in os.environ,
                suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+#: Many take long; a few do not, on the busiest machine.
+pytestmark = pytest.mark.timeout(0 if "EXO_PROPERTY_EXAMPLES" in os.environ else 300)
 #: A walk takes hundreds of steps.
 TRY_WALKS = settings(TRY, max_examples=max(1, EXAMPLES // 3))
 EPSILON = 1e-9
