@@ -22,13 +22,14 @@ from exo_sim.evaluation.impaired.assistance import assistance_figures, called_fo
 from exo_sim.evaluation.impaired.clinical import clinical_figures, monotony
 from exo_sim.evaluation.impaired.clinical_table import as_csv, as_markdown, clinical_rows
 from exo_sim.evaluation.impaired.cohort import cohort_figures, random_patient, read_cohort, severity, write_cohort
-from exo_sim.evaluation.impaired.command import main, parser, patient_tasks
+from exo_sim.evaluation.impaired.command import main, parser
 from exo_sim.evaluation.impaired.deficits import Sign, load_deficits
 from exo_sim.evaluation.impaired.measure import sign_value
 from exo_sim.evaluation.impaired.patients import (HEALTHY, Patient, affected_side, deficit_of, healthy, named_patients,
                                                   severity_series)
 from exo_sim.evaluation.impaired.policies import WornPolicy
 from exo_sim.evaluation.impaired.tables import assistance_table, clinical_tables
+from exo_sim.evaluation.impaired.tasks import patient_tasks
 from exo_sim.evaluation.impaired.torque import JointMeter
 from exo_sim.evaluation.impaired.walk import PERSONALISED
 from exo_sim.gait.normative import NormativeGait

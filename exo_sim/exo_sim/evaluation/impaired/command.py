@@ -14,12 +14,11 @@ from exo_device.description import DeviceError
 from exo_policy.checkpoint import CheckpointError
 from rich.console import Console
 
-from exo_sim.body.devices import NO_DEVICE as WORN_BY_NOBODY
 from exo_sim.body.devices import find_device
 from exo_sim.body.presets import PRESET_PREFIX, presets
 from exo_sim.body.subject import Subject, load_subject
 from exo_sim.errors import SimError
-from exo_sim.evaluation.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED
+from exo_sim.evaluation.exo.conditions import LEARNED, NO_DEVICE
 from exo_sim.evaluation.exo.walk import SPEED_LIMITS_MPS
 from exo_sim.evaluation.impaired.assistance import assistance_figures
 from exo_sim.evaluation.impaired.clinical import clinical_figures
@@ -27,11 +26,12 @@ from exo_sim.evaluation.impaired.clinical_table import as_csv, as_markdown, clin
 from exo_sim.evaluation.impaired.cohort import (COHORT_FILE, CohortTask, cohort_figures, cohort_tasks, walk_cohort,
                                                 write_cohort)
 from exo_sim.evaluation.impaired.deficits import Deficit, load_deficits
-from exo_sim.evaluation.impaired.patients import (HEALTHY, Patient, healthy, healthy_selves, known_deficit,
-                                                  named_patients, severity_series)
-from exo_sim.evaluation.impaired.policies import WornPolicy, can_give, describe, digest, find_policies
+from exo_sim.evaluation.impaired.patients import HEALTHY, Patient, healthy_selves, known_deficit, named_patients
+from exo_sim.evaluation.impaired.policies import WornPolicy, can_give, describe, find_policies
 from exo_sim.evaluation.impaired.tables import assistance_table, clinical_tables, cohort_table
-from exo_sim.evaluation.impaired.walk import PERSONALISED, SETTLE_S, PatientTask, PatientWalk, walk_patient
+from exo_sim.evaluation.impaired.tasks import (DURATION_S, QUICK_DURATION_S, QUICK_SEEDS, SEEDS, make_task,
+                                               patient_tasks, walk_size)
+from exo_sim.evaluation.impaired.walk import SETTLE_S, PatientWalk, walk_patient
 from exo_sim.evaluation.pool import run_all
 from exo_sim.evaluation.store import ResultStore
 from exo_sim.gait.strides import StrideRecorder
@@ -39,8 +39,7 @@ from exo_sim.human.checkpoint import load_human
 from exo_sim.measurement import Figure, missed, write_run_record, write_summary
 
 COMMAND = "exo evaluate impaired"
-SEEDS, DURATION_S, SPEED_MPS = 5, 30.0, 1.0
-QUICK_SEEDS, QUICK_DURATION_S = 2, 15.0
+SPEED_MPS = 1.0
 SUMMARY_FILE, CURVES_FILE, TABLE_STEM = "summary.json", "curves.csv", "clinical"
 FINISHED, PATIENTS_FOLDER = "finished", "patients"
 ALL, NONE = "all", "none"
@@ -122,7 +121,7 @@ def evaluate(options: argparse.Namespace) -> tuple[list[Figure], list]:
         figures, tables, config = _cohort(options, policies, store)
     else:
         figures, tables, config = _patients(options, policies, own, store)
-    seeds, duration = _size(options)
+    seeds, duration = walk_size(options)
     config = {**_settings(options), **config, "seeds": seeds, "duration": duration,
               "policies": [describe(worn) for worn in (*policies, *own)]}
     write_summary(Path(options.output) / SUMMARY_FILE, figures, config, options.seed, {"command": COMMAND})
@@ -172,60 +171,10 @@ def _patients(options: argparse.Namespace, policies: list[WornPolicy], own: list
     return figures, tables, config
 
 
-def patient_tasks(options: argparse.Namespace, subject: Subject, patients: Sequence[Patient],
-                  deficits: Sequence[Deficit], policies: Sequence[WornPolicy],
-                  own: Sequence[WornPolicy]) -> list[PatientTask]:
-    """Every walk, each once: without a device everybody, in a device the patients and their healthy selves."""
-    selves = healthy_selves(patients, subject)
-    people: dict[str, Patient] = {HEALTHY: healthy(subject)} if deficits else {}
-    people |= {healed.name: healed for healed in selves.values()}
-    tasks: dict[str, PatientTask] = {}
-    series = [weak for deficit in deficits for weak in severity_series(deficit, subject, options.side)]
-    for patient in (*people.values(), *series, *patients):
-        _add(tasks, options, patient, NO_DEVICE, None)
-    for worn in policies:
-        for patient in (*{healed.name: healed for healed in selves.values()}.values(), *patients):
-            for condition in (UNPOWERED, LEARNED):
-                _add(tasks, options, patient, condition, worn)
-    for worn in own:
-        for patient in patients:
-            if worn.is_for(patient.subject):
-                for condition in (UNPOWERED, PERSONALISED):
-                    _add(tasks, options, patient, condition, worn)
-                    _add(tasks, options, selves[patient.name], condition, worn)
-    unmatched = [worn.policy.label for worn in own if not any(worn.is_for(p.subject) for p in patients)]
-    if unmatched:
-        raise SimError(f"{', '.join(unmatched)}: personalised to somebody who is not among --patients; name the wearer")
-    return list(tasks.values())
-
-
-def _add(tasks: dict[str, PatientTask], options: argparse.Namespace, patient: Patient, worn: str,
-         policy: WornPolicy | None) -> None:
-    seeds, duration = _size(options)
-    for i in range(seeds):
-        task = _task(options, patient.name, patient.subject, worn, policy, options.seed + i, duration)
-        tasks[repr(task)] = task                # a subject holds dictionaries, which have no hash
-
-
-def _task(options: argparse.Namespace, name: str, subject: Subject, worn: str, policy: WornPolicy | None, seed: int,
-          duration: float) -> PatientTask:
-    human, checkpoint, label, device = options.human, "", "", WORN_BY_NOBODY
-    if policy is not None:
-        chosen = policy.policy
-        device = chosen.device
-        if not options.same_human:
-            human = chosen.human(LEARNED if worn == PERSONALISED else worn, options.human)
-        checkpoint = chosen.checkpoint if worn in (LEARNED, PERSONALISED) else ""
-        # two policies with the same walker share the conditions that they do not enter
-        label = chosen.label if checkpoint or (chosen.humans and not options.same_human) else ""
-    return PatientTask(name, subject, worn, device, label, options.speed, seed, duration, human, checkpoint,
-                       digest(checkpoint, human), options.physics_rate)
-
-
 def _cohort(options: argparse.Namespace, policies: list[WornPolicy],
             store: ResultStore) -> tuple[list[Figure], list, dict]:
-    duration = _size(options)[1]
-    template = [_task(options, HEALTHY, Subject(), LEARNED, worn, options.seed, duration) for worn in policies]
+    duration = walk_size(options)[1]
+    template = [make_task(options, HEALTHY, Subject(), LEARNED, worn, options.seed, duration) for worn in policies]
     tasks: list[CohortTask] = cohort_tasks(template, options.cohort, options.seed)
     rows = run_all(walk_cohort, tasks, options.workers, "walking patients", store)
     file = Path(options.output) / COHORT_FILE
@@ -268,18 +217,11 @@ def _write_curves(file: Path, results: Sequence[PatientWalk]) -> None:
     recorder.curve_table().write(file)
 
 
-def _size(options: argparse.Namespace) -> tuple[int, float]:
-    seeds, duration = (QUICK_SEEDS, QUICK_DURATION_S) if options.quick else (SEEDS, DURATION_S)
-    seeds = 1 if options.cohort else seeds
-    return (seeds if options.seeds is None else options.seeds,
-            duration if options.duration is None else options.duration)
-
-
 def _check(options: argparse.Namespace) -> None:
     low, high = SPEED_LIMITS_MPS
     if not low <= options.speed <= high:
         raise SimError(f"--speed must be between {low} and {high} m/s, got {options.speed}")
-    seeds, duration = _size(options)
+    seeds, duration = walk_size(options)
     longest = max(SETTLE_S.values()) if options.exo or options.personalised else SETTLE_S[NO_DEVICE]
     if seeds < 1 or not duration > 2.0 * longest:
         raise SimError(f"--seeds must be at least 1 and --duration more than {2.0 * longest:g} s")
