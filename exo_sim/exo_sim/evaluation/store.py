@@ -10,6 +10,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from exo_policy.checkpoint import checkpoint_files
+
 from exo_sim.body.subject import load_subject
 from exo_sim.errors import SimError
 from exo_sim.human.checkpoint import shipped_human
@@ -72,9 +74,8 @@ def _code(more: tuple[str, ...]) -> bytes:
 
 def _checkpoint(human: str | None) -> bytes:
     """Digest of the weights; their path alone would take a checkpoint of a running training for the one before."""
-    stem = Path(human) if human else shipped_human()
     digest = hashlib.sha256()
-    for file in (stem, stem.with_name(stem.name + ".safetensors"), stem.with_name(stem.name + ".json")):
+    for file in checkpoint_files(human or shipped_human()):        # a training's folder will do, too
         if file.is_file():
             digest.update(file.read_bytes())
     return digest.digest()
