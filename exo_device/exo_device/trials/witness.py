@@ -120,7 +120,9 @@ def main(arguments: list[str] | None = None) -> int:
         while link and not link.has_states.wait(PATIENCE_S) and not stop.is_set():
             pass
         say(ready=list(bus.motors))
-        serve(bus, port, stop, *([link.after_frame] if link else []))
+        # Torque goes to the legs with their states alone: whoever publishes to a subscriber that was just killed
+        # may stand still for seconds, and these motors are watched while that happens.
+        serve(bus, port, stop)
 
     try:
         if from_simulator:
