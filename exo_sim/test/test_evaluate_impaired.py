@@ -210,6 +210,14 @@ def test_the_healthy_self_keeps_the_body_and_nothing_else():
     assert set(series[2].subject.strengths.values()) == {0.25} and len(series[2].subject.strengths) == 8
 
 
+def test_patients_are_written_as_files_that_say_the_same(tmp_path):
+    patients = command._chosen_patients(parser().parse_args([]))
+    assert len(patients) == sum(one.side in ("r", None) for one in presets().values())
+    command._write_patients(tmp_path, patients)
+    for patient in patients:
+        assert load_subject(tmp_path / f"{patient.name}.yaml") == patient.subject
+
+
 # -- the device
 
 def test_cost_symmetry_and_torque_before_and_after():
