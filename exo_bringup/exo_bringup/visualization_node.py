@@ -166,6 +166,9 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         print(f"visualization_node: {error}", file=sys.stderr)
         return 1
+    except Exception:
+        if rclpy.ok():         # rclpy stumbles over a context that a signal shuts down while it publishes or waits
+            raise
     finally:
         if node is not None:
             node.destroy_node()
