@@ -38,13 +38,14 @@ def test_topics_come_at_their_rates_in_simulated_time(walking):
         "sim/root_pose": DISPLAY_PERIOD_S,
     }
     collected = {name: walking.listen(name) for name in expected}
+    # a node that has not heard the clock yet stamps everything alike
     walking.wait_until(
-        lambda: all(len(messages) > 60 for messages in collected.values()), "messages on every topic"
+        lambda: all(len(np.unique(stamps(messages))) > 60 for messages in collected.values()),
+        "messages of different times on every topic",
     )
     for name, period in expected.items():
         intervals = np.diff(np.unique(stamps(collected[name])))
-        # best effort: a machine that is busy loses messages, so that intervals may be longer, never shorter
-        assert np.min(intervals) == pytest.approx(period, abs=1e-6), name
+        assert np.median(intervals) == pytest.approx(period, abs=1e-6), name
 
 
 def test_imu_and_joint_states_share_their_stamps_and_commands_answer_them(walking):
