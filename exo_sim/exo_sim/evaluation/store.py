@@ -19,6 +19,8 @@ from exo_sim.human.checkpoint import shipped_human
 #: Parts of this package that decide how a walk comes out; what is made of its figures afterwards does not.
 DECISIVE = ("body", "gait", "human", "metabolics", "plant", "evaluation/walk.py", "evaluation/push.py",
             "evaluation/force_peaks.py")
+#: Letters of the checksum of checkpoint and walker that a task carries.
+DIGEST_LENGTH = 16
 
 
 class ResultStore:
@@ -79,3 +81,12 @@ def _checkpoint(human: str | None) -> bytes:
         if file.is_file():
             digest.update(file.read_bytes())
     return digest.digest()
+
+
+def weights_digest(checkpoint: str, human: str | None) -> str:
+    """What a task carries of the weights of a policy ("" for none) and its walker (None for the shipped one)."""
+    digest = hashlib.sha256()
+    for path in (checkpoint, human or shipped_human()):
+        if path:
+            digest.update(checkpoint_files(path)[0].read_bytes())
+    return digest.hexdigest()[:DIGEST_LENGTH]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import hashlib
 import math
 import os
 import sys
@@ -13,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from exo_device.description import DeviceError
-from exo_policy.checkpoint import CheckpointError, checkpoint_files, load_checkpoint
+from exo_policy.checkpoint import CheckpointError, load_checkpoint
 from exo_policy.controllers import make_controller
 from exo_policy.controllers.learned import shipped_checkpoint
 from rich.console import Console
@@ -26,9 +25,9 @@ from exo_sim.evaluation.exo.figures import at, evaluation_figures
 from exo_sim.evaluation.exo.tables import overview
 from exo_sim.evaluation.exo.walk import SETTLE_S, SPEED_LIMITS_MPS, ExoWalkResult, ExoWalkTask, walk_in_device
 from exo_sim.evaluation.pool import run_all
-from exo_sim.evaluation.store import ResultStore
+from exo_sim.evaluation.store import ResultStore, weights_digest
 from exo_sim.gait.strides import StrideRecorder
-from exo_sim.human.checkpoint import load_human, shipped_human
+from exo_sim.human.checkpoint import load_human
 from exo_sim.measurement import Figure, missed, write_run_record, write_summary
 from exo_sim.plant.simulation import SPEED_RANGE_MPS
 
@@ -43,8 +42,6 @@ SMALLEST_SHARE_OVER_TOPICS = 0.9
 REAL_TIME, LOCKSTEP = "realtime", "lockstep"
 #: A walk over topics, half of it unpowered (s, simulated).
 OVER_TOPICS_S = 60.0
-#: Letters of the checksum of checkpoint and walker that a task carries.
-DIGEST_LENGTH = 16
 PLAIN_WIDTH = 150
 
 
@@ -168,7 +165,7 @@ def walk_tasks(options: argparse.Namespace, policies: Sequence[Policy]) -> list[
                 for i in range(seeds):
                     tasks[ExoWalkTask(condition, label, speed, options.seed + i, duration,
                                       WORN_BY_NOBODY if kind == NO_DEVICE else policy.device, human, checkpoint,
-                                      _digest(checkpoint, human), options.subject, options.physics_rate, delay_s,
+                                      weights_digest(checkpoint, human), options.subject, options.physics_rate, delay_s,
                                       mass_factor)] = None
     return list(tasks)
 
@@ -234,14 +231,6 @@ def _size(options: argparse.Namespace) -> tuple[int, float]:
             duration if options.duration is None else options.duration)
 
 
-def _digest(checkpoint: str, human: str | None) -> str:
-    digest = hashlib.sha256()
-    for path in (checkpoint, human or shipped_human()):
-        if path:
-            digest.update(checkpoint_files(path)[0].read_bytes())
-    return digest.hexdigest()[:DIGEST_LENGTH]
-
-
 def _describe(policy: Policy) -> dict:
     _, manifest = load_checkpoint(policy.checkpoint, kind="exo")
     return {"label": policy.label, "checkpoint": policy.checkpoint, "humans": dict(policy.humans),
@@ -257,7 +246,7 @@ def _deployment(options: argparse.Namespace, policy: Policy, results: Sequence[E
     speeds = [speed for speed in options.speeds if low <= speed <= high]
     assisted = [r for r in results if (r.task.condition, r.task.policy) == (LEARNED, policy.label)
                 and r.task.speed_mps in speeds]
-    baseline = [dataclasses.replace(r.task, condition=UNPOWERED, checkpoint="", digest=_digest("", human))
+    baseline = [dataclasses.replace(r.task, condition=UNPOWERED, checkpoint="", digest=weights_digest("", human))
                 for r in assisted]
     unpowered = run_all(walk_in_device, baseline, options.workers, "walking unpowered", store)
     found = []

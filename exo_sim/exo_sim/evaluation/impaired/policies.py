@@ -2,23 +2,20 @@
 """The trained policies of an evaluation of patients: for everybody, or for one wearer each."""
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from exo_policy.checkpoint import checkpoint_files, load_checkpoint
+from exo_policy.checkpoint import load_checkpoint
 from exo_policy.controllers import make_controller
 
 from exo_sim.body.devices import find_device
 from exo_sim.body.subject import Subject, make_subject
 from exo_sim.errors import SimError
 from exo_sim.evaluation.exo.conditions import RESULT_FILE, Policy, find_policy
-from exo_sim.human.checkpoint import load_human, shipped_human
+from exo_sim.human.checkpoint import load_human
 
-#: Letters of the checksum of checkpoint and walker that a task carries.
-DIGEST_LENGTH = 16
 #: Wearer that stands in while a policy is tried for fitting its device (kg).
 ANY_MASS_KG = 75.0
 
@@ -83,15 +80,6 @@ def can_give(policies: Sequence[Policy]) -> list[tuple[str, float]]:
                for sign, share in ((-1.0, -a), (1.0, b)) if share > 0.0}
         given = own if given is None else given & own
     return sorted(given or ())
-
-
-def digest(checkpoint: str, human: str | None) -> str:
-    """Of the weights of a policy ("" for none) and its walker."""
-    found = hashlib.sha256()
-    for path in (checkpoint, human or shipped_human()):
-        if path:
-            found.update(checkpoint_files(path)[0].read_bytes())
-    return found.hexdigest()[:DIGEST_LENGTH]
 
 
 def describe(worn: WornPolicy) -> dict:

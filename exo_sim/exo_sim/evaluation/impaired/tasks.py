@@ -11,8 +11,9 @@ from exo_sim.errors import SimError
 from exo_sim.evaluation.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED
 from exo_sim.evaluation.impaired.deficits import Deficit
 from exo_sim.evaluation.impaired.patients import HEALTHY, Patient, healthy, healthy_selves, severity_series
-from exo_sim.evaluation.impaired.policies import WornPolicy, digest
+from exo_sim.evaluation.impaired.policies import WornPolicy
 from exo_sim.evaluation.impaired.walk import PERSONALISED, PatientTask
+from exo_sim.evaluation.store import weights_digest
 
 SEEDS, DURATION_S = 5, 30.0
 QUICK_SEEDS, QUICK_DURATION_S = 2, 15.0
@@ -74,4 +75,4 @@ def make_task(options: argparse.Namespace, name: str, subject: Subject, worn: st
         # two policies with the same walker share the conditions that they do not enter
         label = chosen.label if checkpoint or (chosen.humans and not options.same_human) else ""
     return PatientTask(name, subject, worn, device, label, options.speed, seed, duration, human, checkpoint,
-                       digest(checkpoint, human), options.physics_rate)
+                       weights_digest(checkpoint, human), options.physics_rate)
