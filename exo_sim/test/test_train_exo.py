@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
 import json
 
 import numpy as np
@@ -9,12 +10,15 @@ from exo_policy.controllers import make_controller
 from exo_policy.observation import DeviceObservation, exo_contract
 
 from exo_sim.body.devices import find_device
+from exo_sim.body.model import build_body
+from exo_sim.body.subject import Subject
 from exo_sim.human.checkpoint import shipped_human
 from exo_sim.training import stage_check
 from exo_sim.training.exo_config import load_exo_config
 from exo_sim.training.exo_env import CarryingEnv, ExoEnv, PairEnv
 from exo_sim.training.exo_mirror import exo_mirror
 from exo_sim.training.human_learner import human_learner, is_doubled
+from exo_sim.training.stages import without_weight
 from exo_sim.training.train_exo import main
 
 SMALL = {"envs_per_worker": 2, "workers": 1, "people": {"bodies": 2}, "human_warm_up": 1,
@@ -96,6 +100,31 @@ def test_carrying_the_device_it_gives_no_torque(config):
     assert result.metrics["torque_share"] == 0.0 and np.isfinite(result.reward).all()
 
 
+def test_speed_error_costs_squared_when_small_and_linearly_when_large(config):
+    env = CarryingEnv(config, find_device("hip"), None, seed=5)
+    env.reset()
+    step = env._period(np.zeros((4, 2)), None)
+    none, half, knee, double = (env._human_reward(dataclasses.replace(step, speed_error=np.full(4, error)))
+                                for error in np.array([0.0, 0.5, 1.0, 2.0]) * config.human_reward.speed_knee_mps)
+    assert none - half == pytest.approx(0.25 * (none - knee), rel=1e-3)
+    assert none - double == pytest.approx(3.0 * (none - knee), rel=1e-3)
+
+
+def test_who_is_flung_off_the_commanded_speed_has_fallen(config):
+    env = CarryingEnv(config, find_device("hip"), None, seed=6)
+    env.reset()
+    env._mean_speed_error[2] = 1.5
+    assert env._period(np.zeros((4, 2)), None).fallen.tolist() == [False, False, True, False]
+
+
+def test_without_weight_nothing_of_an_idle_device_is_left(config):
+    device = find_device("hip_ankle")
+    worn, idle, bare = (build_body(Subject(), d, 300.0) for d in (device, without_weight(device), None))
+    assert idle.model.body_mass.sum() == pytest.approx(bare.model.body_mass.sum(), rel=1e-12)
+    assert np.allclose(idle.model.dof_armature, bare.model.dof_armature)
+    assert worn.model.body_mass.sum() > idle.model.body_mass.sum() + 1.0
+
+
 def test_mirror_map_of_a_bilateral_device_and_none_for_one_side():
     contract = exo_contract(find_device("hip_ankle").joint_names)
     mirror = exo_mirror(contract)
@@ -110,6 +139,8 @@ def test_human_learner_is_the_human_that_is_given(config):
     symmetric, free = (human_learner(shipped_human(), config, symmetric=s) for s in (True, False))
     assert symmetric.config.hidden_layers == tuple(size // 2 for size in manifest.network.sizes[1:-1])
     assert free.mirror is None and free.config.hidden_layers == manifest.network.sizes[1:-1]
+    bold = human_learner(shipped_human(), config, symmetric=True, initial_std=0.11)
+    assert bold.config.initial_std == 0.11 and symmetric.config.initial_std == config.human_ppo.initial_std
 
 
 def run(tmp_path, device, *arguments, stages=None):
@@ -158,6 +189,8 @@ def test_bad_input_is_one_line(tmp_path, capsys):
     assert main(["--until", "dinner", "--output", str(tmp_path / "c")]) == 2
     nobody = [{"name": "human", "learns": []}]
     assert run(tmp_path, "hip", stages=nobody) == 2
+    in_the_cupboard = [{"name": "assistance", "learns": ["exo"], "samples": 10, "worn": False}]
+    assert run(tmp_path, "hip", stages=in_the_cupboard) == 2
     lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 4 and "no policy to train" in lines[0] and "/nowhere/human" in lines[1]
-    assert "carrying" in lines[2] and "no stage trains" in lines[3]
+    assert len(lines) == 5 and "no policy to train" in lines[0] and "/nowhere/human" in lines[1]
+    assert "carrying" in lines[2] and "no stage trains" in lines[3] and "worn" in lines[4]

@@ -48,6 +48,7 @@ class HumanRewardConfig(_Model):
     alive: Price                       #: per step without a fall
     fall: Price                        #: once, for a fall
     speed: Price                       #: per (m/s)^2 of speed error, mean over about a stride
+    speed_knee_mps: Positive           #: beyond it the price of a speed error grows linearly (Huber 1964)
     anchor: Price                      #: per mean squared distance of the action from that of the person before
 
 
@@ -72,6 +73,8 @@ class StageConfig(_Model):
     learns: tuple[Literal["human", "exo"], ...]
     samples: Annotated[int, Field(ge=0)] = 0       #: steps of 10 ms; of 20 ms where only the human learns
     minutes: Positive | None = None                #: it ends after so much training, even if samples are left
+    worn: bool = True                              #: the device is on; else nobody carries its mass
+    human_std: Positive | None = None              #: the human's exploration at the start; None: that of human_ppo
 
     @property
     def limit_s(self) -> float:
@@ -84,6 +87,8 @@ class StageConfig(_Model):
             raise ValueError(f"stage {self.name}: learns names somebody twice")
         if self.samples and not self.learns:
             raise ValueError(f"stage {self.name}: nobody learns, so samples must be 0")
+        if EXO in self.learns and not self.worn:
+            raise ValueError(f"stage {self.name}: a device that is not worn cannot learn; set worn to true")
         return self
 
 

@@ -22,6 +22,8 @@ from exo_sim.training.exo_config import EXO, HUMAN, ExoTrainingConfig
 POWER_SCALE = 0.1
 #: Time constant of the mean speed that the human is held to (s): half a stride.
 MEAN_SPEED_TIME_S = 0.5
+#: A person so far off the commanded speed for that long does not walk any more (m/s): flung by a stumble, say.
+LOST_SPEED_MPS = 1.0
 #: What a step costs at most (W/kg): a stumble's fast stretches cost many times more for an instant, which would drown
 #: everything else in what the critic learns. Walking at 1.8 m/s costs 9 W/kg.
 LARGEST_POWER_W_KG = 30.0
@@ -31,7 +33,8 @@ AT_LIMIT_SHARE = 0.98
 
 @dataclass
 class _Step:
-    """What a control period was (n,): powers in W/kg, endings, and squared distances of the human's part."""
+    """What a control period was (n,): powers in W/kg, endings, speed error in m/s, and the
+    mean squared departure of the human's action from the usual one."""
 
     power: np.ndarray
     mechanical: np.ndarray
@@ -104,9 +107,9 @@ class _AssistedEnv:
         self._blocks += 1
         people.advance(share * people.limit)
         power, mechanical, state = people.metabolic_power(), people.mechanical_power(), walkers.state()
-        fallen = people.fallen(state) | ~np.isfinite(power)
         error = state.velocity[:, 0] - walkers.speed_command
         self._mean_speed_error += (error - self._mean_speed_error) / (MEAN_SPEED_TIME_S * COORDINATION_RATE_HZ)
+        fallen = people.fallen(state) | ~np.isfinite(power) | ~(np.abs(self._mean_speed_error) < LOST_SPEED_MPS)
         self._steps += 1
         out_of_time = (self._steps >= self._max_steps) & ~fallen
         ended = np.flatnonzero(fallen | out_of_time)
@@ -118,7 +121,7 @@ class _AssistedEnv:
                    "speed_error_mps": float(np.mean(np.abs(self._mean_speed_error[up]))) if up.any() else 0.0,
                    "departure": float(np.mean(self._departure))}
         step = _Step(np.where(fallen, 0.0, np.minimum(power, LARGEST_POWER_W_KG)), mechanical, share, change, beyond,
-                     fallen, out_of_time, self._mean_speed_error ** 2, self._departure.copy(), metrics, seconds)
+                     fallen, out_of_time, np.abs(self._mean_speed_error), self._departure.copy(), metrics, seconds)
         self._power = step.power
         for i in ended:
             people.reset(int(i))
@@ -141,8 +144,11 @@ class _AssistedEnv:
 
     def _human_reward(self, step: _Step) -> np.ndarray:
         price = self._config.human_reward
+        # a stumbling body is metres per second off: squared, that would drown all that the critic has to learn
+        near = np.minimum(step.speed_error, price.speed_knee_mps)
+        off_speed = near * (2.0 * step.speed_error - near)
         reward = (price.metabolic * (price.metabolic_reference_w_kg - step.power) + price.alive
-                  - price.speed * step.speed_error - price.anchor * step.departure)
+                  - price.speed * off_speed - price.anchor * step.departure)
         return np.where(step.fallen | ~np.isfinite(reward), -price.fall, reward).astype(np.float32)
 
     def _frame(self) -> np.ndarray:

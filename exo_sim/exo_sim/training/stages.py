@@ -107,7 +107,7 @@ class Stage:
             metrics, seconds = last_metrics(self.folder), trainer.seconds
         self._pass_on(before)
         left = self.leaves(before)
-        check = check_walk(self._device if self.stage.learns else None, left.human,
+        check = check_walk(self._device if self.stage.learns and self.stage.worn else None, left.human,
                            left.device if EXO in self.stage.learns else None, self._seed, self._config.wearer)
         write_json(self.folder / STAGE_FILE, {
             "stage": self.stage.model_dump(mode="json"), "seed": self._seed, "git_revision": git_revision(),
@@ -136,9 +136,10 @@ class Stage:
         fresh = not (self.folder / STATE_FILE).exists()
         contract = config.contract(self._device.joint_names)
         mirror = exo_mirror(contract) if config.symmetric else None
-        human = human_learner(before.human, config, symmetric=mirror is not None)
+        human = human_learner(before.human, config, symmetric=mirror is not None, initial_std=self.stage.human_std)
         steps = round(config.episode_s * COORDINATION_RATE_HZ)
-        pool = WorkerPool(EnvFactory(learns, config, self._device, before.human), config.workers, self._seed)
+        device = self._device if self.stage.worn else without_weight(self._device)
+        pool = WorkerPool(EnvFactory(learns, config, device, before.human), config.workers, self._seed)
         try:
             if learns == {HUMAN}:
                 trainer = Trainer(pool, human.config, human.mirror, max_episode_steps=steps // human.period,
@@ -186,6 +187,12 @@ class Stage:
             return
         tensors, manifest = load_checkpoint(before.human, kind=HUMAN, contract=HUMAN_CONTRACT)
         save_checkpoint(self.folder / HUMAN_STEM, tensors, manifest)
+
+
+def without_weight(device: DeviceDescription) -> DeviceDescription:
+    """The device without mass and inertia: as long as it gives no torque, nothing of it is left."""
+    joints = {name: joint.model_copy(update={"reflected_inertia_kgm2": 0.0}) for name, joint in device.joints.items()}
+    return device.model_copy(update={"segments": {}, "joints": joints})
 
 
 def refuse_another_training(folder: Path, document: dict) -> None:

@@ -18,7 +18,7 @@ from exo_sim.human.checkpoint import load_human, shipped_human  # noqa: E402
 from exo_sim.measurement.provenance import git_revision  # noqa: E402
 from exo_sim.measurement.summary import write_json  # noqa: E402
 from exo_sim.training.command_line import add_run_arguments, run_command  # noqa: E402
-from exo_sim.training.exo_config import EXO, HUMAN, ExoTrainingConfig, load_exo_config  # noqa: E402
+from exo_sim.training.exo_config import EXO, HUMAN, ExoTrainingConfig, StageConfig, load_exo_config  # noqa: E402
 from exo_sim.training.stages import Inheritance, Stage, refuse_another_training  # noqa: E402
 
 #: Exit code of a training that a signal stopped; the same command goes on.
@@ -70,7 +70,7 @@ def train(options: argparse.Namespace) -> int:
                 print(f"stopped in stage {settings.name}; the same command goes on", file=sys.stderr)
                 return EXIT_STOPPED
         left = stage.leaves(left)
-        humans[_condition(settings.learns)] = str(left.human.relative_to(folder))
+        humans[_condition(settings)] = str(left.human.relative_to(folder))
         if left.device is not None:
             write_json(folder / RESULT_FILE, {
                 "device": device.name, "checkpoint": str(left.device.relative_to(folder)), "humans": humans,
@@ -81,9 +81,11 @@ def train(options: argparse.Namespace) -> int:
     return 0
 
 
-def _condition(learns: tuple[str, ...]) -> str:
+def _condition(stage: StageConfig) -> str:
     """The condition that the human after such a stage is used to."""
-    return "learned" if EXO in learns else "unpowered" if learns else "no_device"
+    if EXO in stage.learns:
+        return "learned"
+    return "unpowered" if stage.learns and stage.worn else "no_device"
 
 
 def _with_options(config: ExoTrainingConfig, options: argparse.Namespace) -> ExoTrainingConfig:
