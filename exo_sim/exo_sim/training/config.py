@@ -146,6 +146,9 @@ class HumanTrainingConfig(_Model):
     leniency: LeniencyConfig = LeniencyConfig()
     curriculum: tuple[CurriculumStage, ...]
     ppo: PpoConfig = PpoConfig()
+    #: Iterations in which only the critic learns, where the policy begins as that of a checkpoint: a critic that knows
+    #: nothing yet would spoil it with the first update.
+    init_warm_up: Annotated[int, Field(ge=0)] = 20
 
 
 def load_training_config(path: str | Path | None) -> HumanTrainingConfig:

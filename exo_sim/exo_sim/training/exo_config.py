@@ -74,7 +74,6 @@ class StageConfig(_Model):
     samples: Annotated[int, Field(ge=0)] = 0       #: steps of 10 ms; of 20 ms where only the human learns
     minutes: Positive | None = None                #: it ends after so much training, even if samples are left
     worn: bool = True                              #: the device is on; else nobody carries its mass
-    human_std: Positive | None = None              #: the human's exploration at the start; None: that of human_ppo
 
     @property
     def limit_s(self) -> float:
@@ -104,6 +103,7 @@ class ExoTrainingConfig(_Model):
     people: PeopleConfig
     wearing: WearingConfig
     history: Count
+    low_pass_hz: Positive              #: cut-off of the low-pass behind the policy; without it torque is white noise at first
     #: Whether the policy may push the ankle into plantarflexion only, as a cable at the heel does.
     plantarflexion_only: bool = True
     #: Whether the policy is told the wearer's strengths; else it must find out from what it senses.
@@ -131,7 +131,7 @@ class ExoTrainingConfig(_Model):
 
     def contract(self, joint_names: tuple[str, ...]) -> Contract:
         """The contract of a policy that is trained so, for a device with these joints."""
-        return exo_contract(joint_names, history=self.history, rate_hz=COORDINATION_RATE_HZ,
+        return exo_contract(joint_names, history=self.history, rate_hz=COORDINATION_RATE_HZ, low_pass_hz=self.low_pass_hz,
                             plantarflexion_only=self.plantarflexion_only, strengths=self.tells_strengths)
 
 

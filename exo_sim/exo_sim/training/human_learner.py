@@ -15,14 +15,13 @@ from exo_sim.training.assisted_walkers import BLOCKS_PER_ACTION
 from exo_sim.training.exo_config import HUMAN, ExoTrainingConfig
 
 
-def human_learner(checkpoint: Path, config: ExoTrainingConfig, symmetric: bool, initial_std: float | None = None):
+def human_learner(checkpoint: Path, config: ExoTrainingConfig, symmetric: bool):
     """The human of a checkpoint as a Partner (exo_policy.training.learner) of the device's learner.
 
     Args:
         checkpoint: path without suffix.
         config: of the training.
         symmetric: the task is the same in the mirror; a device on one side must be free to make the gait one-sided.
-        initial_std: of exploration, in units of action; None for the configuration's.
 
     Raises:
         CheckpointError: missing, damaged or of another contract.
@@ -38,8 +37,7 @@ def human_learner(checkpoint: Path, config: ExoTrainingConfig, symmetric: bool, 
                            (1.0,) * len(JOINTS))
         hidden = tuple(size // 2 for size in hidden)
     ppo = config.human_ppo.model_copy(update={
-        "hidden_layers": hidden, "steps_per_iteration": config.ppo.steps_per_iteration // BLOCKS_PER_ACTION,
-        "initial_std": initial_std or config.human_ppo.initial_std})
+        "hidden_layers": hidden, "steps_per_iteration": config.ppo.steps_per_iteration // BLOCKS_PER_ACTION})
     return Partner(ppo, mirror, len(JOINTS), period=BLOCKS_PER_ACTION, start=tensors, warm_up=config.human_warm_up)
 
 

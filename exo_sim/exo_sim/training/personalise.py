@@ -160,6 +160,7 @@ def fitting_config(config: ExoTrainingConfig, options: argparse.Namespace, weare
     middle = min(max(wearer.preferred_speed_mps, SLOWEST_MPS + SPEED_SPREAD_MPS), FASTEST_MPS - SPEED_SPREAD_MPS)
     fitted = config.model_copy(update={
         "wearer": wearer, "symmetric": not options.one_sided, "history": manifest.contract.history,
+        "low_pass_hz": manifest.contract.action.low_pass_hz,
         "plantarflexion_only": _plantarflexes_only(manifest.contract),
         "tells_strengths": any(term.name == STRENGTHS for term in manifest.contract.observation),
         "speed_range_mps": (round(middle - SPEED_SPREAD_MPS, 3), round(middle + SPEED_SPREAD_MPS, 3)),

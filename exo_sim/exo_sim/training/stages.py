@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from exo_device.description import DeviceDescription
@@ -34,12 +34,14 @@ STAGE_FILE, CONFIG_FILE, METRICS_FILE, HUMAN_STEM = "stage.json", "config.json",
 class Inheritance:
     """What a stage begins with: paths of checkpoints without suffix; None where there is none yet.
 
-    `device_state` is the state file of the stage that trained the device last: its critic is worth keeping.
+    `device_state` and `human_state` are the state files of the stages that trained the one and the other alone last:
+    their critics are worth keeping.
     """
 
     human: Path
     device: Path | None = None
     device_state: Path | None = None
+    human_state: Path | None = None
 
 
 class NoCurriculum:
@@ -85,12 +87,15 @@ class Stage:
 
     def leaves(self, before: Inheritance) -> Inheritance:
         """What the next stage begins with."""
-        human = self.folder / HUMAN_STEM
-        if EXO not in self.stage.learns:
-            return Inheritance(human, before.device, before.device_state)
         from exo_policy.training.trainer import STATE_FILE
 
-        return Inheritance(human, self.folder / self._device.name, self.folder / STATE_FILE)
+        human, state = self.folder / HUMAN_STEM, self.folder / STATE_FILE
+        if not (self.stage.learns and self.stage.samples):
+            return replace(before, human=human)
+        if EXO not in self.stage.learns:
+            return replace(before, human=human, human_state=state)
+        return Inheritance(human, self.folder / self._device.name, device_state=state,
+                           human_state=None if HUMAN in self.stage.learns else before.human_state)
 
     def run(self, before: Inheritance) -> bool:
         """Runs the stage or goes on with it. Returns whether it is complete; False after a signal.
@@ -136,7 +141,7 @@ class Stage:
         fresh = not (self.folder / STATE_FILE).exists()
         contract = config.contract(self._device.joint_names)
         mirror = exo_mirror(contract) if config.symmetric else None
-        human = human_learner(before.human, config, symmetric=mirror is not None, initial_std=self.stage.human_std)
+        human = human_learner(before.human, config, symmetric=mirror is not None)
         steps = round(config.episode_s * COORDINATION_RATE_HZ)
         device = self._device if self.stage.worn else without_weight(self._device)
         pool = WorkerPool(EnvFactory(learns, config, device, before.human), config.workers, self._seed)
@@ -145,7 +150,9 @@ class Stage:
                 trainer = Trainer(pool, human.config, human.mirror, max_episode_steps=steps // human.period,
                                   folder=self.folder, seed=self._seed, curriculum=NoCurriculum(),
                                   on_save=self._save_human, warm_up=human.warm_up)
-                if fresh:
+                if fresh and before.human_state is not None:
+                    load_state(before.human_state, trainer.algorithm)
+                elif fresh:
                     load_actor(trainer.algorithm, human.start)
             else:
                 partner = human if HUMAN in learns else None
@@ -155,11 +162,14 @@ class Stage:
                                   seed=self._seed, curriculum=NoCurriculum(), partner=partner,
                                   on_save=lambda algorithm, row: self._save_both(algorithm, trainer, row, contract),
                                   warm_up=config.human_warm_up if lost else 0)
+                if fresh and partner is not None and before.human_state is not None:
+                    load_state(before.human_state, trainer.partner_algorithm)
                 if fresh and before.device_state is not None:
                     load_state(before.device_state, trainer.algorithm)
-                    torch.manual_seed(self._seed)          # the state's random numbers are those of its own seed
                 elif fresh and lost:
                     load_actor(trainer.algorithm, load_checkpoint(before.device, kind=EXO)[0])
+            if fresh:
+                torch.manual_seed(self._seed)              # a state's random numbers are those of its own seed
             trainer.run(self.stage.samples, self.stage.limit_s)
         finally:
             pool.close()

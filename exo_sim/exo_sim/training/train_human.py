@@ -89,7 +89,8 @@ def train(options: argparse.Namespace) -> int:
                            (1.0,) * len(JOINTS))
         trainer = Trainer(pool, config.ppo, mirror,
                           max_episode_steps=round(config.episode_s * POLICY_RATE_HZ), folder=folder,
-                          seed=options.seed, curriculum=Curriculum(config.curriculum), on_save=save)
+                          seed=options.seed, curriculum=Curriculum(config.curriculum), on_save=save,
+                          warm_up=0 if start is None else config.init_warm_up)
         if start is not None and not (folder / STATE_FILE).exists():
             load_actor(trainer.algorithm, start)
         trainer.run(config.samples)
