@@ -41,15 +41,13 @@ class ExoRewardConfig(_Model):
 
 
 class HumanRewardConfig(_Model):
-    """What a person who gets used to a device strives for: little effort, the commanded speed, the own gait."""
+    """What a person who gets used to a device strives for: to walk as people do, and little effort (WearerReward)."""
 
-    metabolic: Price                   #: per W/kg of gross metabolic power below the reference
+    like: Annotated[str, Field(min_length=1)]   #: whose reward counts: a configuration of `exo train human`, as `human`
+    walking: Price                     #: on that reward, per period of the human
+    metabolic: Price                   #: per W/kg of gross metabolic power below the reference, per control period
     metabolic_reference_w_kg: NotNegative
-    alive: Price                       #: per step without a fall
     fall: Price                        #: once, for a fall
-    speed: Price                       #: per (m/s)^2 of speed error, mean over about a stride
-    speed_knee_mps: Positive           #: beyond it the price of a speed error grows linearly (Huber 1964)
-    anchor: Price                      #: per mean squared distance of the action from that of the person before
 
 
 class WearingConfig(_Model):

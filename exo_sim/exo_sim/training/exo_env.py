@@ -15,8 +15,11 @@ from exo_policy.training.batch_env import StepResult
 
 from exo_sim.human.checkpoint import load_human
 from exo_sim.human.observation import ACTION_SIZE, COORDINATION_RATE_HZ
+from exo_sim.human.walkers import WalkerState
 from exo_sim.training.assisted_walkers import BLOCKS_PER_ACTION, AssistedWalkers
+from exo_sim.training.config import load_training_config
 from exo_sim.training.exo_config import EXO, HUMAN, ExoTrainingConfig
+from exo_sim.training.wearer_reward import WearerReward
 
 #: Metabolic power in the critic's observation (1 / (W/kg)).
 POWER_SCALE = 0.1
@@ -33,8 +36,7 @@ AT_LIMIT_SHARE = 0.98
 
 @dataclass
 class _Step:
-    """What a control period was (n,): powers in W/kg, endings, speed error in m/s, and the
-    mean squared departure of the human's action from the usual one."""
+    """What a control period was (n,): powers in W/kg, endings, and how well the human walked."""
 
     power: np.ndarray
     mechanical: np.ndarray
@@ -43,8 +45,7 @@ class _Step:
     beyond: np.ndarray
     fallen: np.ndarray
     out_of_time: np.ndarray
-    speed_error: np.ndarray
-    departure: np.ndarray
+    walking: np.ndarray
     metrics: dict[str, float]
     seconds: list[float]
 
@@ -52,12 +53,16 @@ class _Step:
 class _AssistedEnv:
     """What all three environments share.
 
+    Where the human learns, it is pushed now and then and its senses err, as in its own training.
+
     Args:
         config: of the training.
         device: that is worn.
         human: checkpoint of the human policy; None for the shipped one.
         seed: of people, resets, speeds, fits and sensor errors.
     """
+
+    human_learns = True
 
     def __init__(self, config: ExoTrainingConfig, device: DeviceDescription, human: str | None, seed: int):
         self._config, self._random = config, np.random.default_rng(seed)
@@ -76,15 +81,16 @@ class _AssistedEnv:
         self._max_steps = round(config.episode_s * COORDINATION_RATE_HZ)
         self._mean_speed_error = np.zeros(self.count)
         self._power = np.zeros(self.count)
-        self._usual_action = np.zeros((self.count, ACTION_SIZE), dtype=np.float32)
-        self._departure = np.zeros(self.count)
+        self._human_action = np.zeros((self.count, ACTION_SIZE), dtype=np.float32)
+        self._wearer = WearerReward(load_training_config(config.human_reward.like), self._people.walkers, self._random) \
+            if self.human_learns else None
 
     def configure(self, settings: dict[str, Any]) -> None:
         """There is no curriculum: people, fits and speeds are drawn from the whole range at once."""
 
     def _begin(self) -> None:
         for i in range(self.count):
-            self._people.reset(i)
+            self._reset(i)
         self._filter.reset()
         self._share[:] = 0.0
         self._mean_speed_error[:] = 0.0
@@ -93,6 +99,11 @@ class _AssistedEnv:
         frame = self._frame()
         self._frames.extend([frame] * self._config.history)
 
+    def _reset(self, i: int) -> None:
+        self._people.reset(i)
+        if self._wearer is not None:
+            self._wearer.restart(i)
+
     def _period(self, action: np.ndarray, human_action: np.ndarray | None) -> _Step:
         """One control period (10 ms) with the device's action (n, J) and the human's (n, 14), or the usual one."""
         people, walkers = self._people, self._people.walkers
@@ -100,16 +111,17 @@ class _AssistedEnv:
         change, self._share = share - self._share, share
         beyond = action - np.clip(action, self._lowest, self._highest)
         if self._blocks % BLOCKS_PER_ACTION == 0:
-            self._usual_action = self._human(walkers.observe())
-            taken = self._usual_action if human_action is None else human_action
-            walkers.set_action(taken)
-            self._departure = ((taken - self._usual_action) ** 2).mean(axis=1)
+            self._human_action = self._human(walkers.observe()) if human_action is None else human_action
+            walkers.set_action(self._human_action)
+            if self._wearer is not None:
+                self._wearer.begin()
         self._blocks += 1
         people.advance(share * people.limit)
         power, mechanical, state = people.metabolic_power(), people.mechanical_power(), walkers.state()
         error = state.velocity[:, 0] - walkers.speed_command
         self._mean_speed_error += (error - self._mean_speed_error) / (MEAN_SPEED_TIME_S * COORDINATION_RATE_HZ)
         fallen = people.fallen(state) | ~np.isfinite(power) | ~(np.abs(self._mean_speed_error) < LOST_SPEED_MPS)
+        walking = self._walking(state)
         self._steps += 1
         out_of_time = (self._steps >= self._max_steps) & ~fallen
         ended = np.flatnonzero(fallen | out_of_time)
@@ -118,13 +130,12 @@ class _AssistedEnv:
         metrics = {"metabolic_w_kg": float(np.mean(power[up])) if up.any() else 0.0,
                    "mechanical_w_kg": float(mechanical.mean()), "torque_share": float(np.abs(share).mean()),
                    "at_limit": float((np.abs(share) > AT_LIMIT_SHARE).mean()),
-                   "speed_error_mps": float(np.mean(np.abs(self._mean_speed_error[up]))) if up.any() else 0.0,
-                   "departure": float(np.mean(self._departure))}
+                   "speed_error_mps": float(np.mean(np.abs(self._mean_speed_error[up]))) if up.any() else 0.0}
         step = _Step(np.where(fallen, 0.0, np.minimum(power, LARGEST_POWER_W_KG)), mechanical, share, change, beyond,
-                     fallen, out_of_time, np.abs(self._mean_speed_error), self._departure.copy(), metrics, seconds)
+                     fallen, out_of_time, walking, metrics, seconds)
         self._power = step.power
         for i in ended:
-            people.reset(int(i))
+            self._reset(int(i))
         self._filter.reset(ended)
         self._share[ended], self._steps[ended], self._mean_speed_error[ended] = 0.0, 0, 0.0
         frame = self._frame()
@@ -142,13 +153,18 @@ class _AssistedEnv:
                   - price.mechanical_power * np.abs(step.mechanical))
         return np.where(step.fallen | ~np.isfinite(reward), -price.fall, reward).astype(np.float32)
 
+    def _walking(self, state: WalkerState) -> np.ndarray:
+        """How well everybody walked (n,): once a period of the human, at its end; 0 at other times."""
+        if self._wearer is None:
+            return np.zeros(self.count)
+        self._wearer.add_block()
+        if self._blocks % BLOCKS_PER_ACTION:
+            return np.zeros(self.count)
+        return self._wearer.end(state, self._human_action)
+
     def _human_reward(self, step: _Step) -> np.ndarray:
         price = self._config.human_reward
-        # a stumbling body is metres per second off: squared, that would drown all that the critic has to learn
-        near = np.minimum(step.speed_error, price.speed_knee_mps)
-        off_speed = near * (2.0 * step.speed_error - near)
-        reward = (price.metabolic * (price.metabolic_reference_w_kg - step.power) + price.alive
-                  - price.speed * off_speed - price.anchor * step.departure)
+        reward = price.walking * step.walking + price.metabolic * (price.metabolic_reference_w_kg - step.power)
         return np.where(step.fallen | ~np.isfinite(reward), -price.fall, reward).astype(np.float32)
 
     def _frame(self) -> np.ndarray:
@@ -175,7 +191,7 @@ class _AssistedEnv:
 
     def _for_human(self, reward: np.ndarray, fallen: np.ndarray, out_of_time: np.ndarray, metrics=None,
                    seconds=None) -> StepResult:
-        return StepResult(self._people.walkers.observe(), reward, fallen, out_of_time, metrics or {}, seconds or [],
+        return StepResult(self._wearer.observe(), reward, fallen, out_of_time, metrics or {}, seconds or [],
                           self._private())
 
     def _nothing(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -185,6 +201,8 @@ class _AssistedEnv:
 
 class ExoEnv(_AssistedEnv):
     """BatchEnv for the device's policy: the human stays as it is. One step is a control period (10 ms)."""
+
+    human_learns = False
 
     @property
     def observation_size(self) -> int:
