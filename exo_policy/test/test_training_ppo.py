@@ -23,7 +23,7 @@ MIRROR = MirrorMap((1, 0, 2), (1.0, 1.0, -1.0), (1, 0), (1.0, 1.0))
 CONFIG = PpoConfig(hidden_layers=(16, 8), steps_per_iteration=32, epochs=2, mini_batches=2)
 
 
-def train(algorithm, env, iterations):
+def train(algorithm, env, iterations, config=CONFIG):
     observation = env.get_observations()
     rewards = []
     for _ in range(iterations):
@@ -36,7 +36,7 @@ def train(algorithm, env, iterations):
             algorithm.compute_returns(observation)
         step_size = StepSize(algorithm)
         algorithm.update()
-        step_size.adapt(algorithm, CONFIG)
+        step_size.adapt(algorithm, config)
         rewards.append(total / CONFIG.steps_per_iteration)
     return rewards
 
@@ -84,6 +84,22 @@ def test_state_survives_saving_and_loading(tmp_path):
         assert torch.equal(a, b)
     first, second = (x.optimizer.state_dict()["state"][0]["exp_avg"] for x in (algorithm, twin))
     assert torch.equal(first, second) and twin.learning_rate == algorithm.learning_rate
+
+
+def test_critic_with_a_learning_rate_of_its_own_keeps_it(tmp_path):
+    torch.manual_seed(3)
+    env = RslEnv(reach_env.ReachEnv(), 100)
+    config = CONFIG.model_copy(update={"critic_learning_rate": 0.004, "desired_kl": 1e-6})
+    algorithm = build_ppo(env, config, MIRROR)
+    train(algorithm, env, 3, config)                           # far more divergence than asked for: smaller steps
+    save_state(tmp_path / "state.safetensors", algorithm, {})
+    twin = build_ppo(env, config, MIRROR)
+    load_state(tmp_path / "state.safetensors", twin)
+    for each in (algorithm, twin):
+        actor, critic = each.optimizer.param_groups
+        assert actor["lr"] == each.learning_rate < config.learning_rate and critic["lr"] == 0.004
+    counted = [p for group in algorithm.optimizer.param_groups for p in group["params"]]
+    assert len(counted) == len(list(algorithm.actor.parameters())) + len(list(algorithm.critic.parameters()))
 
 
 def test_workers_join_their_batches_and_their_errors_arrive():

@@ -25,6 +25,9 @@ class PpoConfig(BaseModel):
     gae_lambda: Share = 0.95
     clip: Share = 0.2
     learning_rate: Annotated[float, Field(gt=0.0, le=0.1)] = 3e-4
+    #: Of the critic alone; None: the policy's, which adapts. A policy that begins trained moves in small steps, at which
+    #: a critic that begins from nothing would take millions of samples.
+    critic_learning_rate: Annotated[float, Field(gt=0.0, le=0.1)] | None = None
     #: Bounds of the step size's adaptation.
     min_learning_rate: Annotated[float, Field(gt=0.0, le=0.1)] = 1e-5
     max_learning_rate: Annotated[float, Field(gt=0.0, le=0.1)] = 1e-3

@@ -63,6 +63,10 @@ def build_ppo(env: LearnerView, config: PpoConfig, mirror: MirrorMap | None) -> 
     }
     with contextlib.redirect_stdout(io.StringIO()):       # it prints both networks
         algorithm = PPO.construct_algorithm(env.get_observations(), env, settings, "cpu")
+    if config.critic_learning_rate is not None:
+        algorithm.optimizer = torch.optim.Adam([
+            {"params": list(algorithm.actor.parameters()), "lr": config.learning_rate},
+            {"params": list(algorithm.critic.parameters()), "lr": config.critic_learning_rate}])
     # a policy that starts near zero starts from the reference motion itself
     last = [layer for layer in algorithm.actor.mlp if isinstance(layer, torch.nn.Linear)][-1]
     with torch.no_grad():
@@ -104,10 +108,14 @@ class StepSize:
             rate = max(rate / self.FACTOR, config.min_learning_rate)
         elif divergence < low:
             rate = min(rate * self.FACTOR, config.max_learning_rate)
-        algorithm.learning_rate = rate
-        for group in algorithm.optimizer.param_groups:
-            group["lr"] = rate
+        set_learning_rate(algorithm, rate)
         return divergence
+
+
+def set_learning_rate(algorithm: PPO, rate: float) -> None:
+    """Sets the policy's learning rate, and the critic's where it has none of its own."""
+    algorithm.learning_rate = rate
+    algorithm.optimizer.param_groups[0]["lr"] = rate            # the policy's group, or the one for both
 
 
 def actor_tensors(algorithm: PPO) -> dict[str, np.ndarray]:

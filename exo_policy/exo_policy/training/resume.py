@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from exo_policy.checkpoint import CheckpointError
+from exo_policy.training.ppo import set_learning_rate
 
 #: Before the names of a second learner's tensors.
 PARTNER = "partner."
@@ -77,8 +78,7 @@ def _restore(algorithm: PPO, tensors: dict[str, torch.Tensor], learning_rate: fl
         if name.startswith("optimizer."):
             _, index, key = name.split(".", 2)
             state.setdefault(int(index), {})[key] = value
-    groups = algorithm.optimizer.state_dict()["param_groups"]
-    for group in groups:
-        group["lr"] = learning_rate
-    algorithm.optimizer.load_state_dict({"state": state, "param_groups": groups})
-    algorithm.learning_rate = learning_rate
+    algorithm.optimizer.load_state_dict(
+        {"state": state, "param_groups": algorithm.optimizer.state_dict()["param_groups"]}
+    )
+    set_learning_rate(algorithm, learning_rate)
