@@ -102,6 +102,26 @@ def test_critic_with_a_learning_rate_of_its_own_keeps_it(tmp_path):
     assert len(counted) == len(list(algorithm.actor.parameters())) + len(list(algorithm.critic.parameters()))
 
 
+def test_saved_policy_is_the_mean_over_the_last_iterations(tmp_path):
+    torch.manual_seed(4)
+    env = RslEnv(reach_env.ReachEnv(), 100)
+    config = CONFIG.model_copy(update={"averaged_iterations": 2})
+    algorithm = build_ppo(env, config, None)
+    bias = [layer for layer in algorithm.actor.mlp if isinstance(layer, torch.nn.Linear)][-1].bias
+    for value in (1.0, 3.0, 8.0):                  # means over about two: 1, then 2, then half way to 8
+        bias.data.fill_(value)
+        algorithm.policy_average.update()
+    name = max(name for name in actor_tensors(algorithm) if name.endswith(".bias"))
+    assert actor_tensors(algorithm)[name] == pytest.approx(5.0) and float(bias.detach()[0]) == 8.0
+    save_state(tmp_path / "state.safetensors", algorithm, {})
+    twin = build_ppo(env, config, None)
+    load_state(tmp_path / "state.safetensors", twin)
+    assert actor_tensors(twin)[name] == pytest.approx(5.0)
+    load_actor(twin, actor_tensors(algorithm))     # begins anew with the mean
+    twin.policy_average.update()
+    assert actor_tensors(twin)[name] == pytest.approx(5.0)
+
+
 def test_workers_join_their_batches_and_their_errors_arrive():
     pool = WorkerPool(reach_env.make_env, 2, seed=1)
     try:

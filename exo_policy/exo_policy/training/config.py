@@ -36,6 +36,8 @@ class PpoConfig(BaseModel):
     entropy_weight: Annotated[float, Field(ge=0.0)] = 3e-4
     value_weight: Annotated[float, Field(gt=0.0)] = 1.0
     gradient_norm: Annotated[float, Field(gt=0.0)] = 1.0
+    #: The policy that is saved is the mean over about so many of the last iterations; 1: the last one.
+    averaged_iterations: Annotated[int, Field(ge=1)] = 1
     #: Standard deviation of exploration at the start and its floor, in units of action.
     initial_std: Annotated[float, Field(gt=0.0)] = 0.135
     min_std: Annotated[float, Field(gt=0.0)] = 0.04

@@ -128,6 +128,8 @@ class Learner:
         losses = algorithm.update()
         divergence = 0.0 if warm else step_size.adapt(algorithm, self.config)
         bound_exploration(algorithm, self.config)
+        if not warm:
+            algorithm.policy_average.update()
         self.iterations += 1
         return {
             "reward": float(np.mean(self._rewards)),

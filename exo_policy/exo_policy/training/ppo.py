@@ -13,6 +13,7 @@ from rsl_rl.algorithms import PPO
 
 from exo_policy.training.config import PpoConfig
 from exo_policy.training.mirror import MirrorMap, MirrorModel
+from exo_policy.training.policy_average import PolicyAverage
 from exo_policy.training.rollout import SamplingPolicy
 from exo_policy.training.rsl_env import OBSERVATION_GROUP, PRIVILEGED_GROUP, LearnerView
 
@@ -67,6 +68,7 @@ def build_ppo(env: LearnerView, config: PpoConfig, mirror: MirrorMap | None) -> 
         algorithm.optimizer = torch.optim.Adam([
             {"params": list(algorithm.actor.parameters()), "lr": config.learning_rate},
             {"params": list(algorithm.critic.parameters()), "lr": config.critic_learning_rate}])
+    algorithm.policy_average = PolicyAverage(algorithm.actor, config.averaged_iterations)
     # a policy that starts near zero starts from the reference motion itself
     last = [layer for layer in algorithm.actor.mlp if isinstance(layer, torch.nn.Linear)][-1]
     with torch.no_grad():
@@ -119,7 +121,7 @@ def set_learning_rate(algorithm: PPO, rate: float) -> None:
 
 
 def actor_tensors(algorithm: PPO) -> dict[str, np.ndarray]:
-    """The deterministic policy as tensors of exo_policy.networks.MlpPolicy.
+    """The deterministic policy, averaged over the last iterations, as tensors of exo_policy.networks.MlpPolicy.
 
     A symmetric policy f(o) = 1/2 (g(o) + M g(M o)) becomes one plain network of twice the width, with g in one half
     and its mirror image in the other: whoever runs it needs to know nothing about mirrors.
@@ -127,8 +129,9 @@ def actor_tensors(algorithm: PPO) -> dict[str, np.ndarray]:
     actor = algorithm.get_policy()
     normaliser = actor.obs_normalizer
     mean, std = normaliser.mean.numpy(), (normaliser.std + normaliser.eps).numpy()
-    weights = [layer.weight.detach().numpy() for layer in _layers(actor)]
-    biases = [layer.bias.detach().numpy() for layer in _layers(actor)]
+    with algorithm.policy_average.applied():
+        weights = [layer.weight.detach().numpy().copy() for layer in _layers(actor)]
+        biases = [layer.bias.detach().numpy().copy() for layer in _layers(actor)]
     if isinstance(actor, MirrorModel):
         weights, biases = _both_halves(weights, biases, mean, std, actor.mirror)
     tensors = {"obs_mean": mean.astype(np.float32), "obs_std": std.astype(np.float32)}
@@ -214,3 +217,4 @@ def load_actor(algorithm: PPO, tensors: dict[str, np.ndarray]) -> None:
             doubled = weight.shape[1] == 2 * columns and weight.shape[0] == rows
             layer.weight.copy_(weight[:rows, :columns] * (2.0 if doubled else 1.0))
             layer.bias.copy_(bias[:rows])
+    algorithm.policy_average.restart()

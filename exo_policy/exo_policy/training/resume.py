@@ -17,6 +17,8 @@ from exo_policy.training.ppo import set_learning_rate
 
 #: Before the names of a second learner's tensors.
 PARTNER = "partner."
+#: Before the names of the mean parameters of a policy.
+AVERAGE = "average."
 
 
 def save_state(path: Path, algorithm: PPO, progress: dict, partner: PPO | None = None) -> None:
@@ -61,6 +63,8 @@ def _tensors(algorithm: PPO) -> dict[str, torch.Tensor]:
     for part in ("actor", "critic"):
         for name, value in getattr(algorithm, f"_raw_{part}").state_dict().items():
             tensors[f"{part}.{name}"] = value.contiguous().clone()
+    for name, value in algorithm.policy_average.state().items():
+        tensors[f"{AVERAGE}{name}"] = value.contiguous().clone()
     for index, entry in algorithm.optimizer.state_dict()["state"].items():
         for name, value in entry.items():
             tensors[f"optimizer.{index}.{name}"] = value.contiguous().clone()
@@ -73,6 +77,9 @@ def _restore(algorithm: PPO, tensors: dict[str, torch.Tensor], learning_rate: fl
         getattr(algorithm, f"_raw_{part}").load_state_dict(
             {name[len(prefix):]: value for name, value in tensors.items() if name.startswith(prefix)}
         )
+    algorithm.policy_average.restore(
+        {name[len(AVERAGE):]: value for name, value in tensors.items() if name.startswith(AVERAGE)}
+    )
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith("optimizer."):

@@ -152,7 +152,7 @@ class Stage:
                                   on_save=self._save_human, warm_up=human.warm_up)
                 if fresh and before.human_state is not None:
                     load_state(before.human_state, trainer.algorithm)
-                elif fresh:
+                if fresh:                                  # the mean, where the state holds the newest
                     load_actor(trainer.algorithm, human.start)
             else:
                 partner = human if HUMAN in learns else None
@@ -164,9 +164,10 @@ class Stage:
                                   warm_up=config.human_warm_up if lost else 0)
                 if fresh and partner is not None and before.human_state is not None:
                     load_state(before.human_state, trainer.partner_algorithm)
+                    load_actor(trainer.partner_algorithm, human.start)
                 if fresh and before.device_state is not None:
                     load_state(before.device_state, trainer.algorithm)
-                elif fresh and lost:
+                if fresh and before.device is not None:
                     load_actor(trainer.algorithm, load_checkpoint(before.device, kind=EXO)[0])
             if fresh:
                 torch.manual_seed(self._seed)              # a state's random numbers are those of its own seed
