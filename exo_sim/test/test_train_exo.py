@@ -211,3 +211,13 @@ def test_bad_input_is_one_line(tmp_path, capsys):
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 5 and "no policy to train" in lines[0] and "/nowhere/human" in lines[1]
     assert "carrying" in lines[2] and "no stage trains" in lines[3] and "worn" in lines[4]
+
+
+def test_people_stop_and_stand_too(config):
+    env = ExoEnv(config.model_copy(update={"stop_share": 1.0, "speed_change_s": 0.02}), find_device("hip"), None, seed=7)
+    env.reset()
+    assert (env._people.walkers.speed_command == 0.0).all()
+    for _ in range(30):
+        result = env.step(np.zeros((4, 2)))
+    assert not result.terminated.any() and (env._people.walkers.speed_command == 0.0).all()
+    assert config.stop_share > 0.0

@@ -75,7 +75,7 @@ class AssistedWalkers:
         self._mass[i] = person.body.body_mass                   # before the payload, which is not the person
         wearing.fit(person.body)
         self.walkers.give_body(i, person.body, person.servo_gain)
-        self._target_speed[i] = random.uniform(*config.speed_range_mps)
+        self._target_speed[i] = self._draw_speed()
         self.walkers.place(i, random.random(), self._target_speed[i])
         self._wearing[i] = wearing
         self.private[i] = wearing.for_critic()
@@ -95,11 +95,15 @@ class AssistedWalkers:
         self._torque_before = self._torque
         self._torque = np.stack([data.actuator_force[self._motors] for data in self.walkers.datas])
 
+    def _draw_speed(self) -> float:
+        stands = self._random.random() < self._config.stop_share
+        return 0.0 if stands else self._random.uniform(*self._config.speed_range_mps)
+
     def _change_speed(self) -> None:
-        """Now and then a new speed, which the command approaches by a ramp."""
+        """Now and then a new speed, or a stop, which the command approaches by a ramp."""
         period, random = self.walkers.period_s, self._random
         changing = random.random(self.count) < period / self._config.speed_change_s
-        self._target_speed[changing] = random.uniform(*self._config.speed_range_mps, size=int(changing.sum()))
+        self._target_speed[changing] = [self._draw_speed() for _ in range(int(changing.sum()))]
         self.walkers.speed_command = approach(self.walkers.speed_command, self._target_speed, period)
 
     def sense(self) -> dict[str, np.ndarray]:

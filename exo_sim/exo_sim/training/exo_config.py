@@ -98,6 +98,7 @@ class ExoTrainingConfig(_Model):
     episode_s: Annotated[float, Field(gt=1)]
     speed_range_mps: tuple[Speed, Speed]
     speed_change_s: Positive           #: every how many seconds on average the commanded speed changes
+    stop_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0     #: of speed changes and starts that are standing
     people: PeopleConfig
     wearing: WearingConfig
     history: Count
