@@ -12,7 +12,7 @@ from exo_sim.body.subject import Subject, make_subject
 from exo_sim.errors import SimError
 from exo_sim.human.checkpoint import load_human
 from exo_sim.human.observation import COORDINATION_RATE_HZ, POLICY_RATE_HZ
-from exo_sim.human.speed_command import approach
+from exo_sim.human.pace import Pace
 from exo_sim.human.walkers import Walkers
 from exo_sim.plant.energetics import Energetics
 from exo_sim.plant.frames import conjugate, multiply, quaternion_xyzw_from_wxyz, rotation_quaternion
@@ -129,7 +129,7 @@ class Simulation:
             self._rest()
             return self.sample
         walkers, data = self._walkers, self._data
-        walkers.speed_command = approach(walkers.speed_command, self._target_speed, self.period_s)
+        walkers.speed_command = self._pace.advance(self._target_speed, np.array([-data.qvel[1]]), self.period_s)
         if self._ticks % round(self.control_rate_hz / POLICY_RATE_HZ) == 0:
             walkers.set_action(self._policy(walkers.observe()))
         self._ticks += 1
@@ -147,7 +147,7 @@ class Simulation:
     def _build(self, subject: Subject) -> None:
         self.subject = subject
         self.body = build_body(subject, self._device, self._physics_rate_hz)
-        self._walkers = Walkers([self.body])
+        self._walkers, self._pace = Walkers([self.body]), Pace(1)
         self._data = self._walkers.datas[0]
         self._sensors = DeviceSensors(self.body, self._random)
         self._energetics = Energetics(self.body, self._walkers.coordinators[0])
@@ -158,6 +158,7 @@ class Simulation:
     def _start(self) -> None:
         # in the middle of a stride, anywhere in it: seeds are to differ
         self._walkers.place(0, self._random.random(), self._target_speed)
+        self._pace.place(0, self._target_speed)
         self._ticks = 0
         self._rest_until = None
         self.sample = self._measure(np.zeros((len(SIDES), 3)))
@@ -211,7 +212,7 @@ class Simulation:
         return SimulationSample(
             t=self.t, motors=self._sensors.read(data), root_position=MYO_TO_REP103 @ data.qpos[:3],
             root_orientation_xyzw=multiply(multiply(_BASE_TURN, root), conjugate(_BASE_TURN)),
-            speed=float(-data.qvel[1]), commanded_speed=float(self._walkers.speed_command[0]),
+            speed=float(-data.qvel[1]), commanded_speed=float(self._pace.asked[0]),
             joint_angle=angle, joint_velocity=rate, joint_moment=moment,
             exo_torque=data.actuator_force[body.exo_actuators].copy(),
             excitation=data.ctrl[:muscles].copy(), activation=data.act[:muscles].copy(),

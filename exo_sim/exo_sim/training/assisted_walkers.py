@@ -8,7 +8,7 @@ from exo_policy.observation import up_from_orientation
 
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
 from exo_sim.human.observation import COORDINATION_RATE_HZ, POLICY_RATE_HZ
-from exo_sim.human.speed_command import approach
+from exo_sim.human.pace import Pace
 from exo_sim.human.walkers import Walkers, WalkerState
 from exo_sim.plant.energetics import CrowdEnergetics
 from exo_sim.training.exo_config import ExoTrainingConfig
@@ -60,7 +60,7 @@ class AssistedWalkers:
         self._position_offset = np.zeros((count, joints))
         self._tilt_offset, self._gyro_offset = np.zeros((count, 3)), np.zeros((count, 3))
         self._torque, self._torque_before = np.zeros((count, joints)), np.zeros((count, joints))
-        self._target_speed = np.zeros(count)
+        self._target_speed, self._pace = np.zeros(count), Pace(count)
         self.private = np.zeros((count, len(Wearing.draw(config.wearing, joints, random).for_critic())),
                                 dtype=np.float32)
         for i in range(count):
@@ -77,6 +77,7 @@ class AssistedWalkers:
         self.walkers.give_body(i, person.body, person.servo_gain)
         self._target_speed[i] = self._draw_speed()
         self.walkers.place(i, random.random(), self._target_speed[i])
+        self._pace.place(i, self._target_speed[i])
         self._wearing[i] = wearing
         self.private[i] = wearing.for_critic()
         self.told_mass[i] = wearing.mass_factor * self._mass[i]
@@ -104,7 +105,8 @@ class AssistedWalkers:
         period, random = self.walkers.period_s, self._random
         changing = random.random(self.count) < period / self._config.speed_change_s
         self._target_speed[changing] = [self._draw_speed() for _ in range(int(changing.sum()))]
-        self.walkers.speed_command = approach(self.walkers.speed_command, self._target_speed, period)
+        velocity = np.array([-data.qvel[1] for data in self.walkers.datas])        # MyoLegs walks along -y
+        self.walkers.speed_command = self._pace.advance(self._target_speed, velocity, period)
 
     def sense(self) -> dict[str, np.ndarray]:
         """What the device senses: values (n, size) by name of the observation terms, and the torque (n, J) in Nm."""
