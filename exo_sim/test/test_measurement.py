@@ -129,3 +129,12 @@ def test_git_revision(tmp_path):
     assert git_revision(tmp_path) == git("rev-parse", "HEAD")
     (tmp_path / "a").write_text("2")
     assert git_revision(tmp_path).endswith("-dirty")
+
+
+def test_a_figure_is_read_as_it_was_written(tmp_path):
+    figures = [Figure.against("saved", -20.0, "%", at_most=-15.0, interval=(-22.0, -18.0)), Figure("lost", math.nan, "1")]
+    write_summary(tmp_path, figures, {}, 1)
+    entries = json.loads((tmp_path / "summary.json").read_text())["figures"]
+    saved, lost = (Figure.from_entry(entry) for entry in entries)
+    assert saved == figures[0] and (saved.low, saved.high) == (-22.0, -18.0)
+    assert math.isnan(lost.value) and math.isnan(lost.low) and math.isnan(lost.high) and lost.met is None

@@ -14,25 +14,15 @@ from exo_sim.evaluation.exo.conditions import LEARNED
 from exo_sim.evaluation.exo.figures import PROFILE_SPEED_MPS, at
 from exo_sim.gait.curves import CurveTable
 from exo_sim.gait.errors import GaitError
+from exo_sim.measurement import Figure
 
 from exo_bringup.errors import BringupError
 
 SIDES = ("r", "l")
 
 
-@dataclass(frozen=True)
-class Known:
-    """A figure of the summary; NaN where it is not there."""
-
-    value: float
-    low: float
-    high: float
-    unit: str
-    target: str
-    met: bool | None
-
-
-NOTHING = Known(math.nan, math.nan, math.nan, "", "", None)
+#: Stands for a figure that is not there.
+NOTHING = Figure("nothing", math.nan, "1")
 
 
 @dataclass(frozen=True)
@@ -42,7 +32,7 @@ class ExoEvaluation:
     folder: Path
     summary: dict
     curves: CurveTable
-    figures: dict[str, Known]
+    figures: dict[str, Figure]
 
     @property
     def configuration(self) -> dict:
@@ -65,7 +55,7 @@ class ExoEvaluation:
         """Where profiles and muscles are shown: 1.25 m/s, or the speed nearest to it."""
         return min(self.speeds, key=lambda speed: abs(speed - PROFILE_SPEED_MPS))
 
-    def figure(self, name: str, condition: str, speed: float) -> Known:
+    def figure(self, name: str, condition: str, speed: float) -> Figure:
         """A figure of a condition at a speed; NaN where it is not there."""
         return self.figures.get(at(name, condition, speed), NOTHING)
 
@@ -100,7 +90,7 @@ def load_evaluation(folder: str | Path) -> ExoEvaluation:
     folder = Path(folder)
     try:
         summary = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
-        figures = {f["name"]: _known(f) for f in summary["figures"]}
+        figures = {f["name"]: Figure.from_entry(f) for f in summary["figures"]}
         summary["configuration"]["speeds"]
     except OSError as error:
         raise BringupError(f"{folder / SUMMARY_FILE} cannot be read: {error.strerror}; give a folder that "
@@ -108,9 +98,3 @@ def load_evaluation(folder: str | Path) -> ExoEvaluation:
     except (ValueError, KeyError, TypeError) as error:
         raise BringupError(f"{folder / SUMMARY_FILE} is damaged: {error}") from error
     return ExoEvaluation(folder, summary, CurveTable.read(folder / CURVES_FILE), figures)
-
-
-def _known(figure: dict) -> Known:
-    low, high = figure.get("interval") or (None, None)
-    numbers = [math.nan if value is None else float(value) for value in (figure["value"], low, high)]
-    return Known(*numbers, figure["unit"], figure.get("target") or "", figure.get("met"))

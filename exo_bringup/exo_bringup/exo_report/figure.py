@@ -138,7 +138,8 @@ def _torque(axes: Axes, evaluation: ExoEvaluation, joint: str, letter: str) -> N
     low, high = reference_band(scale * shape)
     axes.fill_between(PHASE_PERCENT, low, high, color=BAND, lw=0)
     axes.plot(PHASE_PERCENT, scale * shape, color=LINE, lw=1.1, ls=(0, (4, 2)))
-    handles.append(Patch(color=BAND, label=f"validated on people, moved by up to {LARGEST_PEAK_ERROR:g} %"))
+    between = "\n" if joint == "ankle" else " "
+    handles.append(Patch(color=BAND, label=f"validated on people,{between}moved by up to {LARGEST_PEAK_ERROR:g} %"))
     for place, (speed, curve) in enumerate(curves.items()):
         if curve is None:
             continue
@@ -156,7 +157,7 @@ def _torque(axes: Axes, evaluation: ExoEvaluation, joint: str, letter: str) -> N
         axes.set_title(words.replace("-", "\N{MINUS SIGN}"), loc="right", fontsize=8.5, fontweight="normal", color=INK)
     # where the validated profile leaves room
     axes.legend(
-        handles=handles, fontsize=8, loc="upper right" if joint == "ankle" else "lower right",
+        handles=handles, fontsize=8, loc="upper left" if joint == "ankle" else "lower right",
         ncols=1 if joint == "ankle" else 2, handlelength=1.4, columnspacing=1.0,
     )
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from exo_policy.checkpoint import CheckpointError, load_checkpoint
 from exo_sim.evaluation.exo.conditions import LEARNED
+from exo_sim.measurement import Figure
 from exo_sim.measurement.whole_file import whole_file
 
-from exo_bringup.exo_report.data import ExoEvaluation, Known
+from exo_bringup.exo_report.data import ExoEvaluation
 
 CARD_NAME = "model_card.md"
 #: Row, figure and decimals of the card's table.
@@ -116,7 +117,7 @@ def _range(bounds) -> str:
     return " to ".join(f"{bound:g}" for bound in bounds)
 
 
-def _cell(known: Known, digits: int) -> str:
+def _cell(known: Figure, digits: int) -> str:
     if not math.isfinite(known.value):
         return "-"
     text = f"{known.value:.{digits}f}"

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from exo_sim.evaluation.exo.conditions import LEARNED, NO_DEVICE, SPLINE, UNPOWERED
 from exo_sim.evaluation.exo.tables import ROWS
+from exo_sim.measurement import Figure
 
 from exo_bringup.errors import BringupError
 from exo_bringup.exo_report import figure
-from exo_bringup.exo_report.data import ExoEvaluation, Known, load_evaluation
+from exo_bringup.exo_report.data import ExoEvaluation, load_evaluation
 from exo_bringup.exo_report.model_card import write_model_card
 from exo_bringup.html_report.page import REPORT_NAME, write_page
 from exo_bringup.html_report.parts import Cell, Section, paragraph, table
@@ -154,12 +155,12 @@ def command_line(evaluation: ExoEvaluation) -> str:
     return shlex.join(words)
 
 
-def _value(known: Known) -> str:
+def _value(known: Figure) -> str:
     text = shown(known.value, DIGITS)
     return f"{text} [{shown(known.low, DIGITS)}, {shown(known.high, DIGITS)}]" if math.isfinite(known.low) else text
 
 
-def _cell(known: Known, digits: int) -> Cell:
+def _cell(known: Figure, digits: int) -> Cell:
     text = shown(known.value, digits)
     if math.isfinite(known.low):
         text += f" [{shown(known.low, digits)}, {shown(known.high, digits)}]"

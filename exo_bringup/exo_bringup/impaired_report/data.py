@@ -120,7 +120,7 @@ def load_impaired(folder: str | Path) -> ImpairedEvaluation:
     folder = Path(folder)
     try:
         summary = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
-        figures = {f["name"]: _figure(f) for f in summary["figures"]}
+        figures = {f["name"]: Figure.from_entry(f) for f in summary["figures"]}
         configuration = summary["configuration"]
         missing = [key for key in ("speed", "patients", "deficits", "policies") if key not in configuration]
         if summary["command"] != COMMAND or missing:
@@ -135,11 +135,3 @@ def load_impaired(folder: str | Path) -> ImpairedEvaluation:
         raise BringupError(f"{folder} is damaged: {error}") from error
     curves = CurveTable() if rows else CurveTable.read(folder / CURVES_FILE)
     return ImpairedEvaluation(folder, summary, figures, curves, rows)
-
-
-def _figure(entry: Mapping[str, Any]) -> Figure:
-    value = math.nan if entry["value"] is None else float(entry["value"])
-    interval = entry.get("interval")
-    if interval is not None:
-        interval = tuple(math.nan if end is None else float(end) for end in interval)
-    return Figure(entry["name"], value, entry["unit"], entry.get("target"), entry.get("met"), interval)

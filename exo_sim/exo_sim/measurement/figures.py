@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Iterable
+from typing import Any, Iterable, Mapping
 
 from exo_sim.measurement.errors import MeasurementError
 
@@ -34,6 +34,30 @@ class Figure:
             raise MeasurementError("a figure needs a name")
         if (self.target is None) != (self.met is None):
             raise MeasurementError(f"figure {self.name}: target and met must be given together, or neither")
+
+    @property
+    def low(self) -> float:
+        """Lower end of the interval; NaN without one."""
+        return math.nan if self.interval is None else self.interval[0]
+
+    @property
+    def high(self) -> float:
+        """Upper end of the interval; NaN without one."""
+        return math.nan if self.interval is None else self.interval[1]
+
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, Any]) -> "Figure":
+        """A figure as a summary.json holds it, where NaN and infinity are null.
+
+        Raises:
+            KeyError, TypeError, ValueError: the entry is damaged.
+        """
+        def number(value) -> float:
+            return math.nan if value is None else float(value)
+
+        interval = entry.get("interval")
+        return cls(entry["name"], number(entry["value"]), entry["unit"], entry.get("target"), entry.get("met"),
+                   None if interval is None else (number(interval[0]), number(interval[1])))
 
     @classmethod
     def against(cls, name: str, value: float, unit: str, *, at_least: float | None = None,
