@@ -97,7 +97,7 @@ class Contract(_Strict):
 
 
 class TrainingRecord(_Strict):
-    """Where the network comes from. ``samples`` counts environment steps (or examples, when distilled)."""
+    """Where the network comes from. ``samples`` counts environment steps."""
 
     config: dict[str, Any] = Field(default_factory=dict)
     seed: int | None = None

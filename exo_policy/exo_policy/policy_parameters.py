@@ -27,8 +27,8 @@ DECLARATIONS: dict[str, tuple] = {
     "controller": ("zero", f"Controller: {', '.join(CONTROLLERS)}.", None, True),
     "checkpoint": (
         "",
-        "Checkpoint for the controller learned: path of NAME.json; empty takes the shipped "
-        "demonstration for the device's joints.",
+        "Checkpoint for the controller learned: path of NAME.json; empty takes the one that is "
+        "shipped for the device's joints.",
         None,
         True,
     ),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The signals that a device on an average walker would send: for tests and for distilling a demonstration.
+"""The signals that a device on an average walker would send: for tests and trials.
 
 Joints follow the average gait table exactly (no dynamics, no person), so the true phase is known.
 """

@@ -214,7 +214,7 @@ def test_wrong_observation_length(saved):
 
 def test_the_core_does_not_import_torch_mujoco_or_ros():
     code = (
-        "import sys, exo_policy.controllers, exo_policy.policy_runtime, exo_policy.distil;"
+        "import sys, exo_policy.controllers, exo_policy.policy_runtime;"
         "print([m for m in ('torch', 'mujoco', 'rclpy', 'exo_device', 'exo_msgs') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

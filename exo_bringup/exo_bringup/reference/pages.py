@@ -213,7 +213,7 @@ def _checkpoint() -> str:
         "float32, by name; layer *i* computes `weight @ x + bias`, ELU between the layers, none behind the last. The "
         "observation is normalised by `(x - obs_mean) / obs_std` and clipped.\n",
     ]
-    for package, name in (("exo_policy", "hip_ankle_demonstration"), ("exo_sim.human", "walker")):
+    for package, name in (("exo_policy", "hip_ankle"), ("exo_sim.human", "walker")):
         with as_file(files(package) / "checkpoints") as folder:
             tensors, manifest = load_checkpoint(folder / name)
         rows = [(code(key), " × ".join(str(size) for size in tensors[key].shape)) for key in sorted(tensors)]
