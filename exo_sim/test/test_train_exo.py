@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
 import json
 
 import numpy as np
@@ -80,12 +81,14 @@ def test_ankle_is_only_ever_pushed_into_plantarflexion(env):
 
 
 def test_human_that_adapts_is_judged_once_in_its_own_period_and_pays_for_walking_badly(config):
-    env = PairEnv(config, find_device("hip"), None, seed=3)
+    free = config.model_copy(update={"human_reward": config.human_reward.model_copy(update={"metabolic": 0.0})})
+    env = PairEnv(free, find_device("hip"), None, seed=3)
     first = env.reset()
-    assert first.partner.observation.shape[0] == 4 and env.action_size == 2 + 14
+    assert first.partner.observation.shape == (4, env._human.input_size) and env.action_size == 2 + 14
 
     def rewards(offset):
-        result, collected = env.reset(), []
+        env.reset()
+        collected = []
         for _ in range(20):
             human = env._human(env._people.walkers.observe()) + offset
             for _ in range(2):
@@ -94,9 +97,17 @@ def test_human_that_adapts_is_judged_once_in_its_own_period_and_pays_for_walking
         return np.array(collected)
 
     usual, odd = rewards(0.0), rewards(0.6)
-    assert usual[1::2].min() > usual[0::2].max() + 1.0        # the walking counts at the end of the human's period
+    assert (usual[0::2] == 0.0).all() and usual[1::2].min() > 1.0     # the walking counts at the end of the human's period
     assert odd[1::2].mean() < usual[1::2].mean() - 0.3
-    assert first.partner.observation.shape[1] == env._human.input_size
+
+
+def test_human_that_adapts_pays_for_what_walking_costs(config):
+    dear = config.model_copy(update={"human_reward": config.human_reward.model_copy(update={"walking": 0.0})})
+    env = CarryingEnv(dear, find_device("hip"), None, seed=5)
+    env.reset()
+    step = env._period(np.zeros((4, 2)), None)
+    cheap = dataclasses.replace(step, power=step.power - 1.0)
+    assert env._human_reward(cheap) - env._human_reward(step) == pytest.approx(config.human_reward.metabolic, rel=1e-3)
 
 
 def test_pushes_and_erring_senses_only_where_the_human_learns(config):
@@ -104,11 +115,15 @@ def test_pushes_and_erring_senses_only_where_the_human_learns(config):
     result = env.reset()
     assert not np.array_equal(result.observation, env._people.walkers.observe())
     pelvis = env._people.walkers.body.model.body("pelvis").id
-    pushed = 0
-    for _ in range(60):
+
+    def pushed():
+        return any(data.xfrc_applied[pelvis].any() for data in env._people.walkers.datas)
+
+    states = set()
+    while len(states) < 2 and env._blocks < 2000:      # 20 s of four people
         result = env.step(env._human(result.observation))
-        pushed += any(data.xfrc_applied[pelvis].any() for data in env._people.walkers.datas)
-    assert 0 < pushed < 60
+        states.add(pushed())
+    assert states == {False, True}
     assert ExoEnv(config, find_device("hip"), None, seed=9)._wearer is None
 
 
@@ -157,9 +172,9 @@ def run(tmp_path, device, *arguments, stages=None):
     return main(["--config", str(file), "--device", device, "--output", str(tmp_path / "run"), *arguments])
 
 
-def samples_seen_by_critic(state, prefix):
+def critic_weights(state, prefix):
     with safe_open(str(state), framework="np") as file:
-        return int(file.get_tensor(f"{prefix}critic.obs_normalizer.count"))
+        return file.get_tensor(f"{prefix}critic.mlp.0.weight")
 
 
 def test_stages_follow_each_other_and_a_finished_one_is_not_done_again(tmp_path, short_check, capsys):
@@ -178,10 +193,10 @@ def test_stages_follow_each_other_and_a_finished_one_is_not_done_again(tmp_path,
         assert record["seed"] == 1 and record["git_revision"] and record["check"]["falls"] == 0
     _, device = load_checkpoint(folder / "4_together" / "hip_ankle", kind="exo")
     assert device.training.samples == ITERATION and device.training.config["began_with_sha256"]["human"]
-    # the wearer's critic is handed on from stage to stage, and the numbers that a critic is scaled by grow with it
-    counts = [samples_seen_by_critic(folder / stage / "state.safetensors", prefix) for stage, prefix in
-              (("1_human", ""), ("2_carrying", ""), ("4_together", "partner."))]
-    assert counts[0] < counts[1] < counts[2]
+    # the wearer's critic is handed on from stage to stage; another one would begin with other random weights
+    critics = [critic_weights(folder / stage / "state.safetensors", prefix) for stage, prefix in
+               (("1_human", ""), ("2_carrying", ""), ("4_together", "partner."))]
+    assert all(0.0 < np.abs(later - first).max() < 0.02 for first, later in zip(critics, critics[1:]))
     # another training must not go on in this folder
     assert run(tmp_path, "hip", "--samples", str(ITERATION)) == 2
     assert "holds another training" in capsys.readouterr().err
