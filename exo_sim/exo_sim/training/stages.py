@@ -87,11 +87,12 @@ class Stage:
 
     def leaves(self, before: Inheritance) -> Inheritance:
         """What the next stage begins with."""
-        from exo_policy.training.trainer import STATE_FILE
-
-        human, state = self.folder / HUMAN_STEM, self.folder / STATE_FILE
+        human = self.folder / HUMAN_STEM
         if not (self.stage.learns and self.stage.samples):
             return replace(before, human=human)
+        from exo_policy.training.trainer import STATE_FILE
+
+        state = self.folder / STATE_FILE
         if EXO not in self.stage.learns:
             return replace(before, human=human, human_state=state)
         return Inheritance(human, self.folder / self._device.name, device_state=state,
