@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from exo_policy.profiles import ANKLE_GENERIC, HIP
 from exo_sim.body.devices import find_device
+from exo_sim.evaluation.exo import population
 from exo_sim.evaluation.exo.command import COMMAND, CURVES_FILE, SUMMARY_FILE, merged
 from exo_sim.evaluation.exo.conditions import CONDITIONS, LEARNED, NO_DEVICE, SPLINE, UNPOWERED
 from exo_sim.evaluation.exo.figures import evaluation_figures
@@ -15,7 +16,7 @@ from exo_sim.evaluation.exo.meter import MotorMeter
 from exo_sim.evaluation.exo.walk import ExoWalkResult, ExoWalkTask
 from exo_sim.gait.sample import GaitSample
 from exo_sim.gait.strides import StrideRecorder
-from exo_sim.measurement import write_summary
+from exo_sim.measurement import Figure, write_summary
 
 MASS, WEIGHT = 75.0, 75.0 * 9.80665
 STRIDE_S, DT_S, STRIDES = 1.1, 0.01, 5
@@ -78,7 +79,8 @@ def write_evaluation(folder: Path, checkpoint: str, results: list[ExoWalkResult]
     speeds = sorted({result.task.speed_mps for result in results})
     policies = [{"label": label, "checkpoint": checkpoint, "humans": {}, "sha256": "0" * 64, "samples": 3000000,
                  "training_seed": 1, "git_revision": "unknown"} for label in ("a", "b", "c")]
-    write_summary(folder / SUMMARY_FILE, evaluation_figures(results), {
+    crowd = [Figure(population.figure_name(condition), 0.1, "1/min", interval=(0.0, 0.7)) for condition in population.CONDITIONS]
+    write_summary(folder / SUMMARY_FILE, evaluation_figures(results) + crowd, {
         "speeds": speeds, "seeds": 2, "duration": 60.0, "device": "hip_ankle", "seed": 200, "policies": policies,
-        "device_description": find_device("hip_ankle"), "same_human": False, "delay_ms": [50.0]}, 200,
+        "device_description": find_device("hip_ankle"), "same_human": False, "delay_ms": [50.0], "population": 8.0}, 200,
         {"command": COMMAND})

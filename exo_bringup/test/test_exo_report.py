@@ -65,10 +65,11 @@ def test_report_is_whole_and_says_how_to_make_it_again(folder):
     assert "Learned policy" in page and "delay 50 ms" in page and "validated" in page
     assert (folder / "figure.png").stat().st_size > 50_000 and (folder / "figure.svg").stat().st_size > 50_000
     again = command_line(load_evaluation(folder))
-    assert again.startswith("exo evaluate exo") and "--speeds 1 1.25" in again and "--delay-ms 50" in again
+    assert again.startswith("exo evaluate exo") and "--speeds 1 1.25" in again and "--delay-ms 50" in again and "--population 8" in again
     assert "0 falls" in lead(load_evaluation(folder))
     card = (folder / "model_card.md").read_text()
     assert "must not be used for" in card and "change from unpowered" in card and "ankle_angle_r" in card
+    assert "no device 0.10 [0.00, 0.70], unpowered 0.10" in card
 
 
 def test_the_reference_band_holds_the_curve_and_what_is_moved_a_little():

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
 import json
 
 import numpy as np
 import pytest
+from exo_policy.checkpoint import load_checkpoint, save_checkpoint
 from exo_policy.controllers.learned import shipped_checkpoint
 from exo_policy.profiles import ANKLE_GENERIC
 
 from exo_sim.body.devices import find_device
 from exo_sim.body.muscle_groups import main_groups
 from exo_sim.errors import SimError
-from exo_sim.evaluation.exo import profile
+from exo_sim.evaluation.exo import population, profile
 from exo_sim.evaluation.exo.command import main, parser, walk_tasks
 from exo_sim.evaluation.exo.conditions import Policy, find_policy
 from exo_sim.evaluation.exo.meter import MotorMeter
+from exo_sim.evaluation.exo.tables import population_table
 from exo_sim.gait.curves import CurveTable
 
 SHIPPED = str(shipped_checkpoint(find_device("hip_ankle").joint_names))
@@ -105,3 +108,27 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, part, capsys, tmp_path
     assert main([*arguments, "--output", str(tmp_path)]) == 2
     error = capsys.readouterr().err.strip()
     assert part in error and "\n" not in error
+
+
+def test_drawn_people_are_those_of_the_policys_training_and_their_falls_are_counted(monkeypatch, tmp_path):
+    monkeypatch.setattr(population, "TASK_MINUTES", 0.08)
+    policy = Policy("a", SHIPPED, "hip_ankle")
+    tasks = population.population_tasks([policy], None, False, 0.1, 7)
+    assert [(task.condition, task.seed) for task in tasks] == [
+        (condition, seed) for condition in ("no_device", "unpowered", "learned") for seed in (7, 8)]
+    walk = population.walk_population(tasks[-1])
+    assert walk.minutes == pytest.approx(0.08) and 0 <= walk.falls < 12
+    fallen = [dataclasses.replace(walk, falls=falls, task=task) for falls, task in zip((0, 0, 1, 2, 3, 4), tasks)]
+    figures = {figure.name: figure for figure in population.population_figures(fallen)}
+    learned = figures["population_falls_per_minute.learned"]
+    assert learned.value == pytest.approx(7 / 0.16) and learned.low < learned.value < learned.high
+    assert figures["population_falls_per_minute.no_device"].value == 0.0
+    assert figures["population_minutes.unpowered"].value == pytest.approx(0.16)
+    table, = population_table(list(figures.values()))
+    assert table.row_count == 3 and population_table([]) == []
+    # a policy that does not say whom it was trained on
+    tensors, manifest = load_checkpoint(SHIPPED, kind="exo")
+    training = manifest.training.model_copy(update={"config": {"device": "hip_ankle"}})
+    save_checkpoint(tmp_path / "untold", tensors, manifest.model_copy(update={"training": training}))
+    with pytest.raises(SimError, match="leave out --population"):
+        population.population_tasks([Policy("b", str(tmp_path / "untold"), "hip_ankle")], None, False, 1.0, 7)

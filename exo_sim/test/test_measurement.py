@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from exo_sim.measurement import (Figure, MeasurementError, git_revision, mean_interval, missed,
-                                 share_interval, write_json, write_run_record, write_summary)
+                                 rate_interval, share_interval, write_json, write_run_record, write_summary)
 
 
 @pytest.mark.parametrize("limits, value, target, met", [
@@ -59,6 +59,16 @@ def test_share_interval():
     for arguments in ((11, 10), (-1, 10), (0, 0)):
         with pytest.raises(MeasurementError, match="trials"):
             share_interval(*arguments)
+
+
+def test_rate_interval():
+    # Garwood 1936, table of 95 % limits: 0 events up to 3.689, 10 events 4.795 to 18.390
+    assert rate_interval(0, 1.0) == (0.0, (0.0, pytest.approx(3.689, abs=1e-3)))
+    rate, (low, high) = rate_interval(10, 2.0)
+    assert rate == 5.0 and (2 * low, 2 * high) == (pytest.approx(4.795, abs=1e-3), pytest.approx(18.390, abs=1e-3))
+    for arguments in ((-1, 1.0), (1, 0.0), (1, 1.0, 1.5)):
+        with pytest.raises(MeasurementError):
+            rate_interval(*arguments)
 
 
 @dataclass

@@ -10,7 +10,7 @@ from exo_policy.controllers import make_controller
 from exo_policy.observation import DeviceObservation, exo_contract
 from safetensors import safe_open
 
-from exo_sim.body.devices import find_device
+from exo_sim.body.devices import find_device, without_weight
 from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject
 from exo_sim.human.checkpoint import shipped_human
@@ -19,7 +19,6 @@ from exo_sim.training.exo_config import load_exo_config
 from exo_sim.training.exo_env import CarryingEnv, ExoEnv, PairEnv
 from exo_sim.training.exo_mirror import exo_mirror
 from exo_sim.training.human_learner import human_learner, is_doubled
-from exo_sim.training.stages import without_weight
 from exo_sim.training.train_exo import main
 
 SMALL = {"envs_per_worker": 2, "workers": 1, "people": {"bodies": 2}, "human_warm_up": 1,

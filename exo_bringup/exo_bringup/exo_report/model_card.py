@@ -9,6 +9,8 @@ from pathlib import Path
 
 from exo_policy.checkpoint import CheckpointError, load_checkpoint
 from exo_sim.evaluation.exo.conditions import LEARNED
+from exo_sim.evaluation.exo.population import CONDITIONS as POPULATION_CONDITIONS
+from exo_sim.evaluation.exo.population import figure_name
 from exo_sim.measurement import Figure
 from exo_sim.measurement.whole_file import whole_file
 
@@ -78,6 +80,13 @@ def _lines(evaluation: ExoEvaluation) -> Iterator[str]:
            + (f"; missed: {', '.join(f'`{name}`' for name in missed)}." if missed else "."))
     yield (f"Measured offline and in lockstep with the safety supervisor, {configuration['seeds']} walks of "
            f"{configuration['duration']:g} s for each speed, condition and policy; in brackets the 95 % interval.")
+    rates = [(condition, evaluation.figures.get(figure_name(condition))) for condition in POPULATION_CONDITIONS]
+    if all(known is not None for _, known in rates):
+        yield ""
+        yield ("Among people drawn as in the training, at changing speeds, carrying loads, on slippery and on good floors, "
+               "falls per minute of walking: "
+               + ", ".join(f"{condition.replace('_', ' ')} {_cell(known, 2)}" for condition, known in rates)
+               + ". These are a simulated walker's, who has no arms to catch a rail.")
     variants = [condition for condition in evaluation.conditions if condition.startswith(f"{LEARNED}:")]
     if variants:
         yield ""

@@ -30,6 +30,7 @@ OPTIONS = {
     "seeds": "--seeds",
     "duration": "--duration",
     "seed": "--seed",
+    "population": "--population",
     "subject": "--subject",
     "physics_rate": "--physics-rate",
     "speeds": "--speeds",

@@ -46,3 +46,9 @@ def find_device(name: str | None) -> DeviceDescription | None:
         known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
         raise SimError(f"unknown device '{name}'; known: {known}; or give the path of a YAML file")
     return load_device(file)
+
+
+def without_weight(device: DeviceDescription) -> DeviceDescription:
+    """The device without mass and inertia: as long as it gives no torque, nothing of it is left."""
+    joints = {name: joint.model_copy(update={"reflected_inertia_kgm2": 0.0}) for name, joint in device.joints.items()}
+    return device.model_copy(update={"segments": {}, "joints": joints})

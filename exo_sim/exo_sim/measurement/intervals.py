@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Confidence intervals for means and for shares."""
+"""Confidence intervals for means, shares and rates."""
 from __future__ import annotations
 
 import math
@@ -48,6 +48,21 @@ def share_interval(successes: int, trials: int, level: float = 0.95) -> tuple[fl
                                f"got {successes} of {trials}")
     result = stats.binomtest(successes, trials).proportion_ci(level, method="wilson")
     return successes / trials, (float(result.low), float(result.high))
+
+
+def rate_interval(events: int, exposure: float, level: float = 0.95) -> tuple[float, tuple[float, float]]:
+    """Events per unit of exposure (a minute, say) and the exact interval of a Poisson rate (Garwood 1936).
+
+    Raises:
+        MeasurementError: a negative number of events, no exposure, level not between 0 and 1.
+    """
+    _check_level(level)
+    if events < 0 or not exposure > 0.0:
+        raise MeasurementError(f"need events >= 0 and an exposure above 0, got {events} in {exposure}")
+    tail = (1.0 - level) / 2.0
+    low = 0.0 if events == 0 else float(stats.chi2.ppf(tail, 2 * events)) / 2.0
+    high = float(stats.chi2.ppf(1.0 - tail, 2 * events + 2)) / 2.0
+    return events / exposure, (low / exposure, high / exposure)
 
 
 def _check_level(level: float) -> None:

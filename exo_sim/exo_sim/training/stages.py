@@ -15,6 +15,7 @@ from exo_device.description import DeviceDescription
 from exo_policy.checkpoint import load_checkpoint, save_checkpoint
 from pydantic import ValidationError
 
+from exo_sim.body.devices import without_weight
 from exo_sim.errors import SimError
 from exo_sim.human.contract import HUMAN_CONTRACT
 from exo_sim.human.observation import COORDINATION_RATE_HZ
@@ -199,12 +200,6 @@ class Stage:
             return
         tensors, manifest = load_checkpoint(before.human, kind=HUMAN, contract=HUMAN_CONTRACT)
         save_checkpoint(self.folder / HUMAN_STEM, tensors, manifest)
-
-
-def without_weight(device: DeviceDescription) -> DeviceDescription:
-    """The device without mass and inertia: as long as it gives no torque, nothing of it is left."""
-    joints = {name: joint.model_copy(update={"reflected_inertia_kgm2": 0.0}) for name, joint in device.joints.items()}
-    return device.model_copy(update={"segments": {}, "joints": joints})
 
 
 def refuse_another_training(folder: Path, document: dict) -> None:

@@ -22,7 +22,8 @@ from exo_sim.body.devices import find_device
 from exo_sim.errors import SimError
 from exo_sim.evaluation.exo.conditions import CONDITIONS, LEARNED, NO_DEVICE, UNPOWERED, Policy, find_policy
 from exo_sim.evaluation.exo.figures import at, evaluation_figures
-from exo_sim.evaluation.exo.tables import overview
+from exo_sim.evaluation.exo.population import population_figures, population_tasks, walk_population
+from exo_sim.evaluation.exo.tables import overview, population_table
 from exo_sim.evaluation.exo.walk import SETTLE_S, SPEED_LIMITS_MPS, ExoWalkResult, ExoWalkTask, walk_in_device
 from exo_sim.evaluation.pool import run_all
 from exo_sim.evaluation.store import ResultStore, weights_digest
@@ -43,6 +44,11 @@ REAL_TIME, LOCKSTEP = "realtime", "lockstep"
 #: A walk over topics, half of it unpowered (s, simulated).
 OVER_TOPICS_S = 60.0
 PLAIN_WIDTH = 150
+#: Where these walks are decided beside the simulation itself.
+DECISIVE = ("evaluation/exo/walk.py", "evaluation/exo/meter.py")
+DECISIVE_OF_A_POPULATION = ("training", "evaluation/exo/population.py")
+#: Most person-minutes that may be asked for: an hour on two cores.
+MOST_MINUTES = 500.0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -66,6 +72,8 @@ def parser() -> argparse.ArgumentParser:
                    "with motors of this delay")
     p.add_argument("--mass-error", type=float, nargs="*", default=[], metavar="SHARE", help="further conditions: the "
                    "device is told a mass that is wrong by this share, up and down")
+    p.add_argument("--population", type=float, metavar="MIN", help="let people drawn as in the policy's "
+                   "training walk as well, so many person-minutes for each condition and policy, and count falls")
     p.add_argument("--subject", default="", metavar="YAML", help="subject, or preset:NAME (default: the unscaled body)")
     p.add_argument("--physics-rate", type=float, default=500.0, help="Hz (default: %(default)s)")
     p.add_argument("--deployment", nargs="?", const=REAL_TIME, choices=(REAL_TIME, LOCKSTEP), help="walk over topics "
@@ -111,7 +119,7 @@ def main(argv: Sequence[str] | None = None, deploy: Deploy | None = None,
         print(f"{COMMAND}: {error}", file=sys.stderr)
         return 2
     console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
-    for table in overview(figures):
+    for table in (*overview(figures), *population_table(figures)):
         console.print(table)
     print(f"{sum(bool(f.met) for f in figures)} of {sum(f.met is not None for f in figures)} targets met; written: "
           f"{', '.join(written)}")
@@ -129,9 +137,13 @@ def evaluate(options: argparse.Namespace, deploy: Deploy | None) -> list[Figure]
     policies = _policies(options)
     tasks = walk_tasks(options, policies)
     folder = Path(options.output)
-    store = ResultStore(folder / FINISHED, options.human, options.subject)
+    crowd = population_tasks(policies, options.human, options.same_human, options.population or 0.0, options.seed)
+    store = ResultStore(folder / FINISHED, options.human, options.subject, DECISIVE)
     results = run_all(walk_in_device, tasks, options.workers, "walking", store)
     figures = evaluation_figures(results)
+    if crowd:
+        crowds = ResultStore(folder / FINISHED, options.human, options.subject, DECISIVE_OF_A_POPULATION)
+        figures += population_figures(run_all(walk_population, crowd, options.workers, "drawn people", crowds))
     if options.deployment:
         figures += _deployment(options, policies[0], results, deploy, folder, store)
     merged(results).curve_table().write(folder / CURVES_FILE)
@@ -192,6 +204,8 @@ def _check(options: argparse.Namespace, deploy: Deploy | None) -> None:
         raise SimError("--delay-ms must be between 0 and 100 ms")
     if any(not 0.0 < share < 0.5 for share in options.mass_error):
         raise SimError("--mass-error must be a share between 0 and 0.5, for example 0.2")
+    if options.population is not None and not 0.0 < options.population <= MOST_MINUTES:
+        raise SimError(f"--population must be above 0 and at most {MOST_MINUTES:g} person-minutes")
     if options.deployment is not None and deploy is None:
         raise SimError("--deployment needs the graph; run it as `exo evaluate exo --deployment`")
     load_human(options.human)

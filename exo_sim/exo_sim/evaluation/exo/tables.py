@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from rich.markup import escape
 from rich.table import Table
 
+from exo_sim.evaluation.exo.conditions import LEARNED
+from exo_sim.evaluation.exo.population import CONDITIONS, figure_name, minutes_name
 from exo_sim.measurement import Figure
 
 #: Rows of the table by speed: beginning of the figure's name, title, decimals.
@@ -45,6 +47,20 @@ def overview(figures: Sequence[Figure]) -> list[Table]:
                 table.add_row(title, *(_cell(figure, digits) for figure in row))
         tables.append(table)
     return tables
+
+
+def population_table(figures: Sequence[Figure]) -> list[Table]:
+    """How often drawn people fell in each condition; nothing where none were drawn."""
+    by_name = {figure.name: figure for figure in figures}
+    if figure_name(LEARNED) not in by_name:
+        return []
+    table = Table("condition", title="drawn people", title_justify="left")
+    table.add_column("falls per minute of walking", justify="right")
+    table.add_column("person-minutes", justify="right")
+    for condition in CONDITIONS:
+        table.add_row(condition.replace("_", " "), _cell(by_name.get(figure_name(condition)), 2),
+                      _cell(by_name.get(minutes_name(condition)), 0))
+    return [table]
 
 
 def _cell(figure: Figure | None, digits: int) -> str:
