@@ -21,8 +21,8 @@ EXIT_BAD_INPUT = 2
 
 def add_run_arguments(parser: argparse.ArgumentParser, output: str) -> None:
     """Options of every training; `output` is the default run folder."""
-    parser.add_argument("--config", help="YAML with changes to the default training configuration: a "
-                        "file, or the name of a shipped one")
+    parser.add_argument("--config", nargs="+", default=[], metavar="YAML", help="changes to the default training "
+                        "configuration: files, or names of shipped ones, of which later ones win")
     parser.add_argument("--output", default=output,
                         help="run folder; an unfinished run in it goes on (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of everything random (default: %(default)s)")

@@ -151,40 +151,43 @@ class HumanTrainingConfig(_Model):
     init_warm_up: Annotated[int, Field(ge=0)] = 20
 
 
-def load_training_config(path: str | Path | None) -> HumanTrainingConfig:
-    """Reads a training configuration; fields that it leaves out keep the shipped defaults.
+def load_training_config(*paths: str | Path | None) -> HumanTrainingConfig:
+    """Reads a training configuration, as `load_config`; fields that nobody changes keep the shipped defaults.
 
     Raises:
         SimError: unreadable, an unknown field or a value out of range; says which.
     """
-    return load_config(HumanTrainingConfig, "human.yaml", path)
+    return load_config(HumanTrainingConfig, "human.yaml", *paths)
 
 
-def load_config(model: type[Config], default_file: str, path: str | Path | None) -> Config:
-    """A configuration of this model from the shipped defaults and the changes in a YAML file.
+def load_config(model: type[Config], default_file: str, *paths: str | Path | None) -> Config:
+    """A configuration of this model from the shipped defaults and the changes in YAML files, of which later ones win.
 
     A name without a suffix, as `impaired`, is a shipped file beside the defaults, unless there is a file of that name.
+    None stands for no changes.
 
     Raises:
         SimError: as `load_training_config`.
     """
-    default = yaml.safe_load((resources.files(__package__) / default_file).read_text(encoding="utf-8"))
-    changes: dict = {}
-    if path:
-        try:
-            shipped = resources.files(__package__) / f"{path}.yaml"
-            file = shipped if not Path(path).exists() and Path(path).name == str(path) and shipped.is_file() \
-                else Path(path)
-            changes = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-        except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-            raise SimError(f"{path}: cannot read the training configuration: "
-                           f"{' '.join(str(error).split())}") from error
+    merged = yaml.safe_load((resources.files(__package__) / default_file).read_text(encoding="utf-8"))
+    given = [path for path in paths if path]
     try:
-        return model.model_validate(_merged(default, changes))
+        for path in given:
+            merged = _merged(merged, _changes(path))
+        return model.model_validate(merged)
     except (ValidationError, TypeError) as error:
         detail = error.errors(include_url=False)[0] if isinstance(error, ValidationError) else None
         text = f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" if detail else str(error)
-        raise SimError(f"{path or default_file}: {text}") from error
+        raise SimError(f"{', '.join(map(str, given)) or default_file}: {text}") from error
+
+
+def _changes(path: str | Path) -> dict:
+    try:
+        shipped = resources.files(__package__) / f"{path}.yaml"
+        file = shipped if not Path(path).exists() and Path(path).name == str(path) and shipped.is_file() else Path(path)
+        return yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SimError(f"{path}: cannot read the training configuration: {' '.join(str(error).split())}") from error
 
 
 def _merged(base: dict, changes: dict) -> dict:

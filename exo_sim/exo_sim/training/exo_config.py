@@ -134,10 +134,10 @@ class ExoTrainingConfig(_Model):
                             plantarflexion_only=self.plantarflexion_only, strengths=self.tells_strengths)
 
 
-def load_exo_config(path: str | Path | None) -> ExoTrainingConfig:
-    """Reads a training configuration; fields that it leaves out keep the shipped defaults.
+def load_exo_config(*paths: str | Path | None) -> ExoTrainingConfig:
+    """Reads a training configuration, as `load_config`; fields that nobody changes keep the shipped defaults.
 
     Raises:
         SimError: unreadable, an unknown field or a value out of range; says which.
     """
-    return load_config(ExoTrainingConfig, "exo.yaml", path)
+    return load_config(ExoTrainingConfig, "exo.yaml", *paths)

@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--device", default=None, help="name or YAML (default: the one that the policy was trained for)")
     p.add_argument("--one-sided", action="store_true", help="let the policy treat the legs by different rules; without "
                    "this it is its own mirror image, and what it does differently comes from how the wearer walks")
-    p.add_argument("--config", help="YAML with changes to the default training configuration (reward, wearing, people)")
+    p.add_argument("--config", nargs="+", default=[], metavar="YAML", help="changes to the default training configuration (reward, wearing, people)")
     p.add_argument("--minutes", type=float, default=MINUTES, help="of training at most (default: %(default)g)")
     p.add_argument("--samples", type=int, default=SAMPLES, help="steps of 10 ms at most (default: %(default)s)")
     p.add_argument("--seed", type=int, default=1, help="of everything random (default: %(default)s)")
@@ -93,7 +93,7 @@ def personalise(options: argparse.Namespace) -> int:
     started = time.monotonic()
     wearer = _wearer(options.subject)
     beginning = find_beginning(options)
-    config = fitting_config(load_exo_config(options.config), options, wearer, beginning)
+    config = fitting_config(load_exo_config(*options.config), options, wearer, beginning)
     folder = Path(options.output)
     refuse_another_training(folder, {
         "config": {**config.model_dump(mode="json"), "device": beginning.device.model_dump(mode="json"),

@@ -48,7 +48,7 @@ def train(options: argparse.Namespace) -> int:
     Raises:
         SimError, DeviceError, CheckpointError: a wrong configuration, device, human or state.
     """
-    config = _with_options(load_exo_config(options.config), options)
+    config = _with_options(load_exo_config(*options.config), options)
     device = find_device(options.device)
     if device is None:
         raise SimError("--device none has no policy to train; name a device")

@@ -61,7 +61,7 @@ def train(options: argparse.Namespace) -> int:
     from exo_policy.training.trainer import STATE_FILE, Trainer
     from exo_policy.training.worker_pool import WorkerPool
 
-    config = with_options(load_training_config(options.config), options)
+    config = with_options(load_training_config(*options.config), options)
     folder, document = open_run(options, config.model_dump(mode="json"))
     start = load_starting_policy(options.init) if options.init else None
 
