@@ -45,6 +45,21 @@ def test_walks_resets_and_reports(env):
     assert result.metrics["pose_error_deg"] > 0.0
 
 
+def test_who_falls_goes_on_practising_before_somebody_else_has_a_turn(config):
+    def people_of(practice_s):
+        env = WalkingEnv(config.model_copy(update={"practice_s": practice_s}), "none", seed=5)
+        env.reset()
+        env._steps[:] = 0
+        seen, walked = [], 0.0
+        for _ in range(200):                      # 4 s; nobody stands for more than 2.4 s without a policy
+            seen.append(id(env._walkers.bodies[0].model))
+            walked += sum(env.step(np.zeros((3, ACTION_SIZE))).episode_seconds)
+        return len(dict.fromkeys(seen)), walked
+
+    assert people_of(0.0)[0] >= 2 and people_of(100.0)[0] == 1
+    assert people_of(100.0)[1] > 3.0              # they did fall, and began again
+
+
 def test_same_seed_same_experience(config):
     runs = []
     for _ in range(2):

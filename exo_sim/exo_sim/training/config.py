@@ -137,6 +137,9 @@ class HumanTrainingConfig(_Model):
     joint_weights: tuple[Weight, Weight, Weight, Weight, Weight, Weight, Weight]
     #: Every how many seconds on average the commanded speed changes within an episode.
     speed_change_s: Annotated[float, Field(gt=0)]
+    #: Nobody gives way to somebody else before they have walked for so long (s), however often they fall on the way:
+    #: who falls with the first step would otherwise be a hundredth of what is learned from. 0: one episode each.
+    practice_s: Annotated[float, Field(ge=0)] = 0.0
     #: Devices worn, by worker in turn: a path, or none for no device.
     devices: tuple[str, ...]
     people: PeopleConfig

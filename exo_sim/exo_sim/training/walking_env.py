@@ -28,7 +28,7 @@ SLOW_POWER = 1.25
 
 
 class WalkingEnv:
-    """BatchEnv of exo_policy.training: n people in one device, somebody else after every episode.
+    """BatchEnv of exo_policy.training: n people in one device, somebody else after every episode, or after so much practice.
 
     Args:
         config: of the training.
@@ -49,6 +49,7 @@ class WalkingEnv:
         self._pushes = RandomPushes(self._walkers, config.disturbance, self._random)
         self._noise = SensorNoise(config.disturbance, self._random)
         self._steps = np.zeros(self.count, dtype=int)
+        self._practised_s = np.full(self.count, np.inf)       # of whoever walks now, over all their episodes
         self._target_speed = np.zeros(self.count)
         self._averages = StrideAverages(self.count)
         self._blocks = round(COORDINATION_RATE_HZ / POLICY_RATE_HZ)
@@ -72,6 +73,7 @@ class WalkingEnv:
 
     def reset(self) -> StepResult:
         """Starts every episode; the first ones end at different times, so that later resets are spread."""
+        self._practised_s[:] = np.inf
         for i in range(self.count):
             self._reset_one(i)
         self._steps[:] = self._random.integers(0, self._max_steps // 2, self.count)
@@ -79,12 +81,15 @@ class WalkingEnv:
         return StepResult(self._observe(), np.zeros(self.count, dtype=np.float32), nothing, nothing)
 
     def _reset_one(self, i: int) -> None:
-        walkers, person = self._walkers, self._people.draw()
-        walkers.give_body(i, person.body, person.servo_gain)
+        walkers = self._walkers
+        if self._practised_s[i] >= self._config.practice_s:
+            person = self._people.draw()
+            walkers.give_body(i, person.body, person.servo_gain)
+            self._practised_s[i] = 0.0
         starting = self._random.random() < self._stage.stops
         self._target_speed[i] = self._draw_speed(i)
         walkers.place(i, self._random.random(), 0.0 if starting else self._target_speed[i])
-        self._assistance.draw(i, person.body)
+        self._assistance.draw(i, walkers.bodies[i])
         self._pushes.forget(i)
         self._steps[i] = 0
         self._averages.restart(i, walkers.speed_command[i])
@@ -107,6 +112,7 @@ class WalkingEnv:
         out_of_time = (self._steps >= self._max_steps) & ~judgement.failed
         ended = np.flatnonzero(judgement.failed | out_of_time)
         seconds = [float(self._steps[i] / POLICY_RATE_HZ) for i in ended]
+        self._practised_s[ended] += seconds
         for i in ended:
             self._reset_one(i)
         observation = self._observe(state if len(ended) == 0 else None)
