@@ -168,11 +168,13 @@ def walk_tasks(options: argparse.Namespace, policies: Sequence[Policy]) -> list[
     tasks: dict[ExoWalkTask, None] = {}
     for condition, delay_s, mass_factor in variants:
         kind = condition.split(":")[0]
-        for policy in policies:
-            human = options.human if options.same_human else policy.human(kind, options.human)
+        walkers = [options.human if options.same_human else policy.human(kind, options.human) for policy in policies]
+        # policies with the same walker, if in files of their own, share the conditions that they do not enter
+        shared = kind != LEARNED and len({weights_digest("", walker) for walker in walkers}) == 1
+        for policy, own in zip(policies, walkers):
+            human = walkers[0] if shared else own
             checkpoint = policy.checkpoint if kind == LEARNED else ""
-            # two policies with the same walker share the conditions that they do not enter
-            label = policy.label if kind == LEARNED or len(policy.humans) and not options.same_human else ""
+            label = "" if shared else policy.label
             for speed in options.speeds:
                 for i in range(seeds):
                     tasks[ExoWalkTask(condition, label, speed, options.seed + i, duration,
