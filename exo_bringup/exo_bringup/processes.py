@@ -45,6 +45,8 @@ def _nice_of_session() -> bytes:
 
 def _before_exec(session_nice: bytes) -> None:
     _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    # a shell lets what it starts in the background ignore it, and children inherit that: they could not be stopped so
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     if session_nice != b"0":
         try:
             AUTOGROUP.write_bytes(session_nice)

@@ -41,6 +41,16 @@ def test_sigint_ends_an_obedient_child_and_its_output_is_kept(tmp_path):
     assert child.last_lines() == ["ready", "bye"]
 
 
+def test_children_of_a_background_job_are_stopped_by_sigint_too(tmp_path):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell has it for `exo sim &`
+    try:
+        children = Children(tmp_path)
+        start(children, "node", OBEDIENT)
+        assert children.stop() == {"node": 0}
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_a_stubborn_child_is_killed_with_a_message(tmp_path, monkeypatch):
     monkeypatch.setattr(processes, "INTERRUPT_GRACE_S", 0.2)
     monkeypatch.setattr(processes, "TERMINATE_GRACE_S", 0.2)
