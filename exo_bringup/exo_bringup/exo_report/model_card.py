@@ -33,7 +33,7 @@ NOT_FOR = """## What it must not be used for
 
 - Not on people, and not on hardware, without a safety case of its own: it was trained and measured in simulation
   alone. The safety supervisor is no substitute, and no compliance with any standard is claimed.
-- Not outside the speeds and the range of wearers below; not for running, stairs, slopes, turning or standing up.
+- Not outside the speeds and the range of wearers above; not for running, stairs, slopes, turning or standing up.
 - Not as medical advice or treatment. Metabolic savings are those of a muscle model, which people have not confirmed.
 - Not for another device than the one named: the checkpoint is refused where joints or rates differ, but torque
   limits, masses and delays that are far from those of the training are not noticed.
