@@ -9,6 +9,7 @@ from exo_sim.body.devices import find_device
 from exo_sim.body.subject import Subject
 from exo_sim.errors import SimError
 from exo_sim.gait.curves import CurveTable
+from exo_sim.human.checkpoint import shipped_human
 from exo_sim.plant.gait_measurement import GaitMeasurement
 from exo_sim.plant.offline import OfflineLoop
 from exo_sim.plant.simulation import FALL_REST_S, Simulation
@@ -103,6 +104,29 @@ def test_weakness_and_another_person_under_way():
     assert np.isfinite(sim.advance({}).joint_angle).all()
     with pytest.raises(SimError, match="unknown muscle group"):
         sim.set_strengths({"wings_r": 1.0})
+
+
+def gait(simulation, seconds=0.3):
+    """Joint angles of a walk that goes on for so long."""
+    return np.array([list(simulation.advance({}).joint_angle) for _ in range(round(100 * seconds))])
+
+
+def test_impaired_people_walk_as_they_have_learned_to_and_a_named_walker_serves_everybody():
+    weak = Subject(name="weak", strengths={"plantarflexors_r": 0.5})
+    own = gait(Simulation(weak, None, seed=3))
+    np.testing.assert_array_equal(own, gait(Simulation(weak, None, seed=3, human=str(shipped_human(impaired=True)))))
+    healthy = str(shipped_human())
+    assert np.abs(own - gait(Simulation(weak, None, seed=3, human=healthy))).max() > 1e-3
+    np.testing.assert_array_equal(gait(Simulation(Subject(), None, seed=3)),
+                                  gait(Simulation(Subject(), None, seed=3, human=healthy)))
+
+
+def test_who_becomes_impaired_under_way_walks_on_as_impaired_people_do():
+    changed, kept = (Simulation(Subject(), None, seed=3, human=human) for human in (None, str(shipped_human())))
+    np.testing.assert_array_equal(gait(changed), gait(kept))
+    for simulation in (changed, kept):
+        simulation.set_strengths({"plantarflexors_r": 0.5})
+    assert np.abs(gait(changed) - gait(kept)).max() > 1e-3
 
 
 def test_a_fallen_person_hangs_still_and_then_walks_again():

@@ -79,7 +79,8 @@ def test_the_default_training_has_healthy_people_alone():
 
 def test_nothing_is_eased_for_a_healthy_person(config):
     ease = leniency(config.leniency, np.zeros((2, 2)))
-    assert all((factor == 1.0).all() for factor in (ease.leg, ease.joint, ease.person, ease.speed, ease.upright))
+    assert all((factor == 1.0).all() for factor in (ease.leg, ease.joint, ease.person, ease.speed, ease.upright,
+                                                  ease.effort))
     assert not ease.impaired.any()
     assert lower_speed(config.leniency, 1.4, 0.8, np.zeros(2)) == 1.4
 
@@ -91,6 +92,7 @@ def test_the_impaired_leg_is_eased_most_and_in_proportion(config):
     assert 1.0 - ease.leg[0, 0] == pytest.approx(0.5 * (1.0 - ease.leg[1, 0]))
     assert (ease.joint[:, :7] == ease.leg[:, :1]).all() and (ease.joint[:, 7:] == ease.leg[:, 1:]).all()
     assert ease.upright[1] == pytest.approx(1.0 - config.leniency.tilt) and ease.impaired.all()
+    assert ease.effort[1] == pytest.approx(1.0 + config.leniency.effort) and 1.0 < ease.effort[0] < ease.effort[1]
     slow = lower_speed(config.leniency, 1.4, 0.8, np.array([0.0, 1.0]))
     assert 0.8 < slow < 1.4
     assert lower_speed(config.leniency, 0.8, 0.8, np.array([0.0, 1.0])) == 0.8

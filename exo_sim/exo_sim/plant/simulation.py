@@ -35,7 +35,8 @@ class Simulation:
     Args:
         subject: who walks.
         device: what they wear, or None.
-        human: checkpoint of the human policy; None for the shipped one.
+        human: checkpoint of the human policy; None for the one that comes with the project for people so impaired, or
+            healthy: it changes where impairments set in or pass under way.
         speed_mps: commanded walking speed at the start; 0 to begin with standing.
         physics_rate_hz: steps of the physics per second, a multiple of the control rate.
         seed: of the gait phase that walking starts in, and of the sensor noise.
@@ -52,7 +53,7 @@ class Simulation:
                  speed_mps: float | None = None, physics_rate_hz: float = 500.0, seed: int = 0,
                  speed_range_mps: tuple[float, float] = SPEED_RANGE_MPS):
         self._device, self._physics_rate_hz, self._speed_range_mps = device, physics_rate_hz, speed_range_mps
-        self._policy = load_human(human)
+        self._human, self._policies = human, {}
         self._random = np.random.default_rng(seed)
         self._target_speed = subject.preferred_speed_mps if speed_mps is None else speed_mps
         self._check_speed(self._target_speed)
@@ -99,6 +100,7 @@ class Simulation:
         self.subject = self.subject.model_copy(update=dict(impairments.only))
         self._walkers.coordinators[0].refresh_strength()
         self._energetics = Energetics(self.body, self._walkers.coordinators[0])
+        self._choose_policy()
 
     def set_subject(self, subject: Subject) -> None:
         """Another person: the body is built anew and starts to walk; time goes on."""
@@ -144,9 +146,17 @@ class Simulation:
         self.sample = self._measure(grf)
         return self.sample
 
+    def _choose_policy(self) -> None:
+        """How this person has learned to walk; a checkpoint that was named serves everybody."""
+        impaired = not self._human and bool(self.body.deficit.any())
+        if impaired not in self._policies:
+            self._policies[impaired] = load_human(self._human, impaired)
+        self._policy = self._policies[impaired]
+
     def _build(self, subject: Subject) -> None:
         self.subject = subject
         self.body = build_body(subject, self._device, self._physics_rate_hz)
+        self._choose_policy()
         self._walkers, self._pace = Walkers([self.body]), Pace(1)
         self._data = self._walkers.datas[0]
         self._sensors = DeviceSensors(self.body, self._random)

@@ -79,6 +79,7 @@ class LeniencyConfig(_Model):
     speed_error: Share = 0.5            #: taken off what the error of the speed counts for
     tilt: Share = 0.5                   #: taken off what tilt and heading count for
     slower: Share = 0.6                 #: of the range of commanded speeds, taken off its upper end
+    effort: Weight = 0.0                #: added to what effort counts for, as a multiple: the weak tire sooner
     #: An impaired person falls below this share of standing height, beyond this tilt (cosine) or heading (rad); how far
     #: the gait is from the reference ends nothing.
     min_height_share: Annotated[float, Field(gt=0, lt=1)] = 0.72

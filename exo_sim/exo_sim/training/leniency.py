@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is asked less of impaired people: a healthy gait must not be forced on a weak body.
+"""What is asked less of impaired people, and what they mind more: a healthy gait must not be forced on a weak body.
 
 All in proportion to the deficit of each leg (Walkers.deficit). For a healthy person every factor is 1, and reward
 and end of an episode are what they were.
@@ -23,6 +23,7 @@ class Leniency(NamedTuple):
         person: (n,) the smaller of the two.
         speed: (n,) on the error of the walking speed.
         upright: (n,) on tilt and heading: a lean of the trunk is how weak hips are compensated for.
+        effort: (n,) on the weight of effort; 1 or more.
         impaired: (n,) bool: episodes end on falls alone.
     """
 
@@ -31,6 +32,7 @@ class Leniency(NamedTuple):
     person: np.ndarray
     speed: np.ndarray
     upright: np.ndarray
+    effort: np.ndarray
     impaired: np.ndarray
 
 
@@ -40,7 +42,7 @@ def leniency(config: LeniencyConfig, deficit: np.ndarray) -> Leniency:
     leg = 1.0 - config.imitation * counted
     worst = deficit.max(axis=1)
     return Leniency(leg, np.repeat(leg, len(LEG_JOINTS), axis=1), leg.min(axis=1), 1.0 - config.speed_error * worst,
-                    1.0 - config.tilt * worst, worst > 0.0)
+                    1.0 - config.tilt * worst, 1.0 + config.effort * worst, worst > 0.0)
 
 
 def lower_speed(config: LeniencyConfig, speed: float, slowest: float, deficit: np.ndarray) -> float:

@@ -18,6 +18,7 @@ from exo_policy.manifest import Contract  # noqa: E402
 from exo_policy.observation import STRENGTHS  # noqa: E402
 
 from exo_sim.body.devices import find_device  # noqa: E402
+from exo_sim.body.model import build_body  # noqa: E402
 from exo_sim.body.presets import PRESET_PREFIX, presets  # noqa: E402
 from exo_sim.body.subject import Subject, load_subject  # noqa: E402
 from exo_sim.errors import SimError  # noqa: E402
@@ -92,8 +93,10 @@ def personalise(options: argparse.Namespace) -> int:
     """
     started = time.monotonic()
     wearer = _wearer(options.subject)
-    beginning = find_beginning(options)
-    config = fitting_config(load_exo_config(*options.config), options, wearer, beginning)
+    config = load_exo_config(*options.config)
+    impaired = bool(build_body(wearer, None, config.physics_rate_hz, accelerometer=False).deficit.any())
+    beginning = find_beginning(options, impaired)
+    config = fitting_config(config, options, wearer, beginning)
     folder = Path(options.output)
     refuse_another_training(folder, {
         "config": {**config.model_dump(mode="json"), "device": beginning.device.model_dump(mode="json"),
@@ -120,8 +123,8 @@ def personalise(options: argparse.Namespace) -> int:
     return 0
 
 
-def find_beginning(options: argparse.Namespace) -> Beginning:
-    """Policy, device and walkers that the command line names.
+def find_beginning(options: argparse.Namespace, impaired: bool) -> Beginning:
+    """Policy, device and walkers that the command line names, for a wearer who is impaired or not.
 
     Raises:
         SimError, DeviceError, CheckpointError: one that cannot be used.
@@ -133,7 +136,7 @@ def find_beginning(options: argparse.Namespace) -> Beginning:
     if device is None:
         raise SimError("--device none has no policy to fit; name a device")
     checkpoint = checkpoint_files(policy.checkpoint)[0].with_suffix("")
-    human, unpowered = (Path(options.human or policy.human(condition, None) or shipped_human())
+    human, unpowered = (Path(options.human or policy.human(condition, None) or shipped_human(impaired))
                         for condition in (LEARNED, UNPOWERED))
     for walker in (human, unpowered):
         load_human(walker)

@@ -80,7 +80,7 @@ def judge(config: HumanTrainingConfig, walkers: Walkers, state: WalkerState, act
               + terms.force * np.exp(-FORCE_WIDTH * force_error)
               + terms.contact * _contact_agreement(walkers, state, ease.leg)
               + terms.upright * np.exp(-UPRIGHT_WIDTH * ease.upright * lean)
-              + terms.effort * np.exp(-EFFORT_WIDTH * effort)
+              + terms.effort * ease.effort * np.exp(-EFFORT_WIDTH * effort)
               - terms.action * (action ** 2).mean(axis=1)
               - terms.impact * np.minimum(impact, 1.0))
     failed = ((state.height < np.where(ease.impaired, easy.min_height_share, end.min_height_share)

@@ -31,7 +31,8 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(prog="exo train exo",
                                 description="Train an exoskeleton policy in stages (resumes a run folder, at any stage)")
     p.add_argument("--device", default="hip_ankle", help="name or YAML of the device (default: %(default)s)")
-    p.add_argument("--human", default=None, help="checkpoint of the human (default: the one of the project)")
+    p.add_argument("--human", default=None, help="checkpoint of the human (default: the one that comes with the "
+                   "project, for impaired people where the configuration has some)")
     add_run_arguments(p, "runs/exo")
     p.add_argument("--until", help="stop after the stage of this name; the same command without it goes on")
     return p
@@ -52,7 +53,7 @@ def train(options: argparse.Namespace) -> int:
     device = find_device(options.device)
     if device is None:
         raise SimError("--device none has no policy to train; name a device")
-    human = Path(options.human or shipped_human())
+    human = Path(options.human or shipped_human(config.people.impairments.share > 0.0))
     load_human(human)
     folder = Path(options.output)
     # which human it was trained with is part of what it is

@@ -35,7 +35,7 @@ from exo_sim.evaluation.impaired.walk import SETTLE_S, PatientWalk, walk_patient
 from exo_sim.evaluation.pool import run_all
 from exo_sim.evaluation.store import ResultStore
 from exo_sim.gait.strides import StrideRecorder
-from exo_sim.human.checkpoint import load_human
+from exo_sim.human.checkpoint import load_human, shipped_human
 from exo_sim.measurement import Figure, missed, write_run_record, write_summary
 
 COMMAND = "exo evaluate impaired"
@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
         "without power and under the policy. With --cohort: random patients. An evaluation that was interrupted goes "
         "on.")
     p.add_argument("--human", "--checkpoint", dest="human", metavar="FILE", default=None,
-                   help="the walker (default: the one that comes with the project)")
+                   help="the walker (default: the one for impaired people that comes with the project)")
     p.add_argument("--patients", nargs="+", default=[ALL], metavar="WHO",
                    help="presets, subject files, or a weak group as plantarflexors_r=0.5; 'all' for every preset "
                    "(one-sided ones on the right), 'none' (default: %(default)s)")
@@ -113,6 +113,7 @@ def evaluate(options: argparse.Namespace) -> tuple[list[Figure], list]:
     """
     started = time.monotonic()
     _check(options)
+    options.human = options.human or str(shipped_human(impaired=True))
     load_human(options.human)
     policies = find_policies(options.exo, options.device, personalised=False)
     own = find_policies(options.personalised, options.device, personalised=True)
