@@ -24,6 +24,7 @@ from exo_sim.training.stages import refuse_another_training
 from exo_sim.training.train_exo import main as train
 
 SMALL = {"envs_per_worker": 2, "workers": 1, "people": {"bodies": 2}, "human_warm_up": 1,
+         "habits": {"candidates": 4, "generations": 1, "trial_s": 0.3, "settle_s": 0.1},
          "ppo": {"steps_per_iteration": 16, "epochs": 1, "mini_batches": 2, "hidden_layers": [16, 16]}}
 ITERATION = 16 * 2
 WEARER = "plantarflexor_weakness_50_right"
@@ -67,9 +68,9 @@ def test_a_policy_is_fitted_once_and_says_to_whom(tmp_path, small, short_check, 
     old, new = (load_checkpoint(path, kind="exo")[0] for path in (run / "1_assistance" / "hip_ankle",
                                                                  folder / result["checkpoint"]))
     assert 0.0 < np.abs(old["layer0.weight"] - new["layer0.weight"]).mean() < 0.3 * old["layer0.weight"].std()
-    done = (folder / "1_personalise" / "stage.json").stat().st_mtime_ns
+    done = (folder / "3_personalise" / "stage.json").stat().st_mtime_ns
     assert fit(tmp_path, small, run) == 0                               # nothing is left to do
-    assert (folder / "1_personalise" / "stage.json").stat().st_mtime_ns == done
+    assert (folder / "3_personalise" / "stage.json").stat().st_mtime_ns == done
     assert fit(tmp_path, small, run, "--seed", "2") == 2
     assert "holds another training" in capsys.readouterr().err
     worn = find_policies([str(folder)], None, personalised=True)[0]
@@ -81,7 +82,7 @@ def test_a_checkpoint_alone_will_do(tmp_path, small, short_check):
     shipped = shipped_checkpoint(find_device("hip_ankle").joint_names)
     assert fit(tmp_path, small, shipped, "--device", "hip_ankle", "--one-sided") == 0
     old, before = load_checkpoint(shipped, kind="exo")
-    new, after = load_checkpoint(tmp_path / "fitted" / "1_personalise" / "hip_ankle", kind="exo")
+    new, after = load_checkpoint(tmp_path / "fitted" / "3_personalise" / "hip_ankle", kind="exo")
     assert after.contract == before.contract and after.network.sizes == before.network.sizes
     # while its critic learns the policy stays as it was
     assert np.allclose(old["layer0.weight"], new["layer0.weight"], atol=1e-6)

@@ -37,7 +37,7 @@ class SimulatorParameters:
 DECLARATIONS: dict[str, tuple] = {
     "subject": ("", "Path of the subject YAML, or preset:NAME; empty: the default subject.", None, False),
     "device_config": ("", "Path of the device YAML that the person wears.", None, False),
-    "human_checkpoint": ("", "Checkpoint of the human policy; empty: the one that comes with the project.",
+    "human_checkpoint": ("", "Checkpoint of the human policy; empty: the project's for impaired or healthy people.",
                          None, False),
     "speed_mps": (1.25, "Commanded walking speed at start (m/s); later: service sim/set_speed.", SPEED_RANGE_MPS,
                   False),

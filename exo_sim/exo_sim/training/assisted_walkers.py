@@ -75,9 +75,8 @@ class AssistedWalkers:
         self._mass[i] = person.body.body_mass                   # before the payload, which is not the person
         wearing.fit(person.body)
         self.walkers.give_body(i, person.body, person.servo_gain)
-        self._target_speed[i] = self._draw_speed()
-        self.walkers.place(i, random.random(), self._target_speed[i])
-        self._pace.place(i, self._target_speed[i])
+        speed = self._draw_speed()
+        self.place(i, random.random(), speed)
         self._wearing[i] = wearing
         self.private[i] = wearing.for_critic()
         self.told_mass[i] = wearing.mass_factor * self._mass[i]
@@ -86,6 +85,12 @@ class AssistedWalkers:
         self._position_offset[i] = wearing.position_offset
         self._tilt_offset[i], self._gyro_offset[i] = wearing.tilt_offset, wearing.gyro_offset
         self._torque[i] = self._torque_before[i] = 0.0
+
+    def place(self, i: int, phase: float, speed: float) -> None:
+        """Person i sets out in a phase of the stride at a speed (m/s)."""
+        self._target_speed[i] = speed
+        self.walkers.place(i, phase, speed)
+        self._pace.place(i, speed)
 
     def advance(self, torque: np.ndarray) -> None:
         """One control period with torques (n, J) in Nm asked of the motors."""

@@ -64,6 +64,17 @@ class WearingConfig(_Model):
     mass_error: Annotated[float, Field(ge=0, le=0.5)]                  #: SD of the mass told, share of the true one
 
 
+class HabitConfig(_Model):
+    """How one wearer gets used to a device; see habituation.py."""
+
+    candidates: Annotated[int, Field(ge=4)] = 12   #: habits tried in a generation
+    generations: Count = 40                        #: at most
+    trial_s: Positive = 8.0                        #: walk with each of them
+    settle_s: NotNegative = 2.0                    #: its beginning, which does not count
+    strength_sd: Positive = 0.15                   #: of the first candidates: fraction of healthy force
+    posture_sd: Positive = 0.05                    #: of the first candidates: units of action
+
+
 class StageConfig(_Model):
     """A stage of the training: who learns. What does not learn stays as the stage before left it."""
 
@@ -116,6 +127,7 @@ class ExoTrainingConfig(_Model):
     stages: Annotated[tuple[StageConfig, ...], Field(min_length=1)]
     ppo: PpoConfig = PpoConfig()
     human_ppo: PpoConfig = PpoConfig()
+    habits: HabitConfig = HabitConfig()
     human_warm_up: Annotated[int, Field(ge=0)]     #: iterations in which only the human's critic learns
 
     @model_validator(mode="after")

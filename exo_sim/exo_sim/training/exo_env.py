@@ -241,6 +241,27 @@ class PairEnv(_AssistedEnv):
     def reset(self) -> StepResult:
         """Starts every episode."""
         self._begin()
+        return self._both()
+
+    @property
+    def device_joints(self) -> int:
+        """Actions of the device: the first ones."""
+        return self._share.shape[1]
+
+    def be_undisturbed(self) -> None:
+        """From now on nobody is pushed, and the human's senses do not err."""
+        self._wearer.be_undisturbed()
+
+    def reset_at(self, phases: np.ndarray, speeds: np.ndarray) -> StepResult:
+        """Starts every episode, everybody at a phase of the stride (n,) and a speed (n,) in m/s of their own."""
+        self._begin()
+        self._steps[:] = 0
+        for i in range(self.count):
+            self._people.place(i, float(phases[i]), float(speeds[i]))
+            self._wearer.restart(i)
+        return self._both()
+
+    def _both(self) -> StepResult:
         result = self._for_device(*self._nothing())
         result.partner = self._for_human(*self._nothing())
         return result

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`exo personalise`: goes on training a policy that serves everybody, with one wearer, within a coffee break."""
+"""`exo personalise`: goes on training a policy that serves everybody, with one wearer, within a coffee break.
+
+First the wearer gets used to the device without power, which is what assistance is compared with; then, for as long, to
+the assistance that everybody gets; then the policy learns to assist this wearer.
+"""
 from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -29,6 +34,7 @@ from exo_sim.measurement.provenance import git_revision  # noqa: E402
 from exo_sim.measurement.summary import write_json  # noqa: E402
 from exo_sim.training.command_line import run_command  # noqa: E402
 from exo_sim.training.exo_config import EXO, HUMAN, ExoTrainingConfig, StageConfig, load_exo_config  # noqa: E402
+from exo_sim.training.habituation import Habituation  # noqa: E402
 from exo_sim.training.human_learner import is_doubled  # noqa: E402
 from exo_sim.training.stages import Inheritance, Stage, refuse_another_training  # noqa: E402
 
@@ -37,6 +43,13 @@ COMMAND = "exo personalise"
 EXIT_STOPPED = 130
 #: Ends the training (minutes), so that with start and check it takes less than 15; or that many steps of 10 ms.
 MINUTES, SAMPLES = 12.5, 1_500_000
+#: Share of these minutes in which the wearer gets used to the device without power, and as long with it.
+HABIT_SHARE = 0.25
+#: Stages, and the training of the walker whose reward an impaired wearer strives for.
+CARRYING, ASSISTED, PERSONALISE = "carrying", "assisted", "personalise"
+LIKE_IMPAIRED = "impaired"
+#: Walkers as they were before, for who is not the wearer.
+OTHERS_STEM = "others_"
 #: Speeds that the wearer walks at, around the preferred one (m/s).
 SPEED_SPREAD_MPS = 0.15
 SLOWEST_MPS, FASTEST_MPS = 0.6, 1.8
@@ -44,7 +57,6 @@ SLOWEST_MPS, FASTEST_MPS = 0.6, 1.8
 INITIAL_STD = 0.15
 #: The wearer carries little while being fitted (kg), and was weighed: SD of the error as a share.
 PAYLOAD_KG, MASS_ERROR = (0.0, 3.0), 0.02
-UNPOWERED_STEM = "unpowered"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -97,30 +109,53 @@ def personalise(options: argparse.Namespace) -> int:
     impaired = bool(build_body(wearer, None, config.physics_rate_hz, accelerometer=False).deficit.any())
     beginning = find_beginning(options, impaired)
     config = fitting_config(config, options, wearer, beginning)
+    if impaired:
+        config = config.model_copy(update={
+            "human_reward": config.human_reward.model_copy(update={"like": LIKE_IMPAIRED})})
     folder = Path(options.output)
     refuse_another_training(folder, {
         "config": {**config.model_dump(mode="json"), "device": beginning.device.model_dump(mode="json"),
                    "exo_sha256": load_checkpoint(beginning.checkpoint, kind=EXO)[1].sha256,
                    "human_sha256": load_checkpoint(beginning.human, kind=HUMAN)[1].sha256},
         "seed": options.seed, "git_revision": git_revision()})
+    print(f"fitting {beginning.device.name} to {wearer.name}, {options.minutes:g} minutes at most", flush=True)
+    carried, assisted = (_habituation(options, number, name, config, beginning.device)
+                         for number, name in enumerate((CARRYING, ASSISTED), start=1))
     settings = config.stages[0]
-    stage = Stage(settings, folder / f"1_{settings.name}", config, beginning.device, options.seed)
-    before = Inheritance(beginning.human, beginning.checkpoint, beginning.state)
-    if not stage.finished:
-        print(f"fitting {beginning.device.name} to {wearer.name}, {options.minutes:g} minutes at most", flush=True)
-        if not stage.run(before):
-            print("stopped; the same command goes on", file=sys.stderr)
-            return EXIT_STOPPED
-    left = stage.leaves(before)
-    tensors, manifest = load_checkpoint(beginning.human_unpowered, kind=HUMAN, contract=HUMAN_CONTRACT)
-    save_checkpoint(folder / UNPOWERED_STEM, tensors, manifest)
+    stage = Stage(settings, folder / f"3_{settings.name}", config, beginning.device, options.seed)
+    before = Inheritance(assisted.human, beginning.checkpoint, beginning.state)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        if not carried.finished:
+            carried.run(beginning.human_unpowered, None)
+        if not assisted.finished:
+            assisted.run(beginning.human, beginning.checkpoint)
+        stopped = not stage.finished and not stage.run(before)
+    except KeyboardInterrupt:
+        stopped = True
+    if stopped:
+        print("stopped; the same command goes on", file=sys.stderr)
+        return EXIT_STOPPED
+    fitted = stage.leaves(before)
+    others = {}
+    for condition, human in ((UNPOWERED, beginning.human_unpowered), (LEARNED, beginning.human)):
+        tensors, manifest = load_checkpoint(human, kind=HUMAN, contract=HUMAN_CONTRACT)
+        save_checkpoint(folder / f"{OTHERS_STEM}{condition}", tensors, manifest)
+        others[condition] = f"{OTHERS_STEM}{condition}"
     write_json(folder / RESULT_FILE, {
-        "device": beginning.device.name, "checkpoint": str(left.device.relative_to(folder)),
-        "humans": {UNPOWERED: UNPOWERED_STEM, LEARNED: str(left.human.relative_to(folder))},
+        "device": beginning.device.name, "checkpoint": str(fitted.device.relative_to(folder)),
+        "humans": {UNPOWERED: str(carried.human.relative_to(folder)), LEARNED: str(fitted.human.relative_to(folder))},
+        "humans_of_others": others,
         "wearer": wearer.model_dump(mode="json", exclude_defaults=True) | {"name": wearer.name},
-        "seed": options.seed, "stage": settings.name, "symmetric": config.symmetric})
-    print(f"checkpoint {left.device}.safetensors, {(time.monotonic() - started) / 60.0:.1f} minutes")
+        "seed": options.seed, "stage": PERSONALISE, "symmetric": config.symmetric})
+    print(f"checkpoint {fitted.device}.safetensors, {(time.monotonic() - started) / 60.0:.1f} minutes")
     return 0
+
+
+def _habituation(options: argparse.Namespace, number: int, name: str, config: ExoTrainingConfig,
+                 device: DeviceDescription) -> Habituation:
+    return Habituation(name, Path(options.output) / f"{number}_{name}", config, device, options.seed,
+                       HABIT_SHARE * options.minutes)
 
 
 def find_beginning(options: argparse.Namespace, impaired: bool) -> Beginning:
@@ -169,7 +204,8 @@ def fitting_config(config: ExoTrainingConfig, options: argparse.Namespace, weare
         "speed_range_mps": (round(middle - SPEED_SPREAD_MPS, 3), round(middle + SPEED_SPREAD_MPS, 3)),
         "wearing": config.wearing.model_copy(update={"payload_kg": PAYLOAD_KG, "mass_error": MASS_ERROR}),
         "ppo": config.ppo.model_copy(update={"hidden_layers": tuple(hidden), "initial_std": INITIAL_STD}),
-        "stages": (StageConfig(name="personalise", learns=(EXO,), samples=options.samples, minutes=options.minutes),)})
+        "stages": (StageConfig(name=PERSONALISE, learns=(EXO,), samples=options.samples,
+                               minutes=(1.0 - 2.0 * HABIT_SHARE) * options.minutes),)})
     if options.workers:
         fitted = fitted.model_copy(update={"workers": options.workers})
     require_contract(manifest, fitted.contract(beginning.device.joint_names), beginning.checkpoint)

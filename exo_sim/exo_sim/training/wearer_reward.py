@@ -34,6 +34,10 @@ class WearerReward:
         self._noise = SensorNoise(config.disturbance, random)
         self._pushes.level = self._noise.level = 1.0
 
+    def be_undisturbed(self) -> None:
+        """No pushes, and senses that do not err."""
+        self._pushes.level = self._noise.level = 0.0
+
     def restart(self, i: int) -> None:
         """Walker i begins anew."""
         self._averages.restart(i, self._walkers.speed_command[i])

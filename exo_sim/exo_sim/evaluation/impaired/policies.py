@@ -22,10 +22,20 @@ ANY_MASS_KG = 75.0
 
 @dataclass(frozen=True)
 class WornPolicy:
-    """A policy, and the one wearer that it was personalised to; None for a policy for everybody."""
+    """A policy, and the one wearer that it was personalised to; None for a policy for everybody.
+
+    Attributes:
+        others: walkers by condition, as Policy.humans, for who is not that wearer.
+    """
 
     policy: Policy
     wearer: Subject | None = None
+    others: tuple[tuple[str, str], ...] = ()
+
+    def human(self, subject: Subject, condition: str, otherwise: str | None) -> str | None:
+        """The walker whose ways this subject has in a condition."""
+        policy = self.policy if self.is_for(subject) else replace(self.policy, humans=self.others)
+        return policy.human(condition, otherwise)
 
     def is_for(self, subject: Subject) -> bool:
         """Whether this subject is to walk with it: anybody, or the same body with the same impairments."""
@@ -42,8 +52,8 @@ def find_policies(paths: Sequence[str], device: str | None, personalised: bool) 
     Raises:
         SimError, CheckpointError, DeviceError, ControllerError: one that cannot be used.
     """
-    wearers = [_wearer(Path(path)) if personalised else None for path in paths]
-    found = [WornPolicy(find_policy(path, device), wearer) for path, wearer in zip(paths, wearers)]
+    wearers = [_wearer(Path(path)) if personalised else (None, ()) for path in paths]
+    found = [WornPolicy(find_policy(path, device), *wearer) for path, wearer in zip(paths, wearers)]
     labels = [worn.policy.label for worn in found]
     if len(set(labels)) != len(labels):        # folders of the same name in different places
         found = [replace(worn, policy=replace(worn.policy, label=f"{worn.policy.label}_{i}"))
@@ -54,19 +64,21 @@ def find_policies(paths: Sequence[str], device: str | None, personalised: bool) 
             raise SimError("--device none has no policy to measure; name a device")
         make_controller("learned", joint_names=description.joint_names, wearer_mass=ANY_MASS_KG,
                         torque_limit=description.torque_limits(ANY_MASS_KG), checkpoint=worn.policy.checkpoint)
-        for _, human in worn.policy.humans:
+        for _, human in (*worn.policy.humans, *worn.others):
             load_human(human)
     return found
 
 
-def _wearer(path: Path) -> Subject:
+def _wearer(path: Path) -> tuple[Subject, tuple[tuple[str, str], ...]]:
     file = path / RESULT_FILE
     try:
-        fields = json.loads(file.read_text(encoding="utf-8"))["wearer"]
+        result = json.loads(file.read_text(encoding="utf-8"))
+        fields = result["wearer"]
+        others = tuple((condition, str(path / stem)) for condition, stem in sorted(result["humans_of_others"].items()))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SimError(f"{path} is not a folder that `exo personalise` has finished; give one, or use --exo for a "
                        "policy for everybody") from error
-    return make_subject(fields, str(file))
+    return make_subject(fields, str(file)), others
 
 
 def can_give(policies: Sequence[Policy]) -> list[tuple[str, float]]:

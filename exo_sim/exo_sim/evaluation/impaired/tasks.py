@@ -70,7 +70,7 @@ def make_task(options: argparse.Namespace, name: str, subject: Subject, worn: st
         chosen = policy.policy
         device = chosen.device
         if not options.same_human:
-            human = chosen.human(LEARNED if worn == PERSONALISED else worn, options.human)
+            human = policy.human(subject, LEARNED if worn == PERSONALISED else worn, options.human)
         checkpoint = chosen.checkpoint if worn in (LEARNED, PERSONALISED) else ""
         # two policies with the same walker share the conditions that they do not enter
         label = chosen.label if checkpoint or (chosen.humans and not options.same_human) else ""
