@@ -32,7 +32,7 @@ def run_all(function: Callable[[Any], Any], tasks: Sequence[Any], workers: int, 
         what function raises; results that were finished before are kept in the store.
     """
     results = [None if store is None else store.load(task) for task in tasks]
-    with _progress(show) as progress, _one_thread():
+    with progress_bar(show) as progress, one_thread():
         bar = progress.add_task(description, total=len(tasks), completed=sum(r is not None for r in results))
         open_tasks = {i: task for i, task in enumerate(tasks) if results[i] is None}
         if not open_tasks:
@@ -52,13 +52,15 @@ def run_all(function: Callable[[Any], Any], tasks: Sequence[Any], workers: int, 
     return results
 
 
-def _progress(show: bool) -> Progress:
+def progress_bar(show: bool = True) -> Progress:
+    """How far something is, with the time it took and will take."""
     return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
                     TimeRemainingColumn(), disable=not show)
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """Processes that start within it compute in one thread each."""
     before = {name: os.environ.get(name) for name in ONE_THREAD}
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     try:

@@ -236,7 +236,7 @@ class PairEnv(_AssistedEnv):
     @property
     def action_size(self) -> int:
         """Driven joints and the human's joints."""
-        return self._share.shape[1] + ACTION_SIZE
+        return self.device_joints + ACTION_SIZE
 
     def reset(self) -> StepResult:
         """Starts every episode."""
@@ -268,7 +268,7 @@ class PairEnv(_AssistedEnv):
 
     def step(self, action: np.ndarray) -> StepResult:
         """One control period with the device's action (n, J) and the human's (n, 14) beside it."""
-        joints = self._share.shape[1]
+        joints = self.device_joints
         step = self._period(action[:, :joints], action[:, joints:])
         result = self._for_device(self._device_reward(step), step.fallen, step.out_of_time, step.metrics,
                                   step.seconds)

@@ -2,9 +2,8 @@
 """One wearer gets used to a device: habits that earn most of what a walker strives for, found by CMA-ES (Hansen 2016,
 arXiv 1604.00772).
 
-Policy gradients on the whole network of the walker, at what a few minutes with one wearer give, led nowhere: 250,000
-samples made the reward fall (2.19 to 2.12 a period), where telling the same network another strength for one muscle group
-made it rise (to 2.24).
+Policy gradients on the whole network of the walker, at what a few minutes with one wearer give, led nowhere: the reward fell
+(seen with one wearer), where telling the same network another strength for one muscle group made it rise.
 """
 from __future__ import annotations
 
@@ -19,9 +18,9 @@ import cma
 import numpy as np
 from exo_device.description import DeviceDescription
 from exo_policy.checkpoint import load_checkpoint, save_checkpoint
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
+from exo_sim.evaluation.pool import one_thread, progress_bar
 from exo_sim.gait.reference import JOINTS
 from exo_sim.human.contract import HUMAN_CONTRACT
 from exo_sim.human.habits import HABIT_SIZE, with_habit
@@ -102,9 +101,9 @@ class Habituation:
             strategy.tell(strategy.ask(), (-np.array(rewards)).tolist())
         workers = max(1, min(self._config.workers, settings.candidates))
         arguments = (self._config, self._device, human, exo, math.ceil(settings.candidates / workers), self._seed)
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _prepare, arguments) as pool, \
-                Progress(TextColumn(self._name), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as progress:
-            bar = progress.add_task("", total=settings.generations, completed=len(known["rewards"]))
+        with progress_bar() as progress, one_thread(), \
+                ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _prepare, arguments) as pool:
+            bar = progress.add_task(self._name, total=settings.generations, completed=len(known["rewards"]))
             while len(known["rewards"]) < settings.generations and known["seconds"] < 60.0 * self._minutes:
                 started = time.monotonic()
                 candidates = strategy.ask()

@@ -18,7 +18,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from exo_device.description import DeviceDescription  # noqa: E402
-from exo_policy.checkpoint import checkpoint_files, load_checkpoint, require_contract, save_checkpoint  # noqa: E402
+from exo_policy.checkpoint import checkpoint_files, load_checkpoint, require_contract  # noqa: E402
 from exo_policy.manifest import Contract  # noqa: E402
 from exo_policy.observation import STRENGTHS  # noqa: E402
 
@@ -29,14 +29,13 @@ from exo_sim.body.subject import Subject, load_subject  # noqa: E402
 from exo_sim.errors import SimError  # noqa: E402
 from exo_sim.evaluation.exo.conditions import LEARNED, RESULT_FILE, UNPOWERED, find_policy  # noqa: E402
 from exo_sim.human.checkpoint import load_human, shipped_human  # noqa: E402
-from exo_sim.human.contract import HUMAN_CONTRACT  # noqa: E402
 from exo_sim.measurement.provenance import git_revision  # noqa: E402
 from exo_sim.measurement.summary import write_json  # noqa: E402
 from exo_sim.training.command_line import run_command  # noqa: E402
 from exo_sim.training.exo_config import EXO, HUMAN, ExoTrainingConfig, StageConfig, load_exo_config  # noqa: E402
 from exo_sim.training.habituation import Habituation  # noqa: E402
 from exo_sim.training.human_learner import is_doubled  # noqa: E402
-from exo_sim.training.stages import Inheritance, Stage, refuse_another_training  # noqa: E402
+from exo_sim.training.stages import Inheritance, Stage, copy_human, refuse_another_training  # noqa: E402
 
 COMMAND = "exo personalise"
 #: Exit code of a training that a signal stopped; the same command goes on.
@@ -109,7 +108,7 @@ def personalise(options: argparse.Namespace) -> int:
     impaired = bool(build_body(wearer, None, config.physics_rate_hz, accelerometer=False).deficit.any())
     beginning = find_beginning(options, impaired)
     config = fitting_config(config, options, wearer, beginning)
-    if impaired:
+    if impaired and config.human_reward == load_exo_config().human_reward:       # nobody asked for another
         config = config.model_copy(update={
             "human_reward": config.human_reward.model_copy(update={"like": LIKE_IMPAIRED})})
     folder = Path(options.output)
@@ -139,9 +138,8 @@ def personalise(options: argparse.Namespace) -> int:
     fitted = stage.leaves(before)
     others = {}
     for condition, human in ((UNPOWERED, beginning.human_unpowered), (LEARNED, beginning.human)):
-        tensors, manifest = load_checkpoint(human, kind=HUMAN, contract=HUMAN_CONTRACT)
-        save_checkpoint(folder / f"{OTHERS_STEM}{condition}", tensors, manifest)
         others[condition] = f"{OTHERS_STEM}{condition}"
+        copy_human(human, folder / others[condition])
     write_json(folder / RESULT_FILE, {
         "device": beginning.device.name, "checkpoint": str(fitted.device.relative_to(folder)),
         "humans": {UNPOWERED: str(carried.human.relative_to(folder)), LEARNED: str(fitted.human.relative_to(folder))},

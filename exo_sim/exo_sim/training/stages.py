@@ -198,8 +198,17 @@ class Stage:
         """Copies the human that did not learn, so that every stage's folder tells who walked."""
         if HUMAN in self.stage.learns and self.stage.samples:
             return
-        tensors, manifest = load_checkpoint(before.human, kind=HUMAN, contract=HUMAN_CONTRACT)
-        save_checkpoint(self.folder / HUMAN_STEM, tensors, manifest)
+        copy_human(before.human, self.folder / HUMAN_STEM)
+
+
+def copy_human(source: Path, target: Path) -> None:
+    """Copies a walker's checkpoint (paths without suffix).
+
+    Raises:
+        CheckpointError: it cannot be used.
+    """
+    tensors, manifest = load_checkpoint(source, kind=HUMAN, contract=HUMAN_CONTRACT)
+    save_checkpoint(target, tensors, manifest)
 
 
 def refuse_another_training(folder: Path, document: dict) -> None:
