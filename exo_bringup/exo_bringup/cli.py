@@ -98,7 +98,11 @@ def build_parser() -> argparse.ArgumentParser:
         (
             "train",
             "train a policy",
-            (("human", "the walker", _train_human), ("exo", "the device's", _train_exo)),
+            (
+                ("human", "the walker", _train_human),
+                ("compensations", "how the walker makes up for weakness", _train_compensations),
+                ("exo", "the device's", _train_exo),
+            ),
         ),
         (
             "evaluate",
@@ -312,6 +316,12 @@ def _train_human(chosen: argparse.Namespace) -> int:
     from exo_sim.training import main as train
 
     return train(chosen.rest) or 0
+
+
+def _train_compensations(chosen: argparse.Namespace) -> int:
+    from exo_sim.training import main as train
+
+    return train(chosen.rest, kind="compensations")
 
 
 def _train_exo(chosen: argparse.Namespace) -> int:

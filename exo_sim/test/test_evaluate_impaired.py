@@ -129,7 +129,7 @@ def test_signs_that_were_made_up_are_found_and_others_are_not(clinic):
 def test_what_may_be_chance_does_not_show():
     walks = made_up.made_up_clinic([DEFICITS["dorsiflexor_weakness"]])
     for walk in walks:
-        if walk.task.patient.endswith(("_50", "_25")):
+        if walk.task.patient.endswith(("_50", "_25", "_10")):
             for curve in walk.curves:
                 if curve.variable == "ankle_dorsiflexion":
                     curve.mean[75:98] += 40.0 * (walk.task.seed - 301)       # -40, 0 and 40 degrees
@@ -206,7 +206,7 @@ def test_the_healthy_self_keeps_the_body_and_nothing_else():
     well = healthy(subject).subject
     assert (well.height_m, well.mass_kg) == (1.6, 55.0) and not well.impaired
     series = severity_series(DEFICITS["hemiparesis"], subject, "l")
-    assert [p.strength for p in series] == [0.75, 0.5, 0.25]
+    assert [p.strength for p in series] == [0.75, 0.5, 0.25, 0.1]
     assert set(series[2].subject.strengths.values()) == {0.25} and len(series[2].subject.strengths) == 8
 
 
@@ -295,7 +295,7 @@ def test_every_walk_is_made_once_and_by_the_walker_that_is_used_to_it():
         # without a device once; unpowered by the walker of each policy, and by the one who is used to none
         assert count[who, NO_DEVICE] == 2 and count[who, UNPOWERED] == 6
         assert count[who, LEARNED] == 4 and count[who, PERSONALISED] == 2
-    assert count["plantarflexor_weakness_at_25", NO_DEVICE] == 2 and len(count) == 8 + 3
+    assert count["plantarflexor_weakness_at_25", NO_DEVICE] == 2 and len(count) == 8 + 4
     assert {task.policy for task in walks[name, UNPOWERED]} == {"a", "b", ""}
     assert {task.human for task in walks[name, LEARNED]} == {human}
     assert {task.human for task in walks[name, PERSONALISED]} == {None}

@@ -8,7 +8,7 @@ import textwrap
 
 from exo_sim.evaluation.impaired.clinical import COST, SHOWN, shows
 from exo_sim.evaluation.impaired.deficits import Deficit, Sign
-from exo_sim.evaluation.impaired.patients import HEALTHY, SEVERITY_SERIES, series_name
+from exo_sim.evaluation.impaired.patients import HEALTHY, WALKED_STRENGTHS, series_name
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
@@ -30,7 +30,7 @@ def compose(evaluation: ImpairedEvaluation) -> Drawing:
     drawing = Drawing(figsize=(max(WIDTH_IN * len(deficits), 2.0 * WIDTH_IN), HEIGHT_IN))
     grid = drawing.add_gridspec(2, len(deficits), left=0.065, right=0.99, top=0.80, bottom=0.1, hspace=0.40,
                                 wspace=0.42)
-    costs = [evaluation.figure(COST, series_name(d, s)).value for d in deficits for s in SEVERITY_SERIES]
+    costs = [evaluation.figure(COST, series_name(d, s)).value for d in deficits for s in WALKED_STRENGTHS]
     known = [cost for cost in costs if math.isfinite(cost)]
     limits = (0.94 * min(known), 1.06 * max(known)) if known else (0.0, 1.0)
     for column, deficit in enumerate(deficits):
@@ -49,7 +49,7 @@ def leading_sign(evaluation: ImpairedEvaluation, deficit: Deficit) -> Sign:
     """Of the leading finding's signs the one that shows most, in multiples of what counts."""
 
     def strength(sign: Sign) -> float:
-        changes = [evaluation.figure(f"{sign.name}_change", series_name(deficit, s)) for s in SEVERITY_SERIES[1:]]
+        changes = [evaluation.figure(f"{sign.name}_change", series_name(deficit, s)) for s in WALKED_STRENGTHS[1:]]
         sizes = [sign.towards * c.value / sign.least for c in changes if math.isfinite(c.value)]
         return max(sizes, default=-math.inf) + (1000.0 if any(shows(c, sign) for c in changes) else 0.0)
 
@@ -57,8 +57,8 @@ def leading_sign(evaluation: ImpairedEvaluation, deficit: Deficit) -> Sign:
 
 
 def _scale(axes: Axes) -> None:
-    axes.set_xlim(105, 20)
-    axes.set_xticks([100.0 * strength for strength in SEVERITY_SERIES])
+    axes.set_xlim(105, 5)
+    axes.set_xticks([100.0 * strength for strength in WALKED_STRENGTHS])
 
 
 def _sign(axes: Axes, evaluation: ImpairedEvaluation, deficit: Deficit) -> None:
@@ -72,7 +72,7 @@ def _sign(axes: Axes, evaluation: ImpairedEvaluation, deficit: Deficit) -> None:
     axes.axhline(0.0, color=LINE, lw=0.7)
     axes.axhline(sign.towards * sign.least, color=LINE, lw=0.8, ls=(0, (4, 3)))
     x, y = [100.0], [0.0]
-    for strength in SEVERITY_SERIES[1:]:
+    for strength in WALKED_STRENGTHS[1:]:
         change = evaluation.figure(f"{sign.name}_change", series_name(deficit, strength))
         if math.isfinite(change.value):
             error_bar(axes, 100.0 * strength, change)
@@ -91,7 +91,7 @@ def _cost(axes: Axes, evaluation: ImpairedEvaluation, deficit: Deficit, first: b
         axes.set_ylabel("cost (J/kg/m)")
     _scale(axes)
     x, y = [], []
-    for strength in SEVERITY_SERIES:
+    for strength in WALKED_STRENGTHS:
         name = HEALTHY if strength == 1.0 else series_name(deficit, strength)
         cost = evaluation.figure(COST, name)
         if math.isfinite(cost.value):

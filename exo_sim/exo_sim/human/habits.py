@@ -31,7 +31,8 @@ def _strength_slice() -> tuple[slice, float]:
     raise LookupError(STRENGTH_TERM)
 
 
-_STRENGTHS, _SCALE = _strength_slice()
+#: Where strengths are in the walker's observation, and what they are multiplied by there.
+STRENGTH_SLICE, STRENGTH_SCALE = _strength_slice()
 
 
 class Habits(NamedTuple):
@@ -55,7 +56,7 @@ class Habits(NamedTuple):
     def feel(self, observation: np.ndarray) -> np.ndarray:
         """What they take an observation (n, O) for."""
         felt = np.array(observation, dtype=np.float32)
-        felt[:, _STRENGTHS] += _SCALE * self.strength
+        felt[:, STRENGTH_SLICE] += STRENGTH_SCALE * self.strength
         return felt
 
 
@@ -64,7 +65,7 @@ def with_habit(tensors: Mapping[str, np.ndarray], numbers: np.ndarray) -> dict[s
     habit = Habits.of(numbers)
     changed = {name: np.array(tensor) for name, tensor in tensors.items()}
     last = sum(name.endswith(".weight") for name in changed) - 1
-    seen = _SCALE * habit.strength[0] / changed["obs_std"][_STRENGTHS]
-    changed["layer0.bias"] = (changed["layer0.bias"] + changed["layer0.weight"][:, _STRENGTHS] @ seen).astype(np.float32)
+    seen = STRENGTH_SCALE * habit.strength[0] / changed["obs_std"][STRENGTH_SLICE]
+    changed["layer0.bias"] = (changed["layer0.bias"] + changed["layer0.weight"][:, STRENGTH_SLICE] @ seen).astype(np.float32)
     changed[f"layer{last}.bias"] = (changed[f"layer{last}.bias"] + habit.posture[0]).astype(np.float32)
     return changed

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 
 def main(argv: list[str] | None = None, kind: str = "human") -> int:
-    """`exo train human`, `exo train exo` or `exo personalise`; imports only when called."""
+    """`exo train human`, `exo train compensations`, `exo train exo` or `exo personalise`; imports only when called."""
     if kind == "personalise":
         from exo_sim.training.personalise import main as run
+    elif kind == "compensations":
+        from exo_sim.training.compensation.command import main as run
     elif kind == "exo":
         from exo_sim.training.train_exo import main as run
     else:

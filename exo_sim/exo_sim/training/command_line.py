@@ -19,14 +19,15 @@ from exo_sim.measurement.summary import write_json
 EXIT_BAD_INPUT = 2
 
 
-def add_run_arguments(parser: argparse.ArgumentParser, output: str) -> None:
-    """Options of every training; `output` is the default run folder."""
+def add_run_arguments(parser: argparse.ArgumentParser, output: str, samples: bool = True) -> None:
+    """Options of every training; `output` is the default run folder, `samples` whether they can be chosen."""
     parser.add_argument("--config", nargs="+", default=[], metavar="YAML", help="changes to the default training "
                         "configuration: files, or names of shipped ones, of which later ones win")
     parser.add_argument("--output", default=output,
                         help="run folder; an unfinished run in it goes on (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of everything random (default: %(default)s)")
-    parser.add_argument("--samples", type=int, help="environment steps to train for, in total")
+    if samples:
+        parser.add_argument("--samples", type=int, help="environment steps to train for, in total")
     parser.add_argument("--workers", type=int, help="worker processes; as many as there are cores is best")
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 
 import yaml
 from exo_policy.training.config import PpoConfig
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from exo_sim.errors import SimError
 
@@ -79,12 +79,52 @@ class LeniencyConfig(_Model):
     speed_error: Share = 0.5            #: taken off what the error of the speed counts for
     tilt: Share = 0.5                   #: taken off what tilt and heading count for
     slower: Share = 0.6                 #: of the range of commanded speeds, taken off its upper end
-    effort: Weight = 0.0                #: added to what effort counts for, as a multiple: the weak tire sooner
+    effort: Annotated[float, Field(ge=0, le=100)] = 0.0       #: added to what effort counts for, as a multiple: the weak tire sooner
     #: An impaired person falls below this share of standing height, beyond this tilt (cosine) or heading (rad); how far
     #: the gait is from the reference ends nothing.
     min_height_share: Annotated[float, Field(gt=0, lt=1)] = 0.72
     min_up: Annotated[float, Field(gt=0, lt=1)] = 0.80
     max_heading_rad: Annotated[float, Field(gt=0)] = 1.0
+
+
+class CompensationConfig(_Model):
+    """How a walker that there is learns to make up for weakness; see training/compensation/."""
+
+    candidates: Annotated[int, Field(ge=4)] = 16              #: habits tried in a generation
+    generations: Annotated[int, Field(ge=1)] = 40
+    trial_s: Annotated[float, Field(gt=0)] = 5.0              #: walk with each of them
+    settle_s: Annotated[float, Field(ge=0)] = 1.2             #: its beginning, which does not count
+    #: Of the first candidates, for the mean of the strengths: fraction of healthy force, and units of action.
+    strength_sd: Annotated[float, Field(gt=0)] = 0.15
+    posture_sd: Annotated[float, Field(gt=0)] = 0.05
+    #: Walks at each strength: commanded speed, and phase of the stride that it begins in.
+    speeds_mps: tuple[Speed, ...] = (0.8, 1.2)
+    phases: tuple[Share, ...] = (0.1, 0.6)
+    #: Strengths that people of a search have; `others` where a weakness is not named.
+    strengths: dict[str, tuple[Share, ...]] = {"others": (0.5, 0.25)}
+    #: Who walks well as it is takes on no habit: it must earn this share more, averaged over the strengths.
+    smallest_gain: Share = 0.04
+    rounds: Annotated[int, Field(ge=1)] = 30                  #: of teaching
+    round_steps: Annotated[int, Field(ge=1)] = 200            #: walked in each round, by everybody
+    remembered: Annotated[int, Field(ge=1)] = 200_000         #: newest observations that are learned from
+    batch: Annotated[int, Field(ge=1)] = 1024                 #: observations of a step of learning
+    batches: Annotated[int, Field(ge=1)] = 100                #: steps of learning in a round
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3       #: at first; falls evenly on a logarithmic scale
+    last_learning_rate: Annotated[float, Field(gt=0)] = 2e-5
+
+    @model_validator(mode="after")
+    def _pairs(self) -> "CompensationConfig":
+        if len(self.speeds_mps) != len(self.phases):
+            raise ValueError("speeds_mps and phases must have the same length")
+        if "others" not in self.strengths or not all(self.strengths.values()):
+            raise ValueError("strengths must name others, and at least one strength each")
+        if self.settle_s >= self.trial_s:
+            raise ValueError("settle_s must be shorter than trial_s")
+        return self
+
+    def strengths_of(self, weakness: str) -> tuple[float, ...]:
+        """Strengths of the people who have this weakness."""
+        return self.strengths.get(weakness, self.strengths["others"])
 
 
 class PeopleConfig(_Model):
@@ -148,6 +188,7 @@ class HumanTrainingConfig(_Model):
     reward: RewardConfig
     termination: TerminationConfig
     leniency: LeniencyConfig = LeniencyConfig()
+    compensations: CompensationConfig = CompensationConfig()
     curriculum: tuple[CurriculumStage, ...]
     ppo: PpoConfig = PpoConfig()
     #: Iterations in which only the critic learns, where the policy begins as that of a checkpoint: a critic that knows

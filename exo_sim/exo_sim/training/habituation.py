@@ -1,32 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One wearer gets used to a device: habits that earn most of what a walker strives for, found by CMA-ES (Hansen 2016,
-arXiv 1604.00772).
+"""One wearer gets used to a device: habits that earn most of what a walker strives for.
 
 Policy gradients on the whole network of the walker, at what a few minutes with one wearer give, led nowhere: the reward fell
 (seen with one wearer), where telling the same network another strength for one muscle group made it rise.
 """
 from __future__ import annotations
 
-import json
 import math
 import multiprocessing
-import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-import cma
 import numpy as np
 from exo_device.description import DeviceDescription
 from exo_policy.checkpoint import load_checkpoint, save_checkpoint
 
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
-from exo_sim.evaluation.pool import one_thread, progress_bar
+from exo_sim.evaluation.pool import one_thread
 from exo_sim.gait.reference import JOINTS
 from exo_sim.human.contract import HUMAN_CONTRACT
 from exo_sim.human.habits import HABIT_SIZE, with_habit
 from exo_sim.measurement.provenance import git_revision
 from exo_sim.measurement.summary import write_json
 from exo_sim.training.exo_config import HUMAN, ExoTrainingConfig
+from exo_sim.training.habit_search import Found, search_habit
 from exo_sim.training.habit_trial import HabitTrial
 from exo_sim.training.stages import CONFIG_FILE, HUMAN_STEM, STAGE_FILE
 
@@ -90,31 +87,18 @@ class Habituation:
             "metrics": metrics, "felt_stronger_by": dict(zip(GROUPS_BY_SIDE, habit[:groups].round(4).tolist())),
             "posture": dict(zip(JOINTS, habit[groups:].round(4).tolist()))})
 
-    def _search(self, human: Path, exo: Path | None) -> tuple[np.ndarray, float, list[float]]:
-        """The habit (HABIT_SIZE,), seconds, and the mean reward of each generation's better half."""
-        settings, file = self._config.habits, self.folder / GENERATIONS_FILE
-        scale = np.r_[np.full(len(GROUPS_BY_SIDE), settings.strength_sd), np.full(len(JOINTS), settings.posture_sd)]
-        strategy = cma.CMAEvolutionStrategy(np.zeros(HABIT_SIZE), 1.0, {
-            "CMA_stds": scale, "popsize": settings.candidates, "seed": self._seed, "verbose": -9})
-        known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"seconds": 0.0, "rewards": []}
-        for rewards in known["rewards"]:                   # the same seed asks for the same candidates
-            strategy.tell(strategy.ask(), (-np.array(rewards)).tolist())
+    def _search(self, human: Path, exo: Path | None) -> Found:
+        settings = self._config.habits
+        deviations = np.r_[np.full(len(GROUPS_BY_SIDE), settings.strength_sd), np.full(len(JOINTS), settings.posture_sd)]
         workers = max(1, min(self._config.workers, settings.candidates))
         arguments = (self._config, self._device, human, exo, math.ceil(settings.candidates / workers), self._seed)
-        with progress_bar() as progress, one_thread(), \
-                ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _prepare, arguments) as pool:
-            bar = progress.add_task(self._name, total=settings.generations, completed=len(known["rewards"]))
-            while len(known["rewards"]) < settings.generations and known["seconds"] < 60.0 * self._minutes:
-                started = time.monotonic()
-                candidates = strategy.ask()
-                rewards = np.concatenate(list(pool.map(_walk, np.array_split(np.array(candidates), workers))))
-                strategy.tell(candidates, (-rewards).tolist())
-                known["rewards"].append(rewards.tolist())
-                known["seconds"] += time.monotonic() - started
-                write_json(file, known)
-                progress.advance(bar)
-        means = [float(np.sort(rewards)[settings.candidates // 2:].mean()) for rewards in known["rewards"]]
-        return np.array(strategy.mean), known["seconds"], means
+        with one_thread(), ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _prepare, arguments) as pool:
+
+            def walk(numbers: np.ndarray) -> np.ndarray:
+                return np.concatenate(list(pool.map(_walk, np.array_split(numbers, workers))))
+
+            return search_habit(self._name, self.folder / GENERATIONS_FILE, walk, deviations, settings.candidates,
+                                settings.generations, self._seed, self._minutes)
 
 
 def _prepare(config: ExoTrainingConfig, device: DeviceDescription, human: Path, exo: Path | None, count: int,

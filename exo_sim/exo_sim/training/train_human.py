@@ -19,19 +19,9 @@ from exo_sim.human.observation import POLICY_RATE_HZ, action_mirror_index, mirro
 from exo_sim.training.check import Check, CheckLog  # noqa: E402
 from exo_sim.training.command_line import (add_run_arguments, open_run, run_command, training_record,  # noqa: E402
                                            with_options)
-from exo_sim.training.config import HumanTrainingConfig, load_training_config  # noqa: E402
+from exo_sim.training.config import load_training_config  # noqa: E402
 from exo_sim.training.curriculum import Curriculum  # noqa: E402
-from exo_sim.training.walking_env import WalkingEnv  # noqa: E402
-
-
-class WalkingEnvFactory:
-    """Makes worker k's environments; picklable."""
-
-    def __init__(self, config: HumanTrainingConfig):
-        self._config = config
-
-    def __call__(self, worker: int, seed: int) -> WalkingEnv:
-        return WalkingEnv(self._config, self._config.devices[worker % len(self._config.devices)], seed)
+from exo_sim.training.walking_env import WalkingEnvFactory  # noqa: E402
 
 
 def parser() -> argparse.ArgumentParser:

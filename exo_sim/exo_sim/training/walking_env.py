@@ -134,3 +134,13 @@ class WalkingEnv:
             stops = random.random() < stage.stops
             self._target_speed[i] = 0.0 if stops else self._draw_speed(i)
         self._walkers.speed_command = approach(self._walkers.speed_command, self._target_speed, period)
+
+
+class WalkingEnvFactory:
+    """Makes worker k's environments; picklable."""
+
+    def __init__(self, config: HumanTrainingConfig):
+        self._config = config
+
+    def __call__(self, worker: int, seed: int) -> WalkingEnv:
+        return WalkingEnv(self._config, self._config.devices[worker % len(self._config.devices)], seed)

@@ -15,7 +15,7 @@ from exo_sim.evaluation.exo.conditions import NO_DEVICE
 from exo_sim.evaluation.exo.figures import Walks, at
 from exo_sim.evaluation.impaired.deficits import Deficit, Finding, Sign
 from exo_sim.evaluation.impaired.measure import ASYMMETRIES, asymmetry, cost_of_transport, sign_value
-from exo_sim.evaluation.impaired.patients import HEALTHY, SEVERITY_SERIES, Patient, series_name
+from exo_sim.evaluation.impaired.patients import HEALTHY, SEVERITY_SERIES, WALKED_STRENGTHS, Patient, series_name
 from exo_sim.evaluation.impaired.walk import PatientWalk, condition
 from exo_sim.measurement import Figure
 
@@ -58,7 +58,7 @@ def clinical_figures(results: Sequence[PatientWalk], deficits: Sequence[Deficit]
     """
     walks = Walks(results)
     people = dict.fromkeys([HEALTHY, *selves.values()])
-    people |= dict.fromkeys(series_name(d, s) for d in deficits for s in SEVERITY_SERIES[1:])
+    people |= dict.fromkeys(series_name(d, s) for d in deficits for s in WALKED_STRENGTHS[1:])
     people |= dict.fromkeys(patient.name for patient in patients)
     figures = []
     for name in people:
@@ -103,6 +103,7 @@ def _of_sign(walks: Walks, sign: Sign, name: str, healthy: str, speed: float, si
 
 def _of_deficit(walks: Walks, deficit: Deficit, speed: float, side: str) -> list[Figure]:
     figures, series = [], [series_name(deficit, strength) for strength in SEVERITY_SERIES]
+    walked = {strength: series_name(deficit, strength) for strength in WALKED_STRENGTHS[1:]}
     changes: dict[str, list[Figure]] = {}
     tau: dict[str, float] = {}
     healthy_key = condition(HEALTHY, NO_DEVICE)
@@ -113,7 +114,7 @@ def _of_deficit(walks: Walks, deficit: Deficit, speed: float, side: str) -> list
         healthy = walks.figure(at(f"{sign.name}_in_{deficit.name}", healthy_key, speed), sign.unit, healthy_key, speed,
                                lambda walk: sign_value(walk, sign, side))
         figures.append(healthy)
-        for name, strength in zip(series[1:], SEVERITY_SERIES[1:]):
+        for strength, name in walked.items():
             judged = strength <= JUDGED_FROM
             value, change = _of_sign(walks, sign, name, HEALTHY, speed, side, judged=False)
             figures += [value, change]
@@ -134,7 +135,7 @@ def _of_deficit(walks: Walks, deficit: Deficit, speed: float, side: str) -> list
     figures += [walks.change(at(f"{COST}_rise", condition(name, NO_DEVICE), speed), "J/kg/m",
                              condition(name, NO_DEVICE), healthy_key, speed,
                              lambda walk, other: cost_of_transport(walk) - cost_of_transport(other))
-                for name in series[1:]]
+                for name in walked.values()]
     costs = [walks.figure("cost", "J/kg/m", condition(name, NO_DEVICE), speed, cost_of_transport).value
              for name in series]
     figures.append(Figure.against(at(f"{COST}_{MONOTONY}", deficit.name, speed), monotony(costs), "1", at_least=1.0))

@@ -12,11 +12,11 @@ from exo_sim.evaluation.exo.conditions import NO_DEVICE
 from exo_sim.evaluation.exo.figures import at
 from exo_sim.evaluation.impaired.clinical import COST, MONOTONY, SHOWN, finding_name, shows
 from exo_sim.evaluation.impaired.deficits import Deficit
-from exo_sim.evaluation.impaired.patients import HEALTHY, SEVERITY_SERIES, series_name
+from exo_sim.evaluation.impaired.patients import HEALTHY, WALKED_STRENGTHS, series_name
 from exo_sim.evaluation.impaired.walk import condition
 from exo_sim.measurement import Figure
 
-LEVELS = SEVERITY_SERIES[1:]
+LEVELS = WALKED_STRENGTHS[1:]
 DIGITS = {"deg": 1, "deg/s": 0, "BW/s": 1, "m": 3, "J/kg": 3, "W/kg": 2, "Nm/kg": 3, "%": 1, "J/kg/m": 2}
 COST_TITLE = "metabolic cost per distance"
 COST_SOURCE = "Waters and Mulroy 1999, Gait Posture 9:207"

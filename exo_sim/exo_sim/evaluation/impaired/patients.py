@@ -13,6 +13,9 @@ from exo_sim.evaluation.impaired.deficits import Deficit, load_deficits
 
 #: Strengths of the severity series, healthy first; the healthy one is walked once for all deficits.
 SEVERITY_SERIES = (1.0, 0.75, 0.5, 0.25)
+#: ... and what a nerve palsy leaves of a muscle group (presets.yaml, drop_foot). Signs are looked for there as well; what must
+#: grow with severity is judged over the series.
+WALKED_STRENGTHS = (*SEVERITY_SERIES, 0.1)
 HEALTHY = "healthy"
 SIDE_NAMES = {"r": "right", "l": "left"}
 #: What somebody keeps who is made healthy.
@@ -58,7 +61,7 @@ def severity_series(deficit: Deficit, subject: Subject, side: str) -> list[Patie
     """People like this one whose deficit grows; the healthy beginning is left out."""
     own = healthy(subject).subject
     series = []
-    for strength in SEVERITY_SERIES[1:]:
+    for strength in WALKED_STRENGTHS[1:]:
         name = series_name(deficit, strength)
         weak = own.model_copy(update={"name": name, "strengths": deficit.strengths(side, strength)})
         series.append(Patient(name, weak, side, deficit.name, strength))
