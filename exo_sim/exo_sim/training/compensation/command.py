@@ -75,7 +75,9 @@ def train(options: argparse.Namespace) -> int:
 
     learned = teach(config, human, rows, folder, options.seed, {
         "kind": "human", "contract": HUMAN_CONTRACT.model_dump(),
-        "training": {**document, "samples": config.compensations.rounds * config.compensations.round_steps
+        "training": {**document, "config": {**document["config"], "found": {
+                         weakness: found[weakness].in_words() for weakness in WEAKNESSES if found[weakness].adopted}},
+                     "samples": config.compensations.rounds * config.compensations.round_steps
                      * config.workers * config.envs_per_worker}})
     print(f"checkpoint {folder / PUPIL_STEM}.safetensors, {learned['error']:.3f} units of action from its teacher")
     return 0
