@@ -43,7 +43,8 @@ class ExoRewardConfig(_Model):
 class HumanRewardConfig(_Model):
     """What a person who gets used to a device strives for: to walk as people do, and little effort (WearerReward)."""
 
-    like: Annotated[str, Field(min_length=1)]   #: whose reward counts: a configuration of `exo train human`, as `human`
+    #: Whose reward counts: configurations of a walker's training, as `human`, of which later ones win.
+    like: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
     walking: Price                     #: on that reward, per period of the human
     metabolic: Price                   #: per W/kg of gross metabolic power below the reference, per control period
     metabolic_reference_w_kg: NotNegative

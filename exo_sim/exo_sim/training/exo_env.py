@@ -82,7 +82,7 @@ class _AssistedEnv:
         self._mean_speed_error = np.zeros(self.count)
         self._power = np.zeros(self.count)
         self._human_action = np.zeros((self.count, ACTION_SIZE), dtype=np.float32)
-        self._wearer = WearerReward(load_training_config(config.human_reward.like), self._people.walkers, self._random) \
+        self._wearer = WearerReward(load_training_config(*config.human_reward.like), self._people.walkers, self._random) \
             if self.human_learns else None
 
     def configure(self, settings: dict[str, Any]) -> None:

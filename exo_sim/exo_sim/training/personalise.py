@@ -46,7 +46,7 @@ MINUTES, SAMPLES = 12.5, 1_500_000
 HABIT_SHARE = 0.25
 #: Stages, and the training of the walker whose reward an impaired wearer strives for.
 CARRYING, ASSISTED, PERSONALISE = "carrying", "assisted", "personalise"
-LIKE_IMPAIRED = "impaired"
+LIKE_IMPAIRED = ("impaired", "compensations")
 #: Walkers as they were before, for who is not the wearer.
 OTHERS_STEM = "others_"
 #: Speeds that the wearer walks at, around the preferred one (m/s).
