@@ -70,8 +70,8 @@ class HabitConfig(_Model):
 
     candidates: Annotated[int, Field(ge=4)] = 12   #: habits tried in a generation
     generations: Count = 40                        #: at most
-    trial_s: Positive = 8.0                        #: walk with each of them
-    settle_s: NotNegative = 2.0                    #: its beginning, which does not count
+    trial_s: Positive = 5.0                        #: walk with each of them
+    settle_s: NotNegative = 1.2                    #: its beginning, which does not count
     strength_sd: Positive = 0.15                   #: of the first candidates: fraction of healthy force
     posture_sd: Positive = 0.05                    #: of the first candidates: units of action
 

@@ -72,6 +72,8 @@ def train(options: argparse.Namespace) -> int:
                 return EXIT_STOPPED
         left = stage.leaves(left)
         humans[_condition(settings)] = str(left.human.relative_to(folder))
+        if EXO not in settings.learns:           # who has not got used to carrying it carries it as they are
+            humans["unpowered"] = str(left.human.relative_to(folder))
         if left.device is not None:
             write_json(folder / RESULT_FILE, {
                 "device": device.name, "checkpoint": str(left.device.relative_to(folder)), "humans": humans,
