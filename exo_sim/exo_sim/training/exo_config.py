@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from exo_policy.manifest import Contract
 from exo_policy.observation import exo_contract
 from exo_policy.training.config import PpoConfig
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from exo_sim.body.subject import Subject
 from exo_sim.human.observation import COORDINATION_RATE_HZ
@@ -43,8 +43,9 @@ class ExoRewardConfig(_Model):
 class HumanRewardConfig(_Model):
     """What a person who gets used to a device strives for: to walk as people do, and little effort (WearerReward)."""
 
-    #: Whose reward counts: configurations of a walker's training, as `human`, of which later ones win.
-    like: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+    #: Whose reward counts: configurations of a walker's training, as `human`, of which later ones win; or one's name.
+    like: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1),
+                    BeforeValidator(lambda like: (like,) if isinstance(like, str) else like)]
     walking: Price                     #: on that reward, per period of the human
     metabolic: Price                   #: per W/kg of gross metabolic power below the reference, per control period
     metabolic_reference_w_kg: NotNegative
