@@ -38,6 +38,10 @@ class ExoRewardConfig(_Model):
     torque_rate: Price                 #: per mean squared change of share in a control period
     beyond: Price                      #: per mean squared part of the action beyond what the joint may do
     mechanical_power: Price            #: per W/kg of absolute mechanical power
+    #: Per mean squared activation of all muscles below the reference: how hard they work for the strength they have
+    #: (Crowninshield and Brand 1981, J Biomech 14:793). For the same force, half as strong a muscle counts four times.
+    effort: Price = 0.0
+    effort_reference: NotNegative = 0.05
 
 
 class HumanRewardConfig(_Model):

@@ -44,9 +44,9 @@ EXIT_STOPPED = 130
 MINUTES, SAMPLES = 12.5, 1_500_000
 #: Share of these minutes in which the wearer gets used to the device without power, and as long with it.
 HABIT_SHARE = 0.25
-#: Stages, and the training of the walker whose reward an impaired wearer strives for.
 CARRYING, ASSISTED, PERSONALISE = "carrying", "assisted", "personalise"
-LIKE_IMPAIRED = ("impaired", "compensations")
+#: Configuration of the training for patients, whose rewards are an impaired wearer's too.
+IMPAIRED = "exo_impaired"
 #: Walkers as they were before, for who is not the wearer.
 OTHERS_STEM = "others_"
 #: Speeds that the wearer walks at, around the preferred one (m/s).
@@ -107,10 +107,9 @@ def personalise(options: argparse.Namespace) -> int:
     config = load_exo_config(*options.config)
     impaired = bool(build_body(wearer, None, config.physics_rate_hz, accelerometer=False).deficit.any())
     beginning = find_beginning(options, impaired)
+    if impaired:
+        config = load_exo_config(IMPAIRED, *options.config)
     config = fitting_config(config, options, wearer, beginning)
-    if impaired and config.human_reward == load_exo_config().human_reward:       # nobody asked for another
-        config = config.model_copy(update={
-            "human_reward": config.human_reward.model_copy(update={"like": LIKE_IMPAIRED})})
     folder = Path(options.output)
     refuse_another_training(folder, {
         "config": {**config.model_dump(mode="json"), "device": beginning.device.model_dump(mode="json"),
