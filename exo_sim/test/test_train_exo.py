@@ -72,9 +72,9 @@ def test_torque_reaches_the_joint_after_its_delay_and_costs(env):
     assert np.isfinite(idle).all()
 
 
-def test_a_policy_for_patients_is_judged_by_what_their_muscles_can_do(config):
-    patients = config.model_copy(update={"reward": load_exo_config("exo_impaired").reward})
-    env = ExoEnv(patients, find_device("hip"), None, seed=5)
+def test_a_policy_fitted_to_a_patient_is_judged_by_what_weak_muscles_can_do(config):
+    fitted = config.model_copy(update={"reward": load_exo_config("exo_fitted").reward})
+    env = ExoEnv(fitted, find_device("hip"), None, seed=5)
     env.reset()
     step = env._period(np.zeros((4, 2)), None)
     assert step.effort == pytest.approx(env._people.walkers.mean_squared_activation()) and (step.effort > 0.0).all()

@@ -45,8 +45,8 @@ MINUTES, SAMPLES = 12.5, 1_500_000
 #: Share of these minutes in which the wearer gets used to the device without power, and as long with it.
 HABIT_SHARE = 0.25
 CARRYING, ASSISTED, PERSONALISE = "carrying", "assisted", "personalise"
-#: Configuration of the training for patients, whose rewards are an impaired wearer's too.
-IMPAIRED = "exo_impaired"
+#: Configurations of a fitting to an impaired wearer.
+IMPAIRED = ("exo_impaired", "exo_fitted")
 #: Walkers as they were before, for who is not the wearer.
 OTHERS_STEM = "others_"
 #: Speeds that the wearer walks at, around the preferred one (m/s).
@@ -108,7 +108,7 @@ def personalise(options: argparse.Namespace) -> int:
     impaired = bool(build_body(wearer, None, config.physics_rate_hz, accelerometer=False).deficit.any())
     beginning = find_beginning(options, impaired)
     if impaired:
-        config = load_exo_config(IMPAIRED, *options.config)
+        config = load_exo_config(*IMPAIRED, *options.config)
     config = fitting_config(config, options, wearer, beginning)
     folder = Path(options.output)
     refuse_another_training(folder, {
