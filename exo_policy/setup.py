@@ -7,7 +7,7 @@ setup(
     name=PACKAGE,
     version="0.1.0",
     packages=find_packages(exclude=["test"]),
-    package_data={PACKAGE: ["checkpoints/*.json", "checkpoints/*.safetensors", "data/*.json"]},
+    package_data={PACKAGE: ["checkpoints/**/*.json", "checkpoints/**/*.safetensors", "data/*.json"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/" + PACKAGE]),
         ("share/" + PACKAGE, ["package.xml"]),

@@ -9,7 +9,8 @@ import pytest
 
 from exo_policy.checkpoint import load_checkpoint
 from exo_policy.controllers import make_controller
-from exo_policy.controllers.learned import shipped_checkpoint
+from exo_policy.controllers.learned import PATIENTS, PATIENTS_TOLD, shipped_checkpoint
+from exo_policy.observation import STRENGTHS
 from exo_policy.synthetic_gait import synthetic_walk
 
 HIP, ANKLE = ("hip_flexion_r", "hip_flexion_l"), ("ankle_angle_r", "ankle_angle_l")
@@ -52,6 +53,23 @@ def test_it_is_found_by_its_joints_and_says_what_it_must_not_be_used_for(device)
     assert manifest.training.git_revision and manifest.training.seed is not None and manifest.training.samples > 100_000
     assert "must not be used on people" in manifest.notes
     assert path.with_suffix(".safetensors").stat().st_size < LARGEST_BYTES
+
+
+@pytest.mark.parametrize("wearers, told", [(PATIENTS, False), (PATIENTS_TOLD, True)])
+def test_policies_for_patients_may_lift_a_foot_and_one_is_told_who_is_weak(wearers, told):
+    path = shipped_checkpoint(BOTH, wearers)
+    assert path != shipped_checkpoint(BOTH) and shipped_checkpoint(HIP, wearers) is None
+    _, manifest = load_checkpoint(path, kind="exo")
+    assert manifest.contract.action.maximum == (1.0,) * len(BOTH)
+    assert any(term.name == STRENGTHS for term in manifest.contract.observation) is told
+    assert manifest.training.git_revision and manifest.training.samples > 1e6
+    assert "must not be used on people" in manifest.notes
+    assert path.with_suffix(".safetensors").stat().st_size < LARGEST_BYTES
+    walk = synthetic_walk(BOTH, 1.0, 4.0, seed=7)
+    controller = make_controller("learned", joint_names=BOTH, wearer_mass=MASS, checkpoint=path,
+                                 torque_limit=[limit(name) for name in BOTH])
+    torque = np.array([controller.update(walk.observation(i)) for i in range(len(walk))])
+    assert np.isfinite(torque).all() and 1.0 < np.abs(torque).max() <= max(map(limit, BOTH)) + 1e-4
 
 
 @pytest.mark.parametrize("device", DEVICES)

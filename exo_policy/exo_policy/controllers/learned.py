@@ -23,9 +23,16 @@ from exo_policy.observation import (
 )
 
 
-def shipped_checkpoint(joint_names: Sequence[str]) -> Path | None:
-    """The manifest of the checkpoint shipped for exactly these joints, None if there is none."""
-    with resources.as_file(resources.files("exo_policy") / "checkpoints") as folder:
+PATIENTS, PATIENTS_TOLD = "patients", "patients_told"
+"""Folders of the policies shipped for impaired wearers: who finds out, and who is told, which muscles are weak."""
+
+
+def shipped_checkpoint(joint_names: Sequence[str], wearers: str = "") -> Path | None:
+    """The manifest of the checkpoint shipped for exactly these joints, None if there is none.
+
+    ``wearers``: PATIENTS or PATIENTS_TOLD; empty for the policy that healthy people's training led to.
+    """
+    with resources.as_file(resources.files("exo_policy") / "checkpoints" / wearers) as folder:
         for manifest in sorted(folder.glob("*.json")):
             names = json.loads(manifest.read_text(encoding="utf-8"))["contract"]["action"]["names"]
             if sorted(names) == sorted(joint_names):

@@ -19,6 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from exo_device.description import DeviceDescription  # noqa: E402
 from exo_policy.checkpoint import checkpoint_files, load_checkpoint, require_contract  # noqa: E402
+from exo_policy.controllers.learned import PATIENTS_TOLD, shipped_checkpoint  # noqa: E402
 from exo_policy.manifest import Contract  # noqa: E402
 from exo_policy.observation import STRENGTHS  # noqa: E402
 
@@ -45,6 +46,8 @@ MINUTES, SAMPLES = 12.5, 1_500_000
 #: Share of these minutes in which the wearer gets used to the device without power, and as long with it.
 HABIT_SHARE = 0.25
 CARRYING, ASSISTED, PERSONALISE = "carrying", "assisted", "personalise"
+#: Device of the policy for patients that comes with the project.
+USUAL_DEVICE = "hip_ankle"
 #: Configurations of a fitting to an impaired wearer.
 IMPAIRED = ("exo_impaired", "exo_fitted")
 #: Walkers as they were before, for who is not the wearer.
@@ -64,8 +67,8 @@ def parser() -> argparse.ArgumentParser:
                                 "training with this person alone, for some minutes. An interrupted fitting goes on.")
     p.add_argument("--subject", required=True, metavar="FILE_OR_PRESET", help="who wears it: a subject file or the "
                    "name of a preset")
-    p.add_argument("--exo", required=True, metavar="CHECKPOINT", help="policy to begin with: a folder that `exo train "
-                   "exo` wrote, or a checkpoint")
+    p.add_argument("--exo", metavar="CHECKPOINT", help="policy to begin with: a folder that `exo train exo` wrote, or a "
+                   "checkpoint (default: the project's for patients, hip and ankle, which is told who is weak where)")
     p.add_argument("--output", required=True, metavar="FOLDER", help="gets policy, settings, metrics and result.json")
     p.add_argument("--human", default=None, help="checkpoint of the walker (default: the one that the policy's folder "
                    "names, else the project's)")
@@ -163,7 +166,7 @@ def find_beginning(options: argparse.Namespace, impaired: bool) -> Beginning:
     """
     from exo_policy.training.trainer import STATE_FILE          # imports torch
 
-    policy = find_policy(options.exo, options.device)
+    policy = find_policy(options.exo or _shipped(options.device or USUAL_DEVICE), options.device)
     device = find_device(policy.device)
     if device is None:
         raise SimError("--device none has no policy to fit; name a device")
@@ -176,6 +179,15 @@ def find_beginning(options: argparse.Namespace, impaired: bool) -> Beginning:
     # another structure of the policy needs another critic's state; and a state is of the policy saved with it
     usable = state.is_file() and not options.one_sided
     return Beginning(device, checkpoint, state if usable else None, human, unpowered)
+
+
+def _shipped(device: str) -> Path:
+    description = find_device(device)
+    checkpoint = None if description is None else shipped_checkpoint(description.joint_names, PATIENTS_TOLD)
+    if checkpoint is None:
+        raise SimError(f"no policy for patients comes with the project for the device {device}; name one with --exo "
+                       "(`exo train exo --config exo_impaired --device ...` makes one)")
+    return checkpoint
 
 
 def fitting_config(config: ExoTrainingConfig, options: argparse.Namespace, wearer: Subject,
