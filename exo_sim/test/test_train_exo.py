@@ -72,14 +72,15 @@ def test_torque_reaches_the_joint_after_its_delay_and_costs(env):
     assert np.isfinite(idle).all()
 
 
-def test_a_policy_fitted_to_a_patient_is_judged_by_what_weak_muscles_can_do(config):
-    fitted = config.model_copy(update={"reward": load_exo_config("exo_fitted").reward})
-    env = ExoEnv(fitted, find_device("hip"), None, seed=5)
+def test_a_policy_for_patients_is_judged_by_how_near_to_their_limits_muscles_work(config):
+    patients = config.model_copy(update={"reward": load_exo_config("exo_impaired").reward})
+    env = ExoEnv(patients, find_device("hip"), None, seed=5)
     env.reset()
     step = env._period(np.zeros((4, 2)), None)
-    assert step.effort == pytest.approx(env._people.walkers.mean_squared_activation()) and (step.effort > 0.0).all()
-    easier = dataclasses.replace(step, effort=step.effort - 0.001)
-    assert env._device_reward(easier) - env._device_reward(step) == pytest.approx(0.1, rel=1e-3)
+    activation = env._people.walkers._gathered["act"]()[:, :80]
+    assert step.overload == pytest.approx((activation ** 4).mean(axis=1)) and (step.overload > 0.0).all()
+    easier = dataclasses.replace(step, overload=step.overload - 0.001)
+    assert env._device_reward(easier) - env._device_reward(step) == pytest.approx(0.2, rel=1e-3)
     usual = ExoEnv(config, find_device("hip"), None, seed=5)
     assert usual._device_reward(easier) == pytest.approx(usual._device_reward(step))
 

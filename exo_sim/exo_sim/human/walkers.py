@@ -182,8 +182,12 @@ class Walkers:
 
     def mean_squared_activation(self) -> np.ndarray:
         """Effort (n,): mean of squared muscle activation."""
+        return self.mean_activation_power(2)
+
+    def mean_activation_power(self, exponent: int) -> np.ndarray:
+        """Mean over muscles (n,) of activation to this power; the larger it is, the more count those at their limit."""
         activation = self._gathered["act"]()[:, :len(self.body.muscles)]
-        return (activation ** 2).mean(axis=1)
+        return (activation ** exponent).mean(axis=1)
 
     def state(self) -> "WalkerState":
         """Gathers what observation, reward and measurement need from every body."""

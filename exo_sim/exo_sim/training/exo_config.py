@@ -38,10 +38,11 @@ class ExoRewardConfig(_Model):
     torque_rate: Price                 #: per mean squared change of share in a control period
     beyond: Price                      #: per mean squared part of the action beyond what the joint may do
     mechanical_power: Price            #: per W/kg of absolute mechanical power
-    #: Per mean squared activation of all muscles below the reference: how hard they work for the strength they have
-    #: (Crowninshield and Brand 1981, J Biomech 14:793). For the same force, half as strong a muscle counts four times.
-    effort: Price = 0.0
-    effort_reference: NotNegative = 0.05
+    #: Per mean fourth power of muscle activation below the reference: how near to their limits muscles work, which is how
+    #: soon they tire (Crowninshield and Brand 1981, J Biomech 14:793: endurance falls with a power of 1.4 to 5.1 of the
+    #: stress). For the same force a muscle of half the strength counts 16 times.
+    overload: Price = 0.0
+    overload_reference: NotNegative = 0.03
 
 
 class HumanRewardConfig(_Model):

@@ -30,8 +30,8 @@ LOST_SPEED_MPS = 1.0
 #: What a step costs at most (W/kg): a stumble's fast stretches cost many times more for an instant, which would drown
 #: everything else in what the critic learns. Walking at 1.8 m/s costs 9 W/kg.
 LARGEST_POWER_W_KG = 30.0
-#: Likewise for the mean squared activation. Walking at 1 m/s takes 0.03, with a weak side twice that.
-LARGEST_EFFORT = 0.1
+#: Power of the activation that counts as overload, and the most of it that counts. Walking at 1 m/s makes 0.013.
+OVERLOAD_EXPONENT, LARGEST_OVERLOAD = 4, 0.06
 #: Beyond this share of its limit a torque counts as at the limit.
 AT_LIMIT_SHARE = 0.98
 
@@ -41,7 +41,7 @@ class _Step:
     """What a control period was (n,): powers in W/kg, endings, and how well the human walked."""
 
     power: np.ndarray
-    effort: np.ndarray           #: mean squared activation
+    overload: np.ndarray         #: mean fourth power of activation
     mechanical: np.ndarray
     share: np.ndarray
     change: np.ndarray
@@ -121,7 +121,7 @@ class _AssistedEnv:
         self._blocks += 1
         people.advance(share * people.limit)
         power, mechanical, state = people.metabolic_power(), people.mechanical_power(), walkers.state()
-        effort = np.minimum(walkers.mean_squared_activation(), LARGEST_EFFORT)
+        overload = np.minimum(walkers.mean_activation_power(OVERLOAD_EXPONENT), LARGEST_OVERLOAD)
         error = state.velocity[:, 0] - walkers.speed_command
         self._mean_speed_error += (error - self._mean_speed_error) / (MEAN_SPEED_TIME_S * COORDINATION_RATE_HZ)
         fallen = people.fallen(state) | ~np.isfinite(power) | ~(np.abs(self._mean_speed_error) < LOST_SPEED_MPS)
@@ -132,11 +132,11 @@ class _AssistedEnv:
         seconds = [float(self._steps[i] / COORDINATION_RATE_HZ) for i in ended]
         up = ~fallen
         metrics = {"metabolic_w_kg": float(np.mean(power[up])) if up.any() else 0.0,
-                   "effort": float(np.mean(effort[up])) if up.any() else 0.0,
+                   "overload": float(np.mean(overload[up])) if up.any() else 0.0,
                    "mechanical_w_kg": float(mechanical.mean()), "torque_share": float(np.abs(share).mean()),
                    "at_limit": float((np.abs(share) > AT_LIMIT_SHARE).mean()),
                    "speed_error_mps": float(np.mean(np.abs(self._mean_speed_error[up]))) if up.any() else 0.0}
-        step = _Step(np.where(fallen, 0.0, np.minimum(power, LARGEST_POWER_W_KG)), effort, mechanical, share, change, beyond,
+        step = _Step(np.where(fallen, 0.0, np.minimum(power, LARGEST_POWER_W_KG)), overload, mechanical, share, change, beyond,
                      fallen, out_of_time, walking, metrics, seconds)
         self._power = step.power
         for i in ended:
@@ -152,7 +152,7 @@ class _AssistedEnv:
     def _device_reward(self, step: _Step) -> np.ndarray:
         price = self._config.reward
         reward = (price.metabolic * (price.metabolic_reference_w_kg - step.power) + price.alive
-                  + price.effort * (price.effort_reference - step.effort)
+                  + price.overload * (price.overload_reference - step.overload)
                   - price.torque * (step.share ** 2).mean(axis=1)
                   - price.torque_rate * (step.change ** 2).mean(axis=1)
                   - price.beyond * (step.beyond ** 2).mean(axis=1)

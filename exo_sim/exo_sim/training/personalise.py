@@ -48,8 +48,8 @@ HABIT_SHARE = 0.25
 CARRYING, ASSISTED, PERSONALISE = "carrying", "assisted", "personalise"
 #: Device of the policy for patients that comes with the project.
 USUAL_DEVICE = "hip_ankle"
-#: Configurations of a fitting to an impaired wearer.
-IMPAIRED = ("exo_impaired", "exo_fitted")
+#: Configuration of the training for patients, whose rewards are an impaired wearer's too.
+IMPAIRED = "exo_impaired"
 #: Walkers as they were before, for who is not the wearer.
 OTHERS_STEM = "others_"
 #: Speeds that the wearer walks at, around the preferred one (m/s).
@@ -111,7 +111,7 @@ def personalise(options: argparse.Namespace) -> int:
     impaired = bool(build_body(wearer, None, config.physics_rate_hz, accelerometer=False).deficit.any())
     beginning = find_beginning(options, impaired)
     if impaired:
-        config = load_exo_config(*IMPAIRED, *options.config)
+        config = load_exo_config(IMPAIRED, *options.config)
     config = fitting_config(config, options, wearer, beginning)
     folder = Path(options.output)
     refuse_another_training(folder, {
