@@ -15,7 +15,7 @@ from exo_sim.evaluation.impaired.cohort import COHORT_FILE, cohort_figures, writ
 from exo_sim.evaluation.impaired.command import COMMAND
 from exo_sim.evaluation.impaired.deficits import load_deficits
 from exo_sim.evaluation.impaired.patients import HEALTHY, healthy
-from exo_sim.evaluation.impaired.walk import PERSONALISED
+from exo_sim.evaluation.impaired.walk import PERSONALISED, PRACTISED
 from exo_sim.gait.curves import CurveTable
 from exo_sim.measurement import write_summary
 
@@ -56,6 +56,7 @@ def folder(tmp_path_factory):
     well = healthy(Subject())
     walks = made_up.made_up_clinic() + [made_up.made_up_patient(p, seed=s) for p in patients for s in (300, 301)]
     worn = made_up.made_up_assistance([well, *patients], kinds=(LEARNED, PERSONALISED))
+    worn += made_up.made_up_assistance(patients[:1], policies=("a",), kinds=(PRACTISED,))
     figures = clinical_figures(walks, load_deficits(), patients, {p.name: HEALTHY for p in patients}, 1.0, "r")
     figures += assistance_figures(worn, [well, *patients], GIVES, 1.0)
     write_folder(folder, walks + worn, figures, deficits=[d.name for d in load_deficits()], exo=["runs/a", "runs/b"],

@@ -11,14 +11,14 @@ from exo_sim.body.subject import Subject, load_subject
 from exo_sim.evaluation.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED
 from exo_sim.evaluation.impaired.deficits import load_deficits
 from exo_sim.evaluation.impaired.patients import Patient, healthy, severity_series
-from exo_sim.evaluation.impaired.walk import PERSONALISED, PatientTask
+from exo_sim.evaluation.impaired.walk import PERSONALISED, PRACTISED, PatientTask
 from exo_sim.gait.curves import Curve, CurveTable
 from exo_sim.gait.normative import NormativeGait
 
 SPEED_MPS, LEG_LENGTH_M = 1.0, 0.9
-COST_W_KG = {NO_DEVICE: 4.0, UNPOWERED: 4.4, LEARNED: 3.7, PERSONALISED: 3.6}
+COST_W_KG = {NO_DEVICE: 4.0, UNPOWERED: 4.4, PRACTISED: 4.3, LEARNED: 3.7, PERSONALISED: 3.6}
 #: Share of an asymmetry that is left in each condition.
-LEFT = {NO_DEVICE: 1.0, UNPOWERED: 1.0, LEARNED: 0.6, PERSONALISED: 0.4}
+LEFT = {NO_DEVICE: 1.0, UNPOWERED: 1.0, PRACTISED: 0.9, LEARNED: 0.6, PERSONALISED: 0.4}
 JOINTS = ("hip_flexion_r", "ankle_angle_r", "hip_flexion_l", "ankle_angle_l")
 
 
@@ -118,7 +118,7 @@ def made_up_named(name="plantarflexor_weakness_50_right", deficit="plantarflexor
 
 def made_up_assistance(patients, policies=("a", "b", "c"), seeds=(300, 301),
                        kinds=(LEARNED,)) -> list[MadeUpPatientWalk]:
-    """Patients in the device, without power and under policies."""
+    """Patients in the device, without power, before and where asked for after practice, and under policies."""
     walks = [made_up_patient(patient, UNPOWERED, seed) for patient in patients for seed in seeds]
     return walks + [made_up_patient(patient, kind, seed, policy) for patient in patients for kind in kinds
                     for policy in policies for seed in seeds]

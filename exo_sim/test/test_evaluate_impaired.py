@@ -31,7 +31,7 @@ from exo_sim.evaluation.impaired.policies import WornPolicy
 from exo_sim.evaluation.impaired.tables import assistance_table, clinical_tables
 from exo_sim.evaluation.impaired.tasks import patient_tasks
 from exo_sim.evaluation.impaired.torque import JointMeter
-from exo_sim.evaluation.impaired.walk import PERSONALISED
+from exo_sim.evaluation.impaired.walk import PERSONALISED, PRACTISED
 from exo_sim.gait.normative import NormativeGait
 from exo_sim.human.checkpoint import shipped_human
 
@@ -299,8 +299,26 @@ def test_every_walk_is_made_once_and_by_the_walker_that_is_used_to_it():
     assert {task.policy for task in walks[name, UNPOWERED]} == {"a", "b", ""}
     assert {task.human for task in walks[name, LEARNED]} == {human}
     assert {task.human for task in walks[name, PERSONALISED]} == {None}
+    used = WornPolicy(Policy("used", SHIPPED, "hip_ankle", (("practised", human),)), made_up.made_up_named().subject)
+    walks = walks_of(own=[used])
+    assert {task.human for task in walks[name, PRACTISED]} == {human} and (HEALTHY, PRACTISED) not in walks
+    assert {task.checkpoint for task in walks[name, PRACTISED]} == {""}
+    assert (name, PRACTISED) not in walks_of("--same-human", own=[used])
     shared = walks_of("--same-human", policies=policies)
     assert len(shared[name, UNPOWERED]) == 2 and {task.policy for task in shared[name, UNPOWERED]} == {""}
+
+
+def test_what_practice_alone_does_is_told_and_not_judged():
+    weak = made_up.made_up_named()
+    walks = made_up.made_up_assistance([weak], policies=("a",), kinds=(PRACTISED, PERSONALISED))
+    figures = by_name(assistance_figures(walks, [weak], [("ankle_angle", -1.0)], 1.0))
+    alone, fitted = (f"{weak.name}:{worn}.1" for worn in (PRACTISED, PERSONALISED))
+    assert figures[f"cost_of_transport_change.{alone}"].value == pytest.approx(100.0 * (4.3 / 4.4 - 1.0), abs=0.1)
+    assert figures[f"asymmetry_ankle_range_reduction.{alone}"].value == pytest.approx(10.0, abs=0.1)
+    assert all(figure.met is None for name, figure in figures.items() if alone in name and "device_faults" not in name)
+    assert figures[f"cost_of_transport_change_from_practised.{fitted}"].value < 0.0
+    assert figures[f"cost_of_transport_change_from_practised.{fitted}"].met
+    assert not any("torque" in name for name in figures if alone in name)
 
 
 def test_a_personalised_policy_needs_its_wearer():

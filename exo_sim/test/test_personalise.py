@@ -13,6 +13,7 @@ from exo_sim.body.devices import find_device
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
 from exo_sim.body.subject import Subject, load_subject
 from exo_sim.errors import SimError
+from exo_sim.human.checkpoint import shipped_human
 from exo_sim.evaluation.impaired.policies import can_give, find_policies
 from exo_sim.training import stage_check
 from exo_sim.training.exo_config import load_exo_config
@@ -68,11 +69,15 @@ def test_a_policy_is_fitted_once_and_says_to_whom(tmp_path, small, short_check, 
     old, new = (load_checkpoint(path, kind="exo")[0] for path in (run / "1_assistance" / "hip_ankle",
                                                                  folder / result["checkpoint"]))
     assert 0.0 < np.abs(old["layer0.weight"] - new["layer0.weight"]).mean() < 0.3 * old["layer0.weight"].std()
-    done = (folder / "3_personalise" / "stage.json").stat().st_mtime_ns
+    done = (folder / "1_personalise" / "stage.json").stat().st_mtime_ns
     assert fit(tmp_path, small, run) == 0                               # nothing is left to do
-    assert (folder / "3_personalise" / "stage.json").stat().st_mtime_ns == done
+    assert (folder / "1_personalise" / "stage.json").stat().st_mtime_ns == done
     assert fit(tmp_path, small, run, "--seed", "2") == 2
     assert "holds another training" in capsys.readouterr().err
+    began, practised = (load_checkpoint(folder / result["humans"][condition], kind="human")[1]
+                        for condition in ("unpowered", "practised"))
+    assert began.sha256 == load_checkpoint(shipped_human(impaired=True), kind="human")[1].sha256 != practised.sha256
+    assert result["humans"]["learned"] == "2_practice/human" and result["humans"]["practised"] != result["humans"]["learned"]
     worn = find_policies([str(folder)], None, personalised=True)[0]
     assert worn.is_for(load_subject(f"preset:{WEARER}")) and not worn.is_for(Subject())
     assert ("ankle_angle", 1.0) in can_give([worn.policy])
@@ -82,7 +87,7 @@ def test_a_checkpoint_alone_will_do(tmp_path, small, short_check):
     shipped = shipped_checkpoint(find_device("hip_ankle").joint_names)
     assert fit(tmp_path, small, shipped, "--device", "hip_ankle", "--one-sided") == 0
     old, before = load_checkpoint(shipped, kind="exo")
-    new, after = load_checkpoint(tmp_path / "fitted" / "3_personalise" / "hip_ankle", kind="exo")
+    new, after = load_checkpoint(tmp_path / "fitted" / "1_personalise" / "hip_ankle", kind="exo")
     assert after.contract == before.contract and after.network.sizes == before.network.sizes
     # while its critic learns the policy stays as it was
     assert np.allclose(old["layer0.weight"], new["layer0.weight"], atol=1e-6)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from exo_sim.evaluation.exo.conditions import NO_DEVICE, UNPOWERED
 from exo_sim.evaluation.exo.figures import at
-from exo_sim.evaluation.impaired.assistance import ASSISTED
+from exo_sim.evaluation.impaired.assistance import COMPARED
 from exo_sim.evaluation.impaired.cohort import COHORT_FILE, read_cohort
 from exo_sim.evaluation.impaired.command import COMMAND, CURVES_FILE, SUMMARY_FILE
 from exo_sim.evaluation.impaired.deficits import Deficit, load_deficits
@@ -90,7 +90,7 @@ class ImpairedEvaluation:
 
     def worn(self, patient: str) -> list[str]:
         """Conditions that a patient walked in, of those with a device: unpowered, and under policies."""
-        return [worn for worn in (UNPOWERED, *ASSISTED)
+        return [worn for worn in (UNPOWERED, *COMPARED)
                 if at("walks", condition(patient, worn), self.speed) in self.figures]
 
     def figure(self, name: str, patient: str, worn: str = NO_DEVICE) -> Figure:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import matplotlib
 from exo_sim.evaluation.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED
-from exo_sim.evaluation.impaired.walk import PERSONALISED
+from exo_sim.evaluation.impaired.walk import PERSONALISED, PRACTISED
 from exo_sim.measurement import Figure
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
@@ -19,8 +19,9 @@ from exo_bringup.exo_report.figure import DPI, INK, LINE, STYLE
 
 HEALTHY = "healthy"
 #: Okabe and Ito's palette: told apart with any kind of colour vision.
-COLOURS = {HEALTHY: "#009E73", NO_DEVICE: "#0072B2", UNPOWERED: "#0072B2", LEARNED: "#D55E00", PERSONALISED: "#CC79A7"}
-TITLES = {HEALTHY: "healthy self", NO_DEVICE: "no device", UNPOWERED: "device unpowered",
+COLOURS = {HEALTHY: "#009E73", NO_DEVICE: "#0072B2", UNPOWERED: "#0072B2", PRACTISED: "#56B4E9", LEARNED: "#D55E00",
+           PERSONALISED: "#CC79A7"}
+TITLES = {HEALTHY: "healthy self", NO_DEVICE: "no device", UNPOWERED: "device unpowered", PRACTISED: "unpowered, practised",
           LEARNED: "policy for everybody", PERSONALISED: "personalised policy"}
 #: By leg: solid for the affected one.
 DASHES = {"affected": "-", "other": (0, (4, 2))}

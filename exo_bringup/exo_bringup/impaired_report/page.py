@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 
 from exo_sim.evaluation.exo.conditions import UNPOWERED
-from exo_sim.evaluation.impaired.assistance import ASSISTED, SMALLEST_REDUCTION
+from exo_sim.evaluation.impaired.assistance import ASSISTED, COMPARED, SMALLEST_REDUCTION
 from exo_sim.evaluation.impaired.measure import ASYMMETRIES
 from exo_sim.evaluation.impaired.clinical import COST, FEWEST_SHOWN
 from exo_sim.evaluation.impaired.clinical_table import LEVELS, cells, clinical_rows, falls_words, verdict
@@ -142,14 +142,14 @@ def _cohort(evaluation: ImpairedEvaluation) -> Section:
 
 def _assistance(evaluation: ImpairedEvaluation) -> Section:
     content = paragraph(
-        "Unpowered to assisted. Cost per distance in J/kg/m; symmetry indices 200 |r - l| / (r + l) in %, which are to "
+        "Unpowered to assisted, or to unpowered after as much practice. Cost per distance in J/kg/m; symmetry indices 200 |r - l| / (r + l) in %, which are to "
         f"fall by {SMALLEST_REDUCTION:g} % of themselves; torque: mean of the affected side over the other, in %. "
         "Judged are the joint that the deficit calls for and asymmetries larger than what healthy people have.",
         faint=True)
     people = list(dict.fromkeys([*(p.healthy for p in evaluation.patients), *(p.name for p in evaluation.patients)]))
     rows = []
     for name in people:
-        for worn in (worn for worn in evaluation.worn(name) if worn in ASSISTED):
+        for worn in (worn for worn in evaluation.worn(name) if worn in COMPARED):
             row = [Cell(name.replace("_", " ")), Cell(TITLES[worn], "text"), _change(evaluation, COST, name, worn, 2)]
             row += [_change(evaluation, f"asymmetry_{each}", name, worn, 1) for each in ASYMMETRIES]
             row += [_judged(evaluation.figure(f"torque_difference_{kind}", name, worn), 0)

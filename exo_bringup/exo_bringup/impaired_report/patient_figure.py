@@ -10,7 +10,7 @@ from exo_sim.evaluation.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED
 from exo_sim.evaluation.impaired.assistance import ASSISTED, LEAST_ASYMMETRY
 from exo_sim.evaluation.impaired.measure import ASYMMETRIES
 from exo_sim.evaluation.impaired.clinical import COST
-from exo_sim.evaluation.impaired.walk import PERSONALISED
+from exo_sim.evaluation.impaired.walk import PERSONALISED, PRACTISED
 from exo_sim.gait.curves import PHASE_PERCENT
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
@@ -41,7 +41,7 @@ TORQUES = (("exo_torque_hip_Nm_kg", "Hip torque of the device", "+ flexion (Nm/k
 WITHOUT = (("ankle_power_W_kg", "Ankle power", "+ generation (W/kg)"),
            ("grf_vertical_BW", "Vertical ground reaction force", "(body weight)"))
 OTHER = {"r": "l", "l": "r"}
-SHORT = {HEALTHY: "healthy", NO_DEVICE: "patient", UNPOWERED: "unpowered", LEARNED: "everybody's",
+SHORT = {HEALTHY: "healthy", NO_DEVICE: "patient", UNPOWERED: "unpowered", PRACTISED: "practised", LEARNED: "everybody's",
          PERSONALISED: "personal"}
 ASYMMETRY_WORDS = {"step_length": "step\nlength", "stance_time": "stance\ntime", "ankle_range": "ankle\nrange"}
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`exo personalise`: goes on training a policy that serves everybody, with one wearer, within a coffee break.
 
-First the wearer gets used to the device without power, which is what assistance is compared with; then, for as long, to
-the assistance that everybody gets; then the policy learns to assist this wearer.
+First the policy learns to assist this wearer, who walks as before; then the wearer practises with it. For as long somebody
+else, the same wearer, practises without power, so that it can be told what practice alone does.
 """
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from exo_sim.body.presets import PRESET_PREFIX, presets  # noqa: E402
 from exo_sim.body.subject import Subject, load_subject  # noqa: E402
 from exo_sim.errors import SimError  # noqa: E402
 from exo_sim.evaluation.exo.conditions import LEARNED, RESULT_FILE, UNPOWERED, find_policy  # noqa: E402
+from exo_sim.evaluation.impaired.walk import PRACTISED  # noqa: E402
 from exo_sim.human.checkpoint import load_human, shipped_human  # noqa: E402
 from exo_sim.measurement.provenance import git_revision  # noqa: E402
 from exo_sim.measurement.summary import write_json  # noqa: E402
@@ -43,14 +44,14 @@ COMMAND = "exo personalise"
 EXIT_STOPPED = 130
 #: Ends the training (minutes), so that with start and check it takes less than 15; or that many steps of 10 ms.
 MINUTES, SAMPLES = 12.5, 1_500_000
-#: Share of these minutes in which the wearer gets used to the device without power, and as long with it.
+#: Share of these minutes in which the wearer practises with the fitted policy, and as long without power.
 HABIT_SHARE = 0.25
-CARRYING, ASSISTED, PERSONALISE = "carrying", "assisted", "personalise"
+PERSONALISE, WITH_POWER, WITHOUT_POWER = "personalise", "practice", "practice_without_power"
 #: Device of the policy for patients that comes with the project.
 USUAL_DEVICE = "hip_ankle"
 #: Configuration of the training for patients, whose rewards are an impaired wearer's too.
 IMPAIRED = "exo_impaired"
-#: Walkers as they were before, for who is not the wearer.
+#: Walkers as they were before: the wearer's without power, and everybody else's.
 OTHERS_STEM = "others_"
 #: Speeds that the wearer walks at, around the preferred one (m/s).
 SPEED_SPREAD_MPS = 0.15
@@ -120,18 +121,18 @@ def personalise(options: argparse.Namespace) -> int:
                    "human_sha256": load_checkpoint(beginning.human, kind=HUMAN)[1].sha256},
         "seed": options.seed, "git_revision": git_revision()})
     print(f"fitting {beginning.device.name} to {wearer.name}, {options.minutes:g} minutes at most", flush=True)
-    carried, assisted = (_habituation(options, number, name, config, beginning.device)
-                         for number, name in enumerate((CARRYING, ASSISTED), start=1))
     settings = config.stages[0]
-    stage = Stage(settings, folder / f"3_{settings.name}", config, beginning.device, options.seed)
-    before = Inheritance(assisted.human, beginning.checkpoint, beginning.state)
+    stage = Stage(settings, folder / f"1_{settings.name}", config, beginning.device, options.seed)
+    before = Inheritance(beginning.human, beginning.checkpoint, beginning.state)
+    practised, control = (_habituation(options, number, name, config, beginning.device)
+                          for number, name in enumerate((WITH_POWER, WITHOUT_POWER), start=2))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        if not carried.finished:
-            carried.run(beginning.human_unpowered, None)
-        if not assisted.finished:
-            assisted.run(beginning.human, beginning.checkpoint)
         stopped = not stage.finished and not stage.run(before)
+        if not (stopped or practised.finished):
+            practised.run(beginning.human, stage.leaves(before).device)
+        if not (stopped or control.finished):
+            control.run(beginning.human_unpowered, None)
     except KeyboardInterrupt:
         stopped = True
     if stopped:
@@ -144,7 +145,8 @@ def personalise(options: argparse.Namespace) -> int:
         copy_human(human, folder / others[condition])
     write_json(folder / RESULT_FILE, {
         "device": beginning.device.name, "checkpoint": str(fitted.device.relative_to(folder)),
-        "humans": {UNPOWERED: str(carried.human.relative_to(folder)), LEARNED: str(fitted.human.relative_to(folder))},
+        "humans": {UNPOWERED: others[UNPOWERED], PRACTISED: str(control.human.relative_to(folder)),
+                   LEARNED: str(practised.human.relative_to(folder))},
         "humans_of_others": others,
         "wearer": wearer.model_dump(mode="json", exclude_defaults=True) | {"name": wearer.name},
         "seed": options.seed, "stage": PERSONALISE, "symmetric": config.symmetric})

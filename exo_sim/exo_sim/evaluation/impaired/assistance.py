@@ -16,7 +16,7 @@ from exo_sim.evaluation.exo.figures import LEAST_POLICIES, Walks, at
 from exo_sim.evaluation.impaired.clinical import COST
 from exo_sim.evaluation.impaired.measure import ASYMMETRIES, OTHER, asymmetry, cost_of_transport
 from exo_sim.evaluation.impaired.patients import HEALTHY, Patient
-from exo_sim.evaluation.impaired.walk import PERSONALISED, PatientWalk, condition
+from exo_sim.evaluation.impaired.walk import PERSONALISED, PRACTISED, PatientWalk, condition
 from exo_sim.measurement import Figure, mean_interval
 
 #: By so much of the unpowered asymmetry assistance is to reduce it (%). The best published figure in simulation is
@@ -34,6 +34,8 @@ LEAST_TORQUE = 0.003
 CALLS_FOR = {"plantarflexors": (("ankle_angle", -1.0),), "dorsiflexors": (("ankle_angle", 1.0), ("hip_flexion", 1.0)),
              "hip_flexors": (("hip_flexion", 1.0),), "hip_extensors": (("hip_flexion", -1.0),)}
 ASSISTED = (LEARNED, PERSONALISED)
+#: What is compared with the device unpowered: practice alone, and assistance.
+COMPARED = (PRACTISED, *ASSISTED)
 
 
 def torque_difference(walk: PatientWalk, kind: str, side: str) -> float:
@@ -71,13 +73,15 @@ def assistance_figures(results: Sequence[PatientWalk], patients: Sequence[Patien
     """
     walks, figures = Walks(results), []
     for patient in patients:
-        for worn in (UNPOWERED, *ASSISTED):
+        for worn in (UNPOWERED, *COMPARED):
             if walks.all(condition(patient.name, worn), speed):
                 figures += _of_condition(walks, patient, worn, speed)
-        for worn in ASSISTED:
+        for worn in COMPARED:
             key = condition(patient.name, worn)
-            if walks.all(key, speed):
-                figures += _changes(walks, patient, worn, speed)
+            if not walks.all(key, speed):
+                continue
+            figures += _changes(walks, patient, worn, speed)
+            if worn in ASSISTED:
                 figures += _torques(walks, patient, worn, called_for(patient, can_give), speed)
     return figures
 
@@ -88,7 +92,7 @@ def _of_condition(walks: Walks, patient: Patient, worn: str, speed: float) -> li
     falls = sum(walk.fell for walk in own)
     figures = [
         Figure(at("walks", key, speed), len(own), "1"),
-        Figure(at("falls", key, speed), falls, "1") if worn == UNPOWERED
+        Figure(at("falls", key, speed), falls, "1") if worn not in ASSISTED
         else Figure.against(at("falls", key, speed), falls, "1", at_most=0),
         Figure.against(at("device_faults", key, speed), sum(bool(w.faults) for w in own), "1", at_most=0),
         walks.figure(at("speed", key, speed), "m/s", key, speed, lambda w: w.scalar("speed")),
@@ -103,14 +107,22 @@ def _changes(walks: Walks, patient: Patient, worn: str, speed: float) -> list[Fi
     key, baseline = condition(patient.name, worn), condition(patient.name, UNPOWERED)
     if not walks.all(baseline, speed):
         return []
-    figures = [walks.change(at(f"{COST}_change", key, speed), "%", key, baseline, speed,
-                            lambda a, b: 100.0 * (cost_of_transport(a) / cost_of_transport(b) - 1.0), at_most=0.0)]
+    aim = {"at_most": 0.0} if worn in ASSISTED else {}
+    figures = [_cost_change(walks, at(f"{COST}_change", key, speed), key, baseline, speed, aim)]
+    practised = condition(patient.name, PRACTISED)
+    if worn == PERSONALISED and walks.all(practised, speed):
+        figures.append(_cost_change(walks, at(f"{COST}_change_from_practised", key, speed), key, practised, speed, aim))
     for name in ASYMMETRIES:
         before = walks.figure("before", "%", baseline, speed, lambda w, n=name: asymmetry(w, n)).value
-        judged = not patient.name.startswith(HEALTHY) and before >= LEAST_ASYMMETRY
+        judged = worn in ASSISTED and not patient.name.startswith(HEALTHY) and before >= LEAST_ASYMMETRY
         figures.append(_reduction(walks, name, key, baseline, speed,
                                   {"at_least": SMALLEST_REDUCTION} if judged else {}))
     return figures
+
+
+def _cost_change(walks: Walks, name: str, key: str, baseline: str, speed: float, aim: dict[str, float]) -> Figure:
+    return walks.change(name, "%", key, baseline, speed,
+                        lambda a, b: 100.0 * (cost_of_transport(a) / cost_of_transport(b) - 1.0), **aim)
 
 
 def _reduction(walks: Walks, name: str, key: str, baseline: str, speed: float, target: dict[str, float]) -> Figure:

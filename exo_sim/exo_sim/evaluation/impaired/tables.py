@@ -11,7 +11,7 @@ from rich.text import Text
 
 from exo_sim.evaluation.exo.conditions import UNPOWERED
 from exo_sim.evaluation.exo.figures import at
-from exo_sim.evaluation.impaired.assistance import ASSISTED
+from exo_sim.evaluation.impaired.assistance import COMPARED
 from exo_sim.evaluation.impaired.measure import ASYMMETRIES
 from exo_sim.evaluation.impaired.clinical import COST
 from exo_sim.evaluation.impaired.clinical_table import LEVELS, Row, cells, falls_words, shown, verdict
@@ -46,11 +46,11 @@ def clinical_tables(rows: Sequence[Row], figures: Mapping[str, Figure], deficits
 def assistance_table(figures: Sequence[Figure], patients: Sequence[Patient], speed: float) -> Table:
     """Unpowered to assisted, one row a patient and policy; red misses its target."""
     by_name = {figure.name: figure for figure in figures}
-    table = _table("in the device, unpowered to assisted; torque: affected side over the other (%)")
+    table = _table("in the device, unpowered to assisted, or to unpowered and practised; torque: affected side over the other (%)")
     for head in ("patient", "policy", *(title for _, title, _ in BEFORE_AFTER), "hip torque", "ankle torque", "falls"):
         table.add_column(head, justify="left" if head in ("patient", "policy") else "right", no_wrap=True)
     for patient in patients:
-        for worn in ASSISTED:
+        for worn in COMPARED:
             before, after = condition(patient.name, UNPOWERED), condition(patient.name, worn)
             if at("falls", after, speed) not in by_name:
                 continue

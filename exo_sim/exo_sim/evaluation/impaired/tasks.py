@@ -12,7 +12,7 @@ from exo_sim.evaluation.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED
 from exo_sim.evaluation.impaired.deficits import Deficit
 from exo_sim.evaluation.impaired.patients import HEALTHY, Patient, healthy, healthy_selves, severity_series
 from exo_sim.evaluation.impaired.policies import WornPolicy
-from exo_sim.evaluation.impaired.walk import PERSONALISED, PatientTask
+from exo_sim.evaluation.impaired.walk import PERSONALISED, PRACTISED, PatientTask
 from exo_sim.evaluation.store import weights_digest
 
 SEEDS, DURATION_S = 5, 30.0
@@ -48,6 +48,8 @@ def patient_tasks(options: argparse.Namespace, subject: Subject, patients: Seque
                 for condition in (UNPOWERED, PERSONALISED):
                     _add(tasks, options, patient, condition, worn)
                     _add(tasks, options, selves[patient.name], condition, worn)
+                if PRACTISED in dict(worn.policy.humans) and not options.same_human:
+                    _add(tasks, options, patient, PRACTISED, worn)
     unmatched = [worn.policy.label for worn in own if not any(worn.is_for(p.subject) for p in patients)]
     if unmatched:
         raise SimError(f"{', '.join(unmatched)}: personalised to somebody who is not among --patients; name the wearer")

@@ -21,9 +21,11 @@ from exo_sim.plant.simulation import Simulation
 
 #: The policy of a training on one wearer.
 PERSONALISED = "personalised"
-CONTROLLERS = {NO_DEVICE: NO_CONTROLLER, UNPOWERED: "zero", LEARNED: "learned", PERSONALISED: "learned"}
+#: Unpowered too, but after as much practice as with power: what practice alone does.
+PRACTISED = "practised"
+CONTROLLERS = {NO_DEVICE: NO_CONTROLLER, UNPOWERED: "zero", PRACTISED: "zero", LEARNED: "learned", PERSONALISED: "learned"}
 #: Not measured (s): the walk settles in three strides; assistance begins after a full stride and fades in over two.
-SETTLE_S = {NO_DEVICE: 4.0, UNPOWERED: 7.0, LEARNED: 7.0, PERSONALISED: 7.0}
+SETTLE_S = {NO_DEVICE: 4.0, UNPOWERED: 7.0, PRACTISED: 7.0, LEARNED: 7.0, PERSONALISED: 7.0}
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class PatientTask:
 
     Attributes:
         patient: name.
-        worn: no_device, unpowered, learned or personalised.
+        worn: no_device, unpowered, practised, learned or personalised.
         device: name or path, "none" without.
         policy: label of the training whose policy or walker this is; empty where it does not matter.
         checkpoint: of the policy, where it is worn.
