@@ -118,7 +118,8 @@ def test_strengths_are_told_in_the_order_of_the_muscle_groups_and_mirrored():
 
 def test_the_two_trainings_for_patients_differ_in_what_is_told():
     finds_out, told = load_exo_config("exo_impaired"), load_exo_config("exo_impaired", "exo_told")
-    assert told.tells_strengths and told.model_copy(update={"tells_strengths": False}) == finds_out
+    assert told.tells_strengths and told.reward.overload > 0.0 == finds_out.reward.overload
+    assert told.model_copy(update={"tells_strengths": False, "reward": finds_out.reward}) == finds_out
     assert finds_out.people.impairments.share > 0.5 and not finds_out.plantarflexion_only
     assert not any(term.name == STRENGTHS for term in finds_out.contract(("hip_flexion_r",)).observation)
 

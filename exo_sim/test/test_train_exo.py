@@ -72,8 +72,8 @@ def test_torque_reaches_the_joint_after_its_delay_and_costs(env):
     assert np.isfinite(idle).all()
 
 
-def test_a_policy_for_patients_is_judged_by_how_near_to_their_limits_muscles_work(config):
-    patients = config.model_copy(update={"reward": load_exo_config("exo_impaired").reward})
+def test_a_policy_that_is_told_who_is_weak_is_judged_by_how_near_to_their_limits_muscles_work(config):
+    patients = config.model_copy(update={"reward": load_exo_config("exo_told").reward})
     env = ExoEnv(patients, find_device("hip"), None, seed=5)
     env.reset()
     step = env._period(np.zeros((4, 2)), None)

@@ -49,8 +49,8 @@ HABIT_SHARE = 0.25
 PERSONALISE, WITH_POWER, WITHOUT_POWER = "personalise", "practice", "practice_without_power"
 #: Device of the policy for patients that comes with the project.
 USUAL_DEVICE = "hip_ankle"
-#: Configuration of the training for patients, whose rewards are an impaired wearer's too.
-IMPAIRED = "exo_impaired"
+#: Configurations of the trainings for patients, whose rewards are an impaired wearer's too.
+IMPAIRED, TOLD = "exo_impaired", "exo_told"
 #: Walkers as they were before: the wearer's without power, and everybody else's.
 OTHERS_STEM = "others_"
 #: Speeds that the wearer walks at, around the preferred one (m/s).
@@ -112,7 +112,8 @@ def personalise(options: argparse.Namespace) -> int:
     impaired = bool(build_body(wearer, None, config.physics_rate_hz, accelerometer=False).deficit.any())
     beginning = find_beginning(options, impaired)
     if impaired:
-        config = load_exo_config(IMPAIRED, *options.config)
+        told = any(term.name == STRENGTHS for term in load_checkpoint(beginning.checkpoint, kind=EXO)[1].contract.observation)
+        config = load_exo_config(IMPAIRED, *((TOLD,) if told else ()), *options.config)
     config = fitting_config(config, options, wearer, beginning)
     folder = Path(options.output)
     refuse_another_training(folder, {
