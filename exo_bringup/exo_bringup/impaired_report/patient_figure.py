@@ -131,6 +131,8 @@ def _asymmetry(axes: Axes, evaluation: ImpairedEvaluation, patient: NamedPatient
     axes.set_title("Asymmetry")
     axes.set_ylabel("symmetry index (%)")
     width, highest = 0.8 / len(shown), 0.0
+    values = [_asymmetry_of(evaluation, name, each).value for each in shown for name in ASYMMETRIES]
+    tallest = max(filter(math.isfinite, values), default=0.0)
     for i, each in enumerate(shown):
         for place, name in enumerate(ASYMMETRIES):
             figure = _asymmetry_of(evaluation, name, each)
@@ -138,10 +140,11 @@ def _asymmetry(axes: Axes, evaluation: ImpairedEvaluation, patient: NamedPatient
                 x = place - 0.4 + width * (i + 0.5)
                 axes.bar(x, figure.value, width * 0.9, color=COLOURS[each.key])
                 top = error_bar(axes, x, figure)
-                highest = max(highest, min(top, 2.0 * figure.value))
+                top = min(top, max(2.0 * figure.value, tallest))       # an interval may be wider than all bars are tall
+                highest = max(highest, top)
                 reduction = evaluation.figure(f"asymmetry_{name}_reduction", each.person, each.worn)
                 if math.isfinite(reduction.value) and reduction.target is not None:
-                    axes.annotate(minus(f"{-reduction.value:+.0f} %"), (x, min(top, 2.0 * figure.value)), xytext=(0, 4),
+                    axes.annotate(minus(f"{-reduction.value:+.0f} %"), (x, top), xytext=(0, 4),
                                   textcoords="offset points", ha="center", fontsize=7.5, fontweight="bold", rotation=90,
                                   color=COLOURS[each.key])
     axes.set_xticks(range(len(ASYMMETRIES)), [ASYMMETRY_WORDS[name] for name in ASYMMETRIES])
