@@ -146,7 +146,7 @@ def _asymmetry(axes: Axes, evaluation: ImpairedEvaluation, patient: NamedPatient
                 if math.isfinite(reduction.value) and reduction.target is not None:
                     axes.annotate(minus(f"{-reduction.value:+.0f} %"), (x, top), xytext=(0, 4),
                                   textcoords="offset points", ha="center", fontsize=7.5, fontweight="bold", rotation=90,
-                                  color=COLOURS[each.key])
+                                  color=COLOURS[each.key], bbox={"fc": "white", "ec": "none", "pad": 0.5})
     axes.set_xticks(range(len(ASYMMETRIES)), [ASYMMETRY_WORDS[name] for name in ASYMMETRIES])
     axes.set_xlim(-0.5, len(ASYMMETRIES) - 0.5)
     axes.set_ylim(0.0, 1.3 * max(highest, LEAST_ASYMMETRY))
