@@ -112,7 +112,7 @@ def personalise(options: argparse.Namespace) -> int:
     impaired = bool(build_body(wearer, None, config.physics_rate_hz, accelerometer=False).deficit.any())
     beginning = find_beginning(options, impaired)
     if impaired:
-        told = any(term.name == STRENGTHS for term in load_checkpoint(beginning.checkpoint, kind=EXO)[1].contract.observation)
+        told = _is_told(load_checkpoint(beginning.checkpoint, kind=EXO)[1].contract)
         config = load_exo_config(IMPAIRED, *((TOLD,) if told else ()), *options.config)
     config = fitting_config(config, options, wearer, beginning)
     folder = Path(options.output)
@@ -212,7 +212,7 @@ def fitting_config(config: ExoTrainingConfig, options: argparse.Namespace, weare
         "wearer": wearer, "symmetric": not options.one_sided, "history": manifest.contract.history,
         "low_pass_hz": manifest.contract.action.low_pass_hz,
         "plantarflexion_only": _plantarflexes_only(manifest.contract),
-        "tells_strengths": any(term.name == STRENGTHS for term in manifest.contract.observation),
+        "tells_strengths": _is_told(manifest.contract),
         "speed_range_mps": (round(middle - SPEED_SPREAD_MPS, 3), round(middle + SPEED_SPREAD_MPS, 3)),
         "wearing": config.wearing.model_copy(update={"payload_kg": PAYLOAD_KG, "mass_error": MASS_ERROR}),
         "ppo": config.ppo.model_copy(update={"hidden_layers": tuple(hidden), "initial_std": INITIAL_STD}),
@@ -222,6 +222,10 @@ def fitting_config(config: ExoTrainingConfig, options: argparse.Namespace, weare
         fitted = fitted.model_copy(update={"workers": options.workers})
     require_contract(manifest, fitted.contract(beginning.device.joint_names), beginning.checkpoint)
     return fitted
+
+
+def _is_told(contract: Contract) -> bool:
+    return any(term.name == STRENGTHS for term in contract.observation)
 
 
 def _plantarflexes_only(contract: Contract) -> bool:
