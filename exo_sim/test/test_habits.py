@@ -17,6 +17,7 @@ from exo_sim.human.habits import HABIT_SIZE, Habits, with_habit
 from exo_sim.human.observation import OBSERVATION_SIZE
 from exo_sim.human.walkers import Walkers
 from exo_sim.training.exo_config import HabitConfig, load_exo_config
+from exo_sim.training.habit_search import search_habit
 from exo_sim.training.habit_trial import SPEED_SHARES, HabitTrial, ordinary_day
 from exo_sim.training.habituation import Habituation
 
@@ -67,6 +68,19 @@ def test_an_ordinary_day_has_no_luck_in_it(config):
     assert day.wearing.mass_error == 0.0 and day.wearing.delay_s[0] == day.wearing.delay_s[1]
     assert day.people.friction_range == (1.0, 1.0) and day.speed_range_mps == config.speed_range_mps
     assert len(SPEED_SHARES) >= 3
+
+
+def test_what_earns_nothing_is_not_changed(tmp_path):
+    def walk(habits):                      # only the first number matters, and the day is never twice the same
+        return -(habits[:, 0] - 0.3) ** 2 / 0.02 + random.normal(0.0, 0.05, len(habits))
+
+    found = {}
+    for price in (0.0, 0.005):
+        random = np.random.default_rng(4)
+        found[price] = search_habit("price", tmp_path / f"{price}.json", walk, np.full(HABIT_SIZE, 0.1), 12, 60, seed=2,
+                                    change_price=price).habit
+    assert found[0.005][0] == pytest.approx(0.3, abs=0.1)
+    assert np.linalg.norm(found[0.005][1:]) < 0.6 * np.linalg.norm(found[0.0][1:])
 
 
 def test_practice_goes_on_where_it_was_and_ends_at_the_same(config, tmp_path):

@@ -32,8 +32,9 @@ class Found(NamedTuple):
 
 
 def search_habit(name: str, file: Path, walk: Callable[[np.ndarray], np.ndarray], deviations: np.ndarray,
-                 candidates: int, generations: int, seed: int, minutes: float = math.inf) -> Found:
-    """The habit around which candidates earn most.
+                 candidates: int, generations: int, seed: int, minutes: float = math.inf,
+                 change_price: float = 0.0) -> Found:
+    """The habit around which candidates earn most, less what it costs to change.
 
     Args:
         name: beside the progress bar.
@@ -44,19 +45,25 @@ def search_habit(name: str, file: Path, walk: Callable[[np.ndarray], np.ndarray]
         generations: at most.
         seed: of the candidates.
         minutes: at most, earlier runs included.
+        change_price: reward taken off for each number of a habit that is one standard deviation off, squared.
     """
     strategy = cma.CMAEvolutionStrategy(np.zeros(HABIT_SIZE), 1.0, {
         "CMA_stds": deviations, "popsize": candidates, "seed": seed, "verbose": -9})
+
+    def learn(tried: list[np.ndarray], rewards: np.ndarray) -> None:
+        changes = ((np.array(tried) / deviations) ** 2).sum(axis=1)
+        strategy.tell(tried, (change_price * changes - rewards).tolist())
+
     known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"seconds": 0.0, "rewards": []}
     for rewards in known["rewards"]:                       # the same seed asks for the same candidates
-        strategy.tell(strategy.ask(), (-np.array(rewards)).tolist())
+        learn(strategy.ask(), np.array(rewards))
     with progress_bar() as progress:
         bar = progress.add_task(name, total=generations, completed=len(known["rewards"]))
         while len(known["rewards"]) < generations and known["seconds"] < 60.0 * minutes:
             started = time.monotonic()
             tried = strategy.ask()
             rewards = walk(np.array(tried))
-            strategy.tell(tried, (-rewards).tolist())
+            learn(tried, rewards)
             known["rewards"].append(rewards.tolist())
             known["seconds"] += time.monotonic() - started
             write_json(file, known)

@@ -98,7 +98,7 @@ class Habituation:
                 return np.concatenate(list(pool.map(_walk, np.array_split(numbers, workers))))
 
             return search_habit(self._name, self.folder / GENERATIONS_FILE, walk, deviations, settings.candidates,
-                                settings.generations, self._seed, self._minutes)
+                                settings.generations, self._seed, self._minutes, settings.change_price)
 
 
 def _prepare(config: ExoTrainingConfig, device: DeviceDescription, human: Path, exo: Path | None, count: int,
