@@ -173,10 +173,12 @@ class Walkers:
                               WAITING_PHASE + np.round(2.0 * (self.phase - WAITING_PHASE)) / 2.0,
                               self.phase + self.period_s / stride_time)
         state = self.state()
-        lean = -state.foot_position[..., 0].mean(axis=1) / self._leg_length
+        length = self._leg_length[:, None]
+        lean = -state.foot_position[..., :2].mean(axis=1) / length
+        drift = state.velocity[:, :2] - np.stack([self.speed_command, np.zeros(self.count)], axis=1)
         goal = self.reference.angles(self.speed_command, self.phase) + self._offsets \
             + balance_offsets(state.up, state.velocity, self.speed_command, state.vertical_grf, lean,
-                              (state.velocity[:, 0] - self.speed_command) / self._leg_length)
+                              drift / length)
         rate = self.reference.rates(self.speed_command, self.phase)
         return goal, rate, self.reference.moments(self.speed_command, self.phase) * self._body_mass[:, None]
 
