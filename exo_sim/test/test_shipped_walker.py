@@ -5,12 +5,8 @@ import pytest
 from exo_policy.checkpoint import load_checkpoint
 
 from exo_sim.body.devices import find_device
-from exo_sim.body.model import build_body
-from exo_sim.body.subject import Subject
+from exo_sim.evaluation.stops import stop
 from exo_sim.human.checkpoint import load_human, shipped_human
-from exo_sim.human.observation import COORDINATION_RATE_HZ, POLICY_RATE_HZ
-from exo_sim.human.speed_command import approach
-from exo_sim.human.walkers import Walkers
 from exo_sim.training.check import EXTREMES, SPEEDS_MPS, Checker
 
 TRIALS = [*(f"{speed:g} m/s" for speed in SPEEDS_MPS), "start and stop", *(subject.name for subject in EXTREMES)]
@@ -45,21 +41,9 @@ def test_joints_move_as_in_people(checked):
 
 
 def test_who_walks_comes_to_a_stop_wherever_in_the_stride_it_is_asked_for(worn):
-    count, speed = 8, 1.0
-    walkers = Walkers([build_body(Subject(), find_device(worn), 300.0, accelerometer=False)] * count)
-    policy, upright = load_human(), np.ones(count, dtype=bool)
-    for i in range(count):
-        walkers.place(i, i / count, speed)
-    for step in range(round(13.0 * POLICY_RATE_HZ)):
-        target = np.full(count, speed if step < 4.0 * POLICY_RATE_HZ else 0.0)
-        walkers.speed_command = approach(walkers.speed_command, target, 1.0 / POLICY_RATE_HZ)
-        walkers.set_action(policy(walkers.observe()))
-        for _ in range(round(COORDINATION_RATE_HZ / POLICY_RATE_HZ)):
-            walkers.coordinate_and_step()
-        state = walkers.state()
-        upright &= (state.up[:, 2] > 0.85) & (state.height > 0.78 * walkers.standing_height)
-    assert upright.sum() >= count - 1                       # rounding, which processors do differently, decides a stop
-    assert np.abs(state.velocity[upright, :2]).max() < 0.1
+    upright, speed = stop(worn, [1.0], phases=8)
+    assert upright.sum() >= 8 - 1                           # rounding, which processors do differently, decides a stop
+    assert speed[upright].max() < 0.1
 
 
 @pytest.mark.parametrize("impaired, samples", [(False, 1e6), (True, 1e5)])     # what compensates is taught, not searched

@@ -25,9 +25,9 @@ FORWARD_GAIN_RAD_S_PER_M = 0.3
 #: Ankle angle per lean of the pelvis over the feet (rad per leg length, rad s per leg length), and the lean of quiet
 #: standing (leg lengths ahead of the heels). The lean was chosen by which of eight unperturbed bodies stood for 10 s
 #: without a policy; the gains here and of the sway by how often the walker falls in coming to a stop from 0.6, 0.8, 1.0
-#: and 1.25 m/s, asked for at 16 phases each: 2 of 64 without a device, 8 with an unpowered one at hips and ankles, six
-#: of them from 0.6 m/s. With 2.25 rad, 0.68 rad s and no reflex against the sway it fell in 17, forward, and 47, sideways.
-#: More damping of the sway (2.5 rad s) makes setting out harder: 5 of 20 fell then, none with 2.0.
+#: and 1.25 m/s, asked for at 16 phases each (evaluation/stops.py): 2 of 64 without a device, 8 with an unpowered one at hips
+#: and ankles, six of them from 0.6 m/s. With 2.25 rad, 0.68 rad s and no reflex against the sway it fell in 17,
+#: forward, and 47, sideways. More damping of the sway (2.5 rad s) makes setting out harder: 5 of 20 fell then, none with 2.0.
 ANKLE_GAIN_RAD = 3.4
 ANKLE_RATE_GAIN_RAD_S = 1.3
 STANDING_LEAN = 0.128

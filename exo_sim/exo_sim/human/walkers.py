@@ -29,6 +29,10 @@ INITIAL_ACTIVATION = 0.05
 #: that everybody sets out alike: a quarter of a stride is left to shift the weight before a foot leaves the floor.
 STANDING_MPS = 0.02
 WAITING_PHASE = 0.4
+#: Who is below this share of standing height, or tilts beyond this (cosine), has fallen: early enough that the steps of
+#: a hopeless stumble are not learned from.
+FALL_HEIGHT_SHARE = 0.78
+FALL_UP_COSINE = 0.85
 
 _SCALE = np.concatenate([np.full(term.size, term.scale, dtype=np.float32) for term in HUMAN_TERMS])
 
@@ -88,6 +92,10 @@ class Walkers:
     def standing_height(self) -> np.ndarray:
         """Height (n,) of the root in quiet standing (m)."""
         return ROOT_HEIGHT_PER_LEG_LENGTH * self._leg_length
+
+    def upright(self, state: "WalkerState") -> np.ndarray:
+        """Who (n,) has neither fallen nor broken down numerically."""
+        return (state.height > FALL_HEIGHT_SHARE * self.standing_height) & (state.up[:, 2] > FALL_UP_COSINE)
 
     def give_body(self, i: int, body: BodyModel, servo_gain: float = 1.0) -> None:
         """Person i gets another body, of the same device; `place` must follow."""

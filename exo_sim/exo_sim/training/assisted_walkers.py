@@ -7,7 +7,7 @@ from exo_device.description import DeviceDescription
 from exo_policy.observation import up_from_orientation
 
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
-from exo_sim.human.observation import COORDINATION_RATE_HZ, POLICY_RATE_HZ
+from exo_sim.human.observation import COORDINATION_RATE_HZ
 from exo_sim.human.pace import Pace
 from exo_sim.human.walkers import Walkers, WalkerState
 from exo_sim.plant.energetics import CrowdEnergetics
@@ -15,13 +15,6 @@ from exo_sim.training.exo_config import ExoTrainingConfig
 from exo_sim.training.one_wearer import OneWearer
 from exo_sim.training.people import People
 from exo_sim.training.wearing import Wearing
-
-#: The person has fallen below this share of standing height, or beyond this tilt (cosine): early enough that the
-#: steps of a hopeless stumble are not learned from.
-FALL_HEIGHT_SHARE = 0.78
-FALL_UP_COSINE = 0.85
-#: Control periods that an action of the human holds for.
-BLOCKS_PER_ACTION = round(COORDINATION_RATE_HZ / POLICY_RATE_HZ)
 
 
 class AssistedWalkers:
@@ -152,5 +145,4 @@ class AssistedWalkers:
 
     def fallen(self, state: WalkerState) -> np.ndarray:
         """Who has fallen (n,), or broken down numerically."""
-        return ~((state.height > FALL_HEIGHT_SHARE * self.walkers.standing_height)
-                 & (state.up[:, 2] > FALL_UP_COSINE))
+        return ~self.walkers.upright(state)

@@ -17,7 +17,7 @@ from exo_sim.body.model import build_body
 from exo_sim.body.presets import PRESET_PREFIX
 from exo_sim.body.subject import Subject, load_subject
 from exo_sim.gait.reference import JOINTS
-from exo_sim.human.observation import COORDINATION_RATE_HZ, POLICY_RATE_HZ
+from exo_sim.human.observation import BLOCKS_PER_ACTION, POLICY_RATE_HZ
 from exo_sim.human.speed_command import approach
 from exo_sim.human.walkers import Walkers
 
@@ -29,7 +29,6 @@ PATIENTS = ("plantarflexor_weakness_50_right", "drop_foot_left", "hip_abductor_w
             "knee_extensor_weakness_left", "hemiparesis_mild_right", "hemiparesis_severe_left")
 #: One more unscaled body sets out from standing and comes to a stop again at half time.
 DURATION_S, SETTLING_S = 16.0, 4.0
-_FALL_HEIGHT_SHARE, _FALL_UP_COSINE = 0.78, 0.85
 _JUDGED = [JOINTS.index(f"{joint}_{side}") for joint in ("hip_flexion", "knee_angle", "ankle_angle") for side in "rl"]
 #: A degree of joint error, and a centimetre a second of speed error, weigh as this share of falling in every trial.
 _DEGREE_WEIGHT, _SPEED_WEIGHT = 0.02, 0.02
@@ -91,11 +90,10 @@ class Checker:
                 target[self._traveller] = 0.0
             walkers.speed_command = approach(walkers.speed_command, target, 1.0 / POLICY_RATE_HZ)
             walkers.set_action(policy(walkers.observe()))
-            for _ in range(round(COORDINATION_RATE_HZ / POLICY_RATE_HZ)):
+            for _ in range(BLOCKS_PER_ACTION):
                 walkers.coordinate_and_step()
             state = walkers.state()
-            upright &= (state.height > _FALL_HEIGHT_SHARE * walkers.standing_height) \
-                & (state.up[:, 2] > _FALL_UP_COSINE)
+            upright &= walkers.upright(state)
             for i in np.flatnonzero(~upright):                 # who has fallen is out, and must not blow up
                 walkers.place(i, 0.0, 0.0)
             if step >= settled:

@@ -14,9 +14,9 @@ from exo_policy.observation import STRENGTHS, pack_terms, torque_share
 from exo_policy.training.batch_env import StepResult
 
 from exo_sim.human.checkpoint import load_human
-from exo_sim.human.observation import ACTION_SIZE, COORDINATION_RATE_HZ
+from exo_sim.human.observation import ACTION_SIZE, BLOCKS_PER_ACTION, COORDINATION_RATE_HZ
 from exo_sim.human.walkers import WalkerState
-from exo_sim.training.assisted_walkers import BLOCKS_PER_ACTION, AssistedWalkers
+from exo_sim.training.assisted_walkers import AssistedWalkers
 from exo_sim.training.config import load_training_config
 from exo_sim.training.exo_config import EXO, HUMAN, ExoTrainingConfig
 from exo_sim.training.wearer_reward import WearerReward

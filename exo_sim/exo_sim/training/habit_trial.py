@@ -11,8 +11,7 @@ from exo_policy.networks import MlpPolicy
 
 from exo_sim.human.checkpoint import load_human
 from exo_sim.human.habits import Habits
-from exo_sim.human.observation import COORDINATION_RATE_HZ
-from exo_sim.training.assisted_walkers import BLOCKS_PER_ACTION
+from exo_sim.human.observation import BLOCKS_PER_ACTION, COORDINATION_RATE_HZ
 from exo_sim.training.exo_config import EXO, ExoTrainingConfig
 from exo_sim.training.exo_env import PairEnv
 

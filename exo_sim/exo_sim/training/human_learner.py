@@ -10,8 +10,7 @@ from exo_policy.training.mirror import MirrorMap
 
 from exo_sim.gait.reference import JOINTS
 from exo_sim.human.contract import HUMAN_CONTRACT
-from exo_sim.human.observation import action_mirror_index, mirror_map
-from exo_sim.training.assisted_walkers import BLOCKS_PER_ACTION
+from exo_sim.human.observation import BLOCKS_PER_ACTION, action_mirror_index, mirror_map
 from exo_sim.training.exo_config import HUMAN, ExoTrainingConfig
 
 

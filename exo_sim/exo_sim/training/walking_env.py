@@ -10,7 +10,7 @@ from exo_policy.networks import MlpPolicy
 from exo_policy.training.batch_env import StepResult
 
 from exo_sim.body.devices import find_device
-from exo_sim.human.observation import ACTION_SIZE, COORDINATION_RATE_HZ, OBSERVATION_SIZE, POLICY_RATE_HZ
+from exo_sim.human.observation import ACTION_SIZE, BLOCKS_PER_ACTION, OBSERVATION_SIZE, POLICY_RATE_HZ
 from exo_sim.human.speed_command import approach
 from exo_sim.human.walkers import Walkers, WalkerState
 from exo_sim.training.assistance import RandomAssistance
@@ -52,7 +52,6 @@ class WalkingEnv:
         self._practised_s = np.full(self.count, np.inf)       # of whoever walks now, over all their episodes
         self._target_speed = np.zeros(self.count)
         self._averages = StrideAverages(self.count)
-        self._blocks = round(COORDINATION_RATE_HZ / POLICY_RATE_HZ)
         self._max_steps = round(config.episode_s * POLICY_RATE_HZ)
         self._stage = config.curriculum[0]
         self._checker: Checker | None = None
@@ -101,10 +100,10 @@ class WalkingEnv:
         walkers.set_action(action)
         self._pushes.apply(walkers)
         effort = np.zeros(self.count)
-        for _ in range(self._blocks):
+        for _ in range(BLOCKS_PER_ACTION):
             self._assistance.apply(walkers)
             walkers.coordinate_and_step()
-            effort += walkers.mean_squared_activation() / self._blocks
+            effort += walkers.mean_squared_activation() / BLOCKS_PER_ACTION
         self._steps += 1
         state = walkers.state()
         self._averages.update(walkers, state)

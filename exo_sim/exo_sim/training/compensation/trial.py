@@ -13,13 +13,11 @@ from exo_sim.body.subject import Subject
 from exo_sim.human.checkpoint import load_human
 from exo_sim.human.compensations import WEAKNESSES, WHOLE_LEG, weaknesses
 from exo_sim.human.habits import Habits
-from exo_sim.human.observation import COORDINATION_RATE_HZ, POLICY_RATE_HZ
+from exo_sim.human.observation import BLOCKS_PER_ACTION, POLICY_RATE_HZ
 from exo_sim.human.walkers import Walkers
 from exo_sim.training.averages import StrideAverages
 from exo_sim.training.config import HumanTrainingConfig
 from exo_sim.training.rewards import judge
-
-BLOCKS_PER_ACTION = round(COORDINATION_RATE_HZ / POLICY_RATE_HZ)
 
 _trial: "CompensationTrial | None" = None
 
