@@ -4,6 +4,7 @@
 With --import-mode=importlib pytest takes the folder exo_x for the parent package of exo_x/test/test_y.py and puts
 an empty module of that name in place, unless the real one is imported already.
 """
+
 import contextlib
 import importlib
 

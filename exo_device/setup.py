@@ -21,9 +21,11 @@ setup(
     description="The device side of an exoskeleton: drivers, safety supervisor and device node",
     license="Apache-2.0",
     tests_require=["pytest"],
-    entry_points={"console_scripts": [
-        "bench = exo_device.programs:bench",
-        "device_node = exo_device.programs:device_node",
-        "motor_emulator = exo_device.programs:motor_emulator",
-    ]},
+    entry_points={
+        "console_scripts": [
+            "bench = exo_device.programs:bench",
+            "device_node = exo_device.programs:device_node",
+            "motor_emulator = exo_device.programs:motor_emulator",
+        ]
+    },
 )

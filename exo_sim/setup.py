@@ -9,8 +9,7 @@ setup(
     version="0.1.0",
     packages=find_packages(exclude=["test"]),
     # every data file beside the code, at any depth, is installed with it
-    package_data={"": [f"*.{suffix}" for suffix in DATA_SUFFIXES]
-                  + [f"**/*.{suffix}" for suffix in DATA_SUFFIXES]},
+    package_data={"": [f"*.{suffix}" for suffix in DATA_SUFFIXES] + [f"**/*.{suffix}" for suffix in DATA_SUFFIXES]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{package_name}"]),
         (f"share/{package_name}", ["package.xml"]),

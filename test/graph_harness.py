@@ -6,6 +6,11 @@ import time
 from pathlib import Path
 
 import rclpy
+from rcl_interfaces.srv import SetParameters
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from std_srvs.srv import SetBool, Trigger
+
 from exo_bringup.graph import GraphOptions, describe_graph
 from exo_bringup.message_schema import message_class
 from exo_bringup.monitor_node import parameter_request, seconds
@@ -14,10 +19,6 @@ from exo_bringup.processes import Children, child_environment
 from exo_bringup.topics import TOPICS
 from exo_msgs.msg import DeviceStatus
 from exo_msgs.srv import LoadPolicy, SetSpeed
-from rcl_interfaces.srv import SetParameters
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from std_srvs.srv import SetBool, Trigger
 
 #: A process that imports MuJoCo on a loaded machine of two cores takes its time (s).
 PATIENCE_S = 90.0
@@ -102,9 +103,7 @@ class Graph:
 
     def set_simulator(self, **values):
         """Set parameters of the simulator."""
-        assert all(
-            result.successful for result in self.call(self.parameters, parameter_request(**values)).results
-        )
+        assert all(result.successful for result in self.call(self.parameters, parameter_request(**values)).results)
 
     @property
     def status(self):

@@ -40,9 +40,7 @@ def two_runs(domain, tmp_path_factory):
             str(output),
             *extra,
         ]
-        started.append(
-            (output, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
-        )
+        started.append((output, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)))
     folders = []
     try:
         for output, process in started:

@@ -8,10 +8,11 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 
+from std_srvs.srv import SetBool, Trigger  # noqa: E402
+
 from exo_bringup.monitor_node import seconds  # noqa: E402
 from exo_msgs.msg import DeviceStatus  # noqa: E402
 from exo_msgs.srv import LoadPolicy, SetSpeed  # noqa: E402
-from std_srvs.srv import SetBool, Trigger  # noqa: E402
 
 CONTROL_PERIOD_S, DISPLAY_PERIOD_S = 0.01, 0.02
 #: The issue's bound on how long torque may outlive the policy (s).
@@ -62,16 +63,11 @@ def test_what_rviz_needs_is_there(walking):
     from exo_bringup.robot_state import RobotState
 
     description, tf, fixed, markers, joints = (
-        walking.listen(name)
-        for name in ("robot_description", "tf", "tf_static", "human/markers", "joint_states")
+        walking.listen(name) for name in ("robot_description", "tf", "tf_static", "human/markers", "joint_states")
     )
-    walking.wait_until(
-        lambda: description and fixed and markers and joints and len(tf) > 3, "what RViz needs"
-    )
+    walking.wait_until(lambda: description and fixed and markers and joints and len(tf) > 3, "what RViz needs")
     frames = {
-        item.child_frame_id: item.header.frame_id
-        for message in (fixed[-1], tf[-1])
-        for item in message.transforms
+        item.child_frame_id: item.header.frame_id for message in (fixed[-1], tf[-1]) for item in message.transforms
     }
     assert frames["base_link"] == "odom"
     for joint in RobotState(description[-1].data).static_transforms():
@@ -145,16 +141,10 @@ def test_a_killed_policy_leaves_no_torque_and_a_latched_device(make_graph):
     graph.walk(0.1)
     falls = graph.messages["human/state"][-1].falls
     graph.children["policy_node"].kill()
-    graph.wait_until(
-        lambda: graph.status.mode == DeviceStatus.FAULT, "the device's fault", may_die=("policy_node",)
-    )
+    graph.wait_until(lambda: graph.status.mode == DeviceStatus.FAULT, "the device's fault", may_die=("policy_node",))
     graph.walk(0.4, may_die=("policy_node",))
     last_request_s = seconds(requests[-1].state_stamp)
-    late = [
-        command
-        for command in commands
-        if seconds(command.header.stamp) > last_request_s + TORQUE_GONE_WITHIN_S
-    ]
+    late = [command for command in commands if seconds(command.header.stamp) > last_request_s + TORQUE_GONE_WITHIN_S]
     assert late and max(map(largest_torque, late)) == 0.0
     # a machine that stalls at that moment may see old states first
     assert {"STALE_COMMAND", "STALE_STATE", "SEQUENCE_GAP"} & set(graph.status.fault_names)
@@ -168,9 +158,7 @@ def test_a_killed_simulator_latches_the_device_and_the_rest_stops_on_sigterm(mak
     graph = make_graph(mode="realtime").ready()
     graph.activate()
     graph.children["simulator_node"].kill()
-    graph.wait_until(
-        lambda: graph.status.mode == DeviceStatus.FAULT, "the device's fault", may_die=("simulator_node",)
-    )
+    graph.wait_until(lambda: graph.status.mode == DeviceStatus.FAULT, "the device's fault", may_die=("simulator_node",))
     # which of the consequences is seen first is up to the scheduler: without states the policy falls silent as well
     assert {"STALE_STATE", "BUS_LOST", "STALE_COMMAND"} & set(graph.status.fault_names)
     codes = graph.signal_all(signal.SIGTERM)

@@ -4,10 +4,12 @@
 
 One process, in simulated time, so that a slow machine does not count.
 """
+
 from pathlib import Path
 
 import numpy as np
 import pytest
+
 from exo_device.command import TorqueRequest
 from exo_device.control_loop import ControlLoop, LoopConfig, LoopHooks
 from exo_device.description import load_device
@@ -61,9 +63,20 @@ class MemoryMotors:
         """One control period; the torque at its end (Nm)."""
         motors = self._simulation.sample.motors
         no_error = np.zeros(len(motors.names), dtype=int)
-        self._bus.put_state(DeviceState(
-            self._clock.ros_ns(), self._sequence, motors.names, motors.position, motors.velocity,
-            motors.torque, motors.temperature, no_error, motors.bus_voltage, self.imu.newest()))
+        self._bus.put_state(
+            DeviceState(
+                self._clock.ros_ns(),
+                self._sequence,
+                motors.names,
+                motors.position,
+                motors.velocity,
+                motors.torque,
+                motors.temperature,
+                no_error,
+                motors.bus_voltage,
+                self.imu.newest(),
+            )
+        )
         self._sequence += 1
         loop.step()
         self._clock.now_s += period_s
@@ -76,8 +89,10 @@ class EmulatedMotors:
 
     def __init__(self, simulation: Simulation, clock: MadeClock) -> None:
         self._simulation, self._clock = simulation, clock
-        settings = {**read_driver_config(CONFIG / "drivers" / "cubemars_example.yaml", "cubemars_can"),
-                    "interface": "virtual"}
+        settings = {
+            **read_driver_config(CONFIG / "drivers" / "cubemars_example.yaml", "cubemars_can"),
+            "interface": "virtual",
+        }
         config = make_driver("cubemars_can", settings).config
         self._bus = EmulatedBus(config, lambda joint: Followed())
         self.driver = SteppedCubemarsDriver(config, self._bus, clock, imu=SimulatedImu(simulation))
@@ -101,21 +116,37 @@ def walk(motors_of) -> np.ndarray:
     simulation = Simulation(Subject(), device, speed_mps=SPEED_MPS, seed=1)
     clock, mass = MadeClock(100.0), simulation.body.body_mass
     motors = motors_of(simulation, clock)
-    policy = make_controller("spline", joint_names=device.joint_names, wearer_mass=mass,
-                             torque_limit=device.torque_limits(mass))
+    policy = make_controller(
+        "spline", joint_names=device.joint_names, wearer_mass=mass, torque_limit=device.torque_limits(mass)
+    )
     supervisor = SafetySupervisor(device, mass, SafetyConfig(fade_in_strides=1.0))
     answers = []
 
     def answer(state: DeviceState) -> None:
         imu = state.imu
-        wanted = policy.update(DeviceObservation(
-            state.stamp_s, state.names, state.position, state.velocity, state.torque, imu.orientation_xyzw,
-            imu.angular_velocity, imu.linear_acceleration))
+        wanted = policy.update(
+            DeviceObservation(
+                state.stamp_s,
+                state.names,
+                state.position,
+                state.velocity,
+                state.torque,
+                imu.orientation_xyzw,
+                imu.angular_velocity,
+                imu.linear_acceleration,
+            )
+        )
         answers.append(wanted if supervisor.mode is Mode.ACTIVE else np.zeros(len(wanted)))
         loop.submit(TorqueRequest(state.stamp_ns, len(answers), state.names, answers[-1]))
 
-    loop = ControlLoop(motors.driver, supervisor, LoopConfig(), LoopHooks(on_state=answer),
-                       ros_now_ns=clock.ros_ns, steady_now_ns=clock.steady_ns)
+    loop = ControlLoop(
+        motors.driver,
+        supervisor,
+        LoopConfig(),
+        LoopHooks(on_state=answer),
+        ros_now_ns=clock.ros_ns,
+        steady_now_ns=clock.steady_ns,
+    )
     torque, history = {}, []
     with motors.driver as driver:
         driver.configure(device.joint_names)
@@ -139,6 +170,8 @@ def test_torque_over_can_is_that_of_the_simulation_within_its_steps_and_one_peri
     start = round(100 * COMPARE_FROM_S)
     simulated, emulated = walks["MemoryMotors"][start:-1], walks["EmulatedMotors"]
     assert np.abs(simulated).max(axis=0).min() > 10.0  # there is torque to compare
-    rms = {lag: np.sqrt(np.mean((simulated - emulated[start + lag:][:len(simulated)]) ** 2, axis=0)).max()
-           for lag in (0, 1)}
+    rms = {
+        lag: np.sqrt(np.mean((simulated - emulated[start + lag :][: len(simulated)]) ** 2, axis=0)).max()
+        for lag in (0, 1)
+    }
     assert min(rms.values()) < LARGEST_RMS_NM, rms

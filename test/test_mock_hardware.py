@@ -13,8 +13,17 @@ PATIENCE_S = 150.0
 
 def test_exo_hardware_comes_up_on_emulated_motors_and_ends_cleanly(domain, tmp_path):
     environment = dict(os.environ, TMPDIR=str(tmp_path), PYTHONUNBUFFERED="1")
-    command = [sys.executable, "-m", "exo_bringup.cli", "hardware", "--use-mock-hardware", "--namespace", "mock",
-               "--domain-id", str(domain)]
+    command = [
+        sys.executable,
+        "-m",
+        "exo_bringup.cli",
+        "hardware",
+        "--use-mock-hardware",
+        "--namespace",
+        "mock",
+        "--domain-id",
+        str(domain),
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         killer = threading.Timer(PATIENCE_S, process.kill)
         killer.start()

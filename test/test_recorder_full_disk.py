@@ -8,10 +8,11 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 
-from exo_bringup.processes import child_environment  # noqa: E402
-from exo_msgs.msg import DeviceStatus  # noqa: E402
 from mcap.exceptions import McapError  # noqa: E402
 from mcap.reader import NonSeekingReader  # noqa: E402
+
+from exo_bringup.processes import child_environment  # noqa: E402
+from exo_msgs.msg import DeviceStatus  # noqa: E402
 
 #: The largest file that the recorder may write (bytes): a few seconds of walking.
 DISK_BYTES = 400_000
@@ -27,10 +28,19 @@ sys.exit(main(sys.argv[1:]))
 def test_a_recording_that_no_longer_fits_ends_alone(make_graph, domain, tmp_path):
     graph = make_graph(mode="lockstep").ready()
     file = tmp_path / "walk.mcap"
-    command = [sys.executable, "-c", RECORDER, "--ros-args", "-r", f"__ns:=/{graph.options.namespace}",
-               "-p", f"output:={file}"]
+    command = [
+        sys.executable,
+        "-c",
+        RECORDER,
+        "--ros-args",
+        "-r",
+        f"__ns:=/{graph.options.namespace}",
+        "-p",
+        f"output:={file}",
+    ]
     recorder = graph.children.start(
-        "recorder_node", command, child_environment(ROS_DOMAIN_ID=str(domain), ROS_LOG_DIR=str(tmp_path)))
+        "recorder_node", command, child_environment(ROS_DOMAIN_ID=str(domain), ROS_LOG_DIR=str(tmp_path))
+    )
     graph.activate()
     graph.assist()
     graph.wait_until(lambda: "the recording ends here" in recorder.log_file.read_text(), "a full disk")

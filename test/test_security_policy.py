@@ -69,6 +69,7 @@ def test_only_policy_node_publishes_commands_and_only_the_device_speaks_for_itse
 
 def test_every_topic_is_one_of_the_graphs(policy):
     from exo_bringup.topics import TOPICS
+
     known = {topic.name for topic in TOPICS} | OTHER_TOPICS
     named = set(rules(policy, "topics", "publish")) | set(rules(policy, "topics", "subscribe"))
     assert named <= known
@@ -77,4 +78,5 @@ def test_every_topic_is_one_of_the_graphs(policy):
 
 def test_it_is_installed_with_the_package():
     from exo_bringup.paths import share_folder
+
     assert (share_folder() / "config" / "security" / "policy.xml").is_file()

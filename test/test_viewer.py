@@ -18,15 +18,16 @@ pytest.importorskip("rclpy", reason="needs ROS 2")
 pytest.importorskip("viser", reason="needs viser")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
+from PIL import Image  # noqa: E402
+from rclpy.qos import DurabilityPolicy, QoSProfile  # noqa: E402
+from std_msgs.msg import String  # noqa: E402
+from std_srvs.srv import SetBool, Trigger  # noqa: E402
+
 from exo_bringup.graph import NodeSpec  # noqa: E402
 from exo_bringup.paths import executable_path  # noqa: E402
 from exo_bringup.processes import child_environment  # noqa: E402
 from exo_bringup.topics import VIEWER_ADDRESS  # noqa: E402
 from exo_msgs.msg import DeviceStatus, HumanState  # noqa: E402
-from PIL import Image  # noqa: E402
-from rclpy.qos import DurabilityPolicy, QoSProfile  # noqa: E402
-from std_msgs.msg import String  # noqa: E402
-from std_srvs.srv import SetBool, Trigger  # noqa: E402
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt install chromium")
@@ -200,9 +201,7 @@ def test_disarm_arm_and_the_walk_from_the_page(walking_graph, page):
     assert len(fields) == 1, "the speed's field"
     fields[0].fill("1.1")
     fields[0].press("Enter")
-    graph.wait_until(
-        lambda: abs(graph.messages["human/state"][-1].commanded_speed - 1.1) < 1e-6, "the speed asked for"
-    )
+    graph.wait_until(lambda: abs(graph.messages["human/state"][-1].commanded_speed - 1.1) < 1e-6, "the speed asked for")
 
 
 @needs_chromium
@@ -218,9 +217,7 @@ def test_a_graph_that_comes_back_is_shown_again(walking_graph, page, domain):
     for spec in describe_graph(graph.options):
         children.start(
             spec.name,
-            spec.command_line(
-                executable_path(spec.package, spec.executable), graph.folder / f"{spec.name}.yaml"
-            ),
+            spec.command_line(executable_path(spec.package, spec.executable), graph.folder / f"{spec.name}.yaml"),
             child_environment(ROS_DOMAIN_ID=str(domain), ROS_LOG_DIR=str(graph.folder)),
         )
     graph.wait_until(lambda: graph.messages["human/state"], "the graph that comes back")
@@ -233,7 +230,6 @@ def test_slow_motion_slows_simulated_time(make_graph):
     graph = make_graph(mode="realtime").ready()
     graph.set_simulator(pace=0.1)
     graph.walk(0.05)
-
 
     began, at = time.monotonic(), graph.time_s
     graph.walk(0.2)

@@ -13,10 +13,11 @@ PATIENCE_S = 120.0
 def shown(ros):
     """The node, and another one that tells it who walks and hears what it describes."""
     import rclpy
-    from exo_bringup.visualization_node import LATCHED, VisualizationNode
-    from exo_msgs.msg import Subject
     from rclpy.executors import SingleThreadedExecutor
     from std_msgs.msg import String
+
+    from exo_bringup.visualization_node import LATCHED, VisualizationNode
+    from exo_msgs.msg import Subject
 
     class Shown:
         def __init__(self):
@@ -53,11 +54,11 @@ def shown(ros):
 def test_another_height_is_described_anew_and_nonsense_is_not(shown):
     shown.spin_until(lambda: len(shown.heard) == 1)
     assert 'femur_r.stl" scale="1 1 1"' in shown.heard[0]
-    shown.tell(1.70, 75.0)      # the size that is shown already
+    shown.tell(1.70, 75.0)  # the size that is shown already
     shown.tell(1.87, 90.0)
     shown.spin_until(lambda: len(shown.heard) == 2)
     assert 'femur_r.stl" scale="1.1 1.1 1.1"' in shown.heard[1]
-    shown.tell(9.0, 90.0)       # nobody is as tall: what is shown stays
+    shown.tell(9.0, 90.0)  # nobody is as tall: what is shown stays
     shown.tell(1.53, 50.0)
     shown.spin_until(lambda: len(shown.heard) == 3)
     assert 'femur_r.stl" scale="0.9 0.9 0.9"' in shown.heard[2]

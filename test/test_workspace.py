@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The repository as a colcon workspace: packages found, dependencies declared and pinned."""
+
 import os
 import re
 import subprocess
@@ -11,13 +12,24 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 NESTED = {"exo_msgs", "exo_device", "exo_policy", "exo_sim", "exo_bringup"}
-DEPENDENCY_TAGS = {"depend", "build_depend", "build_export_depend", "buildtool_depend",
-                   "buildtool_export_depend", "exec_depend", "test_depend"}
+DEPENDENCY_TAGS = {
+    "depend",
+    "build_depend",
+    "build_export_depend",
+    "buildtool_depend",
+    "buildtool_export_depend",
+    "exec_depend",
+    "test_depend",
+}
 MEMBERSHIP = "exo_gait_packages"
 # What each package may depend on of the others: one way, without a circle.
-ALLOWED = {"exo_msgs": set(), "exo_device": {"exo_msgs"}, "exo_policy": {"exo_msgs"},
-           "exo_sim": {"exo_msgs", "exo_device", "exo_policy"},
-           "exo_bringup": {"exo_msgs", "exo_device", "exo_policy", "exo_sim"}}
+ALLOWED = {
+    "exo_msgs": set(),
+    "exo_device": {"exo_msgs"},
+    "exo_policy": {"exo_msgs"},
+    "exo_sim": {"exo_msgs", "exo_device", "exo_policy"},
+    "exo_bringup": {"exo_msgs", "exo_device", "exo_policy", "exo_sim"},
+}
 
 
 def manifest(package: str) -> ElementTree.Element:
@@ -35,8 +47,13 @@ def requirement_lines(name: str) -> list[str]:
 
 def test_colcon_finds_every_package_from_the_root():
     pytest.importorskip("colcon_core")
-    listed = subprocess.run([sys.executable, "-m", "colcon", "--log-base", os.devnull, "list", "--names-only"],
-                            cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        [sys.executable, "-m", "colcon", "--log-base", os.devnull, "list", "--names-only"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert set(listed.stdout.split()) == NESTED | {"exo_gait"}
 
 
@@ -75,17 +92,24 @@ def test_every_requirement_is_pinned(name):
 
 
 def test_no_requirement_is_listed_twice():
-    names = [re.split(r"[\[=]", line)[0].lower().replace("_", "-")
-             for name in ("requirements.txt", "requirements-ros.txt") for line in requirement_lines(name)]
+    names = [
+        re.split(r"[\[=]", line)[0].lower().replace("_", "-")
+        for name in ("requirements.txt", "requirements-ros.txt")
+        for line in requirement_lines(name)
+    ]
     assert len(names) == len(set(names))
 
 
 def test_ros_wheels_are_asked_for_by_their_distribution():
-    bare = [line for line in requirement_lines("requirements-ros.txt")
-            if line.startswith("ros-") and not line.startswith("ros-jazzy-")]
+    bare = [
+        line
+        for line in requirement_lines("requirements-ros.txt")
+        if line.startswith("ros-") and not line.startswith("ros-jazzy-")
+    ]
     assert not bare, f"the bare names resolve to another distribution: {bare}"
-    assert not [line for line in requirement_lines("requirements.txt") if line.startswith("ros-")], \
+    assert not [line for line in requirement_lines("requirements.txt") if line.startswith("ros-")], (
         "requirements.txt is also for machines that have ROS 2"
+    )
 
 
 def test_environment_says_what_to_do_where_nothing_is_set_up(tmp_path):
@@ -104,8 +128,13 @@ def test_setup_refuses_another_python_in_one_line(tmp_path):
     (tmp_path / "tools").mkdir()
     for name in ("tools/setup.sh", "requirements.txt", "requirements-ros.txt"):
         (tmp_path / name).write_text((ROOT / name).read_text())
-    outcome = subprocess.run(["bash", "tools/setup.sh"], cwd=tmp_path, capture_output=True, text=True,
-                             env={**os.environ, "PYTHON": str(other)})
+    outcome = subprocess.run(
+        ["bash", "tools/setup.sh"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHON": str(other)},
+    )
     assert outcome.returncode != 0
     assert outcome.stderr.count("\n") == 1 and "3.11 or 3.12" in outcome.stderr
     assert not (tmp_path / ".venv").exists()

@@ -23,9 +23,7 @@ class BackgroundRecording:
     complain: told once in one line when messages get lost, from the writing thread or the caller's.
     """
 
-    def __init__(
-        self, recording: Recording, complain: Callable[[str], None], backlog: int = LARGEST_BACKLOG
-    ) -> None:
+    def __init__(self, recording: Recording, complain: Callable[[str], None], backlog: int = LARGEST_BACKLOG) -> None:
         self._recording, self._complain = recording, complain
         self._queue: queue.Queue[tuple | None] = queue.Queue(backlog)
         #: Messages that were not written.

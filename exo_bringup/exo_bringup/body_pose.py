@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import mujoco
 import numpy as np
+
 from exo_sim.body.model import BodyModel
 
 #: The root body's axes to base_link's: MyoLegs walks along -y with +x to its left, REP-103 along +x.
@@ -22,12 +23,8 @@ class BodyPose:
         self._body = body
         self._model = body.model
         self._data = mujoco.MjData(body.model)
-        self._qpos = {
-            body.model.joint(i).name: int(body.model.jnt_qposadr[i]) for i in range(1, body.model.njnt)
-        }
-        self._tendons = [
-            (body.muscles[i], int(body.model.actuator_trnid[i, 0])) for i in range(len(body.muscles))
-        ]
+        self._qpos = {body.model.joint(i).name: int(body.model.jnt_qposadr[i]) for i in range(1, body.model.njnt)}
+        self._tendons = [(body.muscles[i], int(body.model.actuator_trnid[i, 0])) for i in range(len(body.muscles))]
         # the root at the origin, upright: every place comes out relative to it
         self._data.qpos[:7] = (0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
         self.set_positions({})

@@ -89,9 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_place_arguments(view)
     add_viewer_place_arguments(view)
-    view.add_argument(
-        "--device", default="", metavar="NAME|YAML", help="exoskeleton (default: ask the graph)"
-    )
+    view.add_argument("--device", default="", metavar="NAME|YAML", help="exoskeleton (default: ask the graph)")
     view.set_defaults(run=_view)
 
     for name, text, kinds in (
@@ -148,9 +146,7 @@ def build_parser() -> argparse.ArgumentParser:
     film = commands.add_parser("film", help="a film of a few recorded strides, without and with assistance")
     film.add_argument("run_folder", metavar="RUN", help="folder that `exo sim` wrote, with its recording")
     film.add_argument("--output", default="", help="file to write (default: film.gif in the run folder)")
-    film.add_argument(
-        "--seconds", type=float, default=2.5, help="simulated time shown (s, default: %(default)g)"
-    )
+    film.add_argument("--seconds", type=float, default=2.5, help="simulated time shown (s, default: %(default)g)")
     film.add_argument("--playback", type=float, default=0.5, help="speed of the film (default: %(default)g)")
     film.add_argument("--width", type=int, default=720, help="of the film (pixels, default: %(default)s)")
     film.set_defaults(run=_film)
@@ -189,9 +185,7 @@ def add_worn_arguments(parser: argparse.ArgumentParser, controller: str) -> None
         metavar="NAME",
         help="assistance: spline, zero or learned (default: %(default)s)",
     )
-    parser.add_argument(
-        "--checkpoint", default="", metavar="FILE", help="checkpoint for --controller learned"
-    )
+    parser.add_argument("--checkpoint", default="", metavar="FILE", help="checkpoint for --controller learned")
     add_place_arguments(parser)
 
 
@@ -253,9 +247,7 @@ def add_graph_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="checkpoint of the walker (default: the one that comes with exo_sim)",
     )
-    parser.add_argument(
-        "--seed", type=int, default=0, help="seed of everything random (default: %(default)s)"
-    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of everything random (default: %(default)s)")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument(
         "--lockstep",
@@ -337,9 +329,8 @@ def _personalise(chosen: argparse.Namespace) -> int:
 
 
 def _emulate(chosen: argparse.Namespace) -> int:
-    from exo_device.emulator import main as emulate
-
     from exo_bringup.paths import share_folder
+    from exo_device.emulator import main as emulate
 
     return emulate(chosen.rest, share_folder() / "config" / "drivers" / "cubemars_example.yaml")
 
@@ -377,26 +368,23 @@ def _compare(chosen: argparse.Namespace) -> int:
 
 
 def _evaluate_human(chosen: argparse.Namespace) -> int:
-    from exo_sim.evaluation import main as evaluate
-
     from exo_bringup.evaluation_reports import write_evaluation_report
+    from exo_sim.evaluation import main as evaluate
 
     return evaluate(chosen.rest, write_evaluation_report) or 0
 
 
 def _evaluate_exo(chosen: argparse.Namespace) -> int:
-    from exo_sim.evaluation.exo import main as evaluate
-
     from exo_bringup.deployment import walk_over_topics
     from exo_bringup.exo_report.page import write_exo_page
+    from exo_sim.evaluation.exo import main as evaluate
 
     return evaluate(chosen.rest, walk_over_topics, write_exo_page)
 
 
 def _evaluate_impaired(chosen: argparse.Namespace) -> int:
-    from exo_sim.evaluation.impaired import main as evaluate
-
     from exo_bringup.evaluation_reports import write_evaluation_report
+    from exo_sim.evaluation.impaired import main as evaluate
 
     return evaluate(chosen.rest, write_evaluation_report)
 

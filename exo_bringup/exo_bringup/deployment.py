@@ -8,9 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from exo_sim.evaluation.exo.command import LOCKSTEP, TopicWalk
-
 from exo_bringup.errors import BringupError
+from exo_sim.evaluation.exo.command import LOCKSTEP, TopicWalk
 
 #: Figure of `exo sim`'s summary: metabolic power of the assisted half against the unpowered one (%).
 CHANGE = "metabolic_power_change"
@@ -27,8 +26,9 @@ def walk_over_topics(walk: TopicWalk) -> float:
     name = f"{walk.policy.label}_{walk.speed_mps:g}"
     before = set(walk.folder.glob("*")) if walk.folder.is_dir() else set()
     try:
-        done = subprocess.run(command(walk, name), capture_output=True, text=True, check=False,
-                              timeout=PATIENCE * walk.duration_s)
+        done = subprocess.run(
+            command(walk, name), capture_output=True, text=True, check=False, timeout=PATIENCE * walk.duration_s
+        )
     except subprocess.TimeoutExpired as error:
         raise BringupError(f"the walk over topics did not end within {error.timeout:g} s; see {walk.folder}") from error
     made = sorted(set(walk.folder.glob(f"*{name}")) - before)
@@ -40,10 +40,32 @@ def walk_over_topics(walk: TopicWalk) -> float:
 
 def command(walk: TopicWalk, name: str) -> list[str]:
     """The command line of a walk."""
-    words = [sys.executable, "-m", "exo_bringup.cli", "sim", "--quiet", "--no-record", "--no-table",
-             "--no-visualization", "--controller", "learned", "--checkpoint", walk.policy.checkpoint,
-             "--device", walk.policy.device, "--speed", f"{walk.speed_mps:g}", "--duration", f"{walk.duration_s:g}",
-             "--seed", str(walk.seed), "--output", str(walk.folder), "--name", name]
+    words = [
+        sys.executable,
+        "-m",
+        "exo_bringup.cli",
+        "sim",
+        "--quiet",
+        "--no-record",
+        "--no-table",
+        "--no-visualization",
+        "--controller",
+        "learned",
+        "--checkpoint",
+        walk.policy.checkpoint,
+        "--device",
+        walk.policy.device,
+        "--speed",
+        f"{walk.speed_mps:g}",
+        "--duration",
+        f"{walk.duration_s:g}",
+        "--seed",
+        str(walk.seed),
+        "--output",
+        str(walk.folder),
+        "--name",
+        name,
+    ]
     if walk.human:
         words += ["--human-checkpoint", str(Path(walk.human).resolve())]
     if walk.subject:

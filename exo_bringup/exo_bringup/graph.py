@@ -13,10 +13,9 @@ from pathlib import Path
 
 import yaml
 
-from exo_policy.observation import STRENGTH_GROUPS
-
 from exo_bringup.errors import BringupError
 from exo_bringup.paths import PRESET_PREFIX, find_configuration, share_folder
+from exo_policy.observation import STRENGTH_GROUPS
 
 MODES = ("realtime", "fast", "lockstep")
 #: Muscles and arrows for RViz (Hz): as often as /tf, or they trail behind the bones. Nobody else needs so many.
@@ -63,9 +62,7 @@ class NodeSpec:
 
     def parameter_yaml(self) -> str:
         """`parameters` as the text of a ROS parameter file for this node."""
-        return yaml.safe_dump(
-            {f"/**/{self.name}": {"ros__parameters": dict(self.parameters)}}, sort_keys=True
-        )
+        return yaml.safe_dump({f"/**/{self.name}": {"ros__parameters": dict(self.parameters)}}, sort_keys=True)
 
     @property
     def full_name(self) -> str:
@@ -152,9 +149,8 @@ def describe_hardware(options: GraphOptions) -> list[NodeSpec]:
             *_device_and_policy(options, files, device, subject),
             *_viewer(options, files, device, subject),
         ]
-    from exo_device.description import load_device
-
     from exo_bringup.mock_hardware import emulated_settings, emulator_arguments
+    from exo_device.description import load_device
 
     given = options.driver_config and str(find_configuration("driver", options.driver_config))
     settings = emulated_settings(options.driver, given)
@@ -170,9 +166,7 @@ def describe_hardware(options: GraphOptions) -> list[NodeSpec]:
     ]
 
 
-def _device_and_policy(
-    options: GraphOptions, files: tuple[str, ...], device: str, subject: str
-) -> list[NodeSpec]:
+def _device_and_policy(options: GraphOptions, files: tuple[str, ...], device: str, subject: str) -> list[NodeSpec]:
     wearer_mass_kg = subject_mass_kg(subject)
     settings = options.driver_config and str(find_configuration("driver", options.driver_config))
     return [
@@ -203,9 +197,7 @@ def _device_and_policy(
     ]
 
 
-def _node(
-    package: str, executable: str, options: GraphOptions, files: tuple[str, ...], parameters: dict
-) -> NodeSpec:
+def _node(package: str, executable: str, options: GraphOptions, files: tuple[str, ...], parameters: dict) -> NodeSpec:
     return NodeSpec(package, executable, executable, options.namespace, files, parameters)
 
 

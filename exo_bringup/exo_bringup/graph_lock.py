@@ -33,7 +33,4 @@ class GraphLock:
 def in_use_message(domain_id: int, namespace: str) -> str:
     """What to tell when a graph of this domain and namespace runs already."""
     where = f"ROS domain {domain_id}" + (f", namespace /{namespace.strip('/')}" if namespace else "")
-    return (
-        f"another exo_gait graph runs in {where}: stop it, or choose another --domain-id (0 to 101) "
-        "or --namespace"
-    )
+    return f"another exo_gait graph runs in {where}: stop it, or choose another --domain-id (0 to 101) or --namespace"

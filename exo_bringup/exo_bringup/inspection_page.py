@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, timezone
+from datetime import UTC, datetime, timezone
 
 from rich import box
 from rich.console import Console, Group
@@ -24,22 +24,24 @@ def print_inspection(run: str, console: Console | None = None) -> None:
 
 def render(inspection: RunInspection) -> Group:
     """The page as a rich renderable."""
-    return Group(_head(inspection), Text(), _topics(inspection), Text(), _device(inspection), Text(),
-                 _torques(inspection))
+    return Group(
+        _head(inspection), Text(), _topics(inspection), Text(), _device(inspection), Text(), _torques(inspection)
+    )
 
 
 def _head(inspection: RunInspection) -> Text:
-    started = datetime.fromtimestamp(inspection.started_ns / NANOSECONDS, timezone.utc)
+    started = datetime.fromtimestamp(inspection.started_ns / NANOSECONDS, UTC)
     count = sum(topic.count for topic in inspection.topics)
     text = Text()
     text.append(f"{inspection.path}\n", style="bold")
-    text.append(f"{started:%Y-%m-%d %H:%M:%S} UTC, {inspection.duration_s:.1f} s of wall time, {count} messages "
-                f"on {len(inspection.topics)} topics, active for {inspection.active_s:.1f} s\n")
+    text.append(
+        f"{started:%Y-%m-%d %H:%M:%S} UTC, {inspection.duration_s:.1f} s of wall time, {count} messages "
+        f"on {len(inspection.topics)} topics, active for {inspection.active_s:.1f} s\n"
+    )
     if inspection.is_complete:
         text.append("complete", style="green")
     else:
-        text.append("cut off: the recorder was killed or the disk was full; this is what can be read",
-                    style="yellow")
+        text.append("cut off: the recorder was killed or the disk was full; this is what can be read", style="yellow")
     missing = _missing(inspection)
     if missing:
         text.append(f"\nnot recorded: {', '.join(missing)}", style="yellow")
@@ -57,9 +59,15 @@ def _topics(inspection: RunInspection) -> Table:
     table = _table("topics", "topic", "type", "messages", "kB", "rate (Hz)", "longest gap (ms)", "gaps")
     for topic in inspection.topics:
         gaps = Text(str(topic.gaps or "-"), style="yellow" if topic.gaps else "")
-        table.add_row(topic.name, topic.type_name.split("/")[-1], str(topic.count),
-                      f"{topic.bytes / 1000:.0f}", _number(topic.rate_hz), _number(1e3 * topic.longest_gap_s, 0),
-                      gaps)
+        table.add_row(
+            topic.name,
+            topic.type_name.split("/")[-1],
+            str(topic.count),
+            f"{topic.bytes / 1000:.0f}",
+            _number(topic.rate_hz),
+            _number(1e3 * topic.longest_gap_s, 0),
+            gaps,
+        )
     return table
 
 
@@ -67,16 +75,19 @@ def _device(inspection: RunInspection) -> Table:
     table = _table(f"device: {len(inspection.stops)} faults", "at (s)", "mode", "faults", "cause", text_from=1)
     for change in inspection.changes:
         style = "red" if change.faults else "green" if change.mode == "ACTIVE" else ""
-        table.add_row(f"{change.time_s:.2f}", Text(change.mode, style=style), ", ".join(change.faults),
-                      Text(change.cause))
+        table.add_row(
+            f"{change.time_s:.2f}", Text(change.mode, style=style), ", ".join(change.faults), Text(change.cause)
+        )
     return table
 
 
 def _torques(inspection: RunInspection) -> Table:
     table = _table("torque", "joint", "asked, peak (Nm)", "given, peak (Nm)", "given, RMS (Nm)", "power, peak (W)")
     for joint in inspection.joints:
-        table.add_row(joint.name, *(_number(value) for value in (
-            joint.asked_peak, joint.given_peak, joint.given_rms, joint.peak_power_w)))
+        table.add_row(
+            joint.name,
+            *(_number(value) for value in (joint.asked_peak, joint.given_peak, joint.given_rms, joint.peak_power_w)),
+        )
     return table
 
 

@@ -91,8 +91,7 @@ def render(telemetry: Telemetry, options: RunOptions) -> Panel:
     _row(table, "strides", [math.nan, *(means.count or math.nan for means in measured)], "", 0)
     return Panel(
         Group(table, Text(), _device_line(telemetry), _progress(telemetry, options)),
-        title=f"exo_gait: {options.graph.speed_mps:g} m/s, {options.graph.device}, "
-        f"{options.graph.controller}",
+        title=f"exo_gait: {options.graph.speed_mps:g} m/s, {options.graph.device}, {options.graph.controller}",
         expand=False,
         width=76,
     )

@@ -53,14 +53,10 @@ class MarkerBuilder:
 
     def torque(self, identity: int, link: str, axis: np.ndarray, torque: float, stamp) -> None:
         """Arrow at a link's origin along the joint's axis (3,), as long as the torque (Nm), right-handed."""
-        self._arrow(
-            TORQUE, identity, link, np.zeros(3), axis * torque * METRES_PER_NEWTON_METRE, TORQUE_COLOUR, stamp
-        )
+        self._arrow(TORQUE, identity, link, np.zeros(3), axis * torque * METRES_PER_NEWTON_METRE, TORQUE_COLOUR, stamp)
 
     def _new_muscle(self, name: str) -> Marker:
-        marker = Marker(
-            ns=MUSCLES, id=len(self._muscles), type=Marker.LINE_STRIP, action=Marker.ADD, text=name
-        )
+        marker = Marker(ns=MUSCLES, id=len(self._muscles), type=Marker.LINE_STRIP, action=Marker.ADD, text=name)
         marker.header.frame_id = BASE_LINK
         marker.pose.orientation.w = 1.0
         self._muscles[name] = marker

@@ -8,11 +8,11 @@ import tempfile
 from pathlib import Path
 
 import yaml
-from exo_device.drivers.config_file import read_driver_config
-from exo_device.emulator.command_line import MULTICAST, MULTICAST_CHANNEL
 
 from exo_bringup.errors import BringupError
 from exo_bringup.paths import share_folder
+from exo_device.drivers.config_file import read_driver_config
+from exo_device.emulator.command_line import MULTICAST, MULTICAST_CHANNEL
 
 CUBEMARS, ROS2_CONTROL = "cubemars_can", "ros2_control"
 #: What the emulator calls the motors of a driver.
@@ -34,17 +34,13 @@ def emulated_settings(driver: str, driver_config: str) -> str:
         BringupError: no emulator for this driver. DriverError: settings that cannot be read.
     """
     if driver not in MOTORS:
-        raise BringupError(
-            f"use_mock_hardware needs a driver with motors: {' or '.join(MOTORS)}, not '{driver}'"
-        )
+        raise BringupError(f"use_mock_hardware needs a driver with motors: {' or '.join(MOTORS)}, not '{driver}'")
     if driver == ROS2_CONTROL:  # a controller's topics are the same, whoever stands behind them
         return driver_config
     path = driver_config or str(share_folder() / EXAMPLE)
     settings = read_driver_config(path, driver)
     domain = int(os.environ.get("ROS_DOMAIN_ID") or 0)
-    settings.update(
-        interface=MULTICAST, channel=MULTICAST_CHANNEL, bus_options={"port": FIRST_PORT + domain}
-    )
+    settings.update(interface=MULTICAST, channel=MULTICAST_CHANNEL, bus_options={"port": FIRST_PORT + domain})
     text = yaml.safe_dump({"driver": driver, **settings}, sort_keys=False)
     # one file a user, settings and domain: both programs read it, and a restart of one finds it again
     folder = Path(tempfile.gettempdir()) / f"exo_gait-{os.getuid()}"

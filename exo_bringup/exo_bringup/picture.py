@@ -8,15 +8,15 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from exo_sim.gait.curves import CurveTable
-from exo_sim.gait.errors import GaitError
-from exo_sim.gait.normative import NormativeGait
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from exo_bringup.run_figures import ANGLES, CONDITIONS, METABOLIC_POWER, SIDES, TORQUES, VERTICAL_FORCE
+from exo_sim.gait.curves import CurveTable
+from exo_sim.gait.errors import GaitError
+from exo_sim.gait.normative import NormativeGait
 
 #: Okabe and Ito's palette: told apart with any kind of colour vision.
 COLOURS = {"unassisted": "#0072B2", "assisted": "#D55E00"}
@@ -66,9 +66,7 @@ def draw_run(
         norm = NormativeGait(speed_mps, leg_length_m)
         for axes, (joint, variable) in zip(panels[0, :3], ANGLES.items()):
             _stride_panel(axes, curves, variable, *ANGLE_LABELS[joint], norm)
-        _stride_panel(
-            panels[0, 3], curves, VERTICAL_FORCE, "Vertical ground reaction", "force (body weights)", norm
-        )
+        _stride_panel(panels[0, 3], curves, VERTICAL_FORCE, "Vertical ground reaction", "force (body weights)", norm)
         for axes, (joint, variable) in zip(panels[1, :2], TORQUES.items()):
             _stride_panel(axes, curves, variable, *TORQUE_LABELS[joint], None)
         _cost_over_time(panels[1, 2], strides)
@@ -114,9 +112,7 @@ def _stride_panel(
                 lw=0,
             )
     if not drawn:
-        _say_nothing_there(
-            axes, "not driven by this device" if norm is None and len(curves) else "no full stride"
-        )
+        _say_nothing_there(axes, "not driven by this device" if norm is None and len(curves) else "no full stride")
 
 
 def _cost_over_time(axes: Axes, strides: Sequence[Mapping]) -> None:
@@ -142,9 +138,7 @@ def _cost_bars(axes: Axes, strides: Sequence[Mapping]) -> None:
     means = []
     for place, condition in enumerate(CONDITIONS):
         values = [
-            s[METABOLIC_POWER]
-            for s in strides
-            if s["condition"] == condition and s.get(METABOLIC_POWER) is not None
+            s[METABOLIC_POWER] for s in strides if s["condition"] == condition and s.get(METABOLIC_POWER) is not None
         ]
         if not values:
             continue
@@ -159,9 +153,7 @@ def _cost_bars(axes: Axes, strides: Sequence[Mapping]) -> None:
             capsize=3,
             error_kw={"lw": 1.0, "ecolor": "#222222"},
         )
-        axes.annotate(
-            f"{mean:.2f}", (place, mean + spread), xytext=(0, 4), textcoords="offset points", ha="center"
-        )
+        axes.annotate(f"{mean:.2f}", (place, mean + spread), xytext=(0, 4), textcoords="offset points", ha="center")
     axes.set_xticks(range(len(CONDITIONS)), CONDITIONS)
     axes.set_xlim(-0.6, len(CONDITIONS) - 0.4)
     if not means:
@@ -188,10 +180,7 @@ def _say_nothing_there(axes: Axes, text: str) -> None:
 def _legend(figure: Figure) -> None:
     entries = [Line2D([], [], color=COLOURS[condition], label=condition) for condition in CONDITIONS]
     entries += [
-        Line2D([], [], color="#333333", ls=SIDE_STYLES[side], label=f"{SIDE_NAMES[side]} leg")
-        for side in SIDES
+        Line2D([], [], color="#333333", ls=SIDE_STYLES[side], label=f"{SIDE_NAMES[side]} leg") for side in SIDES
     ]
-    entries.append(
-        Patch(color=NORM_BAND, label="able-bodied mean \N{PLUS-MINUS SIGN} SD (Schwartz et al. 2008)")
-    )
+    entries.append(Patch(color=NORM_BAND, label="able-bodied mean \N{PLUS-MINUS SIGN} SD (Schwartz et al. 2008)"))
     figure.legend(handles=entries, loc="lower center", ncols=len(entries), bbox_to_anchor=(0.5, 0.0))

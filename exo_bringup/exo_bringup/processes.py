@@ -111,9 +111,7 @@ class Child:
 class Children:
     """The children of one run, in the order they were started."""
 
-    def __init__(
-        self, log_folder: Path, say: Callable[[str], None] = lambda line: print(line, file=sys.stderr)
-    ):
+    def __init__(self, log_folder: Path, say: Callable[[str], None] = lambda line: print(line, file=sys.stderr)):
         self.log_folder = log_folder
         self._say = say
         self._children: dict[str, Child] = {}
@@ -154,9 +152,7 @@ class Children:
                 break
         for child in chosen:
             if child.exit_code is None:
-                self._say(
-                    f"{child.name} did not stop on SIGINT or SIGTERM: killed (its log: {child.log_file})"
-                )
+                self._say(f"{child.name} did not stop on SIGINT or SIGTERM: killed (its log: {child.log_file})")
                 child.kill()
         return {child.name: child.exit_code for child in chosen}
 

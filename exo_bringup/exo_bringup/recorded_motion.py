@@ -151,15 +151,11 @@ def _decoded(recording: Path, topics: tuple[str, ...]) -> Iterator[tuple[str, ob
                 matching = [topic for topic in topics if f"/{channel.topic}".endswith(f"/{topic}")]
                 if matching:
                     by_name[channel.topic] = max(matching, key=len)
-            for _, channel, _, message in reader.iter_decoded_messages(
-                topics=list(by_name), log_time_order=False
-            ):
+            for _, channel, _, message in reader.iter_decoded_messages(topics=list(by_name), log_time_order=False):
                 yield by_name[channel.topic], message
     except FileNotFoundError as error:
         raise BringupError(f"there is no recording {recording}: run `exo sim` without --no-record") from error
     except OSError as error:
         raise BringupError(f"{recording} cannot be read: {error.strerror}") from error
     except (McapError, AttributeError) as error:  # AttributeError: a file without an index has no summary
-        raise BringupError(
-            f"{recording} is damaged or was not closed: {' '.join(str(error).split())}"
-        ) from error
+        raise BringupError(f"{recording} is damaged or was not closed: {' '.join(str(error).split())}") from error

@@ -28,9 +28,7 @@ class Recording:
     clock: steady time (s).
     """
 
-    def __init__(
-        self, path: Path, library: str = "exo_gait", clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, path: Path, library: str = "exo_gait", clock: Callable[[], float] = time.monotonic) -> None:
         """Raises BringupError if the file cannot be written."""
         self.path = path
         self._clock = clock

@@ -6,12 +6,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 
-from exo_sim.body.model import MODEL_LEG_LENGTH_M
-from exo_sim.body.subject import load_subject
-from exo_sim.gait.curves import CurveTable
-from exo_sim.measurement.figures import Figure, missed
-from exo_sim.measurement.summary import write_run_record, write_summary
-
 from exo_bringup.errors import BringupError
 from exo_bringup.html_report.page import write_report_page
 from exo_bringup.paths import find_configuration
@@ -21,6 +15,11 @@ from exo_bringup.run_folder import RunFolder
 from exo_bringup.run_options import RunOptions
 from exo_bringup.telemetry import Telemetry
 from exo_bringup.timing import measure_timing
+from exo_sim.body.model import MODEL_LEG_LENGTH_M
+from exo_sim.body.subject import load_subject
+from exo_sim.gait.curves import CurveTable
+from exo_sim.measurement.figures import Figure, missed
+from exo_sim.measurement.summary import write_run_record, write_summary
 
 COMMAND = "exo sim"
 
@@ -64,9 +63,7 @@ def report_again(run_folder: str, strict: bool) -> int:
     return 1 if strict and not met else 0
 
 
-def _write_results(
-    folder: RunFolder, configuration: dict, outcome: RunOutcome, say: Callable[[str], None]
-) -> bool:
+def _write_results(folder: RunFolder, configuration: dict, outcome: RunOutcome, say: Callable[[str], None]) -> bool:
     curves = CurveTable.read(folder.curves) if folder.curves.is_file() else CurveTable()
     strides = _read_strides(folder, configuration["phases"])
     speed_mps = float(configuration["speed_mps"])
@@ -78,9 +75,7 @@ def _write_results(
     write_report_page(folder.path)
     for line in figure_lines(figures):
         say(line)
-    say(
-        f"written to {folder.path}: {', '.join(sorted(p.name for p in folder.path.iterdir() if p.is_file()))}"
-    )
+    say(f"written to {folder.path}: {', '.join(sorted(p.name for p in folder.path.iterdir() if p.is_file()))}")
     return not missed(figures)
 
 
@@ -91,11 +86,7 @@ def _read_strides(folder: RunFolder, phases: list[dict]) -> list[dict]:
     begins = {later["name"]: earlier["until_s"] for earlier, later in zip(phases, phases[1:])}
     try:
         strides = json.loads(folder.strides.read_text(encoding="utf-8"))
-        return [
-            stride
-            for stride in strides
-            if stride["condition"] and stride["start"] >= begins[stride["condition"]]
-        ]
+        return [stride for stride in strides if stride["condition"] and stride["start"] >= begins[stride["condition"]]]
     except (ValueError, KeyError, TypeError) as error:
         raise BringupError(f"{folder.strides} is damaged: {error}") from error
 

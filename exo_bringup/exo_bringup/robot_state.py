@@ -53,9 +53,7 @@ class RobotState:
         self._half_turns = np.array(
             [rotations.multiply(turn, (*axis, 0.0)) for turn, axis in zip(turns, axes)]
         ).reshape(-1, 4)
-        self._ways = np.array([rotations.to_matrix(turn) @ axis for turn, axis in zip(turns, axes)]).reshape(
-            -1, 3
-        )
+        self._ways = np.array([rotations.to_matrix(turn) @ axis for turn, axis in zip(turns, axes)]).reshape(-1, 3)
 
     @property
     def movable(self) -> tuple[str, ...]:
@@ -64,9 +62,7 @@ class RobotState:
 
     def static_transforms(self) -> list[Transform]:
         """Transforms of the fixed joints, for /tf_static."""
-        return [
-            Transform(j.parent, j.child, j.position, j.quaternion) for j in self._joints if j.kind == "fixed"
-        ]
+        return [Transform(j.parent, j.child, j.position, j.quaternion) for j in self._joints if j.kind == "fixed"]
 
     def transforms(self, positions: dict[str, float]) -> list[Transform]:
         """Transforms of the moving joints, for /tf.
@@ -80,17 +76,14 @@ class RobotState:
         places = self._places + slides * self._ways
         turns = np.cos(angles / 2.0) * self._turns + np.sin(angles / 2.0) * self._half_turns
         return [
-            Transform(joint.parent, joint.child, place, turn)
-            for joint, place, turn in zip(self._moving, places, turns)
+            Transform(joint.parent, joint.child, place, turn) for joint, place, turn in zip(self._moving, places, turns)
         ]
 
 
 def _read_joint(element: ElementTree.Element) -> _Joint:
     name, kind = element.get("name"), element.get("type")
     if kind not in ("fixed", "revolute", "prismatic"):
-        raise BringupError(
-            f"robot description: joint {name} is of kind '{kind}', not fixed, revolute or prismatic"
-        )
+        raise BringupError(f"robot description: joint {name} is of kind '{kind}', not fixed, revolute or prismatic")
     origin, axis = element.find("origin"), element.find("axis")
     return _Joint(
         name,

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
 from exo_sim.gait.curves import CurveTable
 from exo_sim.gait.errors import GaitError
 from exo_sim.gait.scores import score_against_normative, score_against_reference
@@ -59,8 +60,7 @@ def run_figures(
         figures.append(Figure(f"strides_{condition}", len(own), "1"))
     figures.append(Figure("metabolic_power_change", _change(strides), "%"))
     figures += [
-        Figure(f"assistance_peak_{joint}", _peak(curves, variable), "Nm/kg")
-        for joint, variable in TORQUES.items()
+        Figure(f"assistance_peak_{joint}", _peak(curves, variable), "Nm/kg") for joint, variable in TORQUES.items()
     ]
     figures.append(Figure.against("falls", outcome.falls, "1", at_most=0))
     figures.append(Figure.against("device_faults", len(outcome.device_faults), "1", at_most=0))
@@ -86,22 +86,16 @@ def _shape(condition: str, curves: CurveTable, leg_length_m: float) -> list[Figu
     figures = []
     for joint, variable in ANGLES.items():
         errors = [
-            _score(curves, condition, variable, side, score_against_reference, leg_length_m, "rmse")
-            for side in SIDES
+            _score(curves, condition, variable, side, score_against_reference, leg_length_m, "rmse") for side in SIDES
         ]
         figures.append(
-            Figure.against(
-                f"{joint}_rmse_{condition}", float(np.mean(errors)), "deg", at_most=LARGEST_RMSE_DEG
-            )
+            Figure.against(f"{joint}_rmse_{condition}", float(np.mean(errors)), "deg", at_most=LARGEST_RMSE_DEG)
         )
     correlations = [
-        _score(curves, condition, VERTICAL_FORCE, side, score_against_normative, leg_length_m, "r")
-        for side in SIDES
+        _score(curves, condition, VERTICAL_FORCE, side, score_against_normative, leg_length_m, "r") for side in SIDES
     ]
     figures.append(
-        Figure.against(
-            f"grf_vertical_r_{condition}", float(np.mean(correlations)), "1", at_least=SMALLEST_FORCE_R
-        )
+        Figure.against(f"grf_vertical_r_{condition}", float(np.mean(correlations)), "1", at_least=SMALLEST_FORCE_R)
     )
     return figures
 
@@ -131,7 +125,6 @@ def _mean(strides: Sequence[Mapping], name: str) -> float:
 
 def _change(strides: Sequence[Mapping]) -> float:
     without, with_assistance = (
-        _mean([s for s in strides if s["condition"] == condition], METABOLIC_POWER)
-        for condition in CONDITIONS
+        _mean([s for s in strides if s["condition"] == condition], METABOLIC_POWER) for condition in CONDITIONS
     )
     return 100.0 * (with_assistance - without) / without

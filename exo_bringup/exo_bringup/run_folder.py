@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime, timezone
 from pathlib import Path
 
 import yaml
@@ -26,9 +26,9 @@ class RunFolder:
         self.logs = self.path / "logs"
 
     @classmethod
-    def create(cls, output: str | Path, name: str) -> "RunFolder":
+    def create(cls, output: str | Path, name: str) -> RunFolder:
         """Make `<output>/<UTC time>-<name>` with its logs folder. Raises BringupError if that fails."""
-        stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         base = Path(output) / f"{stamp}-{name}"
         path, count = base, 1
         try:
@@ -50,14 +50,12 @@ class RunFolder:
         return folder
 
     @classmethod
-    def existing(cls, path: str | Path) -> "RunFolder":
+    def existing(cls, path: str | Path) -> RunFolder:
         """A folder that a run wrote. Raises BringupError if it lacks what a report needs."""
         folder = cls(path)
         for file in (folder.configuration, folder.curves, folder.strides):
             if not file.is_file():
-                raise BringupError(
-                    f"{folder.path} is not the folder of a finished run: it has no {file.name}"
-                )
+                raise BringupError(f"{folder.path} is not the folder of a finished run: it has no {file.name}")
         return folder
 
     def write_configuration(self, configuration: dict) -> None:
@@ -69,9 +67,7 @@ class RunFolder:
         try:
             content = yaml.safe_load(self.configuration.read_text(encoding="utf-8"))
         except (OSError, yaml.YAMLError) as error:
-            raise BringupError(
-                f"{self.configuration} cannot be read: {' '.join(str(error).split())}"
-            ) from error
+            raise BringupError(f"{self.configuration} cannot be read: {' '.join(str(error).split())}") from error
         if not isinstance(content, dict) or "seed" not in content:
             raise BringupError(f"{self.configuration} is not the configuration of a run")
         return content

@@ -132,8 +132,15 @@ class _Torques:
         rows = []
         for name in self._given or self._asked:
             given = np.array(self._given.get(name, [math.nan]))
-            rows.append(JointFigures(name, self._asked.get(name, math.nan), float(np.abs(given).max()),
-                                     float(np.sqrt(np.mean(given**2))), self._power.get(name, math.nan)))
+            rows.append(
+                JointFigures(
+                    name,
+                    self._asked.get(name, math.nan),
+                    float(np.abs(given).max()),
+                    float(np.sqrt(np.mean(given**2))),
+                    self._power.get(name, math.nan),
+                )
+            )
         return tuple(rows)
 
 
@@ -183,15 +190,25 @@ def inspect_recording(run: str | Path) -> RunInspection:
     for figures in topics.values():
         figures.times_s.sort()
     duration_s = max(figures.times_s[-1] for figures in topics.values())
-    return RunInspection(path, is_complete, first_ns, duration_s,
-                         tuple(topics[name] for name in sorted(topics)), tuple(modes.changes),
-                         torques.figures(), modes.active_s)
+    return RunInspection(
+        path,
+        is_complete,
+        first_ns,
+        duration_s,
+        tuple(topics[name] for name in sorted(topics)),
+        tuple(modes.changes),
+        torques.figures(),
+        modes.active_s,
+    )
 
 
 def _reader_of(topic: str, torques: _Torques, modes: _Modes, time_s: float):
     """What is to be done with a message of this topic, None for nothing. Namespaces do not matter."""
-    for name, take in ((STATUS, lambda message: modes.status(message, time_s)), (COMMAND, torques.command),
-                       (JOINTS, torques.joints)):
+    for name, take in (
+        (STATUS, lambda message: modes.status(message, time_s)),
+        (COMMAND, torques.command),
+        (JOINTS, torques.joints),
+    ):
         if topic == f"/{name}" or topic.endswith(f"/{name}"):
             return take
     return None

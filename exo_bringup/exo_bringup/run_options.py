@@ -147,9 +147,7 @@ def options_from_arguments(chosen: argparse.Namespace) -> RunOptions:
         quiet=chosen.quiet,
     )
     if not SHORTEST_RUN_S <= options.duration_s <= LONGEST_RUN_S:
-        raise BringupError(
-            f"--duration must be {SHORTEST_RUN_S:g} to {LONGEST_RUN_S:g} s, got {options.duration_s:g}"
-        )
+        raise BringupError(f"--duration must be {SHORTEST_RUN_S:g} to {LONGEST_RUN_S:g} s, got {options.duration_s:g}")
     if Path(options.name).name != options.name or options.name in ("", ".", ".."):
         raise BringupError(f"--name must be a plain file name, got '{options.name}'")
     return options

@@ -64,21 +64,17 @@ class GraphSession:
         self._lock = GraphLock(options.domain_id, options.graph.namespace)
         log_folder = folder.logs if folder else Path(tempfile.mkdtemp(prefix="exo_gait-logs-"))
         self.children = Children(log_folder, display.complain)
-        self._environment = child_environment(
-            ROS_DOMAIN_ID=str(options.domain_id), ROS_LOG_DIR=str(log_folder)
-        )
+        self._environment = child_environment(ROS_DOMAIN_ID=str(options.domain_id), ROS_LOG_DIR=str(log_folder))
         self._monitor = None
         self._handlers = {}
 
-    def __enter__(self) -> "GraphSession":
+    def __enter__(self) -> GraphSession:
         from exo_bringup.monitor_node import Monitor
 
         for number in (signal.SIGINT, signal.SIGTERM):
             self._handlers[number] = signal.signal(number, self._remember_signal)
         # the runner's own node logs and discovers as the children do
-        os.environ.update(
-            {key: self._environment[key] for key in ("ROS_LOG_DIR", "ROS_AUTOMATIC_DISCOVERY_RANGE")}
-        )
+        os.environ.update({key: self._environment[key] for key in ("ROS_LOG_DIR", "ROS_AUTOMATIC_DISCOVERY_RANGE")})
         self._monitor = Monitor(self.telemetry, self.options.graph.namespace, self.options.domain_id)
         return self
 
@@ -166,18 +162,14 @@ class GraphSession:
             last = "\n".join(f"  | {line}" for line in child.last_lines())
             if last:
                 self.display.complain(f"the end of {child.log_file}:\n{last}")
-            raise BringupError(
-                f"{child.name} ended by itself with exit code {child.exit_code}; stopped the rest"
-            )
+            raise BringupError(f"{child.name} ended by itself with exit code {child.exit_code}; stopped the rest")
 
     def _tell_fault(self) -> None:
         cause = self.telemetry.cause if self.telemetry.mode == FAULT_MODE else ""
         if cause != self._fault_told:
             self._fault_told = cause
             if cause:
-                self.display.complain(
-                    f"device_node: the device has latched a fault and gives no torque: {cause}"
-                )
+                self.display.complain(f"device_node: the device has latched a fault and gives no torque: {cause}")
 
     def call(self, client, request):
         """Call a service and return its response. Raises BringupError if it refuses or does not answer."""

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from exo_device.description import DeviceDescription
-from exo_sim.body.model import build_body
-from exo_sim.body.subject import Subject, make_subject
-
 from exo_bringup.body_pose import BodyPose
 from exo_bringup.robot_state import RobotState
 from exo_bringup.urdf_export import ANY_PHYSICS_RATE_HZ, subject_urdf
+from exo_device.description import DeviceDescription
+from exo_sim.body.model import build_body
+from exo_sim.body.subject import Subject, make_subject
 
 
 class ShownBody:

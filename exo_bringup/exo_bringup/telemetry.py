@@ -57,9 +57,7 @@ class Telemetry:
     conditions: dict[str, StrideMeans] = field(default_factory=dict)
     last_stride: StrideMeans = field(default_factory=StrideMeans)
 
-    def human_state(
-        self, time_s: float, paused: bool, speed_mps: float, real_time_factor: float, falls: int
-    ) -> None:
+    def human_state(self, time_s: float, paused: bool, speed_mps: float, real_time_factor: float, falls: int) -> None:
         """Take in human/state."""
         self.time_s, self.paused, self.speed_mps = time_s, paused, speed_mps
         self.real_time_factor, self.falls = real_time_factor, falls
@@ -91,9 +89,7 @@ class Telemetry:
 
     def line(self, duration_s: float) -> str:
         """One plain line for a log."""
-        peaks = " ".join(
-            f"{joint.split('_')[0]} {peak:.2f}" for joint, peak in self.last_stride.peak_torque.items()
-        )
+        peaks = " ".join(f"{joint.split('_')[0]} {peak:.2f}" for joint, peak in self.last_stride.peak_torque.items())
         return (
             f"{self.time_s:6.1f}/{duration_s:g} s  {self.condition:<11} speed {self.speed_mps:.2f} m/s  "
             f"stride {self.last_stride.stride_time_s:.2f} s  "

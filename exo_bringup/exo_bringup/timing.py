@@ -59,9 +59,7 @@ def measure_timing(recording: Path) -> dict:
                 content = deserialize_message(message.data, message_class(schema.name))
                 decoded.setdefault(topic, []).append((message.publish_time, content))
     rates = {
-        topic: round(1e9 / float(np.median(np.diff(stamps))), 1)
-        for topic, stamps in times.items()
-        if len(stamps) > 2
+        topic: round(1e9 / float(np.median(np.diff(stamps))), 1) for topic, stamps in times.items() if len(stamps) > 2
     }
     latencies = {}
     for name, (start, end, start_key, end_key) in LATENCIES.items():

@@ -141,7 +141,9 @@ TOPICS = (
         "1 Hz and on change",
         "the device's health, for diagnostic tools",
     ),
-    Topic("clock", "rosgraph_msgs/msg/Clock", "100 Hz", "sim time, sent before the states of that time", reliable=False),
+    Topic(
+        "clock", "rosgraph_msgs/msg/Clock", "100 Hz", "sim time, sent before the states of that time", reliable=False
+    ),
 )
 
 #: Not recorded.

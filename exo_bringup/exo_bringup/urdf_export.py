@@ -18,13 +18,13 @@ import xml.etree.ElementTree as ElementTree
 
 import mujoco
 import numpy as np
-from exo_sim.body.model import BodyModel, build_body
 
 from exo_bringup import rotations
 from exo_bringup.errors import BringupError
 from exo_bringup.paths import share_folder
 from exo_bringup.urdf_meshes import MESH_ADDRESS, RING
 from exo_bringup.urdf_shapes import BONE, DEVICE, MATERIALS, Shape, shapes_of
+from exo_sim.body.model import BodyModel, build_body
 
 BASE_LINK = "base_link"
 #: Body with the free joint, which base_link stands for.
@@ -57,9 +57,7 @@ def urdf_text(
         BringupError: the model has a joint that does not pass through its body's origin.
     """
     robot = ElementTree.Element("robot", name=name)
-    robot.append(
-        ElementTree.Comment(" Written by exo_bringup.urdf_export from MyoLegs (myo-sim) and the device. ")
-    )
+    robot.append(ElementTree.Comment(" Written by exo_bringup.urdf_export from MyoLegs (myo-sim) and the device. "))
     for material, colour in MATERIALS.items():
         element = ElementTree.SubElement(robot, "material", name=material)
         ElementTree.SubElement(element, "color", rgba=_numbers(colour))
@@ -89,9 +87,7 @@ def _add_body(
     joints = range(model.body_jntadr[body], model.body_jntadr[body] + model.body_jntnum[body])
     for index in joints:
         if np.abs(model.jnt_pos[index]).max() > 0.0:
-            raise BringupError(
-                f"joint {model.joint(index).name} is off its body's origin: URDF export lacks that"
-            )
+            raise BringupError(f"joint {model.joint(index).name} is off its body's origin: URDF export lacks that")
         last = index == joints[-1]
         child = name if last else f"{model.joint(index).name}_link"
         _add_joint(robot, model, index, parent, child, position, rpy, efforts)
@@ -112,9 +108,7 @@ def _turned_to_base(quaternion_wxyz: np.ndarray) -> np.ndarray:
 def _add_joint(robot, model, index, parent, child, position, rpy, efforts) -> None:
     kind = {mujoco.mjtJoint.mjJNT_HINGE: "revolute", mujoco.mjtJoint.mjJNT_SLIDE: "prismatic"}
     name = model.joint(index).name
-    joint = ElementTree.SubElement(
-        robot, "joint", name=name, type=kind[mujoco.mjtJoint(model.jnt_type[index])]
-    )
+    joint = ElementTree.SubElement(robot, "joint", name=name, type=kind[mujoco.mjtJoint(model.jnt_type[index])])
     _add_ends(joint, parent, child, position, rpy)
     ElementTree.SubElement(joint, "axis", xyz=_numbers(model.jnt_axis[index]))
     low, high = model.jnt_range[index]
@@ -172,9 +166,7 @@ def _add_visual(link, shape: Shape) -> None:
     elif shape.is_ring:
         _add_mesh(geometry, RING, [shape.radius, shape.radius, length])
     else:
-        ElementTree.SubElement(
-            geometry, "cylinder", radius=_numbers([shape.radius]), length=_numbers([length])
-        )
+        ElementTree.SubElement(geometry, "cylinder", radius=_numbers([shape.radius]), length=_numbers([length]))
     ElementTree.SubElement(visual, "material", name=DEVICE)
 
 
@@ -203,9 +195,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Entry point of `python -m exo_bringup.urdf_export`. Returns the exit code."""
     from exo_bringup.paths import find_configuration
 
-    parser = argparse.ArgumentParser(
-        prog="urdf_export", description="Write the URDF of a subject in a device."
-    )
+    parser = argparse.ArgumentParser(prog="urdf_export", description="Write the URDF of a subject in a device.")
     parser.add_argument("--subject", default="default", help="name or YAML file (default: %(default)s)")
     parser.add_argument("--device", default="hip_ankle", help="name or YAML file (default: %(default)s)")
     parser.add_argument("--output", default="-", help="file to write; - for the terminal (default)")

@@ -112,10 +112,9 @@ def read_stl(path: str | Path) -> np.ndarray:
 
 def write_meshes(folder: str | Path) -> list[Path]:
     """Writes the ring, and one file a body with bones at the size of the unscaled model. Returns the files."""
+    from exo_bringup.urdf_export import ANY_PHYSICS_RATE_HZ
     from exo_sim.body.model import build_body
     from exo_sim.body.subject import Subject
-
-    from exo_bringup.urdf_export import ANY_PHYSICS_RATE_HZ
 
     model = build_body(Subject(), None, ANY_PHYSICS_RATE_HZ, visuals=True).model
     folder = Path(folder)

@@ -8,9 +8,6 @@ import sys
 
 import numpy as np
 import rclpy
-from exo_device.description import load_device
-from exo_msgs.msg import HumanState, Subject
-from exo_sim.body.subject import load_subject
 from geometry_msgs.msg import PoseStamped, TransformStamped
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -25,6 +22,9 @@ from visualization_msgs.msg import MarkerArray
 from exo_bringup.markers import BASE_LINK, ODOM, MarkerBuilder
 from exo_bringup.robot_state import Transform
 from exo_bringup.shown_body import ShownBody
+from exo_device.description import load_device
+from exo_msgs.msg import HumanState, Subject
+from exo_sim.body.subject import load_subject
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 LATEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -75,9 +75,7 @@ class VisualizationNode(Node):
         self.create_subscription(Subject, "human/subject", self._on_subject, LATCHED)
 
     def _text_parameter(self, name: str, description: str) -> str:
-        return self.declare_parameter(
-            name, "", ParameterDescriptor(description=description, read_only=True)
-        ).value
+        return self.declare_parameter(name, "", ParameterDescriptor(description=description, read_only=True)).value
 
     def _publish_body(self) -> None:
         """What stays as it is while the subject does."""

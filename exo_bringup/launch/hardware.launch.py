@@ -15,9 +15,7 @@ from exo_bringup.launch_support import HARDWARE_ARGUMENTS, node_arguments, optio
 
 def start_nodes(context):
     """Nodes for the arguments of this launch."""
-    values = {
-        argument.name: LaunchConfiguration(argument.name).perform(context) for argument in HARDWARE_ARGUMENTS
-    }
+    values = {argument.name: LaunchConfiguration(argument.name).perform(context) for argument in HARDWARE_ARGUMENTS}
     return [Node(**node_arguments(spec)) for spec in describe_hardware(options_from_launch(values))]
 
 

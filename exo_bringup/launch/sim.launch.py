@@ -15,9 +15,7 @@ from exo_bringup.launch_support import SIM_ARGUMENTS, node_arguments, options_fr
 
 def start_nodes(context):
     """Nodes for the arguments of this launch."""
-    values = {
-        argument.name: LaunchConfiguration(argument.name).perform(context) for argument in SIM_ARGUMENTS
-    }
+    values = {argument.name: LaunchConfiguration(argument.name).perform(context) for argument in SIM_ARGUMENTS}
     return [Node(**node_arguments(spec)) for spec in describe_graph(options_from_launch(values))]
 
 

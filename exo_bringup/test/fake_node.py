@@ -13,14 +13,15 @@ import sys
 from pathlib import Path
 
 import rclpy
-from exo_msgs.msg import DeviceStatus, HumanState, MotorStates, Stride
-from exo_msgs.srv import LoadPolicy
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
+
+from exo_msgs.msg import DeviceStatus, HumanState, MotorStates, Stride
+from exo_msgs.srv import LoadPolicy
 
 #: The graph's parameters ask for simulated time, which nobody publishes here.
 WALL = Clock(clock_type=ClockType.STEADY_TIME)
@@ -90,9 +91,7 @@ class FakeDevice(Node):
         self.mode = DeviceStatus.DISARMED
         self.create_service(Trigger, "exo/arm", lambda _, r: self.switch(DeviceStatus.ACTIVE, r))
         self.create_service(Trigger, "exo/disarm", lambda _, r: self.switch(DeviceStatus.DISARMED, r))
-        self.create_timer(
-            0.02, lambda: self.status.publish(DeviceStatus(mode=self.mode, loop_rate=100.0)), clock=WALL
-        )
+        self.create_timer(0.02, lambda: self.status.publish(DeviceStatus(mode=self.mode, loop_rate=100.0)), clock=WALL)
 
     def switch(self, mode, response):
         self.mode, response.success = mode, True
@@ -139,7 +138,7 @@ def main():
             os._exit(3)
 
         def listened_to():
-            publisher = getattr(node, "address", None)       # the viewer's: it is to be heard before it ends
+            publisher = getattr(node, "address", None)  # the viewer's: it is to be heard before it ends
             if publisher is None or publisher.get_subscription_count():
                 waiting.cancel()
                 node.create_timer(float(after_s), crash, clock=WALL)

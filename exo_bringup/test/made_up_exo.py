@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+
 from exo_policy.profiles import ANKLE_GENERIC, HIP
 from exo_sim.body.devices import find_device
 from exo_sim.evaluation.exo import population
@@ -34,31 +35,49 @@ def torque(joint: str, phase: float, late: float) -> float:
 
 def made_up_walk(condition: str, policy: str, speed: float, seed: int, fell: bool = False) -> ExoWalkResult:
     """One walk of five strides; assistance is late by 2 % of the stride, and by more for a later seed."""
-    task = ExoWalkTask(condition, policy, speed, seed, 60.0, "none" if condition == NO_DEVICE else "hip_ankle", None,
-                       "", "", "", 500.0)
+    task = ExoWalkTask(
+        condition, policy, speed, seed, 60.0, "none" if condition == NO_DEVICE else "hip_ankle", None, "", "", "", 500.0
+    )
     recorder = StrideRecorder(MASS)
     recorder.begin(condition, speed)
     kind = condition.split(":")[0]
     worn = JOINTS if kind != NO_DEVICE else ()
-    meter = MotorMeter(worn, np.array([22.5, 37.5] * 2)[:len(worn)], MASS, DT_S)
+    meter = MotorMeter(worn, np.array([22.5, 37.5] * 2)[: len(worn)], MASS, DT_S)
     cost = COST[kind] * (0.7 + 0.24 * speed) + 0.02 * (seed % 7)
     assisted, late = kind in (SPLINE, LEARNED), 0.0 if kind == SPLINE else 0.02 + 0.002 * (seed % 3)
     for k in range(round(STRIDE_S * (STRIDES + 1) / DT_S)):
         phase = (k * DT_S / STRIDE_S) % 1.0
-        grf = {s: np.array([0.0, 0.0, WEIGHT * max(0.0, np.sin(np.pi * p / 0.6)) if p < 0.6 else 0.0])
-               for s, p in (("r", phase), ("l", (phase + 0.5) % 1.0))}
-        angle = {f"{j}_{s}": 0.3 * np.sin(2 * np.pi * (phase + shift + 0.5 * (s == "l")))
-                 for j, shift in (("hip_flexion", 0.25), ("knee_angle", 0.0), ("ankle_angle", 0.4)) for s in "rl"}
+        grf = {
+            s: np.array([0.0, 0.0, WEIGHT * max(0.0, np.sin(np.pi * p / 0.6)) if p < 0.6 else 0.0])
+            for s, p in (("r", phase), ("l", (phase + 0.5) % 1.0))
+        }
+        angle = {
+            f"{j}_{s}": 0.3 * np.sin(2 * np.pi * (phase + shift + 0.5 * (s == "l")))
+            for j, shift in (("hip_flexion", 0.25), ("knee_angle", 0.0), ("ankle_angle", 0.4))
+            for s in "rl"
+        }
         rate = {j: 0.3 * 2 * np.pi / STRIDE_S * np.cos(2 * np.pi * phase) for j in angle}
         given = {j: torque(j, phase, late) if assisted else 0.0 for j in worn}
         level = 0.7 if assisted else 1.0
-        activation = {f"{m}_{s}": level * (0.05 + 0.4 * max(0.0, np.sin(2 * np.pi * (phase + 0.1 * i + 0.5 * (s == "l")))))
-                      for i, m in enumerate(MUSCLES) for s in "rl"}
-        recorder.feed(GaitSample(t=k * DT_S, grf=grf, foot_position={s: np.array([speed * k * DT_S, 0.0, 0.0])
-                                                                     for s in "rl"},
-                                 joint_angle=angle, joint_velocity=rate, joint_moment=dict.fromkeys(angle, 0.0),
-                                 exo_torque=given, activation=activation, metabolic_power=cost * MASS,
-                                 metabolic_power_umberger=0.9 * cost * MASS))
+        activation = {
+            f"{m}_{s}": level * (0.05 + 0.4 * max(0.0, np.sin(2 * np.pi * (phase + 0.1 * i + 0.5 * (s == "l")))))
+            for i, m in enumerate(MUSCLES)
+            for s in "rl"
+        }
+        recorder.feed(
+            GaitSample(
+                t=k * DT_S,
+                grf=grf,
+                foot_position={s: np.array([speed * k * DT_S, 0.0, 0.0]) for s in "rl"},
+                joint_angle=angle,
+                joint_velocity=rate,
+                joint_moment=dict.fromkeys(angle, 0.0),
+                exo_torque=given,
+                activation=activation,
+                metabolic_power=cost * MASS,
+                metabolic_power_umberger=0.9 * cost * MASS,
+            )
+        )
         meter.feed(np.array(list(given.values())), np.array([rate[j] for j in worn]))
     groups = {"plantarflexors": 0.3 * cost, "hip_flexors": 0.2 * cost, "knee_extensors": 0.15 * COST[NO_DEVICE]}
     return ExoWalkResult(task, 60.0, fell, "", recorder, 1.4, groups, meter.figures())
@@ -77,10 +96,37 @@ def write_evaluation(folder: Path, checkpoint: str, results: list[ExoWalkResult]
     """summary.json and curves.csv as `exo evaluate exo` writes them."""
     merged(results).curve_table().write(folder / CURVES_FILE)
     speeds = sorted({result.task.speed_mps for result in results})
-    policies = [{"label": label, "checkpoint": checkpoint, "humans": {}, "sha256": "0" * 64, "samples": 3000000,
-                 "training_seed": 1, "git_revision": "unknown"} for label in ("a", "b", "c")]
-    crowd = [Figure(population.figure_name(condition), 0.1, "1/min", interval=(0.0, 0.7)) for condition in population.CONDITIONS]
-    write_summary(folder / SUMMARY_FILE, evaluation_figures(results) + crowd, {
-        "speeds": speeds, "seeds": 2, "duration": 60.0, "device": "hip_ankle", "seed": 200, "policies": policies,
-        "device_description": find_device("hip_ankle"), "same_human": False, "delay_ms": [50.0], "population": 8.0}, 200,
-        {"command": COMMAND})
+    policies = [
+        {
+            "label": label,
+            "checkpoint": checkpoint,
+            "humans": {},
+            "sha256": "0" * 64,
+            "samples": 3000000,
+            "training_seed": 1,
+            "git_revision": "unknown",
+        }
+        for label in ("a", "b", "c")
+    ]
+    crowd = [
+        Figure(population.figure_name(condition), 0.1, "1/min", interval=(0.0, 0.7))
+        for condition in population.CONDITIONS
+    ]
+    write_summary(
+        folder / SUMMARY_FILE,
+        evaluation_figures(results) + crowd,
+        {
+            "speeds": speeds,
+            "seeds": 2,
+            "duration": 60.0,
+            "device": "hip_ankle",
+            "seed": 200,
+            "policies": policies,
+            "device_description": find_device("hip_ankle"),
+            "same_human": False,
+            "delay_ms": [50.0],
+            "population": 8.0,
+        },
+        200,
+        {"command": COMMAND},
+    )

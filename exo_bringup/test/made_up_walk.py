@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+
 from exo_bringup.recorded_motion import RecordedMotion
 from exo_bringup.run_folder import RunFolder
 from exo_bringup.run_options import RunOptions
@@ -68,12 +69,12 @@ def motion(duration_s: float, muscles: tuple[str, ...], fallen=(), activation: f
 def record(path: Path, walk: RecordedMotion, namespace: str = "") -> None:
     """Write a motion as the graph's recorder would. Needs ROS 2."""
     from builtin_interfaces.msg import Time
-    from exo_bringup.message_schema import assemble_schema
-    from exo_bringup.recording import Recording
     from geometry_msgs.msg import Point, PoseStamped, Vector3
     from rclpy.serialization import serialize_message
     from sensor_msgs.msg import JointState
 
+    from exo_bringup.message_schema import assemble_schema
+    from exo_bringup.recording import Recording
     from exo_msgs.msg import HumanState
 
     recording = Recording(path)

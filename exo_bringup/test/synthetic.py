@@ -2,6 +2,7 @@
 """Curves and strides of a made-up walk, as the simulator would write them."""
 
 import numpy as np
+
 from exo_sim.gait.curves import PHASE_PERCENT, Curve, CurveTable
 from exo_sim.gait.normative import NormativeGait
 from exo_sim.gait.reference import JOINTS, ReferenceGait

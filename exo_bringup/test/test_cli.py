@@ -5,12 +5,11 @@ import sys
 import types
 
 import pytest
+
 from exo_bringup import cli, run_options
 
 
-@pytest.mark.parametrize(
-    "command, module", [("train", "exo_sim.training"), ("evaluate", "exo_sim.evaluation")]
-)
+@pytest.mark.parametrize("command, module", [("train", "exo_sim.training"), ("evaluate", "exo_sim.evaluation")])
 @pytest.mark.parametrize("rest", [[], ["--help"], ["--seed", "3", "-v", "name", "--resume"]])
 def test_the_rest_of_the_line_is_handed_on(monkeypatch, command, module, rest):
     seen = []

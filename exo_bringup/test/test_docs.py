@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from exo_bringup.launch_support import HARDWARE_ARGUMENTS, SIM_ARGUMENTS
 from exo_bringup.reference import commands, interfaces, markdown
 from exo_bringup.topics import OTHER_TOPICS, SERVICES, TOPICS
@@ -209,6 +210,7 @@ def test_every_program_and_parameter_shown_exists():
 
 def test_the_controller_in_the_documentation_controls():
     import numpy as np
+
     from exo_policy.observation import DeviceObservation
 
     text = (ROOT / "docs" / "how_to" / "policy.md").read_text()

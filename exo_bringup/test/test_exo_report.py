@@ -4,10 +4,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from exo_policy.controllers.learned import shipped_checkpoint
-from exo_sim.body.devices import find_device
-from exo_sim.evaluation.exo.command import LOCKSTEP, TopicWalk
-from exo_sim.evaluation.exo.conditions import Policy
 
 from exo_bringup.deployment import change_of, command
 from exo_bringup.errors import BringupError
@@ -15,6 +11,10 @@ from exo_bringup.evaluation_reports import report_folder, write_evaluation_repor
 from exo_bringup.exo_report.data import load_evaluation
 from exo_bringup.exo_report.figure import reference_band
 from exo_bringup.exo_report.page import command_line, lead
+from exo_policy.controllers.learned import shipped_checkpoint
+from exo_sim.body.devices import find_device
+from exo_sim.evaluation.exo.command import LOCKSTEP, TopicWalk
+from exo_sim.evaluation.exo.conditions import Policy
 
 sys.path.insert(0, str(Path(__file__).parent))
 import made_up_exo  # noqa: E402
@@ -34,18 +34,21 @@ def test_figures_are_those_of_the_walks(folder):
     saved = evaluation.figure("gross_change_bhargava_from_unpowered", "learned", 1.25)
     assert saved.value == pytest.approx(-20.0, abs=0.5) and saved.met and saved.low <= saved.value <= saved.high
     assert evaluation.figure("gross_change_bhargava_from_no_device", "learned", 1.25).value == pytest.approx(
-        -15.0, abs=0.5)
+        -15.0, abs=0.5
+    )
     late = evaluation.figure("ankle_profile_positive_peak_error", "learned", 1.25)
     assert late.value == pytest.approx(2.2, abs=1.0) and late.met
-    assert evaluation.figure("ankle_profile_r", "learned", 1.25).value \
+    assert (
+        evaluation.figure("ankle_profile_r", "learned", 1.25).value
         > evaluation.figure("ankle_profile_cosine_r", "learned", 1.25).value
+    )
     assert evaluation.figure("falls", "learned", 1.25).met
     assert evaluation.figure("group_plantarflexors_change_from_unpowered", "learned", 1.0).value < 0.0
 
 
 def test_a_fall_and_a_saving_too_good_to_be_true_miss_their_targets(tmp_path):
     results = made_up_exo.made_up_results(policies=("a",), speeds=(1.25,))
-    results[-3].fell = True                                        # of the learned policy
+    results[-3].fell = True  # of the learned policy
     results.append(made_up_exo.made_up_walk("learned", "a", 1.25, 202, fell=True))
     made_up_exo.write_evaluation(tmp_path, CHECKPOINT, results)
     assert load_evaluation(tmp_path).figure("falls", "learned", 1.25).met is False
@@ -65,7 +68,12 @@ def test_report_is_whole_and_says_how_to_make_it_again(folder):
     assert "Learned policy" in page and "delay 50 ms" in page and "validated" in page
     assert (folder / "figure.png").stat().st_size > 50_000 and (folder / "figure.svg").stat().st_size > 50_000
     again = command_line(load_evaluation(folder))
-    assert again.startswith("exo evaluate exo") and "--speeds 1 1.25" in again and "--delay-ms 50" in again and "--population 8" in again
+    assert (
+        again.startswith("exo evaluate exo")
+        and "--speeds 1 1.25" in again
+        and "--delay-ms 50" in again
+        and "--population 8" in again
+    )
     assert "0 falls" in lead(load_evaluation(folder))
     card = (folder / "model_card.md").read_text()
     assert "must not be used for" in card and "change from unpowered" in card and "ankle_angle_r" in card

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
+from exo_bringup import show_commands
 from exo_bringup.errors import BringupError
 from exo_bringup.film import encode, gl, look
 from exo_bringup.film.clips import Clip, choose_clips, heel_strikes
@@ -25,9 +28,6 @@ from exo_sim.body.devices import find_device
 from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject
 from exo_sim.gait.reference import ReferenceGait
-from PIL import Image
-
-from exo_bringup import show_commands
 
 _SPEC = importlib.util.spec_from_file_location("made_up_walk", Path(__file__).with_name("made_up_walk.py"))
 made_up = importlib.util.module_from_spec(_SPEC)
@@ -94,9 +94,7 @@ def test_a_pose_lies_between_its_samples():
 def test_the_camera_goes_with_the_person_from_the_first_to_the_last_frame():
     walk = made_up.motion(3.0, MUSCLES)
     for time_s in (0.0, 1.5, 3.0):
-        assert camera_at(walk, Clip("a", 0.0, 3.0), time_s)[0] == pytest.approx(
-            time_s * made_up.SPEED_MPS, abs=0.01
-        )
+        assert camera_at(walk, Clip("a", 0.0, 3.0), time_s)[0] == pytest.approx(time_s * made_up.SPEED_MPS, abs=0.01)
 
 
 @pytest.mark.parametrize("wrong", [{"seconds": 0.0}, {"playback": 9.0}, {"width": 10}, {"seconds": math.nan}])
@@ -247,9 +245,7 @@ def test_three_frames_show_the_person_and_the_muscles_that_work(tmp_path, body, 
 
 def test_a_film_is_written_beside_the_run(recorded, backend):
     said = []
-    path = make_film(
-        recorded.path, options=FilmOptions(seconds=0.2, playback=1.0, width=320), say=said.append
-    )
+    path = make_film(recorded.path, options=FilmOptions(seconds=0.2, playback=1.0, width=320), say=said.append)
     assert path == recorded.path / "film.gif" and path.stat().st_size < 3_000_000
     with Image.open(path) as film:
         assert film.n_frames == 3

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from exo_bringup import cli
 from exo_bringup.errors import BringupError
 from exo_bringup.html_report import style
 from exo_bringup.html_report.command import command_line
@@ -27,15 +29,11 @@ from exo_sim.errors import SimError
 from exo_sim.gait.curves import PHASE_PERCENT, Curve, CurveTable
 from exo_sim.gait.errors import GaitError
 
-from exo_bringup import cli
-
 _SPEC = importlib.util.spec_from_file_location("made_up_walk", Path(__file__).with_name("made_up_walk.py"))
 made_up = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(made_up)
 
-LONG_COMMAND = (
-    "sim --lockstep --speed 1.1 --duration 20 --subject light --device hip --controller spline --seed 7"
-)
+LONG_COMMAND = "sim --lockstep --speed 1.1 --duration 20 --subject light --device hip --controller spline --seed 7"
 ORDER = [
     "angles",
     "moments",
@@ -89,10 +87,7 @@ def test_every_figure_is_well_formed_svg_with_a_title(run):
 def test_the_summary_comes_first_and_the_sections_follow_in_order(run):
     page = page_of(run)
     header = page[page.index("<header>") : page.index("</header>")]
-    assert (
-        "lowered metabolic power by 19.9 %, from 6.00 to 4.80 W/kg" in header
-        and header.count("<figure>") == 1
-    )
+    assert "lowered metabolic power by 19.9 %, from 6.00 to 4.80 W/kg" in header and header.count("<figure>") == 1
     assert re.findall(r'<h2 id="(\w+)"', page) == ORDER
     assert "@media print" in page and "@page" in page
 
@@ -114,9 +109,7 @@ def test_a_leg_without_strides_is_said(tmp_path):
 
 
 def test_a_run_that_fell_at_once_still_has_a_report(tmp_path):
-    folder = made_up.run_folder(
-        tmp_path, walk=(CurveTable(), []), record={"falls": 3, "device_faults": ["BUS_LOST"]}
-    )
+    folder = made_up.run_folder(tmp_path, walk=(CurveTable(), []), record={"falls": 3, "device_faults": ["BUS_LOST"]})
     page = page_of(folder)
     assert "curves.csv is empty" in page and "3 falls, BUS_LOST" in page
 
@@ -230,10 +223,7 @@ def test_runs_side_by_side_share_their_scales(tmp_path):
         CurveTable([Curve("assisted", 1.25, "r", "knee_flexion", phase, np.full(101, level), np.zeros(101))])
         for level in (0.0, 90.0)
     ]
-    runs = [
-        load_run(made_up.run_folder(tmp_path, str(i), walk=(table, [])).path)
-        for i, table in enumerate(tables)
-    ]
+    runs = [load_run(made_up.run_folder(tmp_path, str(i), walk=(table, [])).path) for i, table in enumerate(tables)]
     low, high = stride_range(runs, "knee_flexion")
     assert low <= 0.0 and high >= 90.0
     assert stride_range(runs, "hip_rotation") is None and conditions_of(runs) == ["assisted"]

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+
 from exo_bringup.html_report import svg
 from exo_bringup.html_report.axes import Axes, nice_ticks, padded, tick_text
 from exo_bringup.html_report.catalogue import grouped_muscles
@@ -108,9 +109,7 @@ def test_bars_stand_on_zero_and_are_as_high_as_their_value():
         ],
     )
     heights = {colour: float(h) for h, colour in re.findall(r'height="([\d.]+)" fill="(#\d+)"', content)}
-    assert (
-        heights["#222222"] == pytest.approx(2.0 * heights["#111111"], rel=0.01) and "#333333" not in heights
-    )
+    assert heights["#222222"] == pytest.approx(2.0 * heights["#111111"], rel=0.01) and "#333333" not in heights
     assert "not measured" in bar_panel("t", "u", [])
 
 

@@ -1,37 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
 """The report of patients, drawn of made-up ones."""
+
 import importlib.util
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from exo_sim.body.subject import Subject
-from exo_sim.evaluation.exo.conditions import LEARNED, UNPOWERED
-from exo_sim.evaluation.impaired.assistance import assistance_figures
-from exo_sim.evaluation.impaired.measure import ASYMMETRIES
-from exo_sim.evaluation.impaired.clinical import clinical_figures
-from exo_sim.evaluation.impaired.cohort import COHORT_FILE, cohort_figures, write_cohort
-from exo_sim.evaluation.impaired.command import COMMAND
-from exo_sim.evaluation.impaired.deficits import load_deficits
-from exo_sim.evaluation.impaired.patients import HEALTHY, healthy
-from exo_sim.evaluation.impaired.walk import PERSONALISED, PRACTISED
-from exo_sim.gait.curves import CurveTable
-from exo_sim.measurement import write_summary
 
 from exo_bringup.errors import BringupError
 from exo_bringup.evaluation_reports import is_evaluation, report_folder, write_evaluation_report
 from exo_bringup.impaired_report.data import load_impaired
 from exo_bringup.impaired_report.page import command_line, lead
+from exo_sim.body.subject import Subject
+from exo_sim.evaluation.exo.conditions import LEARNED, UNPOWERED
+from exo_sim.evaluation.impaired.assistance import assistance_figures
+from exo_sim.evaluation.impaired.clinical import clinical_figures
+from exo_sim.evaluation.impaired.cohort import COHORT_FILE, cohort_figures, write_cohort
+from exo_sim.evaluation.impaired.command import COMMAND
+from exo_sim.evaluation.impaired.deficits import load_deficits
+from exo_sim.evaluation.impaired.measure import ASYMMETRIES
+from exo_sim.evaluation.impaired.patients import HEALTHY, healthy
+from exo_sim.evaluation.impaired.walk import PERSONALISED, PRACTISED
+from exo_sim.gait.curves import CurveTable
+from exo_sim.measurement import write_summary
 
 _FILE = Path(__file__).resolve().parents[2] / "exo_sim" / "test" / "made_up_patients.py"
 _SPEC = importlib.util.spec_from_file_location("made_up_patients", _FILE)
 made_up = importlib.util.module_from_spec(_SPEC)
-sys.modules["made_up_patients"] = made_up       # dataclasses look their module up
+sys.modules["made_up_patients"] = made_up  # dataclasses look their module up
 _SPEC.loader.exec_module(made_up)
 
-SETTINGS = {"speed": 1.0, "seeds": 2, "duration": 30.0, "seed": 300, "side": "r", "human": None, "subject": "",
-            "physics_rate": 500.0, "device": None, "same_human": False, "cohort": 0, "exo": [], "personalised": []}
+SETTINGS = {
+    "speed": 1.0,
+    "seeds": 2,
+    "duration": 30.0,
+    "seed": 300,
+    "side": "r",
+    "human": None,
+    "subject": "",
+    "physics_rate": 500.0,
+    "device": None,
+    "same_human": False,
+    "cohort": 0,
+    "exo": [],
+    "personalised": [],
+}
 GIVES = [("ankle_angle", -1.0), ("hip_flexion", 1.0)]
 
 
@@ -44,8 +58,13 @@ def write_folder(folder, walks, figures, **configuration):
                 seen.add(curve.key)
                 table.add(curve)
     table.write(folder / "curves.csv")
-    write_summary(folder / "summary.json", figures, {**SETTINGS, "policies": [], "deficits": [], "patients": {},
-                                                     **configuration}, 300, {"command": COMMAND})
+    write_summary(
+        folder / "summary.json",
+        figures,
+        {**SETTINGS, "policies": [], "deficits": [], "patients": {}, **configuration},
+        300,
+        {"command": COMMAND},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -59,17 +78,24 @@ def folder(tmp_path_factory):
     worn += made_up.made_up_assistance(patients[:1], policies=("a",), kinds=(PRACTISED,))
     figures = clinical_figures(walks, load_deficits(), patients, {p.name: HEALTHY for p in patients}, 1.0, "r")
     figures += assistance_figures(worn, [well, *patients], GIVES, 1.0)
-    write_folder(folder, walks + worn, figures, deficits=[d.name for d in load_deficits()], exo=["runs/a", "runs/b"],
-                 policies=[{"label": "a", "wearer": None}, {"label": "b", "wearer": None}],
-                 patients={p.name: {"subject": p.subject, "side": p.side, "deficit": p.deficit, "healthy": HEALTHY}
-                           for p in patients})
+    write_folder(
+        folder,
+        walks + worn,
+        figures,
+        deficits=[d.name for d in load_deficits()],
+        exo=["runs/a", "runs/b"],
+        policies=[{"label": "a", "wearer": None}, {"label": "b", "wearer": None}],
+        patients={
+            p.name: {"subject": p.subject, "side": p.side, "deficit": p.deficit, "healthy": HEALTHY} for p in patients
+        },
+    )
     return folder
 
 
 def test_the_page_holds_table_figures_and_the_way_back(folder):
     assert is_evaluation(folder)
     page = write_evaluation_report(report_folder(["impaired", str(folder)])).read_text()
-    assert page.count("<svg") == 3 and "<script" not in page and "http-equiv" not in page       # severity, two patients
+    assert page.count("<svg") == 3 and "<script" not in page and "http-equiv" not in page  # severity, two patients
     assert "peak dorsiflexion in mid and late swing" in page and "Don et al. 2007" in page
     assert "Plantarflexor weakness 50, right" in page and "Drop foot, left" in page
     for name in ("severity", "plantarflexor_weakness_50_right", "drop_foot_left"):
@@ -86,8 +112,14 @@ def test_patients_without_a_device_have_a_figure_too(tmp_path):
     patient = made_up.made_up_named()
     walks = [made_up.made_up_patient(p, seed=300) for p in (healthy(Subject()), patient)]
     figures = clinical_figures(walks, [], [patient], {patient.name: HEALTHY}, 1.0, "r")
-    write_folder(tmp_path, walks, figures, patients={patient.name: {
-        "subject": patient.subject, "side": "r", "deficit": patient.deficit, "healthy": HEALTHY}})
+    write_folder(
+        tmp_path,
+        walks,
+        figures,
+        patients={
+            patient.name: {"subject": patient.subject, "side": "r", "deficit": patient.deficit, "healthy": HEALTHY}
+        },
+    )
     page = write_evaluation_report(tmp_path).read_text()
     assert page.count("<svg") == 1 and "As clinicians know it" not in page
 
@@ -98,20 +130,33 @@ def cohort_rows(count=30):
     for device in ("hip_ankle", "hip"):
         for i in range(count):
             lost = 0.5 * random.random()
-            row = {"patient": f"p{i}", "number": i, "device": device, "severity": lost, "fell_unpowered": lost > 0.4,
-                   "fell_learned": False, "saving_percent": 8.0 + 20.0 * lost + 3.0 * random.standard_normal(),
-                   "strength_plantarflexors_r": 0.5, "strength_plantarflexors_l": 0.5 if i % 3 else 1.0}
-            rows.append(row | {f"asymmetry_{name}_percent_{worn}": 9.0 for name in ASYMMETRIES
-                               for worn in (UNPOWERED, LEARNED)})
+            row = {
+                "patient": f"p{i}",
+                "number": i,
+                "device": device,
+                "severity": lost,
+                "fell_unpowered": lost > 0.4,
+                "fell_learned": False,
+                "saving_percent": 8.0 + 20.0 * lost + 3.0 * random.standard_normal(),
+                "strength_plantarflexors_r": 0.5,
+                "strength_plantarflexors_l": 0.5 if i % 3 else 1.0,
+            }
+            rows.append(
+                row | {f"asymmetry_{name}_percent_{worn}": 9.0 for name in ASYMMETRIES for worn in (UNPOWERED, LEARNED)}
+            )
     return rows
 
 
 def test_a_cohort_is_a_figure_of_saving_against_severity(tmp_path):
     rows = cohort_rows()
     write_cohort(tmp_path / COHORT_FILE, rows, {})
-    write_summary(tmp_path / "summary.json", cohort_figures(rows), {
-        **SETTINGS, "policies": [{"label": "a", "wearer": None}], "deficits": [], "patients": {}, "cohort": 30}, 300,
-        {"command": COMMAND})
+    write_summary(
+        tmp_path / "summary.json",
+        cohort_figures(rows),
+        {**SETTINGS, "policies": [{"label": "a", "wearer": None}], "deficits": [], "patients": {}, "cohort": 30},
+        300,
+        {"command": COMMAND},
+    )
     page = write_evaluation_report(tmp_path).read_text()
     assert page.count("<svg") == 1 and "Cohort" in page
     assert "hip_ankle saves" in lead(load_impaired(tmp_path)) and (tmp_path / "figures" / "cohort.png").is_file()

@@ -7,15 +7,16 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs the message definitions of ROS 2")
 
+from rclpy.serialization import serialize_message  # noqa: E402
+from rich.console import Console  # noqa: E402
+from sensor_msgs.msg import JointState  # noqa: E402
+
 from exo_bringup.cli import main  # noqa: E402
 from exo_bringup.inspection_page import render  # noqa: E402
 from exo_bringup.message_schema import assemble_schema  # noqa: E402
 from exo_bringup.recording import Recording  # noqa: E402
 from exo_bringup.run_inspection import inspect_recording  # noqa: E402
 from exo_msgs.msg import DeviceStatus, TorqueCommand  # noqa: E402
-from rclpy.serialization import serialize_message  # noqa: E402
-from rich.console import Console  # noqa: E402
-from sensor_msgs.msg import JointState  # noqa: E402
 
 START_NS = 1_700_000_000_000_000_000
 NAMES = ["hip_flexion_r", "ankle_angle_r"]
@@ -26,9 +27,11 @@ class Writer:
 
     def __init__(self, path) -> None:
         self.recording = Recording(path, clock=lambda: 0.0)
-        for name, kind in (("exo/status", "exo_msgs/msg/DeviceStatus"),
-                           ("exo/command", "exo_msgs/msg/TorqueCommand"),
-                           ("exo/joint_states", "sensor_msgs/msg/JointState")):
+        for name, kind in (
+            ("exo/status", "exo_msgs/msg/DeviceStatus"),
+            ("exo/command", "exo_msgs/msg/TorqueCommand"),
+            ("exo/joint_states", "sensor_msgs/msg/JointState"),
+        ):
             self.recording.add_topic(f"/left/{name}", kind, assemble_schema(kind))
 
     def put(self, topic: str, t: float, message) -> None:
@@ -42,8 +45,11 @@ class Writer:
                 self.put("exo/status", t, self.status(t))
             self.put("exo/command", t, TorqueCommand(names=NAMES, torque=[10.0, -30.0]))
             if not 3.0 <= t < 3.2:  # a gap
-                self.put("exo/joint_states", t, JointState(name=NAMES, velocity=[2.0, -1.0],
-                                                           effort=[8.0, -25.0 if t > 2.0 else 0.0]))
+                self.put(
+                    "exo/joint_states",
+                    t,
+                    JointState(name=NAMES, velocity=[2.0, -1.0], effort=[8.0, -25.0 if t > 2.0 else 0.0]),
+                )
         return self
 
     @staticmethod
@@ -52,8 +58,9 @@ class Writer:
             return DeviceStatus(mode=DeviceStatus.DISARMED, cause="not armed yet")
         if t < 4.0:
             return DeviceStatus(mode=DeviceStatus.ACTIVE)
-        return DeviceStatus(mode=DeviceStatus.FAULT, faults=1, fault_names=["STALE_COMMAND"],
-                            cause="no command for 60 ms")
+        return DeviceStatus(
+            mode=DeviceStatus.FAULT, faults=1, fault_names=["STALE_COMMAND"], cause="no command for 60 ms"
+        )
 
 
 @pytest.fixture
@@ -95,8 +102,17 @@ def test_modes_faults_and_torques(run):
 
 def test_the_page_shows_it_all(run, capsys):
     text = page(inspect_recording(run))
-    for word in ("/left/exo/joint_states", "100.0", "210", "STALE_COMMAND", "no command for 60 ms", "complete",
-                 "hip_flexion_r", "1 faults", "not recorded: exo/imu"):
+    for word in (
+        "/left/exo/joint_states",
+        "100.0",
+        "210",
+        "STALE_COMMAND",
+        "no command for 60 ms",
+        "complete",
+        "hip_flexion_r",
+        "1 faults",
+        "not recorded: exo/imu",
+    ):
         assert word in text, word
     assert main(["inspect", str(run)]) == 0
     assert "STALE_COMMAND" in capsys.readouterr().out

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from exo_bringup.errors import BringupError
 from exo_bringup.graph import REMAPPINGS, GraphOptions, NodeSpec, describe_graph, describe_hardware
 from exo_bringup.launch_support import HARDWARE_ARGUMENTS, SIM_ARGUMENTS, options_from_launch
@@ -161,9 +162,12 @@ def test_mock_hardware_is_the_same_launch_with_another_bus(stub_launch, settings
 def test_the_emulator_takes_what_a_launch_file_adds(settings_file, capsys):
     from exo_device.emulator import command_line
 
-    specs = {spec.name: spec for spec in describe_hardware(
-        GraphOptions(driver="cubemars_can", driver_config=str(settings_file), use_mock_hardware=True)
-    )}
+    specs = {
+        spec.name: spec
+        for spec in describe_hardware(
+            GraphOptions(driver="cubemars_can", driver_config=str(settings_file), use_mock_hardware=True)
+        )
+    }
     words = specs["motor_emulator"].command_line("motor_emulator")[1:]
     assert command_line.ROS_ARGUMENTS in words
     words[words.index("--config") + 1] = str(settings_file.with_name("missing.yaml"))

@@ -2,14 +2,14 @@
 """Named patients wherever the command line and the graph take a subject."""
 
 import pytest
-from exo_sim.body.presets import PRESET_PREFIX as SIM_PREFIX
-from exo_sim.body.presets import presets
-from exo_sim.body.subject import load_subject
-from exo_sim.errors import SimError
 
 from exo_bringup.graph import GraphOptions, describe_graph, subject_mass_kg, subject_strengths
 from exo_bringup.paths import PRESET_PREFIX, find_configuration
 from exo_bringup.run_options import check_graph
+from exo_sim.body.presets import PRESET_PREFIX as SIM_PREFIX
+from exo_sim.body.presets import presets
+from exo_sim.body.subject import load_subject
+from exo_sim.errors import SimError
 
 
 def test_a_patient_is_found_where_a_file_would_be():

@@ -8,13 +8,12 @@ import sys
 import time
 
 import pytest
+
 from exo_bringup import processes
 from exo_bringup.errors import BringupError
 from exo_bringup.processes import Children
 
-OBEDIENT = (
-    "import time\nprint('ready')\ntry:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    print('bye')\n"
-)
+OBEDIENT = "import time\nprint('ready')\ntry:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    print('bye')\n"
 STUBBORN = (
     "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
     "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('ready')\ntime.sleep(60)\n"

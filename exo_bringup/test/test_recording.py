@@ -2,12 +2,13 @@
 """What is recorded can be read back by an independent reader, schemas included."""
 
 import pytest
-from exo_bringup.errors import BringupError
-from exo_bringup.message_schema import assemble_schema, used_types
-from exo_bringup.recording import Recording
 from mcap.reader import make_reader
 from mcap_ros2._dynamic import serialize_dynamic
 from mcap_ros2.decoder import DecoderFactory
+
+from exo_bringup.errors import BringupError
+from exo_bringup.message_schema import assemble_schema, used_types
+from exo_bringup.recording import Recording
 
 DEFINITIONS = {
     (

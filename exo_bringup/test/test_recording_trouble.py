@@ -8,10 +8,11 @@ import sys
 import threading
 
 import pytest
-from exo_bringup.background_recording import BackgroundRecording
-from exo_bringup.recording import FLUSH_PERIOD_S, Recording
 from mcap.exceptions import McapError
 from mcap.reader import NonSeekingReader
+
+from exo_bringup.background_recording import BackgroundRecording
+from exo_bringup.recording import FLUSH_PERIOD_S, Recording
 
 PATIENCE_S = 60.0
 RATE_HZ = 100
@@ -36,8 +37,9 @@ def write(recording, count):
 
 
 def child(path, script: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-c", CHILD + script, str(path)], capture_output=True, text=True,
-                          timeout=PATIENCE_S)
+    return subprocess.run(
+        [sys.executable, "-c", CHILD + script, str(path)], capture_output=True, text=True, timeout=PATIENCE_S
+    )
 
 
 def readable(path) -> list[int]:
@@ -74,7 +76,9 @@ def test_messages_that_stop_coming_are_in_the_file_soon(tmp_path):
 
 def test_a_full_disk_ends_the_recording_and_nothing_else(tmp_path):
     path = tmp_path / "r.mcap"
-    done = child(path, """
+    done = child(
+        path,
+        """
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 said, plain = [], recording.write
 def paced(*message):                      # time passes as the disk is written to, however late that is
@@ -86,7 +90,8 @@ for number in range(2000):
     background.write("/value", b"\\0\\1\\0\\0" + os.urandom(1000), number, number)
 print(background.close(), background.failure, len(said), background.lost > 0)
 print(said[0])
-""")
+""",
+    )
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.splitlines()
     assert first == "False File too large 1 True"
@@ -133,8 +138,10 @@ def test_what_was_handed_over_is_written_when_the_disk_keeps_up(tmp_path):
     recording = Recording(tmp_path / "r.mcap")
     recording.add_topic("/value", "test_msgs/msg/Value", SCHEMA)
     background = BackgroundRecording(recording, pytest.fail)
-    threads = [threading.Thread(target=lambda: [background.write("/value", HEADER + bytes(8), n, n)
-                                                for n in range(500)]) for _ in range(2)]
+    threads = [
+        threading.Thread(target=lambda: [background.write("/value", HEADER + bytes(8), n, n) for n in range(500)])
+        for _ in range(2)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

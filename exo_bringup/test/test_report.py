@@ -8,6 +8,7 @@ import struct
 from pathlib import Path
 
 import pytest
+
 from exo_bringup import cli
 from exo_bringup.errors import BringupError
 from exo_bringup.picture import draw_run
@@ -38,9 +39,7 @@ def test_targets_are_missed_by_bad_angles_falls_and_faults():
     figures = figures_of(*synthetic.walk(angle_error_deg=7.0), outcome=RunOutcome(1, ("STALE_COMMAND",)))
     missed = {name for name, figure in figures.items() if figure.met is False}
     assert missed == {
-        f"{joint}_rmse_{condition}"
-        for joint in ("hip", "knee", "ankle")
-        for condition in ("unassisted", "assisted")
+        f"{joint}_rmse_{condition}" for joint in ("hip", "knee", "ankle") for condition in ("unassisted", "assisted")
     } | {"falls", "device_faults"}
 
 

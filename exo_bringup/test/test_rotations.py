@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+
 from exo_bringup import rotations
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from mcap.reader import make_reader
+
 from exo_bringup import cli
 from exo_bringup.errors import BringupError
 from exo_bringup.graph_lock import GraphLock
 from exo_bringup.run_options import RunOptions, domain_id
-from mcap.reader import make_reader
 
 FAKE_EXO = Path(__file__).with_name("fake_exo.py")
 #: On a loaded machine a process that imports rclpy may take many seconds.
@@ -126,9 +127,7 @@ def test_a_whole_run(tmp_path, free_domain):
     assert json.loads((run / "run.json").read_text())["complete"] is True
     with (run / "recording.mcap").open("rb") as stream:
         summary = make_reader(stream).get_summary()
-        counts = {
-            summary.channels[key].topic: n for key, n in summary.statistics.channel_message_counts.items()
-        }
+        counts = {summary.channels[key].topic: n for key, n in summary.statistics.channel_message_counts.items()}
     assert counts["/human/state"] > 100 and counts["/exo/status"] > 10
     assert "metabolic_power_change" in output
     assert not processes_of(tmp_path)
@@ -169,9 +168,7 @@ def test_a_child_that_dies_is_named_with_its_last_words(tmp_path, free_domain):
 
 def test_the_viewer_is_announced_and_a_run_does_not_need_it(tmp_path, free_domain):
     options = ("--duration", "40", "--viewer-port", "8123")
-    code, output = Exo(
-        tmp_path, free_domain, *options, FAKE_EXO_VIEWER="1", FAKE_NODE_CRASH="viewer_node:2"
-    ).finish()
+    code, output = Exo(tmp_path, free_domain, *options, FAKE_EXO_VIEWER="1", FAKE_NODE_CRASH="viewer_node:2").finish()
     assert code == 0, output
     assert "watch it in a browser: http://127.0.0.1:8123/" in output
     assert output.count("the viewer has ended, all else goes on: the stand-in breaks down") == 1

@@ -4,10 +4,11 @@
 import io
 import math
 
+from rich.console import Console
+
 from exo_bringup.live_table import Display, render
 from exo_bringup.run_options import RunOptions
 from exo_bringup.telemetry import FAULT_MODE, Telemetry
-from rich.console import Console
 
 
 def walking():

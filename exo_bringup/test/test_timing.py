@@ -2,6 +2,7 @@
 """Rates and latencies out of a recording."""
 
 import pytest
+
 from exo_bringup.message_schema import assemble_schema
 from exo_bringup.recording import Recording
 from exo_bringup.timing import match_latencies, measure_timing
@@ -17,8 +18,9 @@ def test_keys_pair_starts_with_ends_and_repeats_count_once():
 
 def test_a_recording_of_known_times_gives_them_back(tmp_path):
     serialize = pytest.importorskip("rclpy.serialization").serialize_message
-    from exo_msgs.msg import MotorCommand, MotorStates, TorqueCommand
     from sensor_msgs.msg import JointState
+
+    from exo_msgs.msg import MotorCommand, MotorStates, TorqueCommand
 
     path = tmp_path / "r.mcap"
     recording = Recording(path)
@@ -29,9 +31,7 @@ def test_a_recording_of_known_times_gives_them_back(tmp_path):
     ):
         recording.add_topic(f"/ns/{topic}", f"exo_msgs/msg/{kind}", assemble_schema(f"exo_msgs/msg/{kind}"))
     for topic in ("exo/joint_states", "joint_states"):
-        recording.add_topic(
-            f"/ns/{topic}", "sensor_msgs/msg/JointState", assemble_schema("sensor_msgs/msg/JointState")
-        )
+        recording.add_topic(f"/ns/{topic}", "sensor_msgs/msg/JointState", assemble_schema("sensor_msgs/msg/JointState"))
     for number in range(50):
         sent = number * 10 * MILLISECOND
         state, command = JointState(), TorqueCommand()

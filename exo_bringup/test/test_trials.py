@@ -7,6 +7,7 @@ import signal
 
 import numpy as np
 import pytest
+
 from exo_bringup.cli import main
 from exo_bringup.errors import BringupError
 from exo_bringup.trials.conduct import conduct
@@ -58,6 +59,7 @@ def test_an_interrupted_trial_loses_nothing_and_goes_on(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_that_comes_twice_does_not_disturb_the_end(tmp_path, number):
     """`timeout` sends its signal to the process and to its group; somebody presses Ctrl-C again."""
+
     class Signalled(CountingTrial):
         is_over = False
 
@@ -113,8 +115,15 @@ def test_fuzz_from_the_command_line(tmp_path):
     assert main(["trial", "fuzz", "--frames", "600", "--resume", str(folder)]) == 0  # nothing is left to do
 
 
-@pytest.mark.parametrize("words", [["kill", "--processes", "cat"], ["faults", "--kinds", "rain"],
-                                   ["jitter", "--rates", "fast"], ["fuzz", "--resume", "nowhere"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["kill", "--processes", "cat"],
+        ["faults", "--kinds", "rain"],
+        ["jitter", "--rates", "fast"],
+        ["fuzz", "--resume", "nowhere"],
+    ],
+)
 def test_bad_options_are_one_line(words, tmp_path, capsys):
     pytest.importorskip("rclpy", reason="needs ROS 2")
     rest = [] if "--resume" in words else ["--output", str(tmp_path)]
@@ -124,6 +133,7 @@ def test_bad_options_are_one_line(words, tmp_path, capsys):
 
 
 # --- torque of two walks
+
 
 def walk(lag_s=0.0, step_nm=0.0, gain=1.0):
     t = np.arange(0.0, 20.0, PERIOD_S)
@@ -165,6 +175,7 @@ def test_a_walk_is_recorded_by_joint_and_time(tmp_path):
 
 
 # --- the graph on emulated motors
+
 
 @pytest.fixture
 def graph_machine(monkeypatch):

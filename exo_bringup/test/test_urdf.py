@@ -9,6 +9,7 @@ from pathlib import Path
 import mujoco
 import numpy as np
 import pytest
+
 from exo_bringup import rotations, urdf_export, urdf_meshes
 from exo_bringup.errors import BringupError
 from exo_bringup.robot_state import RobotState
@@ -56,9 +57,7 @@ def test_every_body_and_joint_is_there_once(body, robot):
 
 def test_links_form_one_tree_from_base_link(robot):
     links = {link.get("name") for link in robot.iter("link")}
-    parents = {
-        joint.find("child").get("link"): joint.find("parent").get("link") for joint in robot.iter("joint")
-    }
+    parents = {joint.find("child").get("link"): joint.find("parent").get("link") for joint in robot.iter("joint")}
     assert links - set(parents) == {"base_link"}
     for link in parents:
         seen = set()
@@ -188,9 +187,7 @@ def test_links_are_where_mujoco_has_them(body, urdf, seed):
 
     # base_link has REP-103's axes: it is the root body turned a quarter about z
     root = model.body("Full Body").id
-    turn = data.xmat[root].reshape(3, 3) @ rotations.to_matrix(
-        rotations.from_roll_pitch_yaw((0.0, 0.0, -np.pi / 2))
-    )
+    turn = data.xmat[root].reshape(3, 3) @ rotations.to_matrix(rotations.from_roll_pitch_yaw((0.0, 0.0, -np.pi / 2)))
     places = {"base_link": (data.xpos[root], turn)}
     state = RobotState(urdf)
     waiting = state.static_transforms() + state.transforms(positions)
@@ -243,9 +240,7 @@ def test_a_text_that_is_no_urdf_is_one_clear_error():
         RobotState("<robot><joint name='j' type='floating'/></robot>")
 
 
-@pytest.mark.skipif(
-    shutil.which("check_urdf") is None, reason="check_urdf (liburdfdom-tools) is not installed"
-)
+@pytest.mark.skipif(shutil.which("check_urdf") is None, reason="check_urdf (liburdfdom-tools) is not installed")
 def test_check_urdf_agrees():
     result = subprocess.run(["check_urdf", str(COMMITTED)], capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -6,6 +6,7 @@ import socket
 import threading
 
 import pytest
+
 from exo_bringup.errors import BringupError
 from exo_bringup.viewer.access import Access, hidden_host, is_local, make_access
 from exo_bringup.viewer.gate import Gate, parse_head

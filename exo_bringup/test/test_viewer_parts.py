@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+
 from exo_bringup.viewer import arrows, look, shapes
 from exo_bringup.viewer.cost_comparison import SETTLING_STRIDES, CostComparison
 from exo_bringup.viewer.decimation import cluster_vertices, join
@@ -31,9 +32,7 @@ def test_shapes_are_closed_and_look_outwards():
     assert volume(shapes.cylinder(start, end, 0.1, 64)) == pytest.approx(np.pi * 0.01 * length, rel=0.01)
     assert volume(shapes.box(start, shapes.frame_along(end - start), (0.1, 0.2, 0.3))) == pytest.approx(0.048)
     ball = 4.0 / 3.0 * np.pi * 0.1**3
-    assert volume(shapes.capsule(start, end, 0.1, 64)) == pytest.approx(
-        np.pi * 0.01 * length + ball, rel=0.05
-    )
+    assert volume(shapes.capsule(start, end, 0.1, 64)) == pytest.approx(np.pi * 0.01 * length + ball, rel=0.05)
 
 
 def test_the_floor_is_one_square_without_gaps():

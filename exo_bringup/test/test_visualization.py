@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from exo_bringup.body_pose import BodyPose
 from exo_device.description import load_device
 from exo_sim.body.model import build_body

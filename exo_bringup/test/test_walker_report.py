@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from exo_bringup import cli
 from exo_bringup.errors import BringupError
 from exo_bringup.evaluation_reports import is_evaluation, write_evaluation_report
 from exo_bringup.walker_report.data import load_walker
@@ -21,8 +23,6 @@ from exo_sim.evaluation.evaluate_human import parser
 from exo_sim.evaluation.realism.figures import realism_figures
 from exo_sim.gait.curves import Curve, CurveTable
 from exo_sim.measurement import write_json, write_run_record, write_summary
-
-from exo_bringup import cli
 
 _MADE_UP = Path(__file__).resolve().parents[2] / "exo_sim" / "test" / "made_up_walks.py"
 _SPEC = importlib.util.spec_from_file_location("made_up_walks", _MADE_UP)
@@ -37,9 +37,7 @@ def evaluation(folder: Path, falls_from: str = "", pushes: bool = True, **change
     """A folder as `exo evaluate human` leaves it."""
     walks = [made_up.made_up_walk(speed, seed, **changes) for seed in range(2) for speed in SPEEDS]
     trials = made_up.made_up_pushes(falls_from) if pushes else []
-    records = [
-        {"origin": t.task.origin, "phase": t.phase, "recovered": t.recovered, "force_n": 50.0} for t in trials
-    ]
+    records = [{"origin": t.task.origin, "phase": t.phase, "recovered": t.recovered, "force_n": 50.0} for t in trials]
     write_json(folder / "pushes.json", {"pushes": records})
     rows = (curve for walk in walks[: len(SPEEDS)] for curve in walk.curves)
     CurveTable(Curve(*c.key, c.phase_percent, c.mean, c.sd + 0.01) for c in rows).write(folder / "curves.csv")

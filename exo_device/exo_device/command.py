@@ -36,6 +36,6 @@ class MotorTorque:
     torque: np.ndarray
 
     @staticmethod
-    def off(names: tuple[str, ...], state_stamp_ns: int = 0, sequence: int = 0) -> "MotorTorque":
+    def off(names: tuple[str, ...], state_stamp_ns: int = 0, sequence: int = 0) -> MotorTorque:
         """No torque and motors disabled."""
         return MotorTorque(state_stamp_ns, sequence, False, names, np.zeros(len(names)))

@@ -260,8 +260,9 @@ class ControlLoop:
             return
         silence_s = (now.steady_ns - self._beat_ns) / NANOSECONDS_PER_SECOND
         if silence_s > self.config.ros_silence_s and self.supervisor.mode is Mode.ACTIVE:
-            self.supervisor.command_lost(f"the thread that hears exo/command and exo/stop has hung for "
-                                         f"{silence_s:.1f} s", now)
+            self.supervisor.command_lost(
+                f"the thread that hears exo/command and exo/stop has hung for {silence_s:.1f} s", now
+            )
 
     def _write(self, output: MotorTorque) -> None:
         try:
@@ -284,7 +285,8 @@ class ControlLoop:
                     self._policy_present = False
                     patience_s = self.config.lockstep_timeout_s
                     self.supervisor.command_lost(
-                        f"no answer to a state within {patience_s:g} s of lockstep", self._now())
+                        f"no answer to a state within {patience_s:g} s of lockstep", self._now()
+                    )
                     return
                 self._lock.wait(left_s)
 

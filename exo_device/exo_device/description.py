@@ -21,7 +21,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 SIDES = ("r", "l")
 #: Joints of MyoLegs a device may drive, without the side.
 DRIVABLE_JOINTS = (
-    "hip_flexion", "hip_adduction", "hip_rotation", "knee_angle", "ankle_angle", "subtalar_angle",
+    "hip_flexion",
+    "hip_adduction",
+    "hip_rotation",
+    "knee_angle",
+    "ankle_angle",
+    "subtalar_angle",
     "mtp_angle",
 )
 #: Bodies of MyoLegs a device may be strapped to, without the side.
@@ -89,7 +94,7 @@ class JointSpec(_Model):
     strap: Strap | None = None
 
     @model_validator(mode="after")
-    def _range_has_room_for_both_tapers(self) -> "JointSpec":
+    def _range_has_room_for_both_tapers(self) -> JointSpec:
         low, high = self.range_rad
         if high - low <= 2.0 * self.taper_rad:
             raise ValueError(
@@ -171,7 +176,7 @@ class DeviceDescription(_Model):
         return value
 
     @model_validator(mode="after")
-    def _imu_segment_exists(self) -> "DeviceDescription":
+    def _imu_segment_exists(self) -> DeviceDescription:
         _check_names("imu segment", [self.imu.segment], _segment_names())
         return self
 

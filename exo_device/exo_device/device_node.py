@@ -56,8 +56,10 @@ class DeviceNode(LifecycleNode):
         self._interface = DeviceInterface(self, device, self._loop)
         self._loop.hooks = self._interface.hooks()
         self._loop.hooks.on_crash = lambda error: self.on_crash(error)
-        self.get_logger().info(f"device '{device.name}', driver '{driver.name}', wearer "
-                               f"{chosen.wearer_mass_kg:g} kg, joints {', '.join(device.joint_names)}")
+        self.get_logger().info(
+            f"device '{device.name}', driver '{driver.name}', wearer "
+            f"{chosen.wearer_mass_kg:g} kg, joints {', '.join(device.joint_names)}"
+        )
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -109,8 +111,7 @@ class DeviceNode(LifecycleNode):
         self.get_logger().fatal(f"control loop ended, motors off: {type(error).__name__}: {error}")
 
 
-def _open_driver(chosen: DeviceParameters, joint_names: tuple[str, ...],
-                 ros_ns: Callable[[], int]) -> Driver:
+def _open_driver(chosen: DeviceParameters, joint_names: tuple[str, ...], ros_ns: Callable[[], int]) -> Driver:
     """The driver that the parameters name, connected and configured. Raises DriverError."""
     settings = read_driver_config(chosen.driver_config, chosen.driver) if chosen.driver_config else None
     driver = make_driver(chosen.driver, settings)

@@ -17,8 +17,9 @@ from exo_device.safety.thermal import TAPER_FROM
 TEMPERATURE_MARGIN_C = 10.0
 
 
-def diagnostics_message(name: str, snapshot: Snapshot, device: DeviceDescription, loop: ControlLoop,
-                        loop_rate_hz: float, now_ns: int) -> DiagnosticArray:
+def diagnostics_message(
+    name: str, snapshot: Snapshot, device: DeviceDescription, loop: ControlLoop, loop_rate_hz: float, now_ns: int
+) -> DiagnosticArray:
     """name: fully qualified name of the node, which tells two devices apart on the global topic."""
     message = DiagnosticArray(status=[_device_status(name, snapshot, device, loop, loop_rate_hz)])
     if snapshot.state is not None:
@@ -28,8 +29,9 @@ def diagnostics_message(name: str, snapshot: Snapshot, device: DeviceDescription
     return message
 
 
-def _device_status(name: str, snapshot: Snapshot, device: DeviceDescription, loop: ControlLoop,
-                   loop_rate_hz: float) -> DiagnosticStatus:
+def _device_status(
+    name: str, snapshot: Snapshot, device: DeviceDescription, loop: ControlLoop, loop_rate_hz: float
+) -> DiagnosticStatus:
     faulty = snapshot.mode in (Mode.FAULT, Mode.STOPPING)
     level = DiagnosticStatus.ERROR if faulty else DiagnosticStatus.OK
     if snapshot.state is None:
@@ -55,8 +57,7 @@ def _device_status(name: str, snapshot: Snapshot, device: DeviceDescription, loo
     return _status(name, device.name, level, text, values)
 
 
-def _motor_status(name: str, snapshot: Snapshot, device: DeviceDescription, joint: str,
-                  index: int) -> DiagnosticStatus:
+def _motor_status(name: str, snapshot: Snapshot, device: DeviceDescription, joint: str, index: int) -> DiagnosticStatus:
     state = snapshot.state
     temperature, error = float(state.temperature[index]), int(state.error[index])
     level, text = DiagnosticStatus.OK, "ok"
@@ -66,15 +67,23 @@ def _motor_status(name: str, snapshot: Snapshot, device: DeviceDescription, join
         level, text = DiagnosticStatus.ERROR, "too hot"
     elif temperature > device.temperature_limit_c - TEMPERATURE_MARGIN_C or snapshot.heat[index] > TAPER_FROM:
         level, text = DiagnosticStatus.WARN, "hot"
-    values = {"temperature (degC)": _number(temperature), "error code": str(error),
-              "i2t budget used (%)": f"{100.0 * snapshot.heat[index]:.0f}",
-              "torque limit (Nm)": f"{snapshot.torque_limit[index]:.1f}"}
+    values = {
+        "temperature (degC)": _number(temperature),
+        "error code": str(error),
+        "i2t budget used (%)": f"{100.0 * snapshot.heat[index]:.0f}",
+        "torque limit (Nm)": f"{snapshot.torque_limit[index]:.1f}",
+    }
     return _status(f"{name}: motor {joint}", device.name, level, text, values)
 
 
 def _status(name: str, hardware: str, level: bytes, text: str, values: dict[str, str]) -> DiagnosticStatus:
-    return DiagnosticStatus(name=name, hardware_id=hardware, level=level, message=text,
-                            values=[KeyValue(key=key, value=value) for key, value in values.items()])
+    return DiagnosticStatus(
+        name=name,
+        hardware_id=hardware,
+        level=level,
+        message=text,
+        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+    )
 
 
 def _number(value: float) -> str:

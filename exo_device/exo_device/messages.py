@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from exo_msgs.msg import DeviceStatus, MotorCommand, MotorStates, TorqueCommand
 from sensor_msgs.msg import Imu, JointState
 
 from exo_device.command import MotorTorque, TorqueRequest
 from exo_device.description import DeviceDescription
 from exo_device.safety import Snapshot, fault_names
 from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState, ImuSample
+from exo_msgs.msg import DeviceStatus, MotorCommand, MotorStates, TorqueCommand
 
 
 def to_stamp(nanoseconds: int) -> Time:
@@ -48,22 +48,28 @@ def state_from_message(message: MotorStates) -> DeviceState:
 
 def motor_command_message(command: MotorTorque) -> MotorCommand:
     """MotorCommand that answers command's state."""
-    message = MotorCommand(sequence=command.sequence, enable=command.enable, names=list(command.names),
-                           torque=command.torque.tolist())
+    message = MotorCommand(
+        sequence=command.sequence, enable=command.enable, names=list(command.names), torque=command.torque.tolist()
+    )
     message.header.stamp = to_stamp(command.state_stamp_ns)
     return message
 
 
 def request_from_message(message: TorqueCommand) -> TorqueRequest:
     """TorqueCommand as it came; nothing is checked here."""
-    return TorqueRequest(from_stamp(message.state_stamp), message.sequence, tuple(message.names),
-                         np.array(message.torque))
+    return TorqueRequest(
+        from_stamp(message.state_stamp), message.sequence, tuple(message.names), np.array(message.torque)
+    )
 
 
 def joint_state_message(state: DeviceState) -> JointState:
     """exo/joint_states: rad, rad/s, Nm that the motors apply."""
-    message = JointState(name=list(state.names), position=state.position.tolist(),
-                         velocity=state.velocity.tolist(), effort=state.torque.tolist())
+    message = JointState(
+        name=list(state.names),
+        position=state.position.tolist(),
+        velocity=state.velocity.tolist(),
+        effort=state.torque.tolist(),
+    )
     message.header.stamp = to_stamp(state.stamp_ns)
     return message
 
@@ -83,8 +89,9 @@ def imu_message(state: DeviceState, device: DeviceDescription) -> Imu:
     return message
 
 
-def status_message(snapshot: Snapshot, device: DeviceDescription, driver: str, loop_rate_hz: float,
-                   now_ns: int) -> DeviceStatus:
+def status_message(
+    snapshot: Snapshot, device: DeviceDescription, driver: str, loop_rate_hz: float, now_ns: int
+) -> DeviceStatus:
     """exo/status."""
     state = snapshot.state
     unknown = np.full(len(device.joint_names), np.nan)

@@ -57,9 +57,13 @@ class DeviceParameters:
 
     def loop(self) -> LoopConfig:
         """Times of the control loop."""
-        return LoopConfig(period_s=1.0 / self.loop_rate_hz, answer_wait_s=self.answer_wait_s,
-                          lockstep=self.lockstep, lockstep_timeout_s=self.lockstep_timeout_s,
-                          ros_silence_s=self.ros_silence_s)
+        return LoopConfig(
+            period_s=1.0 / self.loop_rate_hz,
+            answer_wait_s=self.answer_wait_s,
+            lockstep=self.lockstep,
+            lockstep_timeout_s=self.lockstep_timeout_s,
+            ros_silence_s=self.ros_silence_s,
+        )
 
 
 _SAFETY = SafetyConfig()
@@ -72,53 +76,80 @@ DECLARATIONS: dict[str, tuple] = {
     "driver": ("simulated", "Motor driver by name.", None),
     "driver_config": ("", "Path of the driver's YAML (bus, ids, signs); empty: the driver's defaults.", None),
     "wearer_mass_kg": (75.0, "Mass of the wearer (kg); scales the limits per kg.", WEARER_MASS_RANGE_KG),
-    "lockstep": (False, "Answer each state only with the command for just this state: repeatable runs.",
-                 None),
-    "lockstep_timeout_s": (_LOOP.lockstep_timeout_s,
-                           "In lockstep, a policy that has not answered after this wall time has failed (s).",
-                           (0.1, 600.0)),
-    "command_timeout_s": (_SAFETY.command_timeout_s,
-                          "Oldest state that a command may answer (s, ROS time); older stops the device.",
-                          (0.01, 60.0)),
-    "state_timeout_s": (_SAFETY.state_timeout_s,
-                        "Oldest motor state that torque is given on (s, ROS time); older stops the device.",
-                        (0.01, 60.0)),
-    "state_silence_s": (_SAFETY.state_silence_s,
-                        "Longest silence of the motor bus (s, wall time); longer stops the device.",
-                        (0.01, 600.0)),
-    "command_silence_s": (_SAFETY.command_silence_s,
-                          "Longest wait of a state for its command (s, wall time); longer stops the device. "
-                          "0: the larger of command_timeout_s and state_silence_s.", (0.0, 600.0)),
-    "ros_silence_s": (_LOOP.ros_silence_s,
-                      "Longest silence of the thread that hears exo/command and exo/stop (s, wall time); "
-                      "longer stops the device. 0: it is not watched.", (0.0, 600.0)),
-    "second_publisher": (_SAFETY.second_publisher,
-                         "What a command of a second publisher of exo/command does, which is never followed: "
-                         "fault stops the device, ignore goes on.", None),
+    "lockstep": (False, "Answer each state only with the command for just this state: repeatable runs.", None),
+    "lockstep_timeout_s": (
+        _LOOP.lockstep_timeout_s,
+        "In lockstep, a policy that has not answered after this wall time has failed (s).",
+        (0.1, 600.0),
+    ),
+    "command_timeout_s": (
+        _SAFETY.command_timeout_s,
+        "Oldest state that a command may answer (s, ROS time); older stops the device.",
+        (0.01, 60.0),
+    ),
+    "state_timeout_s": (
+        _SAFETY.state_timeout_s,
+        "Oldest motor state that torque is given on (s, ROS time); older stops the device.",
+        (0.01, 60.0),
+    ),
+    "state_silence_s": (
+        _SAFETY.state_silence_s,
+        "Longest silence of the motor bus (s, wall time); longer stops the device.",
+        (0.01, 600.0),
+    ),
+    "command_silence_s": (
+        _SAFETY.command_silence_s,
+        "Longest wait of a state for its command (s, wall time); longer stops the device. "
+        "0: the larger of command_timeout_s and state_silence_s.",
+        (0.0, 600.0),
+    ),
+    "ros_silence_s": (
+        _LOOP.ros_silence_s,
+        "Longest silence of the thread that hears exo/command and exo/stop (s, wall time); "
+        "longer stops the device. 0: it is not watched.",
+        (0.0, 600.0),
+    ),
+    "second_publisher": (
+        _SAFETY.second_publisher,
+        "What a command of a second publisher of exo/command does, which is never followed: "
+        "fault stops the device, ignore goes on.",
+        None,
+    ),
     "ramp_down_s": (_SAFETY.ramp_down_s, "A stop brings torque to zero within this time (s).", (0.04, 1.0)),
     "stride_gate": (_SAFETY.stride_gate, "No torque before a full stride of the wearer was sensed.", None),
-    "fade_in_strides": (_SAFETY.fade_in_strides, "Then assistance fades in over this many strides.",
-                        (0.0, 20.0)),
-    "stride_shortest_s": (_SAFETY.stride_shortest_s, "A stride takes at least this long (s, ROS time).",
-                          (0.1, 2.0)),
-    "stride_longest_s": (_SAFETY.stride_longest_s,
-                         "... and at most this long; without one for so long assistance ends (s, ROS time).",
-                         (0.5, 10.0)),
-    "stride_least_swing_rad": (_SAFETY.stride_least_swing_rad,
-                               "In a stride the hip (or else knee or ankle) moves at least this far (rad).",
-                               (0.02, 1.0)),
-    "stride_least_shake_m_s2": (_SAFETY.stride_least_shake_m_s2,
-                                "... and the pelvis's specific force varies at least this much (standard "
-                                "deviation, m/s^2). 0 for a device without an IMU.", (0.0, 5.0)),
-    "fade_in_s": (_SAFETY.fade_in_s,
-                  "Without the stride gate: assistance fades in over this time after arming (s, ROS time).",
-                  (0.0, 60.0)),
-    "loop_rate_hz": (1.0 / _LOOP.period_s,
-                     "Watchdogs run at least this often (Hz); states and commands wake the loop themselves.",
-                     (100.0, 1000.0)),
-    "answer_wait_s": (_LOOP.answer_wait_s,
-                      "How long the motors wait for the command that answers a new state (s, wall time).",
-                      (0.0, 0.05)),
+    "fade_in_strides": (_SAFETY.fade_in_strides, "Then assistance fades in over this many strides.", (0.0, 20.0)),
+    "stride_shortest_s": (_SAFETY.stride_shortest_s, "A stride takes at least this long (s, ROS time).", (0.1, 2.0)),
+    "stride_longest_s": (
+        _SAFETY.stride_longest_s,
+        "... and at most this long; without one for so long assistance ends (s, ROS time).",
+        (0.5, 10.0),
+    ),
+    "stride_least_swing_rad": (
+        _SAFETY.stride_least_swing_rad,
+        "In a stride the hip (or else knee or ankle) moves at least this far (rad).",
+        (0.02, 1.0),
+    ),
+    "stride_least_shake_m_s2": (
+        _SAFETY.stride_least_shake_m_s2,
+        "... and the pelvis's specific force varies at least this much (standard "
+        "deviation, m/s^2). 0 for a device without an IMU.",
+        (0.0, 5.0),
+    ),
+    "fade_in_s": (
+        _SAFETY.fade_in_s,
+        "Without the stride gate: assistance fades in over this time after arming (s, ROS time).",
+        (0.0, 60.0),
+    ),
+    "loop_rate_hz": (
+        1.0 / _LOOP.period_s,
+        "Watchdogs run at least this often (Hz); states and commands wake the loop themselves.",
+        (100.0, 1000.0),
+    ),
+    "answer_wait_s": (
+        _LOOP.answer_wait_s,
+        "How long the motors wait for the command that answers a new state (s, wall time).",
+        (0.0, 0.05),
+    ),
     "auto_start": (True, "Configure and activate at start, without a lifecycle manager.", None),
 }
 
@@ -136,8 +167,7 @@ def declare(node: Node) -> None:
             kind = "number with a decimal point" if isinstance(default, float) else type(default).__name__
             raise ParameterError(f"parameter {name} must be a {kind}: {_short(error)}") from error
         except InvalidParameterValueException as error:
-            raise ParameterError(
-                f"parameter {name} must be {limits[0]:g} to {limits[1]:g}: {_short(error)}") from error
+            raise ParameterError(f"parameter {name} must be {limits[0]:g} to {limits[1]:g}: {_short(error)}") from error
         except InvalidParameterException as error:
             raise ParameterError(f"parameter {name}: {_short(error)}") from error
 
@@ -146,8 +176,10 @@ def read(node: Node) -> DeviceParameters:
     """Present values. Raises ParameterError when the device file is not given."""
     values = {name: node.get_parameter(name).value for name in DECLARATIONS}
     if not values["device_config"]:
-        raise ParameterError("parameter device_config is not set: give the path of a device YAML, as "
-                             "--ros-args -p device_config:=config/devices/hip_ankle.yaml")
+        raise ParameterError(
+            "parameter device_config is not set: give the path of a device YAML, as "
+            "--ros-args -p device_config:=config/devices/hip_ankle.yaml"
+        )
     return DeviceParameters(**values)
 
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from diagnostic_msgs.msg import DiagnosticArray
-from exo_msgs.msg import DeviceStatus, TorqueCommand
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -19,14 +18,14 @@ from exo_device.diagnostics import diagnostics_message
 from exo_device.log_thread import LogThread
 from exo_device.safety import Answer, Event, Mode, Snapshot
 from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState, to_ns
+from exo_msgs.msg import DeviceStatus, TorqueCommand
 
 #: The latest command wins. No deadline, which every publisher would have to match: lateness is the
 #: supervisor's.
 COMMAND_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 #: Sensor data that a reliable subscriber may have as well: in lockstep no state may be lost.
 SENSOR_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
-STATUS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
-                        durability=DurabilityPolicy.TRANSIENT_LOCAL)
+STATUS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 DIAGNOSTICS_DEPTH = 10
 #: /diagnostics comes at least this often (s), as diagnostic tools expect.
 DIAGNOSTICS_PERIOD_S = 1.0
@@ -50,8 +49,7 @@ class DeviceInterface:
         self._command = node.create_subscription(TorqueCommand, "exo/command", self._on_command, COMMAND_QOS)
         self._source = CommandSource()
         self._lines = LogThread(self._log)
-        self._beat = node.create_timer(BEAT_PERIOD_S, loop.beat,
-                                       clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._beat = node.create_timer(BEAT_PERIOD_S, loop.beat, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._triggers = [
             node.create_service(Trigger, "exo/arm", lambda _, reply: _fill(reply, loop.arm())),
             node.create_service(Trigger, "exo/disarm", lambda _, reply: _fill(reply, loop.disarm())),
@@ -107,8 +105,7 @@ class DeviceInterface:
         self._shown_mode = snapshot.mode
         self._diagnostics_due_ns = steady_ns + to_ns(DIAGNOSTICS_PERIOD_S)
         name = self._node.get_fully_qualified_name()
-        self._diagnostics.publish(
-            diagnostics_message(name, snapshot, self._device, self._loop, loop_rate_hz, now_ns))
+        self._diagnostics.publish(diagnostics_message(name, snapshot, self._device, self._loop, loop_rate_hz, now_ns))
 
     def _log(self, event: Event) -> None:
         logger = self._node.get_logger()

@@ -55,15 +55,20 @@ class DeviceState:
         """When the sample was taken (s, ROS time)."""
         return self.stamp_ns / NANOSECONDS_PER_SECOND
 
-    def select(self, names: tuple[str, ...]) -> "DeviceState":
+    def select(self, names: tuple[str, ...]) -> DeviceState:
         """The same sample with these joints, in this order. Raises KeyError with the first name missing."""
         if names == self.names:
             return self
         place = {name: index for index, name in enumerate(self.names)}
         order = [place[name] for name in names]
         return replace(
-            self, names=names, position=self.position[order], velocity=self.velocity[order],
-            torque=self.torque[order], temperature=self.temperature[order], error=self.error[order],
+            self,
+            names=names,
+            position=self.position[order],
+            velocity=self.velocity[order],
+            torque=self.torque[order],
+            temperature=self.temperature[order],
+            error=self.error[order],
         )
 
 

@@ -21,9 +21,15 @@ def make_state(device: DeviceDescription, stamp_ns: int = 0, sequence: int = 0, 
     """A sound state at rest; changes replace fields (arrays may be given as lists)."""
     count = len(device.joint_names)
     fields = dict(
-        stamp_ns=stamp_ns, sequence=sequence, names=device.joint_names, position=np.zeros(count),
-        velocity=np.zeros(count), torque=np.zeros(count), temperature=np.full(count, 30.0),
-        error=np.zeros(count, dtype=int), bus_voltage=48.0,
+        stamp_ns=stamp_ns,
+        sequence=sequence,
+        names=device.joint_names,
+        position=np.zeros(count),
+        velocity=np.zeros(count),
+        torque=np.zeros(count),
+        temperature=np.full(count, 30.0),
+        error=np.zeros(count, dtype=int),
+        bus_voltage=48.0,
         imu=ImuSample(np.array([0.0, 0.0, 0.0, 1.0]), np.zeros(3), np.array([0.0, 0.0, 9.81])),
     )
     for name, value in changes.items():
@@ -63,12 +69,26 @@ class Rig:
         """The policy's next request (Nm for every joint alike, or by joint)."""
         self.command_sequence += 1
         names = self.device.joint_names
-        fields = dict(state_stamp_ns=self.now_ns, sequence=self.command_sequence, names=names,
-                      torque=np.broadcast_to(np.asarray(asked, dtype=float), len(names)))
+        fields = dict(
+            state_stamp_ns=self.now_ns,
+            sequence=self.command_sequence,
+            names=names,
+            torque=np.broadcast_to(np.asarray(asked, dtype=float), len(names)),
+        )
         return TorqueRequest(**{**fields, **changes})
 
-    def step(self, asked=0.0, /, *, dt_s: float = 0.01, has_state: bool = True, has_command: bool = True,
-             request: TorqueRequest | None = None, stamp_ns: int | None = None, **state):
+    def step(
+        self,
+        asked=0.0,
+        /,
+        *,
+        dt_s: float = 0.01,
+        has_state: bool = True,
+        has_command: bool = True,
+        request: TorqueRequest | None = None,
+        stamp_ns: int | None = None,
+        **state,
+    ):
         """Time passes, a state comes (stamped now), the policy answers, the motors get an output."""
         self.now_ns += to_ns(dt_s)
         if has_state:

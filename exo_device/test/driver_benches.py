@@ -16,9 +16,9 @@ import pytest
 
 from exo_device.command import MotorTorque
 from exo_device.drivers import make_driver
+from exo_device.drivers.can.port import PythonCanPort
 from exo_device.drivers.config_file import read_driver_config
 from exo_device.drivers.cubemars_can import CubemarsConfig, CubemarsDriver
-from exo_device.drivers.can.port import PythonCanPort
 from exo_device.drivers.replay import ReplayConfig, ReplayDriver, Tape
 from exo_device.drivers.simulated import MemoryBus, SimulatedConfig, SimulatedDriver
 from exo_device.emulator import EmulatedBus, Followed
@@ -84,23 +84,34 @@ class RosBench(Bench):
         messages = pytest.importorskip("exo_msgs.msg")
         from exo_device.drivers.simulated.ros_bus import BUS_QOS
         from exo_device.messages import from_stamp, to_stamp
+
         self._rclpy, self._messages, self._to_stamp = rclpy, messages, to_stamp
         rclpy.init(domain_id=DOMAIN)
         self._node = rclpy.create_node("motors", namespace="/contract")
         self._received: list[MotorTorque] = []
         self._publisher = self._node.create_publisher(messages.MotorStates, "sim/motor_states", BUS_QOS)
         self._node.create_subscription(
-            messages.MotorCommand, "sim/motor_command",
-            lambda m: self._received.append(MotorTorque(from_stamp(m.header.stamp), m.sequence, m.enable,
-                                                        tuple(m.names), np.array(m.torque))), 10)
+            messages.MotorCommand,
+            "sim/motor_command",
+            lambda m: self._received.append(
+                MotorTorque(from_stamp(m.header.stamp), m.sequence, m.enable, tuple(m.names), np.array(m.torque))
+            ),
+            10,
+        )
         self.driver = make_driver("simulated", {"namespace": "/contract"})
 
     def put_state(self, state) -> None:
         self._spin_until(lambda: self._publisher.get_subscription_count() > 0)
         message = self._messages.MotorStates(
-            sequence=state.sequence, names=list(state.names), position=state.position.tolist(),
-            velocity=state.velocity.tolist(), torque=state.torque.tolist(), error=state.error.tolist(),
-            temperature=state.temperature.tolist(), bus_voltage=state.bus_voltage)
+            sequence=state.sequence,
+            names=list(state.names),
+            position=state.position.tolist(),
+            velocity=state.velocity.tolist(),
+            torque=state.torque.tolist(),
+            error=state.error.tolist(),
+            temperature=state.temperature.tolist(),
+            bus_voltage=state.bus_voltage,
+        )
         message.header.stamp = self._to_stamp(state.stamp_ns)
         message.imu.orientation.w = 1.0
         self._publisher.publish(message)
@@ -158,8 +169,14 @@ class CubemarsBench(Bench):
         constants = dict(pole_pairs=21, gear_ratio=9.0, torque_constant_nm_per_a=0.1)
         for motor in settings["motors"].values():
             motor.update(firmware=self.firmware, **(constants if self.firmware == "v3" else {}))
-        settings.update(interface="virtual", channel=f"bench-{os.getpid()}-{self._buses}", bus_rate_hz=250.0,
-                        state_rate_hz=250.0, reply_timeout_s=1.0, host_timeout_s=5.0)
+        settings.update(
+            interface="virtual",
+            channel=f"bench-{os.getpid()}-{self._buses}",
+            bus_rate_hz=250.0,
+            state_rate_hz=250.0,
+            reply_timeout_s=1.0,
+            host_timeout_s=5.0,
+        )
         self.driver: CubemarsDriver = make_driver("cubemars_can", settings)
         self.config = self.driver.config
         codec = next(iter(self.config.motors.values())).codec()
@@ -182,8 +199,15 @@ class CubemarsBench(Bench):
         wait_until(lambda: False, 0.05)
         motors = self.bus.motors
         names = tuple(motors)
-        return [MotorTorque(0, 0, all(motor.is_on for motor in motors.values()), names,
-                            np.array([motor.torque for motor in motors.values()]))]
+        return [
+            MotorTorque(
+                0,
+                0,
+                all(motor.is_on for motor in motors.values()),
+                names,
+                np.array([motor.torque for motor in motors.values()]),
+            )
+        ]
 
     def close(self) -> None:
         self._stop.set()
@@ -208,11 +232,19 @@ class ODriveBench(Bench):
     def __init__(self) -> None:
         ODriveBench._buses += 1
         joints = ("hip_flexion_r", "ankle_angle_r", "hip_flexion_l", "ankle_angle_l")
-        axes = {joint: {"node_id": 3 + index, "sign": (-1) ** index, "gear_ratio": 6.0 + index,
-                        "joint_offset_rad": 0.1 * index} for index, joint in enumerate(joints)}
+        axes = {
+            joint: {
+                "node_id": 3 + index,
+                "sign": (-1) ** index,
+                "gear_ratio": 6.0 + index,
+                "joint_offset_rad": 0.1 * index,
+            }
+            for index, joint in enumerate(joints)
+        }
         channel = f"odrive-{os.getpid()}-{self._buses}"
-        self.driver = make_driver("odrive_can", dict(
-            interface="virtual", channel=channel, axes=axes, reply_timeout_s=1.0, host_timeout_s=5.0))
+        self.driver = make_driver(
+            "odrive_can", dict(interface="virtual", channel=channel, axes=axes, reply_timeout_s=1.0, host_timeout_s=5.0)
+        )
         self.axes = {joint: EmulatedAxis(axis) for joint, axis in self.driver.config.axes.items()}
         self._port = PythonCanPort("virtual", channel, 1_000_000)
         self._to_send, self._frames, self._stop = [], 0, threading.Event()
@@ -241,8 +273,15 @@ class ODriveBench(Bench):
         if self.driver.master is not None:
             wait_until(lambda: self._frames >= frames + 100)
         wait_until(lambda: False, 0.05)
-        return [MotorTorque(0, 0, all(axis.is_on for axis in self.axes.values()), tuple(self.axes),
-                            np.array([axis.torque for axis in self.axes.values()]))]
+        return [
+            MotorTorque(
+                0,
+                0,
+                all(axis.is_on for axis in self.axes.values()),
+                tuple(self.axes),
+                np.array([axis.torque for axis in self.axes.values()]),
+            )
+        ]
 
     def close(self) -> None:
         self._stop.set()
@@ -277,7 +316,9 @@ class Ros2ControlBench(Bench):
         sensor = pytest.importorskip("sensor_msgs.msg")
         standard = pytest.importorskip("std_msgs.msg")
         from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+
         from exo_device.messages import to_stamp
+
         self._rclpy, self._to_stamp, self._JointState = rclpy, to_stamp, sensor.JointState
         rclpy.init(domain_id=DOMAIN)
         #: The controller's own order is another.
@@ -287,8 +328,12 @@ class Ros2ControlBench(Bench):
         self._controller = rclpy.create_node("forward_effort_controller", namespace=namespace)
         self._controller.declare_parameter("joints", self.order)
         self._controller.declare_parameter("interface_name", "effort")
-        self._controller.create_subscription(standard.Float64MultiArray, "forward_effort_controller/commands",
-                                             lambda message: self.received.append(list(message.data)), 10)
+        self._controller.create_subscription(
+            standard.Float64MultiArray,
+            "forward_effort_controller/commands",
+            lambda message: self.received.append(list(message.data)),
+            10,
+        )
         self._publisher = self._controller.create_publisher(sensor.JointState, "joint_states", 10)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._controller)
@@ -305,8 +350,12 @@ class Ros2ControlBench(Bench):
 
     def put_state(self, state) -> None:
         assert wait_until(lambda: self._publisher.get_subscription_count() > 0)
-        message = self._JointState(name=list(state.names), position=state.position.tolist(),
-                                   velocity=state.velocity.tolist(), effort=state.torque.tolist())
+        message = self._JointState(
+            name=list(state.names),
+            position=state.position.tolist(),
+            velocity=state.velocity.tolist(),
+            effort=state.torque.tolist(),
+        )
         message.header.stamp = self._to_stamp(state.stamp_ns)
         self._publisher.publish(message)
 
@@ -357,12 +406,18 @@ class ExampleBench(Bench):
         self._listen()
         motors = {}
         for index, joint in enumerate(state.names):
-            fields = [field for field in ("position", "velocity", "torque", "temperature")
-                      if index < len(getattr(state, field))]
+            fields = [
+                field
+                for field in ("position", "velocity", "torque", "temperature")
+                if index < len(getattr(state, field))
+            ]
             motors[joint] = {field: float(getattr(state, field)[index]) for field in fields}
             motors[joint]["error"] = int(state.error[index])
-        imu = {"orientation": state.imu.orientation_xyzw.tolist(),
-               "rate": state.imu.angular_velocity.tolist(), "force": state.imu.linear_acceleration.tolist()}
+        imu = {
+            "orientation": state.imu.orientation_xyzw.tolist(),
+            "rate": state.imu.angular_velocity.tolist(),
+            "force": state.imu.linear_acceleration.tolist(),
+        }
         sample = {"stamp_ns": state.stamp_ns, "sequence": state.sequence, "motors": motors, "imu": imu}
         self._socket.sendto(json.dumps(sample).encode(), self._host)
 
@@ -387,6 +442,13 @@ class ExampleBench(Bench):
         self._socket.close()
 
 
-BENCHES = {"simulated-memory": MemoryBench, "simulated-ros": RosBench, "cubemars-v2": CubemarsBench,
-           "cubemars-v3": CubemarsV3Bench, "odrive": ODriveBench, "replay": ReplayBench, "ros2_control": Ros2ControlBench,
-           "example-of-the-docs": ExampleBench}
+BENCHES = {
+    "simulated-memory": MemoryBench,
+    "simulated-ros": RosBench,
+    "cubemars-v2": CubemarsBench,
+    "cubemars-v3": CubemarsV3Bench,
+    "odrive": ODriveBench,
+    "replay": ReplayBench,
+    "ros2_control": Ros2ControlBench,
+    "example-of-the-docs": ExampleBench,
+}

@@ -11,8 +11,8 @@ import yaml
 
 from exo_device.bench import main
 from exo_device.drivers import DriverError, make_driver
-from exo_device.drivers.config_file import read_driver_config
 from exo_device.drivers.can.port import PythonCanPort
+from exo_device.drivers.config_file import read_driver_config
 from exo_device.emulator import EmulatedBus, Fault, SpringDamper
 from exo_device.emulator.server import serve
 
@@ -27,8 +27,7 @@ class Table:
     def __init__(self, folder: Path) -> None:
         settings = read_driver_config(EXAMPLE, "cubemars_can")
         channel = f"table-{os.getpid()}-{folder.name}"
-        settings.update(interface="virtual", channel=channel, reply_timeout_s=1.0,
-                        host_timeout_s=5.0, guardian=False)
+        settings.update(interface="virtual", channel=channel, reply_timeout_s=1.0, host_timeout_s=5.0, guardian=False)
         self.path = folder / "driver.yaml"
         self.path.write_text(yaml.safe_dump({"driver": "cubemars_can", **settings}))
         config = make_driver("cubemars_can", settings).config
@@ -91,10 +90,14 @@ def test_pulse_ends_early_when_the_joint_runs_away(table, capsys):
     assert "ended" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments, word", [
-    (("pulse", JOINT, "--nm", "30", "--yes"), "at most 3 Nm"),
-    (("pulse", "knee", "--yes"), "no motor for 'knee'"),
-    (("zero", "knee", "--yes"), "no motor for 'knee'")])
+@pytest.mark.parametrize(
+    "arguments, word",
+    [
+        (("pulse", JOINT, "--nm", "30", "--yes"), "at most 3 Nm"),
+        (("pulse", "knee", "--yes"), "no motor for 'knee'"),
+        (("zero", "knee", "--yes"), "no motor for 'knee'"),
+    ],
+)
 def test_what_must_not_be_is_refused(table, capsys, arguments, word):
     assert table.run(*arguments) == 2
     said = capsys.readouterr().err
@@ -125,6 +128,7 @@ def test_a_motor_with_an_error_gets_no_torque(table, capsys):
 
 def test_pulse_switches_off_when_the_bus_is_lost(table):
     from exo_device.bench.pulse import pulse
+
     driver = make_driver("cubemars_can", read_driver_config(table.path, "cubemars_can"))
     with driver:
         threading.Timer(0.3, lambda: table.bus.plan.add(Fault("dropped", JOINT))).start()

@@ -15,21 +15,20 @@ import yaml
 rclpy = pytest.importorskip("rclpy")
 pytest.importorskip("exo_msgs.msg")
 
-from exo_msgs.msg import DeviceStatus, MotorCommand, MotorStates, TorqueCommand  # noqa: E402
-from rclpy.qos import (  # noqa: E402
-    DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data)
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data  # noqa: E402
 from sensor_msgs.msg import Imu, JointState  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
 from exo_device.drivers import DriverError, make_driver  # noqa: E402
+from exo_device.drivers.can.port import PythonCanPort  # noqa: E402
 from exo_device.drivers.config_file import read_driver_config  # noqa: E402
 from exo_device.drivers.cubemars_can.codec import MitCommand  # noqa: E402
-from exo_device.drivers.can.port import PythonCanPort  # noqa: E402
 from exo_device.drivers.node import SpinningThread  # noqa: E402
 from exo_device.emulator import EmulatedBus, Fault, Followed, SpringDamper  # noqa: E402
 from exo_device.emulator.odrive import EmulatedAxis, serve_axes  # noqa: E402
 from exo_device.emulator.server import serve  # noqa: E402
 from exo_device.emulator.simulator_link import SimulatorLink  # noqa: E402
+from exo_msgs.msg import DeviceStatus, MotorCommand, MotorStates, TorqueCommand  # noqa: E402
 
 CONFIG = Path(__file__).resolve().parents[2] / "exo_bringup" / "config"
 DEVICE = CONFIG / "devices" / "hip_ankle.yaml"
@@ -38,11 +37,16 @@ ODRIVE_EXAMPLE = CONFIG / "drivers" / "odrive_example.yaml"
 DOMAIN = 71 + os.getpid() % 25
 PATIENCE_S = 30.0
 #: A busy machine must not trip the watchdogs of a test that is about something else.
-RELAXED = {"command_timeout_s": 5.0, "state_timeout_s": 5.0, "state_silence_s": 5.0,
-           "ros_silence_s": 60.0, "stride_gate": False, "fade_in_s": 0.0}
+RELAXED = {
+    "command_timeout_s": 5.0,
+    "state_timeout_s": 5.0,
+    "state_silence_s": 5.0,
+    "ros_silence_s": 60.0,
+    "stride_gate": False,
+    "fade_in_s": 0.0,
+}
 LATEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
-                     durability=DurabilityPolicy.TRANSIENT_LOCAL)
+LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 def wait_until(condition):
@@ -87,9 +91,16 @@ class Graph:
     """Motors in a thread, a device node as a process, a policy."""
 
     def __init__(self, driver: str, folder: Path) -> None:
-        emulated = MOTORS[driver](dict(
-            interface="udp_multicast", channel="239.74.163.77", bus_rate_hz=100.0, host_timeout_s=2.0,
-            bus_options={"port": 20000 + os.getpid() % 20000}, reply_timeout_s=1.0))
+        emulated = MOTORS[driver](
+            dict(
+                interface="udp_multicast",
+                channel="239.74.163.77",
+                bus_rate_hz=100.0,
+                host_timeout_s=2.0,
+                bus_options={"port": 20000 + os.getpid() % 20000},
+                reply_timeout_s=1.0,
+            )
+        )
         path = folder / "driver.yaml"
         path.write_text(yaml.safe_dump({"driver": driver, **emulated.settings}))
         self.motors, settings = emulated.motors, emulated.settings
@@ -114,8 +125,11 @@ class Graph:
     def _answer(self, message: JointState) -> None:
         self.answers += 1
         names = list(message.name)
-        self._command.publish(TorqueCommand(state_stamp=message.header.stamp, sequence=self.answers,
-                                            names=names, torque=[self.asked] * len(names)))
+        self._command.publish(
+            TorqueCommand(
+                state_stamp=message.header.stamp, sequence=self.answers, names=names, torque=[self.asked] * len(names)
+            )
+        )
 
     def activate(self, torque: float) -> None:
         wait_until(lambda: self.answers > 10 and self.arm.service_is_ready())
@@ -173,8 +187,13 @@ def test_simulator_link_turns_the_motors_and_gives_their_torque_back():
         bus.on_frame(codec.enable(), 0.0)
         bus.on_frame(codec.command(MitCommand(torque=13.0)), 0.0)
         wait_until(lambda: states.get_subscription_count() > 0)
-        message = MotorStates(sequence=7, names=["knee_angle_r", "ankle_angle_r"], position=[0.9, 0.2],
-                              velocity=[0.0, -1.5], torque=[0.0, -11.0])
+        message = MotorStates(
+            sequence=7,
+            names=["knee_angle_r", "ankle_angle_r"],
+            position=[0.9, 0.2],
+            velocity=[0.0, -1.5],
+            torque=[0.0, -11.0],
+        )
         message.imu.angular_velocity.y = 0.3
 
         def passed_through() -> bool:

@@ -37,15 +37,26 @@ class Bench:
     """Four motors at 200 Hz, samples at 100 Hz."""
 
     def __init__(self, **changes) -> None:
-        settings = {**read_driver_config(EXAMPLE, "cubemars_can"), "interface": "virtual",
-                    "bus_rate_hz": 1.0 / CYCLE_S, "host_timeout_s": 5.0, **changes}
+        settings = {
+            **read_driver_config(EXAMPLE, "cubemars_can"),
+            "interface": "virtual",
+            "bus_rate_hz": 1.0 / CYCLE_S,
+            "host_timeout_s": 5.0,
+            **changes,
+        }
         config = make_driver("cubemars_can", settings).config
         self.clock, self.samples = MadeClock(10.0), 0
         self.bus = EmulatedBus(config, lambda joint: Followed())
         self.port = BusyPort(self.bus, self.clock)
-        self.master = BusMaster(config, tuple(config.motors), self.port, FixedImu(),
-                                steady_s=self.clock.steady_s, ros_ns=self.clock.ros_ns,
-                                on_sample=self._sampled)
+        self.master = BusMaster(
+            config,
+            tuple(config.motors),
+            self.port,
+            FixedImu(),
+            steady_s=self.clock.steady_s,
+            ros_ns=self.clock.ros_ns,
+            on_sample=self._sampled,
+        )
         self.motors = list(self.bus.motors.values())
         self.set(1.0)
         for _ in range(6):
@@ -150,8 +161,7 @@ def test_of_a_ros_time_that_comes_in_steps_each_has_one_sample():
 
 def test_a_waiting_port_is_woken_by_another_thread():
     try:
-        port = PythonCanPort("udp_multicast", "239.74.163.78", 1_000_000,
-                             {"port": 20000 + os.getpid() % 20000})
+        port = PythonCanPort("udp_multicast", "239.74.163.78", 1_000_000, {"port": 20000 + os.getpid() % 20000})
     except DriverError as error:  # a machine without multicast
         pytest.skip(str(error))
     began = time.monotonic()

@@ -15,8 +15,7 @@ from exo_device.safety import Fault, Mode, SafetyConfig, SafetySupervisor
 from exo_device.state import to_ns
 
 PATIENCE_S = 20.0
-RELAXED = dict(command_timeout_s=60.0, state_timeout_s=60.0, state_silence_s=60.0, fade_in_s=0.0,
-               stride_gate=False)
+RELAXED = dict(command_timeout_s=60.0, state_timeout_s=60.0, state_silence_s=60.0, fade_in_s=0.0, stride_gate=False)
 
 
 class Lab:
@@ -30,12 +29,18 @@ class Lab:
         self.driver.configure(device.joint_names)
         self.steady_ns = to_ns(50.0)
         self.states, self.snapshots, self.events, self.crashes = [], [], [], []
-        supervisor = SafetySupervisor(device, 75.0, SafetyConfig(
-            **{"fade_in_s": 0.0, "stride_gate": False, **(safety or {})}))
-        hooks = LoopHooks(self.states.append, lambda snapshot, rate: self.snapshots.append((snapshot, rate)),
-                          self.events.append, self.crashes.append)
-        self.loop = ControlLoop(self.driver, supervisor, LoopConfig(**config), hooks,
-                                steady_now_ns=lambda: self.steady_ns)
+        supervisor = SafetySupervisor(
+            device, 75.0, SafetyConfig(**{"fade_in_s": 0.0, "stride_gate": False, **(safety or {})})
+        )
+        hooks = LoopHooks(
+            self.states.append,
+            lambda snapshot, rate: self.snapshots.append((snapshot, rate)),
+            self.events.append,
+            self.crashes.append,
+        )
+        self.loop = ControlLoop(
+            self.driver, supervisor, LoopConfig(**config), hooks, steady_now_ns=lambda: self.steady_ns
+        )
         self.sequence = self.commands = 0
         self.stamp_ns = to_ns(1.0)
 
@@ -216,6 +221,7 @@ def test_no_arming_before_the_loop_runs(lab_of):
 
 # --- lockstep
 
+
 def test_lockstep_in_one_thread_gives_each_state_exactly_its_command(lab_of):
     lab = lab_of(lockstep=True, safety={"lockstep": True})
     asked = iter(np.linspace(0.0, 5.0, 300))
@@ -279,6 +285,7 @@ def test_lockstep_without_an_answer_faults_and_goes_on_without_waiting(lab_of):
 
 # --- the thread
 
+
 @pytest.fixture
 def running(lab_of):
     """An active loop in its own thread, with motors and policy in another, on real clocks."""
@@ -338,6 +345,7 @@ def test_an_exception_in_the_loop_switches_the_motors_off_and_is_reported(runnin
 
 
 # --- the thread that hears commands and people
+
 
 def test_a_ros_thread_that_hangs_stops_the_device(lab_of):
     """Commands may still come by another way: but nobody would hear exo/stop."""

@@ -6,11 +6,11 @@ import math
 import numpy as np
 import pytest
 
+from exo_device.drivers.can.frame import Frame
 from exo_device.drivers.cubemars_can.codec import MitCommand, MitRange, Special
 from exo_device.drivers.cubemars_can.codec_classic import ClassicCodec
 from exo_device.drivers.cubemars_can.codec_v3 import MotorConstants, V3Codec
 from exo_device.drivers.cubemars_can.fixed_point import decode, encode
-from exo_device.drivers.can.frame import Frame
 
 AK80_9 = MitRange(12.5, 50.0, 18.0)
 AK60_6 = MitRange(12.5, 45.0, 15.0)
@@ -26,12 +26,15 @@ def v3(motor_id=2):
     return V3Codec(motor_id, AK60_6_V3, CONSTANTS)
 
 
-@pytest.mark.parametrize("ranges, command, expected", [
-    (AK80_9, MitCommand(), "7fff7ff0000007ff"),
-    (AK80_9, MitCommand(torque=5.0), "7fff7ff000000a38"),
-    (AK80_9, MitCommand(1.0, 2.0, 50.0, 1.0, 3.0), "8a3c851199333954"),
-    (AK60_6, MitCommand(1.0, 2.0, 50.0, 1.0, 3.0), "8a3c85a199333999"),
-])
+@pytest.mark.parametrize(
+    "ranges, command, expected",
+    [
+        (AK80_9, MitCommand(), "7fff7ff0000007ff"),
+        (AK80_9, MitCommand(torque=5.0), "7fff7ff000000a38"),
+        (AK80_9, MitCommand(1.0, 2.0, 50.0, 1.0, 3.0), "8a3c851199333954"),
+        (AK60_6, MitCommand(1.0, 2.0, 50.0, 1.0, 3.0), "8a3c85a199333999"),
+    ],
+)
 def test_golden_frames_of_classic_firmware(ranges, command, expected):
     frame = classic(ranges, 9).command(command)
     assert frame == Frame(9, bytes.fromhex(expected), is_extended=False)
@@ -79,10 +82,18 @@ def test_v3_has_no_enable_and_is_switched_off_by_zero_current():
     assert codec.decode_command(codec.zero()) is Special.ZERO
 
 
-@pytest.mark.parametrize("bits, low, high", [
-    (16, -12.5, 12.5), (16, -12.56, 12.56), (12, -50.0, 50.0), (12, -65.0, 65.0), (12, -18.0, 18.0),
-    (12, 0.0, 500.0), (12, 0.0, 5.0),
-])
+@pytest.mark.parametrize(
+    "bits, low, high",
+    [
+        (16, -12.5, 12.5),
+        (16, -12.56, 12.56),
+        (12, -50.0, 50.0),
+        (12, -65.0, 65.0),
+        (12, -18.0, 18.0),
+        (12, 0.0, 500.0),
+        (12, 0.0, 5.0),
+    ],
+)
 def test_every_code_survives_a_round_trip(bits, low, high):
     assert all(encode(decode(code, low, high, bits), low, high, bits) == code for code in range(1 << bits))
 
@@ -98,11 +109,17 @@ def test_values_beyond_the_range_are_limited_and_no_number_is_refused():
 def test_commands_round_trip_within_one_step(codec):
     ranges, generator = codec.ranges, np.random.default_rng(1)
     for p, v, t in generator.uniform(-1.0, 1.0, (500, 3)):
-        asked = MitCommand(p * ranges.position_rad, v * ranges.velocity_rad_s, 250.0 + 200 * t, 2.5,
-                           t * ranges.torque_nm)
+        asked = MitCommand(
+            p * ranges.position_rad, v * ranges.velocity_rad_s, 250.0 + 200 * t, 2.5, t * ranges.torque_nm
+        )
         got = codec.decode_command(codec.command(asked))
-        spans = {"position": 2 * ranges.position_rad, "velocity": 2 * ranges.velocity_rad_s,
-                 "torque": 2 * ranges.torque_nm, "kp": 500.0, "kd": 5.0}
+        spans = {
+            "position": 2 * ranges.position_rad,
+            "velocity": 2 * ranges.velocity_rad_s,
+            "torque": 2 * ranges.torque_nm,
+            "kp": 500.0,
+            "kd": 5.0,
+        }
         for field, span in spans.items():
             bits = 16 if field == "position" else 12
             lost = getattr(asked, field) - getattr(got, field)
@@ -110,8 +127,9 @@ def test_commands_round_trip_within_one_step(codec):
         assert codec.applied_torque(asked.torque) == got.torque
 
 
-@pytest.mark.parametrize("codec", [classic(), classic(AK60_6, temperature_offset_c=-40.0), v3()],
-                         ids=["ak80-9", "offset", "v3"])
+@pytest.mark.parametrize(
+    "codec", [classic(), classic(AK60_6, temperature_offset_c=-40.0), v3()], ids=["ak80-9", "offset", "v3"]
+)
 def test_replies_round_trip_within_one_step(codec):
     position_step, velocity_step, torque_step = codec.reply_steps
     for p, v, t, error in zip(*np.random.default_rng(2).uniform(-1.0, 1.0, (3, 500)), range(500)):

@@ -16,12 +16,12 @@ import pytest
 from exo_device.command import MotorTorque
 from exo_device.description import load_device
 from exo_device.drivers import DriverError, make_driver
+from exo_device.drivers.can.port import PortError, PythonCanPort
 from exo_device.drivers.config_file import read_driver_config
 from exo_device.drivers.cubemars_can import MotorFault
 from exo_device.drivers.cubemars_can.joint_map import JointMap
 from exo_device.drivers.cubemars_can.plausibility import PlausibilityCheck, PlausibilityLimits
 from exo_device.drivers.cubemars_can.repetition import RepetitionCheck
-from exo_device.drivers.can.port import PortError, PythonCanPort
 from exo_device.emulator import EmulatedBus, Fault, Followed, SpringDamper
 from exo_device.emulator.in_process import MadeClock, SteppedCubemarsDriver
 from exo_device.emulator.server import serve
@@ -51,33 +51,43 @@ def wait_until(condition) -> None:
 
 # --- settings
 
+
 def test_example_drives_every_joint_of_the_default_device():
     config = make_driver("cubemars_can", settings()).config
     assert set(config.motors) == set(load_device(CONFIG / "devices" / "hip_ankle.yaml").joint_names)
     assert config.cycles_per_sample == 4 and config.uses_guardian
 
 
-@pytest.mark.parametrize("wrong, word", [
-    (changed_motor("ankle_angle_r", id=1), "same id 1"),
-    (changed_motor("ankle_angle_r", id=127), "motors.ankle_angle_r.id"),
-    (changed_motor("ankle_angle_r", sign=0), "motors.ankle_angle_r.sign"),
-    (changed_motor("ankle_angle_r", firmware="v3"), "pole_pairs, gear_ratio, torque_constant_nm_per_a"),
-    (changed_motor("ankle_angle_r", torque_range_nm=-18.0), "torque_range_nm"),
-    (settings(bus_rate_hz=450.0), "whole multiple"),
-    (settings(bus_rate_hz=1000.0), "overloads the bus: 4 motors at 1000000 bit/s allow 641"),
-    (settings(bus_rate_hz=50.0), "whole multiple"),
-    (settings(motors={}), "motors"),
-    (settings(motor_ids=[1]), "motor_ids"),
-])
+@pytest.mark.parametrize(
+    "wrong, word",
+    [
+        (changed_motor("ankle_angle_r", id=1), "same id 1"),
+        (changed_motor("ankle_angle_r", id=127), "motors.ankle_angle_r.id"),
+        (changed_motor("ankle_angle_r", sign=0), "motors.ankle_angle_r.sign"),
+        (changed_motor("ankle_angle_r", firmware="v3"), "pole_pairs, gear_ratio, torque_constant_nm_per_a"),
+        (changed_motor("ankle_angle_r", torque_range_nm=-18.0), "torque_range_nm"),
+        (settings(bus_rate_hz=450.0), "whole multiple"),
+        (settings(bus_rate_hz=1000.0), "overloads the bus: 4 motors at 1000000 bit/s allow 641"),
+        (settings(bus_rate_hz=50.0), "whole multiple"),
+        (settings(motors={}), "motors"),
+        (settings(motor_ids=[1]), "motor_ids"),
+    ],
+)
 def test_wrong_settings_are_named_in_one_line(wrong, word):
     with pytest.raises(DriverError) as caught:
         make_driver("cubemars_can", wrong)
     assert word in str(caught.value) and "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text, word", [
-    ("driver: replay\n", "settings of driver 'replay'"), ("a: 1\n", "driver: cubemars_can"),
-    ("a: [\n", "line 2"), ("- 1\n", "mapping")])
+@pytest.mark.parametrize(
+    "text, word",
+    [
+        ("driver: replay\n", "settings of driver 'replay'"),
+        ("a: 1\n", "driver: cubemars_can"),
+        ("a: [\n", "line 2"),
+        ("- 1\n", "mapping"),
+    ],
+)
 def test_wrong_settings_file_is_answered_in_one_line(tmp_path, text, word):
     path = tmp_path / "driver.yaml"
     path.write_text(text)
@@ -88,10 +98,14 @@ def test_wrong_settings_file_is_answered_in_one_line(tmp_path, text, word):
         read_driver_config(tmp_path / "absent.yaml", "cubemars_can")
 
 
-@pytest.mark.parametrize("change, word", [
-    (dict(interface="pigeon"), "pigeon"),
-    (dict(interface="socketcan", channel="can97"), "ip link set can97 up"),
-    (dict(interface="slcan", channel="/dev/nowhere"), "/dev/nowhere")])
+@pytest.mark.parametrize(
+    "change, word",
+    [
+        (dict(interface="pigeon"), "pigeon"),
+        (dict(interface="socketcan", channel="can97"), "ip link set can97 up"),
+        (dict(interface="slcan", channel="/dev/nowhere"), "/dev/nowhere"),
+    ],
+)
 def test_a_bus_that_cannot_be_opened_is_answered_with_what_to_do(change, word):
     with pytest.raises(DriverError) as caught:
         make_driver("cubemars_can", settings(**change)).connect()
@@ -105,6 +119,7 @@ def test_a_joint_without_a_motor_is_named():
 
 
 # --- signs and units
+
 
 def stepped(**motor_changes):
     motors = {joint: {**motor, **motor_changes} for joint, motor in settings()["motors"].items()}
@@ -206,6 +221,7 @@ def test_zeroing_leaves_the_motor_alone_while_it_is_silent(device):
 
 # --- plausibility
 
+
 def walk(check, seconds, position, velocity, torque=0.0, asked=None, start=0.0, period=0.0025):
     found = NONE
     for t in np.arange(start, start + seconds, period):
@@ -300,18 +316,29 @@ def test_a_joint_that_hardly_moves_is_no_repetition(repetition, amplitude, hz):
     omega = 2.0 * math.pi * hz
 
     def data(t: float) -> bytes:
-        return codec.reply(position=amplitude * math.sin(omega * t), velocity=amplitude * omega * math.cos(omega * t),
-                           torque=5.0, temperature=30.0, error=0).data
+        return codec.reply(
+            position=amplitude * math.sin(omega * t),
+            velocity=amplitude * omega * math.cos(omega * t),
+            torque=5.0,
+            temperature=30.0,
+            error=0,
+        ).data
 
     assert repeat(repetition, 20.0, lambda t: 5.0, data) is None
 
 
 # --- the thread, on python-can's virtual interface and real time
 
+
 class VirtualBench:
     def __init__(self, device, **changes) -> None:
-        made = settings(interface="virtual", channel=f"driver-{os.getpid()}-{id(self)}", reply_timeout_s=1.0,
-                        host_timeout_s=5.0, **changes)
+        made = settings(
+            interface="virtual",
+            channel=f"driver-{os.getpid()}-{id(self)}",
+            reply_timeout_s=1.0,
+            host_timeout_s=5.0,
+            **changes,
+        )
         self.driver = make_driver("cubemars_can", made)
         self.bus = EmulatedBus(self.driver.config, lambda joint: SpringDamper(swing_rad=0.2))
         self.port = PythonCanPort("virtual", made["channel"], 1_000_000)
@@ -431,8 +458,9 @@ def test_guardian_switches_the_motors_off_when_the_host_is_killed_or_hangs(numbe
     stop = threading.Event()
     server = threading.Thread(target=serve, args=(bus, port, stop), daemon=True)
     server.start()
-    host = subprocess.Popen([sys.executable, "-c", HOST, str(EXAMPLE), str(port_number)],
-                            stdout=subprocess.PIPE, text=True)
+    host = subprocess.Popen(
+        [sys.executable, "-c", HOST, str(EXAMPLE), str(port_number)], stdout=subprocess.PIPE, text=True
+    )
     guardian = int(host.stdout.readline())
     try:
         wait_until(lambda: all(motor.torque for motor in bus.motors.values()))

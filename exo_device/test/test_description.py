@@ -59,23 +59,29 @@ def broken(tmp_path, *keys, value):
     return path
 
 
-@pytest.mark.parametrize("keys, value, words", [
-    (("segments", "pelvis", "mass_kg"), -1.0, ["segments.pelvis.mass_kg", "greater than 0", "-1.0"]),
-    (("segments", "pelvis", "mass_kg"), 2800.0, ["segments.pelvis.mass_kg", "15"]),
-    (("segments", "pelvis", "inertia_kgm2"), [0.1, 0.1, 0.9], ["inertia_kgm2", "exceeds the sum"]),
-    (("segments", "tail"), {"mass_kg": 1.0, "com_m": [0, 0, 0], "inertia_kgm2": [1, 1, 1]},
-     ["unknown segment 'tail'", "pelvis, femur_r"]),
-    (("joints", "hip_flexion_r", "torque_limit_nm"), float("nan"), ["joints.hip_flexion_r.torque_limit_nm"]),
-    (("joints", "hip_flexion_r", "range_rad"), [1.0, -1.0], ["range_rad must be [lowest, highest]"]),
-    (("joints", "hip_flexion_r", "range_rad"), [-35.0, 110.0], ["radians"]),
-    (("joints", "hip_flexion_r", "slew_limit_nm_per_s"), "fast", ["slew_limit_nm_per_s", "number"]),
-    (("joints", "hip_flexion_r", "color"), "red", ["joints.hip_flexion_r.color", "unknown field"]),
-    (("joints", "elbow_r"), {}, ["joints.elbow_r"]),
-    (("imu", "segment"), "head", ["unknown imu segment 'head'"]),
-    (("imu",), None, ["imu", "missing"]),
-    (("joints",), {}, ["joints"]),
-    (("name",), "Hip Ankle", ["name"]),
-])
+@pytest.mark.parametrize(
+    "keys, value, words",
+    [
+        (("segments", "pelvis", "mass_kg"), -1.0, ["segments.pelvis.mass_kg", "greater than 0", "-1.0"]),
+        (("segments", "pelvis", "mass_kg"), 2800.0, ["segments.pelvis.mass_kg", "15"]),
+        (("segments", "pelvis", "inertia_kgm2"), [0.1, 0.1, 0.9], ["inertia_kgm2", "exceeds the sum"]),
+        (
+            ("segments", "tail"),
+            {"mass_kg": 1.0, "com_m": [0, 0, 0], "inertia_kgm2": [1, 1, 1]},
+            ["unknown segment 'tail'", "pelvis, femur_r"],
+        ),
+        (("joints", "hip_flexion_r", "torque_limit_nm"), float("nan"), ["joints.hip_flexion_r.torque_limit_nm"]),
+        (("joints", "hip_flexion_r", "range_rad"), [1.0, -1.0], ["range_rad must be [lowest, highest]"]),
+        (("joints", "hip_flexion_r", "range_rad"), [-35.0, 110.0], ["radians"]),
+        (("joints", "hip_flexion_r", "slew_limit_nm_per_s"), "fast", ["slew_limit_nm_per_s", "number"]),
+        (("joints", "hip_flexion_r", "color"), "red", ["joints.hip_flexion_r.color", "unknown field"]),
+        (("joints", "elbow_r"), {}, ["joints.elbow_r"]),
+        (("imu", "segment"), "head", ["unknown imu segment 'head'"]),
+        (("imu",), None, ["imu", "missing"]),
+        (("joints",), {}, ["joints"]),
+        (("name",), "Hip Ankle", ["name"]),
+    ],
+)
 def test_bad_fields_give_one_line_that_names_file_and_field(tmp_path, keys, value, words):
     path = broken(tmp_path, *keys, value=value)
     with pytest.raises(DeviceError) as caught:

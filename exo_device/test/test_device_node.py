@@ -16,24 +16,30 @@ pytest.importorskip("exo_msgs.msg")
 
 from builtin_interfaces.msg import Time  # noqa: E402
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
-from exo_msgs.msg import DeviceStatus, MotorCommand, MotorStates, TorqueCommand  # noqa: E402
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data  # noqa: E402
 from sensor_msgs.msg import Imu, JointState  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
+
+from exo_msgs.msg import DeviceStatus, MotorCommand, MotorStates, TorqueCommand  # noqa: E402
 
 DEVICES = Path(__file__).resolve().parents[2] / "exo_bringup" / "config" / "devices"
 JOINTS = ["hip_flexion_r", "ankle_angle_r", "hip_flexion_l", "ankle_angle_l"]
 #: Runs of this test at the same time on one machine must not hear each other.
 DOMAIN = 71 + os.getpid() % 25
 LATEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
-                     durability=DurabilityPolicy.TRANSIENT_LOCAL)
+LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 #: Generous: a busy machine may take long to start a process. Nothing here measures speed.
 PATIENCE_S = 120.0
 #: A busy machine must not trip the watchdogs of a test that is about something else.
-RELAXED = {"command_timeout_s": 5.0, "state_timeout_s": 5.0, "state_silence_s": 5.0,
-           "ros_silence_s": 60.0, "stride_gate": False, "fade_in_s": 0.0}
+RELAXED = {
+    "command_timeout_s": 5.0,
+    "state_timeout_s": 5.0,
+    "state_silence_s": 5.0,
+    "ros_silence_s": 60.0,
+    "stride_gate": False,
+    "fade_in_s": 0.0,
+}
 
 
 class Bench:
@@ -55,8 +61,7 @@ class Bench:
         node.create_subscription(Imu, "exo/imu", self.imus.append, qos_profile_sensor_data)
         node.create_subscription(DeviceStatus, "exo/status", self.statuses.append, LATCHED)
         node.create_subscription(DiagnosticArray, "/diagnostics", self.diagnostics.append, 10)
-        self.clients = {name: node.create_client(Trigger, f"exo/{name}")
-                        for name in ("arm", "disarm", "stop")}
+        self.clients = {name: node.create_client(Trigger, f"exo/{name}") for name in ("arm", "disarm", "stop")}
         node.create_timer(0.01, self._send_states)
         self._sequence = self._command_sequence = 0
         self._executor = SingleThreadedExecutor(context=self.context)
@@ -75,9 +80,16 @@ class Bench:
             return
         self._sequence += 1
         # the device's order is another: joints are matched by name
-        message = MotorStates(sequence=self._sequence, names=JOINTS[::-1], position=[0.4, 0.3, 0.2, 0.1],
-                              velocity=[0.0] * 4, torque=[0.0] * 4, temperature=[30.0] * 4, error=[0] * 4,
-                              bus_voltage=48.0)
+        message = MotorStates(
+            sequence=self._sequence,
+            names=JOINTS[::-1],
+            position=[0.4, 0.3, 0.2, 0.1],
+            velocity=[0.0] * 4,
+            torque=[0.0] * 4,
+            temperature=[30.0] * 4,
+            error=[0] * 4,
+            bus_voltage=48.0,
+        )
         message.header.stamp = self.node.get_clock().now().to_msg()
         message.imu.orientation.w = 1.0
         self._states.publish(message)
@@ -89,8 +101,9 @@ class Bench:
 
     def send(self, state_stamp: Time, torque: float) -> None:
         self._command_sequence += 1
-        self._command.publish(TorqueCommand(state_stamp=state_stamp, sequence=self._command_sequence,
-                                            names=JOINTS, torque=[torque] * 4))
+        self._command.publish(
+            TorqueCommand(state_stamp=state_stamp, sequence=self._command_sequence, names=JOINTS, torque=[torque] * 4)
+        )
 
     def wait(self, condition, what: str):
         """Waits until condition() is true and returns it."""
@@ -138,7 +151,10 @@ class Device:
         self.process = subprocess.Popen(
             command,
             env={**os.environ, "ROS_DOMAIN_ID": str(DOMAIN), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"},
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
 
     def end(self, number: int) -> tuple[int, str]:
         self.process.send_signal(number)
@@ -229,8 +245,7 @@ class Intruder:
     def push(self) -> None:
         """The largest torque, with sequence numbers that would be followed."""
         stamp, sequence = self.bench.joint_states[-1].header.stamp, self.bench._command_sequence + 1
-        self._publisher.publish(TorqueCommand(state_stamp=stamp, sequence=sequence, names=JOINTS,
-                                              torque=[-20.0] * 4))
+        self._publisher.publish(TorqueCommand(state_stamp=stamp, sequence=sequence, names=JOINTS, torque=[-20.0] * 4))
 
 
 def test_a_second_publisher_of_commands_stops_it_by_default(start):
@@ -306,16 +321,19 @@ def bad_device(tmp_path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("parameters, word", [
-    ({"device_config": None}, "device_config"),
-    ({"device_config": "/nowhere/device.yaml"}, "/nowhere/device.yaml"),
-    ({"device_config": bad_device}, "segments.pelvis.mass_kg"),
-    ({"driver": "steam"}, "unknown driver"),
-    ({"driver_config": "/nowhere/driver.yaml"}, "/nowhere/driver.yaml"),
-    ({"wearer_mass_kg": 5.0}, "wearer_mass_kg"),
-    ({"wearer_mass_kg": "heavy"}, "wearer_mass_kg"),
-    ({"ramp_down_s": 0.05}, "slew_limit_nm_per_s"),
-])
+@pytest.mark.parametrize(
+    "parameters, word",
+    [
+        ({"device_config": None}, "device_config"),
+        ({"device_config": "/nowhere/device.yaml"}, "/nowhere/device.yaml"),
+        ({"device_config": bad_device}, "segments.pelvis.mass_kg"),
+        ({"driver": "steam"}, "unknown driver"),
+        ({"driver_config": "/nowhere/driver.yaml"}, "/nowhere/driver.yaml"),
+        ({"wearer_mass_kg": 5.0}, "wearer_mass_kg"),
+        ({"wearer_mass_kg": "heavy"}, "wearer_mass_kg"),
+        ({"ramp_down_s": 0.05}, "slew_limit_nm_per_s"),
+    ],
+)
 def test_bad_configuration_gives_one_line_and_exit_code_2(tmp_path, parameters, word):
     parameters = {"device_config": DEVICES / "hip_ankle.yaml", **parameters}
     if callable(parameters["device_config"]):

@@ -58,8 +58,14 @@ def test_needs_connect_and_configure_first(bench, joints):
 
 
 def test_reads_a_state_once_in_the_configured_order(ready, device, joints, state_of):
-    wire = state_of(device, stamp_ns=5_000_000_007, sequence=9, names=joints[::-1],
-                    position=[4.0, 3.0, 2.0, 1.0], error=[0, 0, 0, 3])
+    wire = state_of(
+        device,
+        stamp_ns=5_000_000_007,
+        sequence=9,
+        names=joints[::-1],
+        position=[4.0, 3.0, 2.0, 1.0],
+        error=[0, 0, 0, 3],
+    )
     ready.put_state(wire)
     state = ready.driver.read(PATIENCE_S)
     assert state.names == joints
@@ -179,9 +185,13 @@ def test_unknown_driver_is_answered_with_those_known():
         make_driver("steam")
 
 
-@pytest.mark.parametrize("config, word", [
-    ({"colour": "red"}, "colour"), ({"transport": "pigeon"}, "transport"),
-])
+@pytest.mark.parametrize(
+    "config, word",
+    [
+        ({"colour": "red"}, "colour"),
+        ({"transport": "pigeon"}, "transport"),
+    ],
+)
 def test_wrong_driver_settings_are_named(config, word):
     with pytest.raises(DriverError, match=word) as caught:
         make_driver("simulated", config)

@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from exo_device.drivers import make_driver
-from exo_device.drivers.config_file import read_driver_config
-from exo_device.drivers.cubemars_can.codec import MitCommand
 from exo_device.drivers.can.frame import Frame
 from exo_device.drivers.can.port import PythonCanPort
+from exo_device.drivers.config_file import read_driver_config
+from exo_device.drivers.cubemars_can.codec import MitCommand
 from exo_device.emulator import EmulatedBus, EmulatorError, Fault, FaultPlan, Followed, SpringDamper, main
 from exo_device.emulator.command_line import load_config
 
@@ -105,19 +105,32 @@ def count_of_replies(bench, asks=200) -> int:
     return sum(len(bench.ask()) for _ in range(asks))
 
 
-@pytest.mark.parametrize("faults, least, most", [
-    ((), 200, 200), (("dropped,value=0.25",), 120, 180), (("dropped",), 0, 0),
-    (("duplicated,value=3",), 600, 600),
-    (("dropped:ankle_angle_r",), 200, 200), (("bus_off,for=0.1",), 155, 165), (("late,value=0.1",), 155, 165),
-])
+@pytest.mark.parametrize(
+    "faults, least, most",
+    [
+        ((), 200, 200),
+        (("dropped,value=0.25",), 120, 180),
+        (("dropped",), 0, 0),
+        (("duplicated,value=3",), 600, 600),
+        (("dropped:ankle_angle_r",), 200, 200),
+        (("bus_off,for=0.1",), 155, 165),
+        (("late,value=0.1",), 155, 165),
+    ],
+)
 def test_replies_get_lost_late_or_multiplied(faults, least, most):
     assert least <= count_of_replies(Bench(*faults)) <= most
 
 
-@pytest.mark.parametrize("fault, field, value", [
-    ("error", "error", 3), ("error,value=7", "error", 7), ("over_temperature", "temperature", 110.0),
-    ("wrap,value=1.5", "position", pytest.approx(1.8, abs=1e-3)),
-    ("wrap,value=12.4", "position", pytest.approx(0.3 + 12.4 - 25.0, abs=1e-3))])
+@pytest.mark.parametrize(
+    "fault, field, value",
+    [
+        ("error", "error", 3),
+        ("error,value=7", "error", 7),
+        ("over_temperature", "temperature", 110.0),
+        ("wrap,value=1.5", "position", pytest.approx(1.8, abs=1e-3)),
+        ("wrap,value=12.4", "position", pytest.approx(0.3 + 12.4 - 25.0, abs=1e-3)),
+    ],
+)
 def test_what_a_reply_says(fault, field, value):
     bench = Bench(fault)
     assert getattr(CODEC.decode_reply(*bench.ask()), field) == value
@@ -164,24 +177,35 @@ def test_swing_follows_its_frequency():
     assert spring.position == pytest.approx(-0.3, abs=0.03)
 
 
-@pytest.mark.parametrize("text, fault", [
-    ("dropped", Fault("dropped", None, 1.0, 10.0)), ("late:ankle_angle_r,value=0.02,at=5,for=2",
-                                                     Fault("late", "ankle_angle_r", 0.02, 15.0, 2.0))])
+@pytest.mark.parametrize(
+    "text, fault",
+    [
+        ("dropped", Fault("dropped", None, 1.0, 10.0)),
+        ("late:ankle_angle_r,value=0.02,at=5,for=2", Fault("late", "ankle_angle_r", 0.02, 15.0, 2.0)),
+    ],
+)
 def test_faults_are_written_in_one_line(text, fault):
     assert Fault.parse(text, 10.0) == fault
 
 
-@pytest.mark.parametrize("text, word", [("fire", "known: dropped, late"), ("dropped,share=1", "share=1"),
-                                        ("dropped,value=much", "value=much")])
+@pytest.mark.parametrize(
+    "text, word",
+    [("fire", "known: dropped, late"), ("dropped,share=1", "share=1"), ("dropped,value=much", "value=much")],
+)
 def test_a_fault_that_cannot_be_is_answered_with_what_can(text, word):
     with pytest.raises(EmulatorError, match=word):
         Fault.parse(text)
 
 
-@pytest.mark.parametrize("arguments, word", [
-    (["cubemars"], "--config"), (["cubemars", "--config", "/nowhere.yaml"], "/nowhere.yaml"),
-    (["cubemars", "--config", str(EXAMPLE), "--interface", "pigeon"], "pigeon"),
-    (["cubemars", "--config", str(EXAMPLE), "--fault", "fire"], "fire")])
+@pytest.mark.parametrize(
+    "arguments, word",
+    [
+        (["cubemars"], "--config"),
+        (["cubemars", "--config", "/nowhere.yaml"], "/nowhere.yaml"),
+        (["cubemars", "--config", str(EXAMPLE), "--interface", "pigeon"], "pigeon"),
+        (["cubemars", "--config", str(EXAMPLE), "--fault", "fire"], "fire"),
+    ],
+)
 def test_bad_arguments_are_answered_in_one_line(capsys, arguments, word):
     assert main(arguments) == 2
     said = capsys.readouterr().err

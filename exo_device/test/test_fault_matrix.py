@@ -34,19 +34,29 @@ class Lab:
         settings = {**read_driver_config(EXAMPLE, "cubemars_can"), "interface": "virtual", **changes}
         self.config = make_driver("cubemars_can", settings).config
         self.clock, self.plan = MadeClock(start_s=50.0), FaultPlan(seed=1)
-        self.bus = EmulatedBus(self.config, lambda joint: SpringDamper(
-            stiffness_nm_per_rad=60.0, swing_rad=swing_rad, swing_hz=1.5, swing_phase_rad=0.5), self.plan)
+        self.bus = EmulatedBus(
+            self.config,
+            lambda joint: SpringDamper(
+                stiffness_nm_per_rad=60.0, swing_rad=swing_rad, swing_hz=1.5, swing_phase_rad=0.5
+            ),
+            self.plan,
+        )
         self.motors = self.bus.motors
         self.driver = SteppedCubemarsDriver(self.config, self.bus, self.clock)
         self.driver.connect()
         self.driver.configure(device.joint_names)
         self.names, self.asked, self.answers = device.joint_names, 0.0, 0
         self.states, self.events = [], []
-        supervisor = SafetySupervisor(device, 75.0, SafetyConfig(
-            stride_gate=False, fade_in_s=0.0, ramp_down_s=RAMP_S))
+        supervisor = SafetySupervisor(device, 75.0, SafetyConfig(stride_gate=False, fade_in_s=0.0, ramp_down_s=RAMP_S))
         hooks = LoopHooks(on_state=self._answer, on_event=self.events.append)
-        self.loop = ControlLoop(self.driver, supervisor, LoopConfig(), hooks, ros_now_ns=self.clock.ros_ns,
-                                steady_now_ns=self.clock.steady_ns)
+        self.loop = ControlLoop(
+            self.driver,
+            supervisor,
+            LoopConfig(),
+            hooks,
+            ros_now_ns=self.clock.ros_ns,
+            steady_now_ns=self.clock.steady_ns,
+        )
         #: (time, torque of every motor, mode) after each step of the loop.
         self.history = []
 
@@ -156,10 +166,13 @@ def test_fault_stops_the_device(lab_of, fault):
     lab.activate()
 
 
-@pytest.mark.parametrize("asked, longest_s", [
-    (ASKED_NM, 1.52),           # nothing contradicts the old reply but its age
-    (ASKED_NM - 1.0, 0.08),     # the motor should report another torque
-])
+@pytest.mark.parametrize(
+    "asked, longest_s",
+    [
+        (ASKED_NM, 1.52),  # nothing contradicts the old reply but its age
+        (ASKED_NM - 1.0, 0.08),  # the motor should report another torque
+    ],
+)
 def test_stale_replies_of_a_joint_at_rest_stop_the_device(lab_of, asked, longest_s):
     """The legs hang still: an old reply is a true one, until it cannot be any more."""
     lab = lab_of(swing_rad=0.0, plausibility={"standstill_s": 1.5}).activate().run(1.2)
@@ -253,8 +266,13 @@ def test_a_host_that_hangs_is_noticed_on_the_bus(lab_of):
 def test_other_firmware_works_and_stops_the_same_way(lab_of, firmware):
     motors = {}
     for joint, motor in lab_of().config.motors.items():
-        motors[joint] = {**motor.model_dump(), "firmware": firmware, "pole_pairs": 21, "gear_ratio": 9.0,
-                         "torque_constant_nm_per_a": 0.16}
+        motors[joint] = {
+            **motor.model_dump(),
+            "firmware": firmware,
+            "pole_pairs": 21,
+            "gear_ratio": 9.0,
+            "torque_constant_nm_per_a": 0.16,
+        }
     lab = lab_of(motors=motors).activate()
     lab.strike(f"dropped:{ANKLE}")
     lab.run(0.05 + RAMP_S + LOOP_S)
@@ -264,6 +282,7 @@ def test_other_firmware_works_and_stops_the_same_way(lab_of, firmware):
 
 def test_frames_at_random_on_the_bus_give_no_torque_and_no_exception(lab_of):
     from exo_device.drivers.can.frame import Frame
+
     lab = lab_of()
     lab.run(0.1)
     generator = np.random.default_rng(4)

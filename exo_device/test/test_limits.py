@@ -2,10 +2,10 @@
 import numpy as np
 import pytest
 
+from exo_device.safety import Instant, SafetyConfig
 from exo_device.safety.limits import TorqueLimits
 from exo_device.safety.ramp import StoppingRamp
 from exo_device.safety.slew import SlewLimiter
-from exo_device.safety import Instant, SafetyConfig
 from exo_device.state import to_ns
 
 HIP, ANKLE = 0, 1

@@ -127,6 +127,7 @@ def test_an_axis_that_does_not_switch_on_is_an_error():
 
 def test_node_ids_differ():
     from exo_device.drivers import DriverError, make_driver
+
     axis = CONFIG.model_dump()
     with pytest.raises(DriverError, match="same node_id"):
         make_driver("odrive_can", {"interface": "virtual", "channel": "x", "axes": {"a": axis, "b": axis}})
@@ -137,6 +138,7 @@ def test_the_example_settings_make_a_driver():
 
     from exo_device.drivers import make_driver
     from exo_device.drivers.config_file import read_driver_config
+
     folder = Path(__file__).resolve().parents[2] / "exo_bringup" / "config" / "drivers"
     driver = make_driver("odrive_can", read_driver_config(folder / "odrive_example.yaml", "odrive_can"))
     assert len(driver.config.axes) == 4

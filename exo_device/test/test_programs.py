@@ -16,10 +16,10 @@ SLOW = "import time\nprint('importing', flush=True)\ntime.sleep(60.0)\n"
 def test_a_signal_during_import_ends_a_program_quietly(tmp_path, package, number):
     pytest.importorskip(package)
     (tmp_path / "slow_module.py").write_text(SLOW)
-    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from {package}.programs import start; " \
-           "start('slow_module')"
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               text=True)
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from {package}.programs import start; start('slow_module')"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stdout.readline() == "importing\n"
         process.send_signal(number)
@@ -32,6 +32,7 @@ def test_a_signal_during_import_ends_a_program_quietly(tmp_path, package, number
 
 def test_start_returns_the_exit_code_of_main(tmp_path, monkeypatch):
     from exo_device.programs import SIGNALS, start
+
     (tmp_path / "quick_module.py").write_text("def main():\n    return 7\n")
     monkeypatch.syspath_prepend(tmp_path)
     handlers = {number: signal.getsignal(number) for number in SIGNALS}

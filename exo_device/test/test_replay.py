@@ -14,27 +14,44 @@ from exo_device.state import to_ns
 mcap_writer = pytest.importorskip("mcap.writer")
 from mcap_ros2._dynamic import serialize_dynamic  # noqa: E402
 
-TIME = "builtin_interfaces/Time stamp\nstring frame_id\n" + "=" * 80 + """
+TIME = (
+    "builtin_interfaces/Time stamp\nstring frame_id\n"
+    + "=" * 80
+    + """
 MSG: builtin_interfaces/Time
 int32 sec
 uint32 nanosec
 """
-JOINT_STATE = """std_msgs/Header header
+)
+JOINT_STATE = (
+    """std_msgs/Header header
 string[] name
 float64[] position
 float64[] velocity
 float64[] effort
-""" + "=" * 80 + "\nMSG: std_msgs/Header\n" + TIME
+"""
+    + "=" * 80
+    + "\nMSG: std_msgs/Header\n"
+    + TIME
+)
 VECTOR = "float64 x\nfloat64 y\nfloat64 z\n"
-IMU = """std_msgs/Header header
+IMU = (
+    """std_msgs/Header header
 geometry_msgs/Quaternion orientation
 float64[9] orientation_covariance
 geometry_msgs/Vector3 angular_velocity
 float64[9] angular_velocity_covariance
 geometry_msgs/Vector3 linear_acceleration
 float64[9] linear_acceleration_covariance
-""" + "=" * 80 + f"\nMSG: geometry_msgs/Quaternion\n{VECTOR}float64 w\n" + "=" * 80 \
-    + f"\nMSG: geometry_msgs/Vector3\n{VECTOR}" + "=" * 80 + "\nMSG: std_msgs/Header\n" + TIME
+"""
+    + "=" * 80
+    + f"\nMSG: geometry_msgs/Quaternion\n{VECTOR}float64 w\n"
+    + "=" * 80
+    + f"\nMSG: geometry_msgs/Vector3\n{VECTOR}"
+    + "=" * 80
+    + "\nMSG: std_msgs/Header\n"
+    + TIME
+)
 JOINTS = ("ankle_angle_r", "hip_flexion_r")
 PERIOD_NS = 10_000_000
 
@@ -45,15 +62,25 @@ def header(stamp_ns: int) -> dict:
 
 def imu_message(stamp_ns: int, rate: float) -> dict:
     zero = {"x": 0.0, "y": 0.0, "z": 0.0}
-    return {"header": header(stamp_ns),
-            "orientation": {**zero, "w": 1.0}, "orientation_covariance": [0.0] * 9,
-            "angular_velocity": {**zero, "y": rate}, "angular_velocity_covariance": [0.0] * 9,
-            "linear_acceleration": {**zero, "z": 9.81}, "linear_acceleration_covariance": [0.0] * 9}
+    return {
+        "header": header(stamp_ns),
+        "orientation": {**zero, "w": 1.0},
+        "orientation_covariance": [0.0] * 9,
+        "angular_velocity": {**zero, "y": rate},
+        "angular_velocity_covariance": [0.0] * 9,
+        "linear_acceleration": {**zero, "z": 9.81},
+        "linear_acceleration_covariance": [0.0] * 9,
+    }
 
 
 def joints_message(stamp_ns: int, value: float) -> dict:
-    return {"header": header(stamp_ns), "name": list(JOINTS), "position": [value, -value],
-            "velocity": [2.0 * value, 0.0], "effort": [0.0, 3.0 * value]}
+    return {
+        "header": header(stamp_ns),
+        "name": list(JOINTS),
+        "position": [value, -value],
+        "velocity": [2.0 * value, 0.0],
+        "effort": [0.0, 3.0 * value],
+    }
 
 
 def record(path, count=20, prefixes=("/",), first_ns=to_ns(7.0), imu=True, joints=True):
@@ -65,8 +92,9 @@ def record(path, count=20, prefixes=("/",), first_ns=to_ns(7.0), imu=True, joint
         writer.start(profile="ros2", library="test")
         kinds = [("exo/imu", "sensor_msgs/msg/Imu", IMU, encode_imu, imu_message, 0.1)] if imu else []
         if joints:
-            kinds.append(("exo/joint_states", "sensor_msgs/msg/JointState", JOINT_STATE, encode_joints,
-                          joints_message, 0.01))
+            kinds.append(
+                ("exo/joint_states", "sensor_msgs/msg/JointState", JOINT_STATE, encode_joints, joints_message, 0.01)
+            )
         channels = []
         for prefix in prefixes:
             for name, type_name, schema, encode, message, unit in kinds:
@@ -114,11 +142,15 @@ def test_a_recording_that_breaks_off_is_read_as_far_as_it_goes(tmp_path):
     assert 10 < min(counts) <= max(counts) < 100
 
 
-@pytest.mark.parametrize("make, word", [
-    (lambda path: None, "No such file"), (lambda path: path.write_text("no recording"), "not a recording"),
-    (lambda path: record(path, imu=False), "exo/imu"),
-    (lambda path: record(path, joints=False), "exo/joint_states"),
-])
+@pytest.mark.parametrize(
+    "make, word",
+    [
+        (lambda path: None, "No such file"),
+        (lambda path: path.write_text("no recording"), "not a recording"),
+        (lambda path: record(path, imu=False), "exo/imu"),
+        (lambda path: record(path, joints=False), "exo/joint_states"),
+    ],
+)
 def test_what_is_no_recording_is_answered_in_one_line(tmp_path, make, word):
     path = tmp_path / "run.mcap"
     make(path)

@@ -27,9 +27,12 @@ NAMESPACE = "/ros2_control"
 JOINTS = ("hip_flexion_r", "ankle_angle_r")
 ORDER = ("their_ankle", "spare", "their_hip")
 SETTINGS = {
-    "namespace": NAMESPACE, "answer_timeout_s": PATIENCE_S,
-    "joints": {"hip_flexion_r": {"name": "their_hip", "sign": -1, "offset_rad": 0.5},
-               "ankle_angle_r": {"name": "their_ankle"}},
+    "namespace": NAMESPACE,
+    "answer_timeout_s": PATIENCE_S,
+    "joints": {
+        "hip_flexion_r": {"name": "their_hip", "sign": -1, "offset_rad": 0.5},
+        "ankle_angle_r": {"name": "their_ankle"},
+    },
 }
 
 
@@ -49,8 +52,7 @@ def ros():
 
 @pytest.fixture
 def controller(ros):
-    node = EmulatedController(ORDER, lambda joint: SpringDamper(stiffness_nm_per_rad=20.0),
-                              namespace=NAMESPACE)
+    node = EmulatedController(ORDER, lambda joint: SpringDamper(stiffness_nm_per_rad=20.0), namespace=NAMESPACE)
     spinning = SpinningThread(node)
     yield node
     spinning.close()
@@ -119,14 +121,18 @@ def test_a_given_order_asks_nobody(ros):
         assert driver.read(0.01) is None
 
 
-@pytest.mark.parametrize("fields, word", [
-    ({"name": ["their_hip"], "position": [0.0], "velocity": [0.0], "effort": [0.0]}, "lacks joint 'their_a"),
-    ({"effort": []}, "measures_effort: false"), ({"velocity": []}, "0 values of velocity")])
+@pytest.mark.parametrize(
+    "fields, word",
+    [
+        ({"name": ["their_hip"], "position": [0.0], "velocity": [0.0], "effort": [0.0]}, "lacks joint 'their_a"),
+        ({"effort": []}, "measures_effort: false"),
+        ({"velocity": []}, "0 values of velocity"),
+    ],
+)
 def test_joint_states_that_do_not_fit_are_answered_with_what_lacks(ros, fields, word):
     node = rclpy.create_node("broadcaster", namespace=NAMESPACE)
     publisher = node.create_publisher(JointState, "joint_states", 10)
-    whole = {"name": ["their_hip", "their_ankle"], "position": [0.1, 0.2], "velocity": [0.0, 0.0],
-             "effort": [1.0, 2.0]}
+    whole = {"name": ["their_hip", "their_ankle"], "position": [0.1, 0.2], "velocity": [0.0, 0.0], "effort": [1.0, 2.0]}
     with make_driver("ros2_control", {**SETTINGS, "command_order": ORDER}) as driver:
         driver.configure(JOINTS)
         wait_until(lambda: publisher.get_subscription_count() > 0)

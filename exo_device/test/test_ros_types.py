@@ -26,12 +26,17 @@ def test_stamps_survive_both_ways():
 
 
 def test_a_state_survives_the_wire(device, state_of):
-    state = state_of(device, stamp_ns=1_795_362_426_050_243_504, sequence=2**32 - 1,
-                     position=[0.1, 0.2, 0.3, 0.4])
-    wire = msg.MotorStates(sequence=state.sequence, names=list(state.names), position=state.position.tolist(),
-                           velocity=state.velocity.tolist(), torque=state.torque.tolist(),
-                           temperature=state.temperature.tolist(), error=state.error.tolist(),
-                           bus_voltage=48.0)
+    state = state_of(device, stamp_ns=1_795_362_426_050_243_504, sequence=2**32 - 1, position=[0.1, 0.2, 0.3, 0.4])
+    wire = msg.MotorStates(
+        sequence=state.sequence,
+        names=list(state.names),
+        position=state.position.tolist(),
+        velocity=state.velocity.tolist(),
+        torque=state.torque.tolist(),
+        temperature=state.temperature.tolist(),
+        error=state.error.tolist(),
+        bus_voltage=48.0,
+    )
     wire.header.stamp = messages.to_stamp(state.stamp_ns)
     wire.imu.orientation.w, wire.imu.linear_acceleration.z = 1.0, 9.81
     back = messages.state_from_message(wire)

@@ -25,8 +25,11 @@ ONLY_IN = {"became_active": Mode.ARMING, "give_up": Mode.ARMING, "stopped": Mode
 
 def happen(machine: ModeMachine, what: str) -> None:
     {
-        "arm": machine.arm, "disarm": machine.disarm, "became_active": machine.became_active,
-        "stopped": machine.stopped, "give_up": lambda: machine.give_up_arming("too late"),
+        "arm": machine.arm,
+        "disarm": machine.disarm,
+        "became_active": machine.became_active,
+        "stopped": machine.stopped,
+        "give_up": lambda: machine.give_up_arming("too late"),
         "fault": lambda: machine.fault(Fault.BUS_LOST, "silent"),
         "stop": lambda: machine.fault(Fault.USER_STOP, "button"),
         "shutdown": lambda: machine.fault(Fault.SHUTDOWN, "going"),

@@ -76,6 +76,10 @@ def test_every_change_is_an_event_with_its_cause(machine):
     machine.stopped()
     events = machine.pop_events()
     assert [event.text.split("[")[0].split(":")[0].strip() for event in events] == [
-        "DISARMED -> ARMING", "ARMING -> ACTIVE", "ACTIVE -> STOPPING", "STOPPING -> FAULT"]
+        "DISARMED -> ARMING",
+        "ARMING -> ACTIVE",
+        "ACTIVE -> STOPPING",
+        "STOPPING -> FAULT",
+    ]
     assert "VELOCITY_LIMIT" in events[2].text and "too fast" in events[2].text and events[2].is_error
     assert machine.pop_events() == []

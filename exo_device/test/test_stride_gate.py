@@ -53,8 +53,10 @@ class Wearer:
     def angles(self, t: float) -> tuple[float, float]:
         phase = t / self.stride_s
         noise = self.noise * self._random.standard_normal(2)
-        return (self.right_rad * self.shape(phase) + noise[0],
-                self.left_rad * self.shape(phase - self.opposite) + noise[1])
+        return (
+            self.right_rad * self.shape(phase) + noise[0],
+            self.left_rad * self.shape(phase - self.opposite) + noise[1],
+        )
 
     def imu(self, t: float) -> ImuSample:
         up = G + self.shake * math.cos(4.0 * math.pi * t / self.stride_s)
@@ -95,7 +97,7 @@ def feed(sensor, device, state_of, wearer, seconds=8.0, names=HIPS, start_s=0.0)
     for count in range(round(seconds / STEP_S)):
         t = start_s + count * STEP_S
         position = np.zeros(len(device.joint_names))
-        position[place] = wearer.angles(t)[:len(names)]
+        position[place] = wearer.angles(t)[: len(names)]
         state = state_of(device, to_ns(t), count, position=position, imu=wearer.imu(t))
         duration = sensor.see(state)
         if duration is not None:
@@ -105,8 +107,11 @@ def feed(sensor, device, state_of, wearer, seconds=8.0, names=HIPS, start_s=0.0)
 
 def sensor_of(device, shape=hip):
     """On this device, or on one that drives the ankles alone."""
-    names = device.joint_names if shape is hip else tuple(
-        name if name.startswith("ankle") else f"other_{name}" for name in device.joint_names)
+    names = (
+        device.joint_names
+        if shape is hip
+        else tuple(name if name.startswith("ankle") else f"other_{name}" for name in device.joint_names)
+    )
     return StrideSensor(names, StrideLimits())
 
 
@@ -115,8 +120,15 @@ def sensor_of(device, shape=hip):
 def test_every_walk_shows_its_strides(device, state_of, walk, start):
     wearer = WALKS[walk]
     names = HIPS if wearer.shape is hip else ANKLES
-    found = feed(sensor_of(device, wearer.shape), device, state_of, wearer, 10.0 * wearer.stride_s, names,
-                 start * wearer.stride_s)
+    found = feed(
+        sensor_of(device, wearer.shape),
+        device,
+        state_of,
+        wearer,
+        10.0 * wearer.stride_s,
+        names,
+        start * wearer.stride_s,
+    )
     assert found and found[0][0] <= 2.2 * wearer.stride_s  # a part of one, and a full one
     durations = [duration for _, duration in found[1:]]
     assert durations == pytest.approx([wearer.stride_s] * len(durations), rel=0.1)
@@ -134,8 +146,7 @@ def test_what_is_no_walk_shows_no_stride_and_says_why(device, state_of, case):
 
 def test_a_device_on_one_leg_needs_no_other_leg(state_of):
     device = load_device(DEVICES / "hip_ankle_right.yaml")
-    found = feed(StrideSensor(device.joint_names, StrideLimits()), device, state_of, NORMAL,
-                 names=("hip_flexion_r",))
+    found = feed(StrideSensor(device.joint_names, StrideLimits()), device, state_of, NORMAL, names=("hip_flexion_r",))
     assert len(found) >= 5
 
 
@@ -164,8 +175,9 @@ class Walk:
     def step(self, asked=10.0):
         t = (self.rig.now_ns - self._start_ns) * 1e-9 + STEP_S
         right, left = self.wearer.angles(t)
-        position = [right if name == HIPS[0] else left if name == HIPS[1] else 0.0
-                    for name in self.rig.device.joint_names]
+        position = [
+            right if name == HIPS[0] else left if name == HIPS[1] else 0.0 for name in self.rig.device.joint_names
+        ]
         return self.rig.step(asked, position=position, imu=self.wearer.imu(t))
 
     def walk(self, seconds: float, asked=10.0) -> np.ndarray:
@@ -244,10 +256,14 @@ def test_without_the_gate_the_fade_is_a_fixed_time(rig_of):
     assert walk.walk(2.0)[-1] == pytest.approx(10.0)
 
 
-@pytest.mark.parametrize("settings, word", [
-    ({"stride_shortest_s": 3.0}, "stride_shortest_s"), ({"stride_longest_s": 0.0}, "stride_longest_s"),
-    ({"fade_in_strides": -1.0}, "fade_in_strides"),
-])
+@pytest.mark.parametrize(
+    "settings, word",
+    [
+        ({"stride_shortest_s": 3.0}, "stride_shortest_s"),
+        ({"stride_longest_s": 0.0}, "stride_longest_s"),
+        ({"fade_in_strides": -1.0}, "fade_in_strides"),
+    ],
+)
 def test_settings_are_checked(settings, word):
     with pytest.raises(SafetyError, match=word):
         SafetyConfig(**settings)

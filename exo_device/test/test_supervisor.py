@@ -14,6 +14,7 @@ HIP, ANKLE = 0, 1
 
 # --- arming
 
+
 def test_never_arms_by_itself(rig_of):
     rig = rig_of()
     for _ in range(300):
@@ -34,9 +35,14 @@ def test_arming_waits_for_a_zero_command_and_says_so(rig_of):
     assert "zero" in rig.cause and "hip_flexion_r" in rig.cause
 
 
-@pytest.mark.parametrize("has_state, has_command, word", [
-    (False, False, "state"), (True, False, "command"), (False, True, "state"),
-])
+@pytest.mark.parametrize(
+    "has_state, has_command, word",
+    [
+        (False, False, "state"),
+        (True, False, "command"),
+        (False, True, "state"),
+    ],
+)
 def test_arming_waits_for_fresh_states_and_commands(rig_of, has_state, has_command, word):
     rig = rig_of(arming_timeout_s=0.5)
     rig.supervisor.arm(rig.now)
@@ -67,6 +73,7 @@ def test_torque_fades_in_after_arming(rig_of):
 
 
 # --- following
+
 
 def ahead(rig, **changes):
     """A request that answers the state of the next step."""
@@ -104,6 +111,7 @@ def test_several_outputs_on_one_state_share_the_slew(rig):
 
 
 # --- stopping
+
 
 def run_down(rig, **step):
     """Steps until motors are off; returns the time it took (s) and the torques on the way."""
@@ -162,15 +170,18 @@ def test_states_with_old_stamps_are_stopped(rig):
     assert_latched(rig, Fault.STALE_STATE)
 
 
-@pytest.mark.parametrize("torque, changes, fault", [
-    ([1.0, math.nan, 0.0, 0.0], {}, Fault.NOT_FINITE),
-    ([1.0, math.inf, 0.0, 0.0], {}, Fault.NOT_FINITE),
-    ([1.0], {"names": ("elbow_r",)}, Fault.UNKNOWN_JOINT),
-    ([1.0, 1.0], {"names": ("hip_flexion_r", "hip_flexion_r")}, Fault.UNKNOWN_JOINT),
-    ([1.0], {"names": ("hip_flexion_r",)}, Fault.UNKNOWN_JOINT),
-    ([1.0, 1.0], {}, Fault.UNKNOWN_JOINT),
-    ([1.0] * 4, {"state_stamp_ns": to_ns(99.0)}, Fault.CLOCK_JUMP),
-])
+@pytest.mark.parametrize(
+    "torque, changes, fault",
+    [
+        ([1.0, math.nan, 0.0, 0.0], {}, Fault.NOT_FINITE),
+        ([1.0, math.inf, 0.0, 0.0], {}, Fault.NOT_FINITE),
+        ([1.0], {"names": ("elbow_r",)}, Fault.UNKNOWN_JOINT),
+        ([1.0, 1.0], {"names": ("hip_flexion_r", "hip_flexion_r")}, Fault.UNKNOWN_JOINT),
+        ([1.0], {"names": ("hip_flexion_r",)}, Fault.UNKNOWN_JOINT),
+        ([1.0, 1.0], {}, Fault.UNKNOWN_JOINT),
+        ([1.0] * 4, {"state_stamp_ns": to_ns(99.0)}, Fault.CLOCK_JUMP),
+    ],
+)
 def test_impossible_commands_stop(rig, torque, changes, fault):
     with_torque(rig)
     before = rig.output.torque
@@ -187,15 +198,18 @@ def by_joint(joint, value):
     return values
 
 
-@pytest.mark.parametrize("state, fault, word", [
-    ({"position": by_joint(HIP, math.nan)}, Fault.NOT_FINITE, "hip_flexion_r"),
-    ({"velocity": by_joint(ANKLE, math.inf)}, Fault.NOT_FINITE, "ankle_angle_r"),
-    ({"velocity": by_joint(ANKLE, -13.0)}, Fault.VELOCITY_LIMIT, "ankle_angle_r"),
-    ({"temperature": [81.0, 30.0, 30.0, 30.0]}, Fault.OVER_TEMPERATURE, "hip_flexion_r"),
-    ({"error": [0, 7, 0, 0]}, Fault.MOTOR_ERROR, "error 7"),
-    ({"position": by_joint(ANKLE, 1.0)}, Fault.RANGE_OF_MOTION, "ankle_angle_r"),
-    ({"torque": by_joint(HIP, 30.0), "velocity": by_joint(HIP, 8.0)}, Fault.POWER_LIMIT, "240 W"),
-])
+@pytest.mark.parametrize(
+    "state, fault, word",
+    [
+        ({"position": by_joint(HIP, math.nan)}, Fault.NOT_FINITE, "hip_flexion_r"),
+        ({"velocity": by_joint(ANKLE, math.inf)}, Fault.NOT_FINITE, "ankle_angle_r"),
+        ({"velocity": by_joint(ANKLE, -13.0)}, Fault.VELOCITY_LIMIT, "ankle_angle_r"),
+        ({"temperature": [81.0, 30.0, 30.0, 30.0]}, Fault.OVER_TEMPERATURE, "hip_flexion_r"),
+        ({"error": [0, 7, 0, 0]}, Fault.MOTOR_ERROR, "error 7"),
+        ({"position": by_joint(ANKLE, 1.0)}, Fault.RANGE_OF_MOTION, "ankle_angle_r"),
+        ({"torque": by_joint(HIP, 30.0), "velocity": by_joint(HIP, 8.0)}, Fault.POWER_LIMIT, "240 W"),
+    ],
+)
 def test_states_that_must_stop(rig, state, fault, word):
     with_torque(rig)
     run_down(rig, **state)
@@ -222,9 +236,14 @@ def test_a_bad_imu_stops(rig):
     assert Fault.NOT_FINITE in rig.faults
 
 
-@pytest.mark.parametrize("jump_s, fault", [
-    (-5.0, Fault.CLOCK_JUMP), (5.0, Fault.CLOCK_JUMP), (0.06, Fault.SEQUENCE_GAP),
-])
+@pytest.mark.parametrize(
+    "jump_s, fault",
+    [
+        (-5.0, Fault.CLOCK_JUMP),
+        (5.0, Fault.CLOCK_JUMP),
+        (0.06, Fault.SEQUENCE_GAP),
+    ],
+)
 def test_jumps_of_the_clock_and_gaps_stop(rig, jump_s, fault):
     with_torque(rig)
     rig.step(10.0, stamp_ns=rig.now_ns + to_ns(jump_s), dt_s=max(jump_s, 0.01))
@@ -335,6 +354,7 @@ def test_lost_bus_and_shutdown_latch(rig_of):
 
 # --- clocks
 
+
 def test_a_paused_simulator_is_harmless(rig):
     """Frozen stamps keep coming in wall time: the bus lives, and the policy owes no answer."""
     with_torque(rig)
@@ -403,12 +423,18 @@ def test_after_a_simulator_reset_old_commands_are_forgotten(rig_of):
 
 # --- settings
 
-@pytest.mark.parametrize("settings, word", [
-    ({"command_timeout_s": -1.0}, "command_timeout_s"), ({"ramp_down_s": math.nan}, "ramp_down_s"),
-    ({"ramp_down_s": 0.02}, "four periods"), ({"state_timeout_s": 0.0}, "state_timeout_s"),
-    ({"arming_torque_share": 1.5}, "arming_torque_share"),
-    ({"second_publisher": "both"}, "fault or ignore"),
-])
+
+@pytest.mark.parametrize(
+    "settings, word",
+    [
+        ({"command_timeout_s": -1.0}, "command_timeout_s"),
+        ({"ramp_down_s": math.nan}, "ramp_down_s"),
+        ({"ramp_down_s": 0.02}, "four periods"),
+        ({"state_timeout_s": 0.0}, "state_timeout_s"),
+        ({"arming_torque_share": 1.5}, "arming_torque_share"),
+        ({"second_publisher": "both"}, "fault or ignore"),
+    ],
+)
 def test_settings_are_checked(settings, word):
     with pytest.raises(SafetyError, match=word):
         SafetyConfig(**settings)

@@ -17,8 +17,12 @@ from exo_device.safety.stride_gate import FADE_OUT_S
 from exo_device.state import ImuSample, to_ns
 
 EXAMPLES = int(os.environ.get("EXO_PROPERTY_EXAMPLES", "60"))
-TRY = settings(max_examples=EXAMPLES, deadline=None, derandomize="EXO_PROPERTY_EXAMPLES" not in os.environ,
-               suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+TRY = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize="EXO_PROPERTY_EXAMPLES" not in os.environ,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 #: Many take long; a few do not, on the busiest machine.
 pytestmark = pytest.mark.timeout(0 if "EXO_PROPERTY_EXAMPLES" in os.environ else 300)
 #: A walk takes hundreds of steps.
@@ -35,16 +39,18 @@ wish = st.one_of(st.floats(-80.0, 80.0), st.floats(-80.0, 80.0), any_number)
 times_s = st.one_of(st.sampled_from([0.0005, 0.005, 0.01, 0.01, 0.02]), st.floats(0.0, 0.3))
 jumps_s = st.one_of(st.sampled_from([-5.0, -0.05, 0.05, 0.6, 1e6]), st.floats(-2.0, 2.0))
 
-sane_step = st.tuples(st.just("step"), times_s, st.floats(-80.0, 80.0), st.floats(-0.5, 0.6),
-                      st.floats(-9.0, 9.0))
+sane_step = st.tuples(st.just("step"), times_s, st.floats(-80.0, 80.0), st.floats(-0.5, 0.6), st.floats(-9.0, 9.0))
 events = st.one_of(
-    sane_step, sane_step, sane_step,
+    sane_step,
+    sane_step,
+    sane_step,
     st.tuples(st.just("wish"), st.lists(wish, max_size=JOINTS + 1)),
-    st.tuples(st.just("names"), st.lists(st.sampled_from(["hip_flexion_r", "ankle_angle_l", "elbow", ""]),
-                                         max_size=JOINTS + 1)),
+    st.tuples(
+        st.just("names"),
+        st.lists(st.sampled_from(["hip_flexion_r", "ankle_angle_l", "elbow", ""]), max_size=JOINTS + 1),
+    ),
     st.tuples(st.just("old"), st.integers(-5, 0), st.floats(-1.0, 1.0)),
-    st.tuples(st.just("measured"), st.sampled_from(["position", "velocity", "torque", "temperature"]),
-              any_number),
+    st.tuples(st.just("measured"), st.sampled_from(["position", "velocity", "torque", "temperature"]), any_number),
     st.tuples(st.just("error"), st.integers(0, 2**32 - 1)),
     st.tuples(st.just("jump"), jumps_s),
     st.tuples(st.just("silence"), times_s, st.booleans()),
@@ -87,8 +93,11 @@ class Watched:
         self._command(np.full(len(names), 5.0), names=tuple(names))
 
     def _old(self, back, ahead_s):
-        self._command(np.full(JOINTS, 5.0), sequence=max(self.rig.command_sequence + back, 0),
-                      state_stamp_ns=max(self.rig.now_ns + to_ns(ahead_s), 0))
+        self._command(
+            np.full(JOINTS, 5.0),
+            sequence=max(self.rig.command_sequence + back, 0),
+            state_stamp_ns=max(self.rig.now_ns + to_ns(ahead_s), 0),
+        )
 
     def _measured(self, field, value):
         self._state(**{field: np.full(JOINTS, value)})
@@ -161,8 +170,12 @@ class Gated(Watched):
             self.pass_time(WALK_STEP_S)
             self.walking_s += WALK_STEP_S
             turn = 2.0 * np.pi * self.walking_s / STRIDE_S
-            position = np.array([HIP_SWING_RAD * np.cos(turn + np.pi * name.endswith("_l")) if "hip" in name else 0.0
-                                 for name in self.rig.device.joint_names])
+            position = np.array(
+                [
+                    HIP_SWING_RAD * np.cos(turn + np.pi * name.endswith("_l")) if "hip" in name else 0.0
+                    for name in self.rig.device.joint_names
+                ]
+            )
             self.walked_ns = self.rig.now_ns
             self._state(position=position, imu=shaken(1.5 * np.cos(2.0 * turn)))
             self._command(np.full(JOINTS, asked))
@@ -217,8 +230,7 @@ def test_no_sequence_from_a_disarmed_device_makes_an_output_beyond_the_limits(se
 
 
 @TRY
-@given(sequence=st.lists(events, max_size=30),
-       silence=st.lists(st.floats(0.0005, 0.01), min_size=400, max_size=400))
+@given(sequence=st.lists(events, max_size=30), silence=st.lists(st.floats(0.0005, 0.01), min_size=400, max_size=400))
 def test_without_commands_there_is_no_torque_after_150_ms(sequence, silence, rig_of, state_of):
     """Whatever came before: from the last command on, states and outputs come every 10 ms or sooner."""
     MAKE_STATE[:] = [state_of]
@@ -233,14 +245,19 @@ def test_without_commands_there_is_no_torque_after_150_ms(sequence, silence, rig
 
 
 walking = st.tuples(st.just("walk"), st.floats(0.05, 2.5), st.floats(-80.0, 80.0))
-no_walking = st.tuples(st.just("squat"), st.floats(0.05, 2.5), st.floats(0.2, 3.0), st.floats(0.0, 0.6),
-                       st.floats(0.0, 6.0), st.floats(-80.0, 80.0))
+no_walking = st.tuples(
+    st.just("squat"),
+    st.floats(0.05, 2.5),
+    st.floats(0.2, 3.0),
+    st.floats(0.0, 0.6),
+    st.floats(0.0, 6.0),
+    st.floats(-80.0, 80.0),
+)
 
 
 @TRY_WALKS
 @given(sequence=st.lists(st.one_of(events, events, events, walking, no_walking), max_size=40))
-def test_with_the_stride_gate_torque_stays_within_the_limits_and_ends_after_the_last_stride(
-        sequence, rig_of, state_of):
+def test_with_the_stride_gate_torque_stays_within_the_limits_and_ends_after_the_last_stride(sequence, rig_of, state_of):
     MAKE_STATE[:] = [state_of]
     watched = Gated(rig_of(stride_gate=True, fade_in_strides=1.0).activate())
     watched.do(("walk", 4.0 * STRIDE_S, 30.0))

@@ -27,9 +27,16 @@ class Chaos:
         #: Some streams are almost sane, so that torque is given; some are all noise.
         self.madness = 10 ** self.random.uniform(-3.5, -0.3)
         mass = self.random.uniform(30.0, 150.0)
-        self.supervisor = SafetySupervisor(device, mass, SafetyConfig(
-            stride_gate=False, fade_in_s=self.random.choice([0.0, 0.05]), fade_delay_s=0.0,
-            lockstep=bool(self.random.random() < 0.2)))
+        self.supervisor = SafetySupervisor(
+            device,
+            mass,
+            SafetyConfig(
+                stride_gate=False,
+                fade_in_s=self.random.choice([0.0, 0.05]),
+                fade_delay_s=0.0,
+                lockstep=bool(self.random.random() < 0.2),
+            ),
+        )
         self.ros_ns, self.steady_ns = to_ns(10.0), to_ns(1000.0)
         self.state_sequence = self.command_sequence = 0
         self.stamp_ns = self.ros_ns
@@ -69,12 +76,15 @@ class Chaos:
             self.stamp_ns = max(0, self.stamp_ns + to_ns(self.random.choice(ODD_TIMES_S)))
         count = len(self.device.joint_names)
         return self.make_state(
-            self.device, self.stamp_ns, self.state_sequence,
+            self.device,
+            self.stamp_ns,
+            self.state_sequence,
             position=np.array([self.number(0.2) for _ in range(count)]),
             velocity=np.array([self.number(3.0) for _ in range(count)]),
             torque=np.array([self.number(5.0) for _ in range(count)]),
             temperature=np.full(count, 90.0 if self.mad() else 40.0),
-            error=np.array([int(self.mad() and self.random.integers(0, 100)) for _ in range(count)]))
+            error=np.array([int(self.mad() and self.random.integers(0, 100)) for _ in range(count)]),
+        )
 
     def request(self) -> TorqueRequest:
         self.command_sequence = (self.command_sequence + 1) % 2**32

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from exo_device.safety import Fault, Mode, SafetySupervisor, SafetyConfig
+from exo_device.safety import Fault, Mode, SafetyConfig, SafetySupervisor
 from exo_device.safety.thermal import FAULT_HEAT, TAPER_FROM, ThermalBudget
 from exo_device.state import to_ns
 
@@ -17,8 +17,10 @@ def small(device):
     """Hips with a small motor; the ankles have no budget."""
     budget = {"continuous_torque_nm": CONTINUOUS_NM, "thermal_time_constant_s": TIME_CONSTANT_S}
     free = {"continuous_torque_nm": None}
-    joints = {name: joint.model_copy(update=budget if name.startswith("hip") else free)
-              for name, joint in device.joints.items()}
+    joints = {
+        name: joint.model_copy(update=budget if name.startswith("hip") else free)
+        for name, joint in device.joints.items()
+    }
     return device.model_copy(update={"joints": joints})
 
 
@@ -49,10 +51,18 @@ def test_measured_torque_counts_where_it_is_larger(budget, small, state_of):
     assert budget.heat[HIP] == pytest.approx(0.64, rel=1e-3)
 
 
-@pytest.mark.parametrize("heat, expected", [
-    (0.0, 20.0), (TAPER_FROM, 20.0), (0.5 * (1.0 + TAPER_FROM), 15.0), (1.0, 10.0),
-    (0.5 * (1.0 + FAULT_HEAT), 5.0), (FAULT_HEAT, 0.0), (9.0, 0.0),
-])
+@pytest.mark.parametrize(
+    "heat, expected",
+    [
+        (0.0, 20.0),
+        (TAPER_FROM, 20.0),
+        (0.5 * (1.0 + TAPER_FROM), 15.0),
+        (1.0, 10.0),
+        (0.5 * (1.0 + FAULT_HEAT), 5.0),
+        (FAULT_HEAT, 0.0),
+        (9.0, 0.0),
+    ],
+)
 def test_allowed_torque_falls_with_the_heat(budget, heat, expected):
     budget.heat = np.full(4, heat)
     assert budget.allowed()[HIP] == pytest.approx(expected)

@@ -12,10 +12,10 @@ import pytest
 from exo_device.command import MotorTorque
 from exo_device.description import load_device
 from exo_device.drivers import DriverError, make_driver
+from exo_device.drivers.can.port import PythonCanPort
 from exo_device.drivers.config_file import read_driver_config
 from exo_device.drivers.cubemars_can.codec import MitCommand
 from exo_device.drivers.cubemars_can.codec_classic import ClassicCodec
-from exo_device.drivers.can.port import PythonCanPort
 from exo_device.safety import Instant, SafetyConfig, SafetySupervisor
 from exo_device.trials import fuzz
 from exo_device.trials.bus_tap import BusTap
@@ -24,11 +24,20 @@ from exo_device.trials.soak import Soak, WatchedSupervisor, memory_slope_mib_per
 CONFIG = Path(__file__).resolve().parents[2] / "exo_bringup" / "config"
 FRAMES = 2000
 #: A busy machine must not stop the device before the short soak has seen anything.
-PATIENT_BUS = {"reply_timeout_s": 1.0, "host_timeout_s": 5.0,
-               "plausibility": {"jump_rad": 10.0, "frozen_rad": 10.0, "following_nm": 100.0},
-               "guardian": False}
-PATIENT = {"stride_gate": False, "fade_in_s": 0.0, "command_timeout_s": 5.0, "state_timeout_s": 5.0,
-           "state_silence_s": 10.0, "max_clock_step_s": 10.0}
+PATIENT_BUS = {
+    "reply_timeout_s": 1.0,
+    "host_timeout_s": 5.0,
+    "plausibility": {"jump_rad": 10.0, "frozen_rad": 10.0, "following_nm": 100.0},
+    "guardian": False,
+}
+PATIENT = {
+    "stride_gate": False,
+    "fade_in_s": 0.0,
+    "command_timeout_s": 5.0,
+    "state_timeout_s": 5.0,
+    "state_silence_s": 10.0,
+    "max_clock_step_s": 10.0,
+}
 
 
 @pytest.fixture
@@ -39,8 +48,13 @@ def settings():
 @pytest.fixture
 def bus(settings):
     """On a bus between processes of this machine, where there is one."""
-    chosen = {**settings, "interface": "udp_multicast", "channel": "239.74.163.91",
-              "bus_options": {"port": 20000 + os.getpid() % 20000}, **PATIENT_BUS}
+    chosen = {
+        **settings,
+        "interface": "udp_multicast",
+        "channel": "239.74.163.91",
+        "bus_options": {"port": 20000 + os.getpid() % 20000},
+        **PATIENT_BUS,
+    }
     try:
         PythonCanPort(chosen["interface"], chosen["channel"], 1_000_000, chosen["bus_options"]).close()
     except DriverError as error:
@@ -114,16 +128,16 @@ def test_outputs_beyond_the_limits_are_counted(monkeypatch):
     monkeypatch.setattr(SafetySupervisor, "update", lambda self, now: planted[-1])
     supervisor = WatchedSupervisor(device, 75.0, SafetyConfig())
     cap, names = supervisor.limits.cap, device.joint_names
-    for second, (torque, enable) in enumerate([(0.5 * cap, True), (1.01 * cap, True), (0.1 * cap, False),
-                                               (np.full(len(cap), np.nan), True)]):
+    for second, (torque, enable) in enumerate(
+        [(0.5 * cap, True), (1.01 * cap, True), (0.1 * cap, False), (np.full(len(cap), np.nan), True)]
+    ):
         planted.append(MotorTorque(1, 1, enable, names, torque))
         supervisor.update(Instant(second * 10**9, second * 10**9))
     planted.append(MotorTorque(1, 1, True, names, 0.0 * cap))
     supervisor.update(Instant(10**10, 10**10))
     planted.append(MotorTorque(1, 1, True, names, cap))
     supervisor.update(Instant(10**10 + 10**7, 10**10 + 10**7))  # full torque within 10 ms
-    assert supervisor.counts == {"outputs": 6, "over_cap": 1, "torque_while_off": 1, "not_finite": 1,
-                                 "over_slew": 1}
+    assert supervisor.counts == {"outputs": 6, "over_cap": 1, "torque_while_off": 1, "not_finite": 1, "over_slew": 1}
 
 
 def test_a_tap_hears_torque_on_the_bus(bus):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the messages and services promise to those who read and write them."""
+
 import re
 from pathlib import Path
 
@@ -41,8 +42,13 @@ def test_command_survives_the_wire():
     from builtin_interfaces.msg import Time
 
     from exo_msgs.msg import TorqueCommand
-    sent = TorqueCommand(state_stamp=Time(sec=7, nanosec=20_000_000), sequence=2 ** 32 - 1,
-                         names=["hip_flexion_r", "ankle_angle_r"], torque=[12.5, -30.0])
+
+    sent = TorqueCommand(
+        state_stamp=Time(sec=7, nanosec=20_000_000),
+        sequence=2**32 - 1,
+        names=["hip_flexion_r", "ankle_angle_r"],
+        torque=[12.5, -30.0],
+    )
     got = serialization.deserialize_message(serialization.serialize_message(sent), TorqueCommand)
     assert got == sent
     assert list(got.torque) == [12.5, -30.0]

@@ -6,7 +6,7 @@ A share instead of Nm, because then one network serves devices and wearers with 
 
 from __future__ import annotations
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import numpy as np
 

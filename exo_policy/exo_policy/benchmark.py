@@ -42,9 +42,14 @@ def answer_times(controller, joints: tuple[str, ...], answers: int, seed: int = 
     random, times = np.random.default_rng(seed), np.empty((2, answers + WARM_UP))
     for i in range(answers + WARM_UP):
         sample = DeviceObservation(
-            i / DEFAULT_RATE_HZ, joints, ANGLE_RAD * random.standard_normal(len(joints)),
-            RATE_RAD_S * random.standard_normal(len(joints)), np.zeros(len(joints)), np.array([0.0, 0.0, 0.0, 1.0]),
-            TURN_RAD_S * random.standard_normal(3), np.array([0.0, 0.0, GRAVITY_M_S2]),
+            i / DEFAULT_RATE_HZ,
+            joints,
+            ANGLE_RAD * random.standard_normal(len(joints)),
+            RATE_RAD_S * random.standard_normal(len(joints)),
+            np.zeros(len(joints)),
+            np.array([0.0, 0.0, 0.0, 1.0]),
+            TURN_RAD_S * random.standard_normal(3),
+            np.array([0.0, 0.0, GRAVITY_M_S2]),
         )
         began = time.perf_counter(), time.thread_time()
         controller.update(sample)
@@ -81,22 +86,30 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if options.answers < 100:
             raise ControllerError(f"--answers must be at least 100 for a p99, got {options.answers}")
-        controller = make_controller(options.controller, joint_names=joints, wearer_mass=75.0,
-                                     torque_limit=[30.0] * len(joints), **params)
+        controller = make_controller(
+            options.controller, joint_names=joints, wearer_mass=75.0, torque_limit=[30.0] * len(joints), **params
+        )
     except (CheckpointError, ControllerError, ValueError) as error:
         print(f"benchmark: {error}", file=sys.stderr)
         return 2
     with _one_core():
         times, processor = answer_times(controller, joints, options.answers)
-    figures = {"median_s": float(np.median(times)), "p99_s": float(np.quantile(times, 0.99)),
-               "longest_s": float(times.max()), "processor_p99_s": float(np.quantile(processor, 0.99)),
-               "answers": len(times), "controller": options.controller}
+    figures = {
+        "median_s": float(np.median(times)),
+        "p99_s": float(np.quantile(times, 0.99)),
+        "longest_s": float(times.max()),
+        "processor_p99_s": float(np.quantile(processor, 0.99)),
+        "answers": len(times),
+        "controller": options.controller,
+    }
     if options.json:
         print(json.dumps(figures))
     else:
-        print(f"{options.controller}: median {1e6 * figures['median_s']:.0f} us, p99 {1e6 * figures['p99_s']:.0f} us, "
-              f"longest {1e6 * figures['longest_s']:.0f} us of {len(times)} answers on one core; "
-              f"processor time p99 {1e6 * figures['processor_p99_s']:.0f} us")
+        print(
+            f"{options.controller}: median {1e6 * figures['median_s']:.0f} us, p99 {1e6 * figures['p99_s']:.0f} us, "
+            f"longest {1e6 * figures['longest_s']:.0f} us of {len(times)} answers on one core; "
+            f"processor time p99 {1e6 * figures['processor_p99_s']:.0f} us"
+        )
     return 1 if options.strict and figures["p99_s"] >= TARGET_P99_S else 0
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -76,9 +77,7 @@ def save_checkpoint(
         _replace(tensor_file, blob)
         _replace(manifest_file, text.encode())
     except OSError as error:
-        raise CheckpointError(
-            f"{tensor_file}: cannot write ({error.strerror}); choose another folder"
-        ) from None
+        raise CheckpointError(f"{tensor_file}: cannot write ({error.strerror}); choose another folder") from None
     return manifest_file
 
 
@@ -128,13 +127,10 @@ def _read(file: Path, what: str) -> bytes:
         return file.read_bytes()
     except FileNotFoundError:
         raise CheckpointError(
-            f"{file}: no such file ({what}); "
-            f"a checkpoint is a pair NAME{TENSOR_SUFFIX} and NAME{MANIFEST_SUFFIX}"
+            f"{file}: no such file ({what}); a checkpoint is a pair NAME{TENSOR_SUFFIX} and NAME{MANIFEST_SUFFIX}"
         ) from None
     except OSError as error:
-        raise CheckpointError(
-            f"{file}: cannot read ({error.strerror}); check the path and its rights"
-        ) from None
+        raise CheckpointError(f"{file}: cannot read ({error.strerror}); check the path and its rights") from None
 
 
 def _read_manifest(file: Path) -> Any:

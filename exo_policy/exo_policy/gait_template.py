@@ -8,9 +8,10 @@ quadratic in normalised speed; the table and its conventions are in ``data/gait_
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
-from typing import NamedTuple, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -56,9 +57,7 @@ def normalised_speed(speed_mps: float, leg_length_m: float = DEFAULT_LEG_LENGTH_
     return float(np.clip(speed_mps / np.sqrt(GRAVITY_M_S2 * leg_length_m), low, high))
 
 
-def stride_rate_hz(
-    vn: np.ndarray, leg_length_m: float = DEFAULT_LEG_LENGTH_M
-) -> tuple[np.ndarray, np.ndarray]:
+def stride_rate_hz(vn: np.ndarray, leg_length_m: float = DEFAULT_LEG_LENGTH_M) -> tuple[np.ndarray, np.ndarray]:
     """Strides per second at normalised speed ``vn`` (any shape) and the derivative by ``vn``."""
     p = _table()["step_length_norm_log_polynomial"]
     log = np.log(vn)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Iterable
+from collections.abc import Iterable
 
 HIP, KNEE, ANKLE = "hip_flexion", "knee_angle", "ankle_angle"
 """Sagittal joints without side; positive is hip flexion, knee flexion and ankle dorsiflexion."""

@@ -10,8 +10,8 @@ environments).
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Mapping, Sequence
 
 import numpy as np
 
@@ -99,9 +99,7 @@ class DeviceObservation:
             if value.shape != (size,):
                 raise ObservationError(f"observation.{field} has shape {value.shape}, expected ({size},)")
             if not np.isfinite(value).all():
-                raise ObservationError(
-                    f"observation.{field} holds NaN or infinity ({value}); check the sensor"
-                )
+                raise ObservationError(f"observation.{field} holds NaN or infinity ({value}); check the sensor")
         if not np.isfinite(self.stamp_s):
             raise ObservationError(f"observation.stamp_s is {self.stamp_s}; check the clock")
 
@@ -114,9 +112,7 @@ def up_from_orientation(orientation_xyzw: np.ndarray) -> np.ndarray:
     q = np.asarray(orientation_xyzw, float)
     norm = np.linalg.norm(q, axis=-1, keepdims=True)
     if not (norm > 1e-6).all():
-        raise ObservationError(
-            "orientation is the zero quaternion; set orientation_covariance[0] = -1 if unknown"
-        )
+        raise ObservationError("orientation is the zero quaternion; set orientation_covariance[0] = -1 if unknown")
     x, y, z, w = np.moveaxis(q / norm, -1, 0)
     return np.stack([2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y)], -1)
 
@@ -201,9 +197,7 @@ def usable_contract(found: Contract, joint_names: Sequence[str], rate_hz: float)
     order = found.action.names if sorted(found.action.names) == sorted(names) else names
     known = {term.name: term for term in exo_observation_terms(len(names), strengths=True)}
     terms = tuple(
-        known[term.name].model_copy(update={"scale": term.scale})
-        for term in found.observation
-        if term.name in known
+        known[term.name].model_copy(update={"scale": term.scale}) for term in found.observation if term.name in known
     )
     expected = exo_action_terms(order)
     if order == found.action.names:
@@ -234,8 +228,7 @@ def pack_terms(terms: Sequence[ObservationTerm], values: Mapping[str, np.ndarray
         blocks.append(value * np.float32(term.scale))
     shape = np.broadcast_shapes(*(block.shape[:-1] for block in blocks)) if blocks else ()
     return np.concatenate(
-        [np.broadcast_to(block, shape + block.shape[-1:]) for block in blocks]
-        or [np.zeros(shape + (0,), np.float32)],
+        [np.broadcast_to(block, shape + block.shape[-1:]) for block in blocks] or [np.zeros(shape + (0,), np.float32)],
         axis=-1,
     )
 
@@ -262,9 +255,7 @@ def check_strengths(strengths: Mapping[str, float]) -> None:
     """Raise ObservationError for an unknown muscle group or a strength that is not between 0 and 2."""
     for group, value in strengths.items():
         if group not in STRENGTH_GROUPS:
-            raise ObservationError(
-                f"strengths: unknown muscle group '{group}'; allowed: {', '.join(STRENGTH_GROUPS)}"
-            )
+            raise ObservationError(f"strengths: unknown muscle group '{group}'; allowed: {', '.join(STRENGTH_GROUPS)}")
         if not 0.0 <= value <= 2.0:
             raise ObservationError(f"strengths: {group} must be between 0 and 2, got {value}")
 
@@ -374,6 +365,4 @@ class ExoObservation:
 def torque_share(torque: np.ndarray, limit: np.ndarray) -> np.ndarray:
     """Torque over limit, elementwise; 0 where the limit is 0 (a joint that may not be driven)."""
     limit = np.asarray(limit, float)
-    return np.divide(
-        torque, limit, out=np.zeros(np.broadcast_shapes(np.shape(torque), limit.shape)), where=limit > 0
-    )
+    return np.divide(torque, limit, out=np.zeros(np.broadcast_shapes(np.shape(torque), limit.shape)), where=limit > 0)

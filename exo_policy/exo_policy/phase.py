@@ -7,8 +7,8 @@ or two; see :mod:`exo_policy.phase_filter` for the filter and its sources.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Sequence
 
 import numpy as np
 
@@ -196,9 +196,7 @@ class GaitPhaseEstimator:
         # once a stride was followed, a rival must have explained as much as that before it takes over
         settled = self._followed >= self._limits.strides[0] and self.fit > self._limits.fit[0]
         grown = self._age_s >= (2.0 if settled else 0.5) * memory_s
-        best = (
-            int(np.argmin(np.where(grown, self._score, np.inf))) if grown.any() else int(self._score.argmin())
-        )
+        best = int(np.argmin(np.where(grown, self._score, np.inf))) if grown.any() else int(self._score.argmin())
         if best != self._chosen and self._score[best] < (0.6 if settled else 0.9) * self._score[self._chosen]:
             if abs(_wrap(phase[best] - phase[self._chosen])) > MERGED_PHASE:
                 self._followed = 0.0

@@ -11,8 +11,8 @@ is used.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Sequence
 
 import numpy as np
 
@@ -61,9 +61,7 @@ class PhaseFilterBank:
     heel strike; the left leg's is phase + 0.5 + asymmetry.
     """
 
-    def __init__(
-        self, joints: Sequence[str], left: Sequence[bool], members: int, tuning: PhaseFilterTuning
-    ) -> None:
+    def __init__(self, joints: Sequence[str], left: Sequence[bool], members: int, tuning: PhaseFilterTuning) -> None:
         self.tuning = tuning
         self._template = GaitTemplate(joints)
         self._left = np.asarray(left, bool)

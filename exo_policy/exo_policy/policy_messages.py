@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from exo_msgs.msg import DeviceStatus, TorqueCommand
 from sensor_msgs.msg import Imu, JointState
 
+from exo_msgs.msg import DeviceStatus, TorqueCommand
 from exo_policy.observation import DeviceObservation, ObservationError
 from exo_policy.policy_runtime import Device
 
@@ -31,9 +31,7 @@ def device_from_status(status: DeviceStatus, wearer_mass_kg: float) -> Device:
     )
 
 
-def observation_from_messages(
-    joints: JointState, imu: Imu, joint_names: tuple[str, ...]
-) -> DeviceObservation:
+def observation_from_messages(joints: JointState, imu: Imu, joint_names: tuple[str, ...]) -> DeviceObservation:
     """A pair as an observation with the joints in the order of ``joint_names``.
 
     Raises ObservationError for a missing joint or value.
@@ -47,9 +45,7 @@ def observation_from_messages(
     for field in ("position", "velocity", "effort"):
         value = np.array(getattr(joints, field), float)
         if len(value) != len(sent):
-            raise ObservationError(
-                f"exo/joint_states has {len(value)} values of {field} for {len(sent)} joints"
-            )
+            raise ObservationError(f"exo/joint_states has {len(value)} values of {field} for {len(sent)} joints")
         arrays[field] = value[order]
     q, w, a = imu.orientation, imu.angular_velocity, imu.linear_acceleration
     # sensor_msgs/Imu: a first covariance of -1 says that there is no orientation

@@ -10,8 +10,6 @@ from collections import deque
 
 import numpy as np
 import rclpy
-from exo_msgs.msg import DeviceStatus, TorqueCommand
-from exo_msgs.srv import LoadPolicy
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
@@ -20,6 +18,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Imu, JointState
 
+from exo_msgs.msg import DeviceStatus, TorqueCommand
+from exo_msgs.srv import LoadPolicy
 from exo_policy import policy_parameters as parameters
 from exo_policy.policy_messages import Pairing, command_message, device_from_status, observation_from_messages
 from exo_policy.policy_runtime import Choice, PolicyRuntime
@@ -27,9 +27,7 @@ from exo_policy.policy_runtime import Choice, PolicyRuntime
 #: Reliable, because in lockstep no state may be lost; device_node offers it.
 SENSOR_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
 COMMAND_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-STATUS_QOS = QoSProfile(
-    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
-)
+STATUS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 #: The same problem is logged again after this time (s).
 LOG_PERIOD_S = 1.0
 #: Signals are looked at this often (s).
@@ -135,9 +133,7 @@ class PolicyNode(Node):
         except ValueError as error:
             self.get_logger().error(f"not loaded: {error}")
             return False, f"{error} (controller '{self._runtime.choice.controller}' goes on)"
-        text = f"controller '{choice.controller}'" + (
-            f" from {choice.checkpoint}" if choice.checkpoint else ""
-        )
+        text = f"controller '{choice.controller}'" + (f" from {choice.checkpoint}" if choice.checkpoint else "")
         self.get_logger().info(f"{text}, fading over {fade_s:g} s")
         return True, text
 

@@ -9,13 +9,13 @@ from rclpy.node import Node
 
 from exo_policy.controllers import CONTROLLERS
 from exo_policy.observation import DEFAULT_RATE_HZ
+from exo_policy.policy_runtime import Choice
 from exo_policy.profiles import (
     ANKLE_GENERIC,
     DEFAULT_ANKLE_PEAK_NM_PER_KG,
     DEFAULT_HIP_PEAK_NM_PER_KG,
     PROFILES,
 )
-from exo_policy.policy_runtime import Choice
 
 _LIVE = "A change while running swaps the controller within fade_s."
 _FIXED = "Read at start."
@@ -80,13 +80,9 @@ class ParameterError(ValueError):
 def declare(node: Node) -> None:
     """Declare every parameter; raises ParameterError for a value of the wrong type or out of range."""
     for name, (default, text, limits, live) in DECLARATIONS.items():
-        descriptor = ParameterDescriptor(
-            description=f"{text} {_LIVE if live else _FIXED}", read_only=not live
-        )
+        descriptor = ParameterDescriptor(description=f"{text} {_LIVE if live else _FIXED}", read_only=not live)
         if limits:
-            descriptor.floating_point_range = [
-                FloatingPointRange(from_value=limits[0], to_value=limits[1], step=0.0)
-            ]
+            descriptor.floating_point_range = [FloatingPointRange(from_value=limits[0], to_value=limits[1], step=0.0)]
         try:
             node.declare_parameter(name, default, descriptor)
         except ParameterException as error:

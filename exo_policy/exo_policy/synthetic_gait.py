@@ -6,8 +6,8 @@ Joints follow the average gait table exactly (no dynamics, no person), so the tr
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Callable, Sequence
 
 import numpy as np
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A task that is learned in seconds, for tests of the training loop."""
+
 import numpy as np
+
 from exo_policy.training.batch_env import StepResult
 
 
@@ -16,8 +18,15 @@ class ReachEnv:
         self._observation = self._random.normal(0.3, 0.5, (self.count, 3)).astype(np.float32)
         ended = self._random.random(self.count) < 0.1
         extra = self._random.normal(size=(self.count, 2)).astype(np.float32) if self._privileged else None
-        return StepResult(self._observation, reward.astype(np.float32), ended, np.zeros(self.count, bool),
-                          {"x": 1.0}, [1.0] * int(ended.sum()), extra)
+        return StepResult(
+            self._observation,
+            reward.astype(np.float32),
+            ended,
+            np.zeros(self.count, bool),
+            {"x": 1.0},
+            [1.0] * int(ended.sum()),
+            extra,
+        )
 
     def reset(self):
         return self._result(np.zeros(self.count))
@@ -37,12 +46,18 @@ def make_env(worker, seed):
 class PairEnv(ReachEnv):
     """Two learners in one environment: each is to answer with its own sum of what it sees."""
 
-    action_size = 3          # two of the learner, one of its partner
+    action_size = 3  # two of the learner, one of its partner
 
     def _result(self, reward):
         result = super()._result(reward)
-        result.partner = StepResult(result.observation[:, ::-1].copy(), self._partner_reward.astype(np.float32),
-                                    result.terminated, result.truncated, {}, [])
+        result.partner = StepResult(
+            result.observation[:, ::-1].copy(),
+            self._partner_reward.astype(np.float32),
+            result.terminated,
+            result.truncated,
+            {},
+            [],
+        )
         return result
 
     def reset(self):

@@ -183,9 +183,7 @@ def test_learned_matches_joints_by_name(tmp_path):
     torque = run(make("learned", checkpoint=path), walk)
     # the network's first input is the device's last joint
     expected = np.array([0.4, -0.3, 0.2, -0.1]) + 0.1 * walk.position[:, 3:4]
-    np.testing.assert_allclose(
-        torque / np.array(list(LIMIT.values())), np.minimum(expected, [1, 0, 1, 0]), atol=1e-5
-    )
+    np.testing.assert_allclose(torque / np.array(list(LIMIT.values())), np.minimum(expected, [1, 0, 1, 0]), atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -149,8 +149,7 @@ def test_leg_swinging_with_a_still_pelvis_is_not_walking():
     still = np.array([0.0, 0.0, 9.81])
     estimator = GaitPhaseEstimator(walk.joint_names)
     confidence = [
-        estimator.update(t, q, v, still).confidence
-        for t, q, v in zip(walk.stamp_s, walk.position, walk.velocity)
+        estimator.update(t, q, v, still).confidence for t, q, v in zip(walk.stamp_s, walk.position, walk.velocity)
     ]
     assert max(confidence) == 0.0
 
@@ -215,9 +214,7 @@ def test_the_template_is_differentiated_correctly():
         slope = (getattr(plus, of) - getattr(minus, of)) / (2.0 * step)
         np.testing.assert_allclose(*np.broadcast_arrays(getattr(here, field), slope), atol=1e-6)
     rate, rate_slope = stride_rate_hz(np.array([0.3, 0.5]))
-    difference = (
-        stride_rate_hz(np.array([0.3, 0.5]) + step)[0] - stride_rate_hz(np.array([0.3, 0.5]) - step)[0]
-    )
+    difference = stride_rate_hz(np.array([0.3, 0.5]) + step)[0] - stride_rate_hz(np.array([0.3, 0.5]) - step)[0]
     np.testing.assert_allclose(rate_slope, difference / (2.0 * step), atol=1e-6)
 
 
@@ -227,9 +224,7 @@ def test_the_template_is_the_published_gait():
     vn = normalised_speed(1.25)
     assert 1.0 / stride_rate_hz(np.float64(vn))[0] == pytest.approx(1.083, abs=0.005)
     phase = np.linspace(0.0, 1.0, 500, endpoint=False)
-    hip, ankle = (
-        GaitTemplate(["hip_flexion", "ankle_angle"]).angles(phase[:, None] * np.ones(2), np.full(500, vn)).T
-    )
+    hip, ankle = GaitTemplate(["hip_flexion", "ankle_angle"]).angles(phase[:, None] * np.ones(2), np.full(500, vn)).T
     assert phase[hip.argmin()] == pytest.approx(0.53, abs=0.02)
     assert phase[ankle.argmin()] == pytest.approx(0.635, abs=0.02)
     assert np.rad2deg(np.ptp(hip)) == pytest.approx(42.0, abs=4.0)

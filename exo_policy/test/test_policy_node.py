@@ -13,14 +13,14 @@ import pytest
 
 rclpy = pytest.importorskip("rclpy")
 pytest.importorskip("exo_msgs")
-from exo_msgs.msg import DeviceStatus, TorqueCommand  # noqa: E402
-from exo_msgs.srv import LoadPolicy  # noqa: E402
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue  # noqa: E402
 from rcl_interfaces.srv import SetParameters  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
 from sensor_msgs.msg import Imu, JointState  # noqa: E402
 
+from exo_msgs.msg import DeviceStatus, TorqueCommand  # noqa: E402
+from exo_msgs.srv import LoadPolicy  # noqa: E402
 from exo_policy.policy_messages import Pairing, Time  # noqa: E402
 from exo_policy.synthetic_gait import synthetic_walk  # noqa: E402
 
@@ -93,9 +93,7 @@ class Device:
 
     def step(self, i, with_imu=True, **changes):
         """Send sample ``i``, return the torque that answers it."""
-        stamp = Time(
-            sec=100 + int(self.walk.stamp_s[i]), nanosec=int(round(self.walk.stamp_s[i] % 1.0 * 1e9))
-        )
+        stamp = Time(sec=100 + int(self.walk.stamp_s[i]), nanosec=int(round(self.walk.stamp_s[i] % 1.0 * 1e9)))
         fields = dict(
             name=list(JOINTS),
             position=self.walk.position[i].tolist(),
@@ -153,15 +151,13 @@ def test_a_walk_with_everything(device):
     assert torque[:, 0].max() == pytest.approx(0.2 * 75.0, rel=0.02)
     assert [c.sequence for c in device.commands] == list(range(len(device.commands)))
 
-    refused = device.call(
-        device.load, LoadPolicy.Request(controller="learned", checkpoint="/nowhere/x", fade=1.0)
-    )
+    refused = device.call(device.load, LoadPolicy.Request(controller="learned", checkpoint="/nowhere/x", fade=1.0))
     assert not refused.success and "no such file" in refused.message and "'spline' goes on" in refused.message
     loaded = device.call(device.load, LoadPolicy.Request(controller="learned", fade=0.5))
     assert loaded.success, loaded.message
     faded = device.run(520, 700)
     assert np.abs(np.diff(np.concatenate([torque, faded]), axis=0)).max() < 5.0
-    assert -0.5 * 75.0 <= faded[60:, 1].min() < -0.2 * 75.0               # the shipped policy pushes, within the limit
+    assert -0.5 * 75.0 <= faded[60:, 1].min() < -0.2 * 75.0  # the shipped policy pushes, within the limit
 
     value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value="zero")
     changed = device.call(

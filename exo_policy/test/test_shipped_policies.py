@@ -25,8 +25,12 @@ def limit(name):
 
 
 def run(walk):
-    controller = make_controller("learned", joint_names=walk.joint_names, wearer_mass=MASS,
-                                 torque_limit=[limit(name) for name in walk.joint_names])
+    controller = make_controller(
+        "learned",
+        joint_names=walk.joint_names,
+        wearer_mass=MASS,
+        torque_limit=[limit(name) for name in walk.joint_names],
+    )
     torque = np.zeros((len(walk), len(walk.joint_names)))
     for i in range(len(walk)):
         torque[i] = controller.update(walk.observation(i, torque[i - 1] if i else None))
@@ -66,8 +70,9 @@ def test_policies_for_patients_may_lift_a_foot_and_one_is_told_who_is_weak(weare
     assert "must not be used on people" in manifest.notes
     assert path.with_suffix(".safetensors").stat().st_size < LARGEST_BYTES
     walk = synthetic_walk(BOTH, 1.0, 4.0, seed=7)
-    controller = make_controller("learned", joint_names=BOTH, wearer_mass=MASS, checkpoint=path,
-                                 torque_limit=[limit(name) for name in BOTH])
+    controller = make_controller(
+        "learned", joint_names=BOTH, wearer_mass=MASS, checkpoint=path, torque_limit=[limit(name) for name in BOTH]
+    )
     torque = np.array([controller.update(walk.observation(i)) for i in range(len(walk))])
     assert np.isfinite(torque).all() and 1.0 < np.abs(torque).max() <= max(map(limit, BOTH)) + 1e-4
 
@@ -82,10 +87,10 @@ def test_it_helps_in_the_directions_that_help(device, speed):
     for name, curve in zip(walk.joint_names, over_stride(walk, torque).T):
         peak = np.abs(curve).argmax() / len(curve)
         if name.startswith("ankle"):
-            assert curve.max() <= 1e-6 and 0.35 < peak < 0.62        # plantarflexion alone, at push-off
+            assert curve.max() <= 1e-6 and 0.35 < peak < 0.62  # plantarflexion alone, at push-off
         else:
-            assert 0.5 < curve.argmax() / len(curve) < 0.85          # flexion in early swing
-            assert curve.argmin() / len(curve) < 0.35                # extension after heel strike
+            assert 0.5 < curve.argmax() / len(curve) < 0.85  # flexion in early swing
+            assert curve.argmin() / len(curve) < 0.35  # extension after heel strike
 
 
 @pytest.mark.parametrize("device", DEVICES)

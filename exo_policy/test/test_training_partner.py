@@ -33,8 +33,17 @@ class NoCurriculum:
 
 
 def make_trainer(folder, pool, warm_up=0):
-    return Trainer(pool, CONFIG, None, max_episode_steps=100, folder=folder, seed=1, curriculum=NoCurriculum(),
-                   on_save=lambda algorithm, row: None, partner=Partner(HALF, None, 1, period=2, warm_up=warm_up))
+    return Trainer(
+        pool,
+        CONFIG,
+        None,
+        max_episode_steps=100,
+        folder=folder,
+        seed=1,
+        curriculum=NoCurriculum(),
+        on_save=lambda algorithm, row: None,
+        partner=Partner(HALF, None, 1, period=2, warm_up=warm_up),
+    )
 
 
 def partner_answer(trainer):
@@ -76,16 +85,26 @@ def test_rollouts_of_unequal_length_are_refused(tmp_path):
     pool = WorkerPool(reach_env.make_pair, 1, seed=1)
     try:
         with pytest.raises(ValueError, match="rollout"):
-            Trainer(pool, CONFIG, None, max_episode_steps=100, folder=tmp_path, seed=1, curriculum=NoCurriculum(),
-                    on_save=lambda algorithm, row: None, partner=Partner(CONFIG, None, 1, period=2))
+            Trainer(
+                pool,
+                CONFIG,
+                None,
+                max_episode_steps=100,
+                folder=tmp_path,
+                seed=1,
+                curriculum=NoCurriculum(),
+                on_save=lambda algorithm, row: None,
+                partner=Partner(CONFIG, None, 1, period=2),
+            )
     finally:
         pool.close()
 
 
 def test_between_its_own_steps_rewards_add_up_until_an_episode_ends():
     def result(reward, terminated):
-        return StepResult(np.zeros((2, 3), np.float32), np.array(reward, np.float32), np.array(terminated),
-                          np.zeros(2, bool))
+        return StepResult(
+            np.zeros((2, 3), np.float32), np.array(reward, np.float32), np.array(terminated), np.zeros(2, bool)
+        )
 
     view = LearnerView(result([0, 0], [False, False]), 1, 100)
     learner = Learner(view, HALF, None, period=2)

@@ -47,7 +47,7 @@ def test_learns_and_exports_the_network_that_it_trained(mirror, privileged):
     env = RslEnv(reach_env.ReachEnv(privileged=privileged), 100)
     algorithm = build_ppo(env, CONFIG, mirror)
     rewards = train(algorithm, env, 60)
-    assert np.mean(rewards[-5:]) > 0.5 * np.mean(rewards[:3])          # rewards are negative: the error halves
+    assert np.mean(rewards[-5:]) > 0.5 * np.mean(rewards[:3])  # rewards are negative: the error halves
     tensors = actor_tensors(algorithm)
     network = MlpPolicy(NetworkSpec(sizes=tensor_sizes(tensors), observation_clip=None), tensors)
     observation = env.get_observations()
@@ -91,7 +91,7 @@ def test_critic_with_a_learning_rate_of_its_own_keeps_it(tmp_path):
     env = RslEnv(reach_env.ReachEnv(), 100)
     config = CONFIG.model_copy(update={"critic_learning_rate": 0.004, "desired_kl": 1e-6})
     algorithm = build_ppo(env, config, MIRROR)
-    train(algorithm, env, 3, config)                           # far more divergence than asked for: smaller steps
+    train(algorithm, env, 3, config)  # far more divergence than asked for: smaller steps
     save_state(tmp_path / "state.safetensors", algorithm, {})
     twin = build_ppo(env, config, MIRROR)
     load_state(tmp_path / "state.safetensors", twin)
@@ -108,7 +108,7 @@ def test_saved_policy_is_the_mean_over_the_last_iterations(tmp_path):
     config = CONFIG.model_copy(update={"averaged_iterations": 2})
     algorithm = build_ppo(env, config, None)
     bias = [layer for layer in algorithm.actor.mlp if isinstance(layer, torch.nn.Linear)][-1].bias
-    for value in (1.0, 3.0, 8.0):                  # means over about two: 1, then 2, then half way to 8
+    for value in (1.0, 3.0, 8.0):  # means over about two: 1, then 2, then half way to 8
         bias.data.fill_(value)
         algorithm.policy_average.update()
     name = max(name for name in actor_tensors(algorithm) if name.endswith(".bias"))
@@ -117,7 +117,7 @@ def test_saved_policy_is_the_mean_over_the_last_iterations(tmp_path):
     twin = build_ppo(env, config, None)
     load_state(tmp_path / "state.safetensors", twin)
     assert actor_tensors(twin)[name] == pytest.approx(5.0)
-    load_actor(twin, actor_tensors(algorithm))     # begins anew with the mean
+    load_actor(twin, actor_tensors(algorithm))  # begins anew with the mean
     twin.policy_average.update()
     assert actor_tensors(twin)[name] == pytest.approx(5.0)
 
@@ -128,7 +128,7 @@ def test_workers_join_their_batches_and_their_errors_arrive():
         assert pool.count == 16 and pool.reset().observation.shape == (16, 3)
         result = pool.step(np.zeros((16, 2), np.float32))
         assert result.reward.shape == (16,) and result.metrics == {"x": 1.0}
-        assert not np.array_equal(result.observation[:8], result.observation[8:])      # seeds differ
+        assert not np.array_equal(result.observation[:8], result.observation[8:])  # seeds differ
         with pytest.raises(WorkerError, match="broken on purpose"):
             pool.configure({"break": True})
     finally:

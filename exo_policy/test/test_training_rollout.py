@@ -11,7 +11,7 @@ from exo_policy.training.learner import Learner
 from exo_policy.training.mirror import MirrorMap
 from exo_policy.training.ppo import sampling_policy
 from exo_policy.training.rollout import Collector
-from exo_policy.training.rsl_env import LearnerView, OBSERVATION_GROUP
+from exo_policy.training.rsl_env import OBSERVATION_GROUP, LearnerView
 from exo_policy.training.worker_pool import WorkerPool
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -62,7 +62,7 @@ def test_a_rollout_fills_the_learner_as_its_steps_one_by_one_would(privileged):
     collector.reset()
     rollout = collector.rollout(sampling_policy(rolled.algorithm), 64, seed=3)
     rolled.take_rollout(rollout)
-    assert rollout.truncated.any()                  # the bootstrap of episodes out of time is among what is compared
+    assert rollout.truncated.any()  # the bootstrap of episodes out of time is among what is compared
     env = TimedEnv(privileged=privileged)
     first = env.reset()
     stepped.view.show(first.observation[None], first.privileged[None] if privileged else None)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The error type of the simulator."""
+
 from __future__ import annotations
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """simulator_node: the world, in sim time. Thin: the person, the device's motors and the measurement are elsewhere."""
+
 from __future__ import annotations
 
 import signal
@@ -9,13 +10,13 @@ import time
 from pathlib import Path
 
 import rclpy
-from exo_device.description import DeviceError, load_device
-from exo_policy.checkpoint import CheckpointError
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from exo_device.description import DeviceError, load_device
+from exo_policy.checkpoint import CheckpointError
 from exo_sim.body.subject import load_subject
 from exo_sim.errors import SimError
 from exo_sim.plant.gait_measurement import GaitMeasurement
@@ -45,9 +46,14 @@ class SimulatorNode(Node):
         chosen = parameters.read(self)
         self._mode, self._folder = chosen.mode, chosen.run_directory
         device = load_device(chosen.device_config)
-        self.simulation = Simulation(load_subject(chosen.subject), device, human=chosen.human_checkpoint,
-                                     speed_mps=chosen.speed_mps, physics_rate_hz=chosen.physics_rate_hz,
-                                     seed=chosen.seed)
+        self.simulation = Simulation(
+            load_subject(chosen.subject),
+            device,
+            human=chosen.human_checkpoint,
+            speed_mps=chosen.speed_mps,
+            physics_rate_hz=chosen.physics_rate_hz,
+            seed=chosen.seed,
+        )
         self.measurement = GaitMeasurement(self.simulation.body.body_mass, self.simulation.period_s)
         self.interface = SimulatorInterface(self, self.simulation, self.measurement, device.imu.frame_id)
         self.interface.paused = chosen.start_paused
@@ -71,7 +77,7 @@ class SimulatorNode(Node):
                 self._spin(PAUSED_PERIOD_S, stop)
                 due = time.monotonic()
                 if self._mode == "lockstep" and not self.interface.paused:
-                    self._await_answer(stop)    # to the last state, which may still be on its way
+                    self._await_answer(stop)  # to the last state, which may still be on its way
                 continue
             self._step()
             if self._mode == "realtime":
@@ -115,7 +121,7 @@ class SimulatorNode(Node):
         asked = repeated = time.monotonic()
         patience = COMPLAIN_AFTER_S if self._mode == "lockstep" else WALK_ON_AFTER_S
         if self._mode != "lockstep" and self.interface.bus.answered_sequence == self._unanswered_since:
-            return      # nothing has come since the last time that it was waited for in vain
+            return  # nothing has come since the last time that it was waited for in vain
         while not self.interface.answered and not stop.is_set() and not self.interface.paused:
             self._executor.spin_once(timeout_sec=REPEAT_AFTER_S)
             now = time.monotonic()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Patients whom nobody simulated: people's mean curves, changed where a deficit changes them, by as much as is lost."""
+
 from __future__ import annotations
 
 import math
@@ -67,14 +68,29 @@ def changed(variable: str, curve: np.ndarray, lost: dict[str, float]) -> np.ndar
     return curve
 
 
-def made_up_patient(patient: Patient, worn: str = NO_DEVICE, seed: int = 300, policy: str = "",
-                    **fields) -> MadeUpPatientWalk:
+def made_up_patient(
+    patient: Patient, worn: str = NO_DEVICE, seed: int = 300, policy: str = "", **fields
+) -> MadeUpPatientWalk:
     """One walk. Assistance makes it cheaper and more even; the weaker leg gets more torque at the ankle."""
-    task = PatientTask(patient.name, patient.subject, worn, "none" if worn == NO_DEVICE else "hip_ankle", policy,
-                       SPEED_MPS, seed, 30.0, None, "", "", 500.0)
+    task = PatientTask(
+        patient.name,
+        patient.subject,
+        worn,
+        "none" if worn == NO_DEVICE else "hip_ankle",
+        policy,
+        SPEED_MPS,
+        seed,
+        30.0,
+        None,
+        "",
+        "",
+        500.0,
+    )
     norm = NormativeGait(SPEED_MPS, LEG_LENGTH_M)
-    by_side = {s: {name[:-2]: 1.0 - strength for name, strength in patient.subject.strengths.items()
-                   if name.endswith(f"_{s}")} for s in "rl"}
+    by_side = {
+        s: {name[:-2]: 1.0 - strength for name, strength in patient.subject.strengths.items() if name.endswith(f"_{s}")}
+        for s in "rl"
+    }
     jitter = 0.1 * (seed % 3 - 1)
     curves = []
     for side in "rl":
@@ -88,18 +104,35 @@ def made_up_patient(patient: Patient, worn: str = NO_DEVICE, seed: int = 300, po
     if worn in (LEARNED, PERSONALISED):
         for side in "rl":
             for kind, peak in (("hip", 0.1), ("ankle", 0.2 * (1.0 + lost[side]))):
-                curves.append(Curve(task.condition, SPEED_MPS, side, f"exo_torque_{kind}_Nm_kg", np.arange(101.0),
-                                    peak * bump(50.0 if kind == "ankle" else 65.0), np.full(101, 0.01)))
+                curves.append(
+                    Curve(
+                        task.condition,
+                        SPEED_MPS,
+                        side,
+                        f"exo_torque_{kind}_Nm_kg",
+                        np.arange(101.0),
+                        peak * bump(50.0 if kind == "ankle" else 65.0),
+                        np.full(101, 0.01),
+                    )
+                )
     uneven = LEFT[worn] * (lost["r"] - lost["l"])
     both = max(lost.values())
     scalars = {}
     for side, sign in (("r", 1.0), ("l", -1.0)):
-        scalars |= {("step_length", side): 0.6 * (1.0 + 0.1 * sign * uneven), ("stance_percent", side): 62.0,
-                    ("stance_time", side): 0.7 * (1.0 - 0.1 * sign * uneven), ("duration", side): 1.1,
-                    ("ankle_angle_range", side): 0.5 * (1.0 - 0.2 * sign * uneven), ("speed", side): SPEED_MPS,
-                    ("metabolic_power_per_mass", side): COST_W_KG[worn] * (1.0 + 0.3 * both) + 0.02 * (seed % 3)}
-    torque = {} if worn not in (LEARNED, PERSONALISED) else {
-        joint: (0.03 if joint.startswith("hip") else 0.06) * (1.0 + lost[joint[-1]]) for joint in JOINTS}
+        scalars |= {
+            ("step_length", side): 0.6 * (1.0 + 0.1 * sign * uneven),
+            ("stance_percent", side): 62.0,
+            ("stance_time", side): 0.7 * (1.0 - 0.1 * sign * uneven),
+            ("duration", side): 1.1,
+            ("ankle_angle_range", side): 0.5 * (1.0 - 0.2 * sign * uneven),
+            ("speed", side): SPEED_MPS,
+            ("metabolic_power_per_mass", side): COST_W_KG[worn] * (1.0 + 0.3 * both) + 0.02 * (seed % 3),
+        }
+    torque = (
+        {}
+        if worn not in (LEARNED, PERSONALISED)
+        else {joint: (0.03 if joint.startswith("hip") else 0.06) * (1.0 + lost[joint[-1]]) for joint in JOINTS}
+    )
     return MadeUpPatientWalk(task, CurveTable(curves), scalars, torque, dict(torque), **fields)
 
 
@@ -116,9 +149,15 @@ def made_up_named(name="plantarflexor_weakness_50_right", deficit="plantarflexor
     return Patient(name, load_subject(f"preset:{name}"), side, deficit)
 
 
-def made_up_assistance(patients, policies=("a", "b", "c"), seeds=(300, 301),
-                       kinds=(LEARNED,)) -> list[MadeUpPatientWalk]:
+def made_up_assistance(
+    patients, policies=("a", "b", "c"), seeds=(300, 301), kinds=(LEARNED,)
+) -> list[MadeUpPatientWalk]:
     """Patients in the device, without power, before and where asked for after practice, and under policies."""
     walks = [made_up_patient(patient, UNPOWERED, seed) for patient in patients for seed in seeds]
-    return walks + [made_up_patient(patient, kind, seed, policy) for patient in patients for kind in kinds
-                    for policy in policies for seed in seeds]
+    return walks + [
+        made_up_patient(patient, kind, seed, policy)
+        for patient in patients
+        for kind in kinds
+        for policy in policies
+        for seed in seeds
+    ]

@@ -11,8 +11,11 @@ from exo_sim.body.subject import Subject
 from exo_sim.errors import SimError
 from exo_sim.human.walkers import Walkers
 
-SUBJECTS = (Subject(), Subject(height_m=1.55, mass_kg=52.0), Subject(height_m=1.9, mass_kg=104.0,
-                                                                      strengths={"plantarflexors_r": 0.5}))
+SUBJECTS = (
+    Subject(),
+    Subject(height_m=1.55, mass_kg=52.0),
+    Subject(height_m=1.9, mass_kg=104.0, strengths={"plantarflexors_r": 0.5}),
+)
 
 
 def test_muscle_paths_are_those_of_mujoco_in_any_posture():
@@ -29,9 +32,23 @@ def test_muscle_paths_are_those_of_mujoco_in_any_posture():
         mujoco.mj_forward(model, data)
         length, moment = data.ten_length.copy(), data.ten_J.copy()
         data.ten_length[:] = data.ten_J[:] = np.nan
-        compute_paths(paths, *(array.ctypes.data for array in (
-            data.site_xpos, data.geom_xpos, data.geom_xmat, model.geom_size, data.xaxis, data.xanchor,
-            data.ten_length, data.ten_J)), scratch)
+        compute_paths(
+            paths,
+            *(
+                array.ctypes.data
+                for array in (
+                    data.site_xpos,
+                    data.geom_xpos,
+                    data.geom_xmat,
+                    model.geom_size,
+                    data.xaxis,
+                    data.xanchor,
+                    data.ten_length,
+                    data.ten_J,
+                )
+            ),
+            scratch,
+        )
         assert data.ten_length == pytest.approx(length, abs=1e-12)
         assert data.ten_J == pytest.approx(moment, abs=1e-11)
 
@@ -39,8 +56,9 @@ def test_muscle_paths_are_those_of_mujoco_in_any_posture():
 @pytest.mark.parametrize("device", ["hip_ankle", "none"])
 def test_the_compiled_step_moves_people_of_any_size_as_mujocos_own_does(device):
     def crowd(accelerometer):
-        walkers = Walkers([build_body(subject, find_device(device), 300.0, accelerometer=accelerometer)
-                           for subject in SUBJECTS])
+        walkers = Walkers(
+            [build_body(subject, find_device(device), 300.0, accelerometer=accelerometer) for subject in SUBJECTS]
+        )
         for i in range(walkers.count):
             walkers.place(i, 0.3 * i, 1.2)
         # somebody else joins later
@@ -49,7 +67,7 @@ def test_the_compiled_step_moves_people_of_any_size_as_mujocos_own_does(device):
         walkers.place(0, 0.5, 1.0)
         return walkers
 
-    compiled, plain = crowd(False), crowd(True)              # with an accelerometer mj_step does the work
+    compiled, plain = crowd(False), crowd(True)  # with an accelerometer mj_step does the work
     random = np.random.default_rng(1)
     for _ in range(10):
         action = 0.3 * random.normal(size=(3, 14))

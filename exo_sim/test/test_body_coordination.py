@@ -20,8 +20,13 @@ def test_sharing_is_optimal_also_when_the_torque_cannot_be_reached(torque_scale)
         torque = random.normal(size=7) * torque_scale
         activation = np.zeros(40)
         share(arms, torque, activation)
-        best = lsq_linear(np.vstack([np.eye(40), weight * arms]), np.r_[np.zeros(40), weight * torque],
-                          (0.0, 1.0), tol=1e-14, max_iter=500)
+        best = lsq_linear(
+            np.vstack([np.eye(40), weight * arms]),
+            np.r_[np.zeros(40), weight * torque],
+            (0.0, 1.0),
+            tol=1e-14,
+            max_iter=500,
+        )
         assert activation == pytest.approx(best.x, abs=1e-4)
 
 
@@ -58,7 +63,7 @@ def test_muscles_make_the_torque_that_is_asked_for(body):
 def test_exoskeleton_torque_unloads_the_muscles(body):
     offset = np.zeros(len(JOINTS))
     ankle = JOINTS.index("ankle_angle_r")
-    offset[ankle] = -0.3                                        # 60 Nm of plantarflexion
+    offset[ankle] = -0.3  # 60 Nm of plantarflexion
     exo = np.zeros(len(JOINTS))
     exo[ankle] = -40.0
     soleus = body.muscles.index("soleus_r")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Impairments: each changes what it names and nothing else, in the plain step and in the batched one."""
+
 import re
 
 import mujoco
@@ -24,8 +25,9 @@ from exo_sim.plant.simulation import Simulation
 ONE_OF_EACH = {
     "strengths": {"strengths": {"plantarflexors_r": 0.5}},
     "strength of a muscle": {"strengths": {"soleus_r": 0.0}},
-    "contractures": {"contractures": {"ankle_angle_r": Contracture(stiffness_nm_per_rad=40.0, rest_rad=-0.1,
-                                                                   range_rad=(-0.5, 0.05))}},
+    "contractures": {
+        "contractures": {"ankle_angle_r": Contracture(stiffness_nm_per_rad=40.0, rest_rad=-0.1, range_rad=(-0.5, 0.05))}
+    },
     "spasticity": {"spasticity": {"hip_adductors_r": Spasticity(gain=0.5, threshold=0.1)}},
     "activation_slowdown": {"activation_slowdown": {"knee_extensors_r": 3.0}},
     "co_contraction": {"co_contraction": {"knee_angle_r": 0.3}},
@@ -88,7 +90,10 @@ def test_contracture_changes_spring_and_range_of_its_joint_alone(healthy):
     body = impaired(healthy, ONE_OF_EACH["contractures"])
     joint = body.model.joint("ankle_angle_r")
     assert changed_rows(healthy.model, body.model) == {
-        "jnt_stiffness": {joint.id}, "jnt_range": {joint.id}, "qpos_spring": {int(joint.qposadr[0])}}
+        "jnt_stiffness": {joint.id},
+        "jnt_range": {joint.id},
+        "qpos_spring": {int(joint.qposadr[0])},
+    }
     assert not body.condition.nerves.any()
     plain, stiff = mujoco.MjData(healthy.model), mujoco.MjData(body.model)
     for angle in (-0.4, 0.0, 0.04):
@@ -205,7 +210,7 @@ def test_the_batched_step_moves_the_impaired_as_mujocos_own_does(name):
             walkers.place(i, 0.55, 1.2)
         return walkers
 
-    compiled, plain = crowd(False), crowd(True)             # with an accelerometer mj_step does the work
+    compiled, plain = crowd(False), crowd(True)  # with an accelerometer mj_step does the work
     assert compiled._batch is not None and plain._batch is None
     for _ in range(25):
         for walkers in (compiled, plain):
@@ -224,7 +229,7 @@ def test_impairing_under_way_is_building_impaired_and_can_be_undone(healthy):
         subject = load_subject(f"preset:{name}")
         body.impair(subject)
     built = build_body(subject, None, 300.0, accelerometer=False)
-    assert not changed_rows(built.model, body.model).keys() - {"qpos_spring"}      # of springs that are no more
+    assert not changed_rows(built.model, body.model).keys() - {"qpos_spring"}  # of springs that are no more
     assert (built.condition.nerves == body.condition.nerves).all()
     body.impair(Impairments())
     assert not changed_rows(healthy.model, body.model).keys() - {"qpos_spring"}
@@ -257,8 +262,10 @@ def test_a_crowd_pays_for_wasted_muscles_as_each_of_them_alone():
     mass = np.array([body.body_mass for body in walkers.bodies])
     crowd = CrowdEnergetics(walkers.body, walkers.coordinators[0])
     together = crowd.power_per_mass(walkers.datas, walkers.coordinators, mass)
-    alone = [Energetics(body, coordinator).power(data)[0] / body.body_mass for body, coordinator, data
-             in zip(walkers.bodies, walkers.coordinators, walkers.datas)]
+    alone = [
+        Energetics(body, coordinator).power(data)[0] / body.body_mass
+        for body, coordinator, data in zip(walkers.bodies, walkers.coordinators, walkers.datas)
+    ]
     assert together == pytest.approx(alone, rel=1e-9)
 
 
@@ -276,7 +283,7 @@ def test_a_stiff_joint_starts_within_its_range():
     walkers = Walkers([build_body(subject, None, 300.0), build_body(Subject(), None, 300.0)])
     knee = JOINTS.index("knee_angle_r")
     for i in range(2):
-        walkers.place(i, 0.72, 1.25)                         # mid-swing
+        walkers.place(i, 0.72, 1.25)  # mid-swing
     angles = walkers.state().joint_angle
     assert angles[0, knee] == pytest.approx(0.3) and angles[1, knee] > 0.8
     assert np.delete(angles[0], knee) == pytest.approx(np.delete(angles[1], knee))
@@ -289,31 +296,34 @@ def test_the_policy_is_told_strengths_by_group_also_of_single_muscles():
     assert dict(zip(GROUPS_BY_SIDE, strength_by_group({"plantarflexors_r": 1.2})))["plantarflexors_r"] == 1.2
 
 
-@pytest.mark.parametrize("fields, part", [
-    ({"strengths": {"plantarflexors_r": 0.5, "soleus_r": 0.3}}, "soleus_r is 0.3 by its name, but 0.5"),
-    ({"strengths": {"biceps_r": 0.5}}, "biceps_r.*allowed.*soleus_r"),
-    ({"spasticity": {"plantarflexors_r": {"gain": 0.2}, "gasmed_r": {"gain": 0.1}}}, "gasmed_r"),
-    ({"spasticity": {"soleus_r": {"gain": 0.2}}, "strengths": {"soleus_r": 0.0}}, "strength 0"),
-    ({"spasticity": {"soleus_r": {"gain": -1.0}}}, r"spasticity\.soleus_r\.gain"),
-    ({"spasticity": {"soleus_r": {"gain": 0.1, "delay": 3}}}, "delay.*allowed: gain, threshold"),
-    ({"weakness": {"soleus_r": "neural"}}, "no entry in strengths"),
-    ({"weakness": {"soleus_r": "lazy"}, "strengths": {"soleus_r": 0.5}}, "'neural' or 'atrophy'"),
-    ({"contractures": {"knee_angle_r": {"range_rad": [0.3, 2.0]}}}, "must contain upright standing"),
-    ({"contractures": {"ankle_angle_r": {"range_rad": [-0.5, -0.1]}}}, "must contain upright standing"),
-    ({"contractures": {"knee_angle_r": {"range_rad": [-0.5, 2.0]}}}, "within the healthy range"),
-    ({"contractures": {"knee_angle_r": {"range_rad": [1.0, 0.0]}}}, "lowest, highest"),
-    ({"contractures": {"knee_angle_r": {"stiffness_nm_per_rad": 5.0, "rest_rad": -0.2}}}, "rest_rad must lie"),
-    ({"contractures": {"knee_angle_r": {"rest_rad": 0.2, "range_rad": [0.0, 1.0]}}}, "of a spring"),
-    ({"contractures": {"knee_angle_r": {}}}, "stiffness_nm_per_rad, range_rad or both"),
-    ({"contractures": {"elbow_r": {"stiffness_nm_per_rad": 5.0}}}, "elbow_r.*allowed"),
-    ({"co_contraction": {"mtp_angle_r": 0.1}}, "mtp_angle_r.*allowed"),
-    ({"co_contraction": {"knee_angle_r": 0.9}}, r"co_contraction\.knee_angle_r"),
-    ({"activation_slowdown": {"soleus_r": 0.5}}, r"activation_slowdown\.soleus_r"),
-    ({"preset": "limp"}, "unknown preset 'limp'; allowed: drop_foot_right"),
-    ({"preset": 3}, "name or a list"),
-    ({"preset": "drop_foot_right", "strengths": {"dorsiflexors_r": 0.5}}, "dorsiflexors_r is 0.5 here, but 0.1"),
-    ({"preset": ["crouch", "drop_foot_right"]}, "dorsiflexors_r"),
-])
+@pytest.mark.parametrize(
+    "fields, part",
+    [
+        ({"strengths": {"plantarflexors_r": 0.5, "soleus_r": 0.3}}, "soleus_r is 0.3 by its name, but 0.5"),
+        ({"strengths": {"biceps_r": 0.5}}, "biceps_r.*allowed.*soleus_r"),
+        ({"spasticity": {"plantarflexors_r": {"gain": 0.2}, "gasmed_r": {"gain": 0.1}}}, "gasmed_r"),
+        ({"spasticity": {"soleus_r": {"gain": 0.2}}, "strengths": {"soleus_r": 0.0}}, "strength 0"),
+        ({"spasticity": {"soleus_r": {"gain": -1.0}}}, r"spasticity\.soleus_r\.gain"),
+        ({"spasticity": {"soleus_r": {"gain": 0.1, "delay": 3}}}, "delay.*allowed: gain, threshold"),
+        ({"weakness": {"soleus_r": "neural"}}, "no entry in strengths"),
+        ({"weakness": {"soleus_r": "lazy"}, "strengths": {"soleus_r": 0.5}}, "'neural' or 'atrophy'"),
+        ({"contractures": {"knee_angle_r": {"range_rad": [0.3, 2.0]}}}, "must contain upright standing"),
+        ({"contractures": {"ankle_angle_r": {"range_rad": [-0.5, -0.1]}}}, "must contain upright standing"),
+        ({"contractures": {"knee_angle_r": {"range_rad": [-0.5, 2.0]}}}, "within the healthy range"),
+        ({"contractures": {"knee_angle_r": {"range_rad": [1.0, 0.0]}}}, "lowest, highest"),
+        ({"contractures": {"knee_angle_r": {"stiffness_nm_per_rad": 5.0, "rest_rad": -0.2}}}, "rest_rad must lie"),
+        ({"contractures": {"knee_angle_r": {"rest_rad": 0.2, "range_rad": [0.0, 1.0]}}}, "of a spring"),
+        ({"contractures": {"knee_angle_r": {}}}, "stiffness_nm_per_rad, range_rad or both"),
+        ({"contractures": {"elbow_r": {"stiffness_nm_per_rad": 5.0}}}, "elbow_r.*allowed"),
+        ({"co_contraction": {"mtp_angle_r": 0.1}}, "mtp_angle_r.*allowed"),
+        ({"co_contraction": {"knee_angle_r": 0.9}}, r"co_contraction\.knee_angle_r"),
+        ({"activation_slowdown": {"soleus_r": 0.5}}, r"activation_slowdown\.soleus_r"),
+        ({"preset": "limp"}, "unknown preset 'limp'; allowed: drop_foot_right"),
+        ({"preset": 3}, "name or a list"),
+        ({"preset": "drop_foot_right", "strengths": {"dorsiflexors_r": 0.5}}, "dorsiflexors_r is 0.5 here, but 0.1"),
+        ({"preset": ["crouch", "drop_foot_right"]}, "dorsiflexors_r"),
+    ],
+)
 def test_wrong_and_contradictory_files_are_refused_with_the_reason(fields, part):
     with pytest.raises(SimError, match=part) as error:
         make_subject(fields, "person.yaml")
@@ -322,8 +332,10 @@ def test_wrong_and_contradictory_files_are_refused_with_the_reason(fields, part)
 
 def test_presets_add_to_each_other_and_to_a_file(tmp_path):
     file = tmp_path / "both.yaml"
-    file.write_text("{name: both, height_m: 1.8, preset: [drop_foot_right, hip_abductor_weakness_right],"
-                    " co_contraction: {knee_angle_r: 0.1}}")
+    file.write_text(
+        "{name: both, height_m: 1.8, preset: [drop_foot_right, hip_abductor_weakness_right],"
+        " co_contraction: {knee_angle_r: 0.1}}"
+    )
     both = load_subject(file)
     assert both.strengths == {"dorsiflexors_r": 0.1, "perlong_r": 0.3, "perbrev_r": 0.3, "hip_abductors_r": 0.4}
     assert both.name == "both" and both.height_m == 1.8 and both.co_contraction == {"knee_angle_r": 0.1}
@@ -345,6 +357,8 @@ def test_every_patient_has_a_source_and_a_mirror_image():
 
 
 def test_weakness_grows_by_name():
-    left = [load_subject(f"preset:plantarflexor_weakness_{lost}_right").strengths["plantarflexors_r"]
-            for lost in (25, 50, 75)]
+    left = [
+        load_subject(f"preset:plantarflexor_weakness_{lost}_right").strengths["plantarflexors_r"]
+        for lost in (25, 50, 75)
+    ]
     assert left == [0.75, 0.5, 0.25]

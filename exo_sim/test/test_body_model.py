@@ -2,8 +2,8 @@
 import mujoco
 import numpy as np
 import pytest
-from exo_device.description import DeviceError
 
+from exo_device.description import DeviceError
 from exo_sim.body.devices import find_device
 from exo_sim.body.exoskeleton import exo_actuator_name, exo_body_name
 from exo_sim.body.model import MYO_TO_REP103, build_body
@@ -45,7 +45,7 @@ def test_device_torque_is_limited_delayed_and_low_passed(worn):
     actuator = worn.model.actuator(exo_actuator_name("ankle_angle_r")).id
     data = mujoco.MjData(worn.model)
     torque = []
-    for step in range(60):                        # 120 ms; the command jumps at 20 ms
+    for step in range(60):  # 120 ms; the command jumps at 20 ms
         data.ctrl[actuator] = 0.0 if step < 10 else 10.0 * limits.torque_limit_nm
         mujoco.mj_step(worn.model, data)
         torque.append(data.actuator_force[actuator])
@@ -65,7 +65,7 @@ def test_no_hand_of_god_the_device_cannot_push_the_body_as_a_whole(worn):
     data.act[80:] = 20.0
     mujoco.mj_forward(worn.model, data)
     assert np.abs(data.actuator_force[worn.exo_actuators]).min() > 1.0
-    assert np.abs(data.qfrc_actuator[:6]).max() < 1e-9            # nothing on the root's six freedoms
+    assert np.abs(data.qfrc_actuator[:6]).max() < 1e-9  # nothing on the root's six freedoms
     assert not data.xfrc_applied.any() and not data.qfrc_applied.any()
 
 
@@ -134,9 +134,16 @@ def test_imu_frame_is_forward_left_up_in_upright_stance(worn):
     assert np.abs(axes - np.eye(3)).max() < 0.01
 
 
-@pytest.mark.parametrize("fields, part", [
-    ({"height_m": 2.5}, "height_m"), ({"mass_kg": -1}, "mass_kg"), ({"shoe_size": 43}, "shoe_size"),
-    ({"strengths": {"biceps_r": 0.5}}, "biceps_r"), ({"strengths": {"plantarflexors_r": -0.5}}, "strengths")])
+@pytest.mark.parametrize(
+    "fields, part",
+    [
+        ({"height_m": 2.5}, "height_m"),
+        ({"mass_kg": -1}, "mass_kg"),
+        ({"shoe_size": 43}, "shoe_size"),
+        ({"strengths": {"biceps_r": 0.5}}, "biceps_r"),
+        ({"strengths": {"plantarflexors_r": -0.5}}, "strengths"),
+    ],
+)
 def test_wrong_subject_says_which_field_and_what_is_allowed(fields, part):
     with pytest.raises(SimError, match=part):
         make_subject(fields)

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compensations: what counts as weak, mirrored alike, and a training that goes on and ends in a walker like its teacher."""
+
 import csv
 import json
 
 import numpy as np
 import pytest
 import yaml
-from exo_policy.checkpoint import load_checkpoint
 
+from exo_policy.checkpoint import load_checkpoint
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, MUSCLE_GROUPS
 from exo_sim.human.checkpoint import load_human, shipped_human
 from exo_sim.human.compensations import WEAKNESSES, WHOLE_LEG, both_legs, compensating_habits, weaknesses
@@ -19,11 +20,26 @@ from exo_sim.training.compensation.teaching import teach
 from exo_sim.training.compensation.trial import CompensationTrial, weak_subject
 from exo_sim.training.config import load_training_config
 
-SMALL = {"envs_per_worker": 2, "workers": 1, "people": {"bodies": 1},
-         "ppo": {"hidden_layers": [256, 256]},
-         "compensations": {"candidates": 4, "generations": 1, "trial_s": 0.3, "settle_s": 0.1, "speeds_mps": [1.0],
-                           "phases": [0.2], "strengths": {"dorsiflexors": [0.5], "others": [0.5]},
-                           "rounds": 3, "round_steps": 10, "remembered": 60, "batch": 32, "batches": 40}}
+SMALL = {
+    "envs_per_worker": 2,
+    "workers": 1,
+    "people": {"bodies": 1},
+    "ppo": {"hidden_layers": [256, 256]},
+    "compensations": {
+        "candidates": 4,
+        "generations": 1,
+        "trial_s": 0.3,
+        "settle_s": 0.1,
+        "speeds_mps": [1.0],
+        "phases": [0.2],
+        "strengths": {"dorsiflexors": [0.5], "others": [0.5]},
+        "rounds": 3,
+        "round_steps": 10,
+        "remembered": 60,
+        "batch": 32,
+        "batches": 40,
+    },
+}
 
 
 def strengths(**weak):
@@ -67,9 +83,11 @@ def test_the_left_leg_is_made_up_for_as_the_right_one_in_the_mirror():
 def test_a_trial_scales_habits_with_weakness_and_punishes_a_fall():
     config = load_training_config("impaired", "compensations")
     short = config.compensations.model_copy(update={"trial_s": 2.0, "settle_s": 0.5})
-    trial = CompensationTrial(config.model_copy(update={"compensations": short}), shipped_human(True), "dorsiflexors", 2)
+    trial = CompensationTrial(
+        config.model_copy(update={"compensations": short}), shipped_human(True), "dorsiflexors", 2
+    )
     bad = np.zeros(HABIT_SIZE)
-    bad[len(GROUPS_BY_SIDE):] = 3.0
+    bad[len(GROUPS_BY_SIDE) :] = 3.0
     good, fallen = trial(np.array([np.zeros(HABIT_SIZE), bad]))
     assert good > 2.0 and fallen < 0.7 * good
     assert weak_subject(WHOLE_LEG, 0.5).strengths == {f"{group}_r": 0.5 for group in MUSCLE_GROUPS}
@@ -101,14 +119,26 @@ def test_a_training_goes_on_where_it_was_and_refuses_another(tmp_path, capsys):
 
 def test_a_pupil_comes_closer_to_its_teacher(tmp_path):
     changes = tmp_path / "small.yaml"
-    changes.write_text(yaml.safe_dump(SMALL | {
-        "people": {"bodies": 1, "impairments": {"share": 1.0, "whole_side": 1.0, "others": 0.0}},
-        "compensations": SMALL["compensations"] | {"rounds": 8, "round_steps": 40, "remembered": 2000, "batch": 128,
-                                                   "batches": 60}}))
+    changes.write_text(
+        yaml.safe_dump(
+            SMALL
+            | {
+                "people": {"bodies": 1, "impairments": {"share": 1.0, "whole_side": 1.0, "others": 0.0}},
+                "compensations": SMALL["compensations"]
+                | {"rounds": 8, "round_steps": 40, "remembered": 2000, "batch": 128, "batches": 60},
+            }
+        )
+    )
     config = load_training_config("impaired", "compensations", changes)
     rows = np.zeros((len(WEAKNESSES), HABIT_SIZE))
-    rows[:, len(GROUPS_BY_SIDE):] = 0.4
-    last = teach(config, shipped_human(True), rows, tmp_path, 1,
-                 {"kind": "human", "contract": HUMAN_CONTRACT.model_dump(), "training": {}})
+    rows[:, len(GROUPS_BY_SIDE) :] = 0.4
+    last = teach(
+        config,
+        shipped_human(True),
+        rows,
+        tmp_path,
+        1,
+        {"kind": "human", "contract": HUMAN_CONTRACT.model_dump(), "training": {}},
+    )
     log = [float(row["error"]) for row in csv.DictReader((tmp_path / "teaching.csv").open())]
     assert last["error"] == pytest.approx(log[-1], rel=1e-4) and log[-1] < 0.6 * max(log)

@@ -25,9 +25,16 @@ def test_measures_three_conditions_and_writes_them(tmp_path):
     assert (tmp_path / "run.json").exists()
 
 
-@pytest.mark.parametrize("arguments, part", [
-    (["--speed", "9"], "--speed"), (["--duration", "1"], "--duration"), (["--human", "/nowhere/h"], "/nowhere/h"),
-    (["--device", "jetpack"], "jetpack"), (["--subject", "/nowhere/s.yaml"], "/nowhere/s.yaml")])
+@pytest.mark.parametrize(
+    "arguments, part",
+    [
+        (["--speed", "9"], "--speed"),
+        (["--duration", "1"], "--duration"),
+        (["--human", "/nowhere/h"], "/nowhere/h"),
+        (["--device", "jetpack"], "jetpack"),
+        (["--subject", "/nowhere/s.yaml"], "/nowhere/s.yaml"),
+    ],
+)
 def test_bad_input_is_one_line_and_exit_code_2(arguments, part, capsys, tmp_path):
     assert main([*SHORT, *arguments, "--output", str(tmp_path)]) == 2
     error = capsys.readouterr().err.strip()

@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
+
 from exo_policy.checkpoint import load_checkpoint, save_checkpoint
 from exo_policy.controllers.learned import shipped_checkpoint
 from exo_policy.profiles import ANKLE_GENERIC
-
 from exo_sim.body.devices import find_device
 from exo_sim.body.muscle_groups import main_groups
 from exo_sim.errors import SimError
@@ -22,15 +22,36 @@ SHIPPED = str(shipped_checkpoint(find_device("hip_ankle").joint_names))
 
 
 def test_four_conditions_and_a_longer_delay_are_walked_and_compared(tmp_path):
-    assert main([SHIPPED, "--device", "hip_ankle", "--speeds", "1.25", "--seeds", "1", "--duration", "14.5",
-                 "--delay-ms", "50", "--output", str(tmp_path)]) == 0
+    assert (
+        main(
+            [
+                SHIPPED,
+                "--device",
+                "hip_ankle",
+                "--speeds",
+                "1.25",
+                "--seeds",
+                "1",
+                "--duration",
+                "14.5",
+                "--delay-ms",
+                "50",
+                "--output",
+                str(tmp_path),
+            ]
+        )
+        == 0
+    )
     summary = json.loads((tmp_path / "summary.json").read_text())
     figures = {figure["name"]: figure["value"] for figure in summary["figures"]}
     for condition in ("no_device", "unpowered", "spline", "learned", "learned:delay 50 ms"):
         assert 3.0 < figures[f"gross_bhargava.{condition}.1.25"] < 12.0
         assert figures[f"net_bhargava.{condition}.1.25"] < figures[f"gross_bhargava.{condition}.1.25"] - 1.2
-    groups = sum(value for name, value in figures.items()
-                 if name.startswith("group_") and name.endswith(".unpowered.1.25") and "change" not in name)
+    groups = sum(
+        value
+        for name, value in figures.items()
+        if name.startswith("group_") and name.endswith(".unpowered.1.25") and "change" not in name
+    )
     assert groups == pytest.approx(figures["gross_bhargava.unpowered.1.25"] - 1.2, rel=0.05)
     # the published profiles help, and what helps looks like them
     assert figures["gross_change_bhargava_from_unpowered.spline.1.25"] < 0.0
@@ -49,8 +70,15 @@ def test_what_no_policy_enters_is_walked_once():
     for task in tasks("--mass-error", "0.2", "--delay-ms", "50"):
         by_condition.setdefault(task.condition, []).append(task)
     count = {condition: len(own) for condition, own in by_condition.items()}
-    assert count == {"no_device": 6, "unpowered": 6, "spline": 6, "learned": 12, "learned:delay 50 ms": 12,
-                     "learned:mass +20 %": 12, "learned:mass -20 %": 12}
+    assert count == {
+        "no_device": 6,
+        "unpowered": 6,
+        "spline": 6,
+        "learned": 12,
+        "learned:delay 50 ms": 12,
+        "learned:mass +20 %": 12,
+        "learned:mass -20 %": 12,
+    }
     assert by_condition["learned:delay 50 ms"][0].delay_s == 0.05
     assert by_condition["learned:mass -20 %"][0].mass_factor == pytest.approx(0.8)
 
@@ -58,12 +86,25 @@ def test_what_no_policy_enters_is_walked_once():
 def test_every_condition_has_the_walker_that_is_used_to_it(tmp_path):
     folder = tmp_path / "seed1"
     folder.mkdir()
-    (folder / "result.json").write_text(json.dumps({
-        "checkpoint": SHIPPED, "device": "hip_ankle", "seed": 1, "stage": "together",
-        "humans": {"no_device": "1_human/human", "unpowered": "2_carrying/human", "learned": "4_together/human"}}))
+    (folder / "result.json").write_text(
+        json.dumps(
+            {
+                "checkpoint": SHIPPED,
+                "device": "hip_ankle",
+                "seed": 1,
+                "stage": "together",
+                "humans": {
+                    "no_device": "1_human/human",
+                    "unpowered": "2_carrying/human",
+                    "learned": "4_together/human",
+                },
+            }
+        )
+    )
     policy = find_policy(folder, "hip_ankle")
-    walker = {condition: policy.human(condition, "given") for condition in
-              ("no_device", "unpowered", "spline", "learned")}
+    walker = {
+        condition: policy.human(condition, "given") for condition in ("no_device", "unpowered", "spline", "learned")
+    }
     assert walker["learned"] == str(folder / "4_together/human") and walker["spline"] == walker["unpowered"]
     assert Policy("x", SHIPPED, "hip_ankle").human("learned", "given") == "given"
     (folder / "result.json").write_text("{")
@@ -100,10 +141,19 @@ def test_every_muscle_is_in_one_group():
     assert groups["knee_extensors"] == [1] and groups["others"] == [3] and groups["hip_extensors"] == [2]
 
 
-@pytest.mark.parametrize("arguments, part", [
-    (["/nowhere/policy"], "/nowhere/policy"), (["--speeds", "9"], "--speeds"), (["--duration", "1"], "--duration"),
-    (["--delay-ms", "500"], "--delay-ms"), (["--mass-error", "2"], "--mass-error"), (["--deployment"], "--deployment"),
-    ([SHIPPED, "--device", "hip"], "ankle_angle"), (["--device", "none"], "--device none")])
+@pytest.mark.parametrize(
+    "arguments, part",
+    [
+        (["/nowhere/policy"], "/nowhere/policy"),
+        (["--speeds", "9"], "--speeds"),
+        (["--duration", "1"], "--duration"),
+        (["--delay-ms", "500"], "--delay-ms"),
+        (["--mass-error", "2"], "--mass-error"),
+        (["--deployment"], "--deployment"),
+        ([SHIPPED, "--device", "hip"], "ankle_angle"),
+        (["--device", "none"], "--device none"),
+    ],
+)
 def test_bad_input_is_one_line_and_exit_code_2(arguments, part, capsys, tmp_path):
     assert main([*arguments, "--output", str(tmp_path)]) == 2
     error = capsys.readouterr().err.strip()
@@ -115,7 +165,8 @@ def test_drawn_people_are_those_of_the_policys_training_and_their_falls_are_coun
     policy = Policy("a", SHIPPED, "hip_ankle")
     tasks = population.population_tasks([policy], None, False, 0.1, 7)
     assert [(task.condition, task.seed) for task in tasks] == [
-        (condition, seed) for condition in ("no_device", "unpowered", "learned") for seed in (7, 8)]
+        (condition, seed) for condition in ("no_device", "unpowered", "learned") for seed in (7, 8)
+    ]
     walk = population.walk_population(tasks[-1])
     assert walk.minutes == pytest.approx(0.08) and 0 <= walk.falls < 12
     fallen = [dataclasses.replace(walk, falls=falls, task=task) for falls, task in zip((0, 0, 1, 2, 3, 4), tasks)]
@@ -124,7 +175,7 @@ def test_drawn_people_are_those_of_the_policys_training_and_their_falls_are_coun
     assert learned.value == pytest.approx(7 / 0.16) and learned.low < learned.value < learned.high
     assert figures["population_falls_per_minute.no_device"].value == 0.0
     assert figures["population_minutes.unpowered"].value == pytest.approx(0.16)
-    table, = population_table(list(figures.values()))
+    (table,) = population_table(list(figures.values()))
     assert table.row_count == 3 and population_table([]) == []
     # a policy that does not say whom it was trained on
     tensors, manifest = load_checkpoint(SHIPPED, kind="exo")

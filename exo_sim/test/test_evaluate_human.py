@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`exo evaluate human` with the shipped walker, at a short length."""
+
 import json
 
 import numpy as np
@@ -57,9 +58,9 @@ def test_an_interrupted_evaluation_goes_on_and_comes_out_the_same(evaluated):
     finished = sorted((folder / "finished").iterdir())
     assert len(finished) == len(SPEEDS)
     kept = {path: path.stat().st_mtime_ns for path in finished[:-1]}
-    finished[-1].write_bytes(b"half a resul")                    # as a kill while writing might leave it
+    finished[-1].write_bytes(b"half a resul")  # as a kill while writing might leave it
     assert main([*SHORT, "--output", str(folder)]) == 0
-    assert (folder / "summary.json").read_bytes() == before      # the lost walk was walked again, equally
+    assert (folder / "summary.json").read_bytes() == before  # the lost walk was walked again, equally
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
 
@@ -79,6 +80,7 @@ def test_results_belong_to_a_checkpoint_and_a_task(tmp_path):
 @pytest.mark.parametrize("origin, axis, sign", [("behind", 0, 1), ("front", 0, -1), ("left", 1, -1), ("right", 1, 1)])
 def test_a_push_that_nobody_withstands(origin, axis, sign, monkeypatch):
     from exo_sim.plant.simulation import Simulation
+
     forces = []
     apply = Simulation.push
     monkeypatch.setattr(Simulation, "push", lambda self, force: forces.append(force) or apply(self, force))
@@ -95,10 +97,18 @@ def test_a_push_of_nothing_is_survived(monkeypatch):
     assert result.recovered and np.isnan(result.fell_after_s)
 
 
-@pytest.mark.parametrize("arguments, part", [
-    (["--speeds", "9"], "--speeds"), (["--speeds", "1", "1"], "twice"), (["--duration", "1"], "--duration"),
-    (["--seeds", "0"], "--seeds"), (["--checkpoint", "/nowhere/h"], "/nowhere/h"),
-    (["--subject", "/nowhere/s.yaml"], "/nowhere/s.yaml"), (["--output", "/dev/null/x"], "/dev/null/x")])
+@pytest.mark.parametrize(
+    "arguments, part",
+    [
+        (["--speeds", "9"], "--speeds"),
+        (["--speeds", "1", "1"], "twice"),
+        (["--duration", "1"], "--duration"),
+        (["--seeds", "0"], "--seeds"),
+        (["--checkpoint", "/nowhere/h"], "/nowhere/h"),
+        (["--subject", "/nowhere/s.yaml"], "/nowhere/s.yaml"),
+        (["--output", "/dev/null/x"], "/dev/null/x"),
+    ],
+)
 def test_bad_input_is_one_line_and_exit_code_2(arguments, part, capsys, tmp_path):
     assert main([*SHORT, "--output", str(tmp_path), *arguments]) == 2
     error = capsys.readouterr().err.strip()

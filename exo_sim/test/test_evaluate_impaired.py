@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Figures of impaired gait: made-up patients with known signs, and one short walk of real ones."""
+
 import importlib.util
 import json
 import math
@@ -10,8 +11,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from exo_policy.controllers.learned import shipped_checkpoint
 
+from exo_policy.controllers.learned import shipped_checkpoint
 from exo_sim.body.devices import find_device
 from exo_sim.body.presets import presets
 from exo_sim.body.subject import Subject, load_subject
@@ -25,8 +26,15 @@ from exo_sim.evaluation.impaired.cohort import cohort_figures, random_patient, r
 from exo_sim.evaluation.impaired.command import main, parser
 from exo_sim.evaluation.impaired.deficits import Sign, load_deficits
 from exo_sim.evaluation.impaired.measure import sign_value
-from exo_sim.evaluation.impaired.patients import (HEALTHY, Patient, affected_side, deficit_of, healthy, named_patients,
-                                                  severity_series)
+from exo_sim.evaluation.impaired.patients import (
+    HEALTHY,
+    Patient,
+    affected_side,
+    deficit_of,
+    healthy,
+    named_patients,
+    severity_series,
+)
 from exo_sim.evaluation.impaired.policies import WornPolicy
 from exo_sim.evaluation.impaired.tables import assistance_table, clinical_tables
 from exo_sim.evaluation.impaired.tasks import patient_tasks
@@ -37,7 +45,7 @@ from exo_sim.human.checkpoint import shipped_human
 
 _SPEC = importlib.util.spec_from_file_location("made_up_patients", Path(__file__).with_name("made_up_patients.py"))
 made_up = importlib.util.module_from_spec(_SPEC)
-sys.modules["made_up_patients"] = made_up       # dataclasses look their module up
+sys.modules["made_up_patients"] = made_up  # dataclasses look their module up
 _SPEC.loader.exec_module(made_up)
 
 DEFICITS = {deficit.name: deficit for deficit in load_deficits()}
@@ -56,19 +64,22 @@ def clinic():
 
 # -- the data
 
+
 def test_every_sign_is_of_a_variable_that_is_measured_and_every_patient_is_a_preset():
     assert len(DEFICITS) == 5
     for deficit in load_deficits():
         for name in deficit.patients:
             assert name in presets() or f"{name}_right" in presets(), name
         for finding in deficit.findings:
-            assert any(character.isdigit() for character in finding.source)      # an author and a year
+            assert any(character.isdigit() for character in finding.source)  # an author and a year
             for sign in finding.signs:
                 assert not sign.curve or sign.curve in NormativeGait.variables(), sign.curve
 
 
-@pytest.mark.parametrize("fields", [
-    {}, {"curve": "hip_flexion"}, {"curve": "hip_flexion", "window": (0, 10), "take": "max", "stride": "speed"}])
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"curve": "hip_flexion"}, {"curve": "hip_flexion", "window": (0, 10), "take": "max", "stride": "speed"}],
+)
 def test_a_sign_is_of_a_curve_or_of_a_stride_figure(fields):
     with pytest.raises(ValueError, match="give curve, window and take, or stride"):
         Sign(name="x", title="x", leg="affected", direction="up", least=1.0, unit="deg", **fields)
@@ -76,9 +87,22 @@ def test_a_sign_is_of_a_curve_or_of_a_stride_figure(fields):
 
 # -- measuring
 
+
 def sign(**fields):
-    return Sign(**{"name": "x", "title": "x", "leg": "affected", "direction": "up", "least": 1.0, "unit": "1",
-                   "curve": "hip_flexion", "window": (10.0, 20.0), "take": "max", **fields})
+    return Sign(
+        **{
+            "name": "x",
+            "title": "x",
+            "leg": "affected",
+            "direction": "up",
+            "least": 1.0,
+            "unit": "1",
+            "curve": "hip_flexion",
+            "window": (10.0, 20.0),
+            "take": "max",
+            **fields,
+        }
+    )
 
 
 class Ramp:
@@ -91,11 +115,21 @@ class Ramp:
         return {"stance_percent": 60.0, "duration": 2.0, "step_length": 0.6 if side == "r" else 0.4}.get(name, math.nan)
 
 
-@pytest.mark.parametrize("fields, value", [
-    ({"take": "max"}, 20.0), ({"take": "mean"}, 15.0), ({"take": "negative_mean"}, -15.0),
-    ({"take": "negative_min"}, -10.0), ({"take": "fastest_rise"}, 50.0), ({"take": "fastest_fall"}, -50.0),
-    ({"take": "positive_work"}, 15.0 * 0.2), ({"window": ("toe_off", 100.0), "take": "negative_min"}, -60.0),
-    ({"leg": "opposite", "take": "mean"}, 30.0), ({"leg": "both", "take": "mean"}, 22.5)])
+@pytest.mark.parametrize(
+    "fields, value",
+    [
+        ({"take": "max"}, 20.0),
+        ({"take": "mean"}, 15.0),
+        ({"take": "negative_mean"}, -15.0),
+        ({"take": "negative_min"}, -10.0),
+        ({"take": "fastest_rise"}, 50.0),
+        ({"take": "fastest_fall"}, -50.0),
+        ({"take": "positive_work"}, 15.0 * 0.2),
+        ({"window": ("toe_off", 100.0), "take": "negative_min"}, -60.0),
+        ({"leg": "opposite", "take": "mean"}, 30.0),
+        ({"leg": "both", "take": "mean"}, 22.5),
+    ],
+)
 def test_what_is_taken_of_a_curve(fields, value):
     assert sign_value(Ramp(), sign(**fields), "r") == pytest.approx(value)
 
@@ -114,16 +148,17 @@ def test_monotony():
 
 # -- the clinic
 
+
 def test_signs_that_were_made_up_are_found_and_others_are_not(clinic):
     assert clinic["shown.dorsiflexor_weakness.1"].met and clinic["monotony.dorsiflexor_weakness.1"].value == 1.0
     assert [clinic[f"finding_{i}_shown.dorsiflexor_weakness.1"].value for i in (1, 2, 3, 4)] == [1.0, 1.0, 1.0, 1.0]
     drop = clinic["swing_dorsiflexion_change.dorsiflexor_weakness_at_50:no_device.1"]
     assert drop.value < -4.0 and drop.interval[1] < 0.0
     assert clinic["shown.plantarflexor_weakness.1"].met is True
-    assert clinic["shown.hip_abductor_weakness.1"].met is False      # nothing was made up for it
+    assert clinic["shown.hip_abductor_weakness.1"].met is False  # nothing was made up for it
     assert clinic["finding_1_shown.hip_abductor_weakness.1"].value == 0.0
     assert clinic["cost_of_transport_monotony.hip_abductor_weakness.1"].value == 1.0
-    assert clinic["deficits_shown"].value == 3.0 and clinic["deficits_shown"].met is False   # hemiparesis has both
+    assert clinic["deficits_shown"].value == 3.0 and clinic["deficits_shown"].met is False  # hemiparesis has both
 
 
 def test_what_may_be_chance_does_not_show():
@@ -132,7 +167,7 @@ def test_what_may_be_chance_does_not_show():
         if walk.task.patient.endswith(("_50", "_25", "_10")):
             for curve in walk.curves:
                 if curve.variable == "ankle_dorsiflexion":
-                    curve.mean[75:98] += 40.0 * (walk.task.seed - 301)       # -40, 0 and 40 degrees
+                    curve.mean[75:98] += 40.0 * (walk.task.seed - 301)  # -40, 0 and 40 degrees
     figures = by_name(clinical_figures(walks, [DEFICITS["dorsiflexor_weakness"]], [], {}, 1.0, "r"))
     assert figures["finding_1_shown.dorsiflexor_weakness.1"].value == 0.0
 
@@ -153,7 +188,7 @@ def test_somebody_who_never_walked_is_a_gap_and_no_success():
             walk.curves, walk.scalars, walk.fell = type(walk.curves)(), {}, True
     figures = by_name(clinical_figures(walks, [deficit], [], {}, 1.0, "r"))
     assert figures["falls.dorsiflexor_weakness_at_25:no_device.1"].value == 3
-    assert figures["shown.dorsiflexor_weakness.1"].met                       # at 50 % it shows
+    assert figures["shown.dorsiflexor_weakness.1"].met  # at 50 % it shows
     assert math.isnan(figures["monotony.dorsiflexor_weakness.1"].value)
     assert figures["monotony.dorsiflexor_weakness.1"].met is False
     table = as_markdown(clinical_rows(figures, [deficit], 1.0))
@@ -161,8 +196,16 @@ def test_somebody_who_never_walked_is_a_gap_and_no_success():
 
 
 def test_left_and_right_are_the_same_deficit():
-    left = by_name(clinical_figures(made_up.made_up_clinic([DEFICITS["plantarflexor_weakness"]], side="l"),
-                                    [DEFICITS["plantarflexor_weakness"]], [], {}, 1.0, "l"))
+    left = by_name(
+        clinical_figures(
+            made_up.made_up_clinic([DEFICITS["plantarflexor_weakness"]], side="l"),
+            [DEFICITS["plantarflexor_weakness"]],
+            [],
+            {},
+            1.0,
+            "l",
+        )
+    )
     assert left["shown.plantarflexor_weakness.1"].met
 
 
@@ -171,8 +214,11 @@ def test_named_patients_stand_beside_their_healthy_self(clinic):
     walks = made_up.made_up_clinic([]) + [made_up.made_up_patient(patient, seed=s) for s in (300, 301, 302)]
     figures = by_name(clinical_figures(walks, [], [patient], {patient.name: HEALTHY}, 1.0, "r"))
     assert "deficits_shown" not in figures
-    figures = by_name(clinical_figures(walks + made_up.made_up_clinic(), load_deficits(), [patient],
-                                       {patient.name: HEALTHY}, 1.0, "r"))
+    figures = by_name(
+        clinical_figures(
+            walks + made_up.made_up_clinic(), load_deficits(), [patient], {patient.name: HEALTHY}, 1.0, "r"
+        )
+    )
     change = figures[f"push_off_power_change.{patient.name}:no_device.1"]
     series = figures["push_off_power_change.plantarflexor_weakness_at_50:no_device.1"]
     assert change.value == pytest.approx(series.value)
@@ -188,8 +234,9 @@ def test_tables_hold_every_sign(clinic):
 
 # -- patients
 
+
 def test_who_is_meant():
-    find = lambda word: load_subject(f"preset:{word}" if word in presets() else word)      # noqa: E731
+    find = lambda word: load_subject(f"preset:{word}" if word in presets() else word)  # noqa: E731
     one, other, weak = named_patients(["drop_foot_left", "crouch", "hip_flexors_l=0.5"], find)
     assert (one.side, one.deficit, other.side, other.deficit) == ("l", "dorsiflexor_weakness", "r", "")
     assert (weak.name, weak.side, weak.deficit) == ("hip_flexors_l_50", "l", "")
@@ -220,6 +267,7 @@ def test_patients_are_written_as_files_that_say_the_same(tmp_path):
 
 # -- the device
 
+
 def test_cost_symmetry_and_torque_before_and_after():
     patient, well = made_up.made_up_named(), healthy(Subject())
     figures = by_name(assistance_figures(made_up.made_up_assistance([well, patient]), [well, patient], GIVES, 1.0))
@@ -232,9 +280,9 @@ def test_cost_symmetry_and_torque_before_and_after():
         assert reduction.interval[0] <= reduction.value <= reduction.interval[1]
     assert figures[f"torque_difference_ankle_angle.{key}"].met
     assert figures[f"torque_difference_ankle_angle.{key}"].value == pytest.approx(40.0)
-    assert figures[f"torque_difference_hip_flexion.{key}"].met is None       # not what the deficit calls for
+    assert figures[f"torque_difference_hip_flexion.{key}"].met is None  # not what the deficit calls for
     assert figures["torque_difference_ankle_angle.healthy:learned.1"].met
-    assert figures["asymmetry_step_length_reduction.healthy:learned.1"].met is None       # there is none to reduce
+    assert figures["asymmetry_step_length_reduction.healthy:learned.1"].met is None  # there is none to reduce
     assert assistance_table(list(figures.values()), [well, patient], 1.0).row_count == 2
 
 
@@ -259,8 +307,11 @@ def test_torque_is_of_whole_strides():
         t = 0.01 * k
         phase = np.array([t, t + 0.5]) % 1.0
         # a heel strike at 0 s and 0.5 s: strides close at whole seconds, and half a second later
-        closed = [SimpleNamespace(side=side, start=t - 1.0, end=t) for side, begin in (("r", 0.0), ("l", 0.5))
-                  if k and abs((t - begin) % 1.0) < 0.005]
+        closed = [
+            SimpleNamespace(side=side, start=t - 1.0, end=t)
+            for side, begin in (("r", 0.0), ("l", 0.5))
+            if k and abs((t - begin) % 1.0) < 0.005
+        ]
         meter.feed(t, np.where(phase < 0.25, -20.0, 0.0), np.array([1.0, -1.0]), closed)
     assert meter.torque["ankle_angle_r"] == pytest.approx(0.1, rel=0.02)
     assert meter.torque["ankle_angle_l"] == pytest.approx(0.1, rel=0.02)
@@ -269,7 +320,7 @@ def test_torque_is_of_whole_strides():
 
 def test_where_a_deficit_calls_for_torque():
     drop = Patient("x", Subject(strengths={"dorsiflexors_r": 0.5}))
-    assert called_for(drop, GIVES) == "hip_flexion"                 # this policy cannot lift the foot
+    assert called_for(drop, GIVES) == "hip_flexion"  # this policy cannot lift the foot
     assert called_for(drop, [*GIVES, ("ankle_angle", 1.0)]) == "ankle_angle"
     assert called_for(made_up.made_up_named(), GIVES) == "ankle_angle"
     both = Subject(strengths={"plantarflexors_r": 0.5, "plantarflexors_l": 0.5})
@@ -286,8 +337,9 @@ def walks_of(*arguments, policies=(), own=(), patients=(made_up.made_up_named(),
 
 def test_every_walk_is_made_once_and_by_the_walker_that_is_used_to_it():
     name, human = made_up.made_up_named().name, str(shipped_human())
-    policies = [WornPolicy(Policy(label, SHIPPED, "hip_ankle", (("learned", human), ("unpowered", human))))
-                for label in "ab"]
+    policies = [
+        WornPolicy(Policy(label, SHIPPED, "hip_ankle", (("learned", human), ("unpowered", human)))) for label in "ab"
+    ]
     fitted = WornPolicy(Policy("fitted", SHIPPED, "hip_ankle"), made_up.made_up_named().subject)
     walks = walks_of(policies=policies, own=[fitted], deficits=[DEFICITS["plantarflexor_weakness"]])
     count = {who: len(tasks) for who, tasks in walks.items()}
@@ -338,11 +390,21 @@ def test_policies_for_different_devices_are_measured_apart(tmp_path, capsys, mon
 
 # -- cohort
 
+
 def row(number, lost, saving, fell=False, device="hip_ankle"):
-    fields = {"number": number, "device": device, "severity": lost, "saving_percent": saving, "fell_learned": False,
-              "fell_unpowered": fell}
-    return fields | {f"asymmetry_{name}_percent_{worn}": 10.0 - 4.0 * (worn == LEARNED)
-                     for name in ("step_length", "stance_time", "ankle_range") for worn in (UNPOWERED, LEARNED)}
+    fields = {
+        "number": number,
+        "device": device,
+        "severity": lost,
+        "saving_percent": saving,
+        "fell_learned": False,
+        "fell_unpowered": fell,
+    }
+    return fields | {
+        f"asymmetry_{name}_percent_{worn}": 10.0 - 4.0 * (worn == LEARNED)
+        for name in ("step_length", "stance_time", "ankle_range")
+        for worn in (UNPOWERED, LEARNED)
+    }
 
 
 def test_saving_against_severity_leaves_out_who_fell():
@@ -357,8 +419,10 @@ def test_saving_against_severity_leaves_out_who_fell():
 
 
 def test_parquet_keeps_rows_of_different_devices(tmp_path):
-    rows = [{"patient": "a", "saving_percent": math.nan, "torque_hip_flexion_r_nm_kg": 0.1, "fell_learned": True},
-            {"patient": "b", "saving_percent": 3.5, "torque_ankle_angle_r_nm_kg": 0.2, "fell_learned": False}]
+    rows = [
+        {"patient": "a", "saving_percent": math.nan, "torque_hip_flexion_r_nm_kg": 0.1, "fell_learned": True},
+        {"patient": "b", "saving_percent": 3.5, "torque_ankle_angle_r_nm_kg": 0.2, "fell_learned": False},
+    ]
     write_cohort(tmp_path / "x" / "cohort.parquet", rows, {"seed": 3})
     back = read_cohort(tmp_path / "x" / "cohort.parquet")
     assert back[1]["saving_percent"] == 3.5 and math.isnan(back[0]["saving_percent"])
@@ -376,9 +440,24 @@ def test_random_patients_are_many_and_the_same_again():
 
 # -- the command
 
+
 def test_a_patient_walks_for_real_beside_the_healthy_self_and_in_a_device(tmp_path):
-    words = ["--patients", "plantarflexors_r=0.7", "--exo", SHIPPED, "--device", "hip_ankle", "--seeds", "1",
-             "--duration", "14.2", "--physics-rate", "300", "--output", str(tmp_path)]
+    words = [
+        "--patients",
+        "plantarflexors_r=0.7",
+        "--exo",
+        SHIPPED,
+        "--device",
+        "hip_ankle",
+        "--seeds",
+        "1",
+        "--duration",
+        "14.2",
+        "--physics-rate",
+        "300",
+        "--output",
+        str(tmp_path),
+    ]
     assert main(words) == 0
     summary = json.loads((tmp_path / "summary.json").read_text())
     figures = {figure["name"]: figure["value"] for figure in summary["figures"]}
@@ -391,16 +470,25 @@ def test_a_patient_walks_for_real_beside_the_healthy_self_and_in_a_device(tmp_pa
     finished = sorted((tmp_path / "finished").iterdir())
     assert len(finished) == 6
     before = (tmp_path / "summary.json").read_bytes()
-    assert main(words) == 0                                          # goes on: everything is there
+    assert main(words) == 0  # goes on: everything is there
     assert (tmp_path / "summary.json").read_bytes() == before
     assert sorted((tmp_path / "finished").iterdir()) == finished
 
 
-@pytest.mark.parametrize("arguments, part", [
-    (["--speed", "9"], "--speed"), (["--duration", "1"], "--duration"), (["--patients", "nobody"], "nobody"),
-    (["--deficits", "gout"], "gout"), (["--cohort", "3"], "--exo"), (["--exo", "/nowhere/x"], "/nowhere/x"),
-    (["--patients", "none", "--deficits", "none"], "nobody is to walk"), (["--human", "/nowhere/h"], "/nowhere/h"),
-    (["--personalised", "/nowhere"], "personalise")])
+@pytest.mark.parametrize(
+    "arguments, part",
+    [
+        (["--speed", "9"], "--speed"),
+        (["--duration", "1"], "--duration"),
+        (["--patients", "nobody"], "nobody"),
+        (["--deficits", "gout"], "gout"),
+        (["--cohort", "3"], "--exo"),
+        (["--exo", "/nowhere/x"], "/nowhere/x"),
+        (["--patients", "none", "--deficits", "none"], "nobody is to walk"),
+        (["--human", "/nowhere/h"], "/nowhere/h"),
+        (["--personalised", "/nowhere"], "personalise"),
+    ],
+)
 def test_bad_input_is_one_line_and_exit_code_2(arguments, part, capsys, tmp_path):
     assert main([*arguments, "--output", str(tmp_path)]) == 2
     error = capsys.readouterr().err.strip()

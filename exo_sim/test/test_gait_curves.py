@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """curves.csv there and back, and what it says about damaged files."""
+
 import os
 
 import numpy as np
@@ -10,8 +11,9 @@ from exo_sim.gait.errors import GaitError
 
 
 def _curve(condition="a", speed=1.25, side="r", variable="hip_flexion", sd=np.nan):
-    return Curve(condition, speed, side, variable, PHASE_PERCENT, np.sin(PHASE_PERCENT / 10),
-                 np.full(PHASE_PERCENT.shape, sd))
+    return Curve(
+        condition, speed, side, variable, PHASE_PERCENT, np.sin(PHASE_PERCENT / 10), np.full(PHASE_PERCENT.shape, sd)
+    )
 
 
 def test_write_and_read(tmp_path):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Heel strikes and toe offs of synthetic forces with known times."""
+
 import math
 
 import numpy as np
@@ -24,13 +25,13 @@ def _run(times, forces, **options):
 
 
 def test_known_times_are_found_between_samples():
-    times = np.arange(0.8, 5.0, 0.0097)      # a step that does not divide the stride
+    times = np.arange(0.8, 5.0, 0.0097)  # a step that does not divide the stride
     _, events = _run(times, _force(times))
     strikes = [event.t for event in events if event.kind == HEEL_STRIKE]
     offs = [event.t for event in events if event.kind == TOE_OFF]
     np.testing.assert_allclose(strikes, STRIDE * np.arange(1, 5), atol=0.006)
     np.testing.assert_allclose(offs, STRIDE * np.arange(1, 4) + STANCE, atol=0.006)
-    assert not set(strikes) & set(times)     # not bound to the sampling grid
+    assert not set(strikes) & set(times)  # not bound to the sampling grid
 
 
 def test_an_event_is_reported_when_certain():
@@ -47,9 +48,9 @@ def test_noise_bounce_and_scuff_make_no_events():
     times = np.arange(0.8, 5.0, 0.005)
     force = _force(times) + np.random.default_rng(0).normal(0.0, 0.005 * WEIGHT, times.size)
     inside = np.mod(times, STRIDE)
-    force[(inside > 0.025) & (inside < 0.045)] = 0.0             # the heel bounces for 20 ms
+    force[(inside > 0.025) & (inside < 0.045)] = 0.0  # the heel bounces for 20 ms
     scuff = (inside > 0.8) & (inside < 0.9)
-    force[scuff] = 0.12 * WEIGHT                                 # the toe drags for 100 ms in swing
+    force[scuff] = 0.12 * WEIGHT  # the toe drags for 100 ms in swing
     _, events = _run(times, force)
     assert [event.kind for event in events] == [HEEL_STRIKE, TOE_OFF] * 3 + [HEEL_STRIKE]
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Normative data and the scores against it and against torque profiles."""
+
 import math
 
 import numpy as np
@@ -11,11 +12,18 @@ from exo_sim.gait.errors import GaitError
 from exo_sim.gait.normative import NormativeGait
 from exo_sim.gait.profiles import best_cosine, score_profile
 from exo_sim.gait.reference import JOINTS, ReferenceGait
-from exo_sim.gait.scores import (on_off_agreement, score_against_normative, score_against_reference,
-                                 score_curve, score_table, vertical_force_peaks, waveform_r)
+from exo_sim.gait.scores import (
+    on_off_agreement,
+    score_against_normative,
+    score_against_reference,
+    score_curve,
+    score_table,
+    vertical_force_peaks,
+    waveform_r,
+)
 from exo_sim.gait.variables import EMG_MUSCLES
 
-FREE = 0.42939 * math.sqrt(9.81 * 0.9)      # the third measured speed at a leg of 0.90 m
+FREE = 0.42939 * math.sqrt(9.81 * 0.9)  # the third measured speed at a leg of 0.90 m
 PHASE = np.linspace(0, 2 * np.pi, 101)
 
 
@@ -36,22 +44,26 @@ def test_normative_curves_at_a_measured_speed():
 
 def test_normative_curves_between_and_beyond_the_measured_speeds():
     slow, free = 0.2902 * math.sqrt(9.81 * 0.9), FREE
-    low, middle, high = (NormativeGait(speed).curve("hip_flexion").mean
-                         for speed in (slow, 0.5 * (slow + free), free))
+    low, middle, high = (NormativeGait(speed).curve("hip_flexion").mean for speed in (slow, 0.5 * (slow + free), free))
     np.testing.assert_allclose(middle, 0.5 * (low + high), atol=1e-6)
     assert NormativeGait(2.5).clamped and NormativeGait(0.2).clamped
-    np.testing.assert_array_equal(NormativeGait(2.5).curve("hip_flexion").mean,
-                                  NormativeGait(2.07).curve("hip_flexion").mean)
+    np.testing.assert_array_equal(
+        NormativeGait(2.5).curve("hip_flexion").mean, NormativeGait(2.07).curve("hip_flexion").mean
+    )
     # longer legs: the same speed is a slower walk
-    assert np.ptp(NormativeGait(1.25, 1.0).curve("hip_flexion").mean) < \
-        np.ptp(NormativeGait(1.25, 0.8).curve("hip_flexion").mean)
+    assert np.ptp(NormativeGait(1.25, 1.0).curve("hip_flexion").mean) < np.ptp(
+        NormativeGait(1.25, 0.8).curve("hip_flexion").mean
+    )
 
 
 def test_normative_curves_agree_with_the_reference_gait():
     angles = np.rad2deg(ReferenceGait(FREE).joint_angles(PHASE_PERCENT / 100))
     # not hip adduction: the reference has it against the vertical, the normative curve against the pelvis
-    for variable, joint in (("hip_flexion", "hip_flexion_r"), ("knee_flexion", "knee_angle_r"),
-                            ("ankle_dorsiflexion", "ankle_angle_r")):
+    for variable, joint in (
+        ("hip_flexion", "hip_flexion_r"),
+        ("knee_flexion", "knee_angle_r"),
+        ("ankle_dorsiflexion", "ankle_angle_r"),
+    ):
         score = score_curve(angles[:, JOINTS.index(joint)], NormativeGait(FREE).curve(variable).mean)
         assert score.rmse_shape < 1.0 and score.r > 0.99
 
@@ -73,8 +85,7 @@ def _measured(variable, mean, speed=FREE):
 
 def test_scores_of_measured_curves():
     normative = NormativeGait(FREE).curve("grf_vertical_BW").mean
-    table = CurveTable([_measured("grf_vertical_BW", normative + 0.1),
-                        _measured("activation_soleus", normative)])
+    table = CurveTable([_measured("grf_vertical_BW", normative + 0.1), _measured("activation_soleus", normative)])
     scores = score_table(table)
     assert list(scores) == [("a", FREE, "r", "grf_vertical_BW")]
     assert scores["a", FREE, "r", "grf_vertical_BW"].r == pytest.approx(1.0)
@@ -143,12 +154,17 @@ def test_cosine_and_empty_profiles():
         best_cosine(np.zeros(3))
 
 
-@pytest.mark.parametrize("call, word", [
-    (lambda: NormativeGait(-1.0), "speed_mps"), (lambda: NormativeGait(1.25, 0.0), "leg_length_m"),
-    (lambda: NormativeGait(1.25).curve("knee"), "knee_flexion"),
-    (lambda: NormativeGait(1.25).curve("knee_flexion", np.array([101.0])), "phase_percent"),
-    (lambda: score_curve(np.zeros(5), np.zeros(6)), "equally long"),
-    (lambda: score_curve(np.full(5, np.inf), np.zeros(5)), "gaps")])
+@pytest.mark.parametrize(
+    "call, word",
+    [
+        (lambda: NormativeGait(-1.0), "speed_mps"),
+        (lambda: NormativeGait(1.25, 0.0), "leg_length_m"),
+        (lambda: NormativeGait(1.25).curve("knee"), "knee_flexion"),
+        (lambda: NormativeGait(1.25).curve("knee_flexion", np.array([101.0])), "phase_percent"),
+        (lambda: score_curve(np.zeros(5), np.zeros(6)), "equally long"),
+        (lambda: score_curve(np.full(5, np.inf), np.zeros(5)), "gaps"),
+    ],
+)
 def test_bad_input(call, word):
     with pytest.raises(GaitError, match=word):
         call()

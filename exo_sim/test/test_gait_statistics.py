@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Running statistics against numpy, and symmetry."""
+
 import math
 
 import numpy as np
@@ -11,7 +12,7 @@ from exo_sim.gait.symmetry import curve_symmetry, symmetry_index
 
 
 def test_running_statistics_equal_numpy_and_skip_nan():
-    data = np.random.default_rng(1).normal(1e3, 0.1, (20, 4))       # large mean: cancellation would show
+    data = np.random.default_rng(1).normal(1e3, 0.1, (20, 4))  # large mean: cancellation would show
     data[3, 2] = np.nan
     data[:, 3] = np.nan
     data[7, 3] = 5.0
@@ -30,8 +31,9 @@ def test_running_statistics_equal_numpy_and_skip_nan():
     assert math.isnan(empty.mean)
 
 
-@pytest.mark.parametrize("right, left, percent", [(1.0, 1.0, 0.0), (1.0, 0.5, 66.6667), (0.5, 1.0, 66.6667),
-                                                  (1.0, 0.0, 200.0)])
+@pytest.mark.parametrize(
+    "right, left, percent", [(1.0, 1.0, 0.0), (1.0, 0.5, 66.6667), (0.5, 1.0, 66.6667), (1.0, 0.0, 200.0)]
+)
 def test_symmetry_index(right, left, percent):
     assert symmetry_index(right, left) == pytest.approx(percent, abs=1e-3)
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Strides of a synthetic walker whose every figure is known."""
+
 import math
 
 import numpy as np
@@ -12,7 +13,7 @@ from exo_sim.gait.strides import StrideRecorder
 
 MASS, STRIDE, SPEED, WIDTH = 70.0, 1.1, 1.25, 0.16
 WEIGHT = MASS * GRAVITY_M_S2
-AHEAD = 0.3      # a foot lands this far ahead of the pelvis, m
+AHEAD = 0.3  # a foot lands this far ahead of the pelvis, m
 
 
 class Walker:
@@ -33,8 +34,7 @@ class Walker:
             phase = self.phase(side, t) - stride
             stance = self.stance[side]
             load = min(phase, stance - phase) / 0.02
-            force[side] = (0.1 * WEIGHT * math.sin(2 * math.pi * phase), 0.0,
-                           WEIGHT * min(max(load, 0.0), 1.0))
+            force[side] = (0.1 * WEIGHT * math.sin(2 * math.pi * phase), 0.0, WEIGHT * min(max(load, 0.0), 1.0))
             landed = (stride + self.shift[side]) * SPEED * STRIDE + AHEAD
             swing = max(phase - stance, 0.0) / (1.0 - stance)
             foot[side] = (landed + swing * SPEED * STRIDE, (0.5 if side == "l" else -0.5) * WIDTH, 0.0)
@@ -46,9 +46,18 @@ class Walker:
             exo[f"hip_flexion_{side}"] = 14.0 * math.sin(2 * math.pi * phase)
             moment[f"hip_flexion_{side}"], moment[f"ankle_angle_{side}"] = 35.0, -70.0
             active[f"soleus_{side}"] = phase
-        values = dict(t=t, grf=force, foot_position=foot, pelvis_orientation=(0.0, 0.0, 0.0, 1.0),
-                      joint_angle=angle, joint_velocity=rate, joint_moment=moment, exo_torque=exo,
-                      activation=active, metabolic_power=4.0 * MASS)
+        values = dict(
+            t=t,
+            grf=force,
+            foot_position=foot,
+            pelvis_orientation=(0.0, 0.0, 0.0, 1.0),
+            joint_angle=angle,
+            joint_velocity=rate,
+            joint_moment=moment,
+            exo_torque=exo,
+            activation=active,
+            metabolic_power=4.0 * MASS,
+        )
         return GaitSample(**(values | changes))
 
 
@@ -82,7 +91,7 @@ def test_every_figure_of_a_symmetric_walk():
     assert stride.exo_negative_work == pytest.approx(-14.0 * 0.4 * math.pi / MASS, rel=0.02)
     assert stride.exo_positive_work == pytest.approx(0.0, abs=1e-4)
     assert stride.symmetry_step_length == pytest.approx(0.0, abs=1.5)
-    assert math.isnan(strides[0].symmetry_step_length)      # the other side had no stride yet
+    assert math.isnan(strides[0].symmetry_step_length)  # the other side had no stride yet
 
 
 def test_an_asymmetric_walk_is_measured_as_such():
@@ -92,7 +101,7 @@ def test_an_asymmetric_walk_is_measured_as_such():
     assert (right.side, left.side) == ("r", "l")
     assert left.step_length == pytest.approx(0.45 * SPEED * STRIDE, abs=0.02)
     assert right.step_length == pytest.approx(0.55 * SPEED * STRIDE, abs=0.02)
-    assert left.symmetry_step_length == pytest.approx(20.0, abs=2.5)         # 200 * 0.10 / 1.00
+    assert left.symmetry_step_length == pytest.approx(20.0, abs=2.5)  # 200 * 0.10 / 1.00
     assert left.symmetry_stance_time == pytest.approx(200 * 0.1 / 1.22, abs=2.5)
 
 
@@ -105,17 +114,19 @@ def test_curves_and_statistics():
     for side in "rl":
         assert recorder.stride_count("unassisted", SPEED, side) >= 4
         # samples 10 ms apart, linear between: about 0.5 % of the amplitude
-        expected = {"hip_flexion": np.rad2deg(0.4) * np.cos(phase) + 5.87,
-                    "ankle_dorsiflexion": np.full(101, np.rad2deg(0.1)),
-                    "grf_fore_aft_BW": 0.1 * np.sin(phase),
-                    "hip_moment_Nm_kg": np.full(101, -0.5),          # internal extension is positive
-                    "ankle_moment_Nm_kg": np.full(101, 1.0),         # plantarflexion is positive
-                    "hip_power_W_kg": 0.5 * -0.4 * 2 * np.pi / STRIDE * np.sin(phase),
-                    "ankle_power_W_kg": np.full(101, -0.5),
-                    "exo_torque_hip_Nm_kg": 0.2 * np.sin(phase),
-                    "exo_power_hip_W_kg": -0.2 * 0.4 * 2 * np.pi / STRIDE * np.sin(phase) ** 2,
-                    "metabolic_power_W_kg": np.full(101, 4.0),
-                    "pelvis_tilt": np.full(101, 5.87)}
+        expected = {
+            "hip_flexion": np.rad2deg(0.4) * np.cos(phase) + 5.87,
+            "ankle_dorsiflexion": np.full(101, np.rad2deg(0.1)),
+            "grf_fore_aft_BW": 0.1 * np.sin(phase),
+            "hip_moment_Nm_kg": np.full(101, -0.5),  # internal extension is positive
+            "ankle_moment_Nm_kg": np.full(101, 1.0),  # plantarflexion is positive
+            "hip_power_W_kg": 0.5 * -0.4 * 2 * np.pi / STRIDE * np.sin(phase),
+            "ankle_power_W_kg": np.full(101, -0.5),
+            "exo_torque_hip_Nm_kg": 0.2 * np.sin(phase),
+            "exo_power_hip_W_kg": -0.2 * 0.4 * 2 * np.pi / STRIDE * np.sin(phase) ** 2,
+            "metabolic_power_W_kg": np.full(101, 4.0),
+            "pelvis_tilt": np.full(101, 5.87),
+        }
         for variable, curve in expected.items():
             measured = table.get("unassisted", variable, side)
             assert measured.speed_mps == SPEED
@@ -125,7 +136,7 @@ def test_curves_and_statistics():
         assert vertical[30] == pytest.approx(1.0) and vertical[80] == pytest.approx(0.0)
         activation = table.get("unassisted", "activation_soleus", side).mean
         np.testing.assert_allclose(activation[5:95], np.arange(5, 95) / 100, atol=0.02)
-    assert "metabolic_power_umberger_W_kg" not in table.variables        # never measured
+    assert "metabolic_power_umberger_W_kg" not in table.variables  # never measured
     mean, sd = recorder.figures("unassisted", SPEED, "r")["stance_percent"]
     assert mean == pytest.approx(60.0, abs=1.0) and sd < 1.0
     assert recorder.figures("unassisted", SPEED, "l")["hip_flexion_range"][0] == pytest.approx(0.8, abs=0.004)
@@ -139,7 +150,7 @@ def test_conditions_are_kept_apart():
     _walk(recorder, walker, 4.0, 8.0)
     recorder.pause()
     strides = _walk(recorder, walker, 8.0, 10.0)
-    assert strides       # measured, but in no condition
+    assert strides  # measured, but in no condition
     # right heel strikes at 1.1, 2.2, ...: in a 1.1 to 3.3; 3.3 to 4.4 straddles; in b 4.4 to 7.7
     assert recorder.stride_count("a", SPEED, "r") == 2
     assert recorder.stride_count("b", SPEED, "r") == 3
@@ -153,7 +164,7 @@ def test_restart_after_a_fall_keeps_the_curves():
     _walk(recorder, walker, 0.4, 4.0)
     before = recorder.stride_count("a", SPEED, "r")
     recorder.restart()
-    strides = _walk(recorder, walker, 0.4, 4.0)          # time starts again
+    strides = _walk(recorder, walker, 0.4, 4.0)  # time starts again
     assert strides[0].index == 0
     assert recorder.stride_count("a", SPEED, "r") == 2 * before
 
@@ -190,8 +201,11 @@ def test_phase_and_contact_while_walking():
 
 def test_merging_recorders_equals_one_recorder():
     one, two, both = (StrideRecorder(MASS) for _ in range(3))
-    for recorder, walkers in ((one, [Walker()]), (two, [Walker(left_stance=0.5)]),
-                              (both, [Walker(), Walker(left_stance=0.5)])):
+    for recorder, walkers in (
+        (one, [Walker()]),
+        (two, [Walker(left_stance=0.5)]),
+        (both, [Walker(), Walker(left_stance=0.5)]),
+    ):
         recorder.begin("a", SPEED)
         for walker in walkers:
             recorder.restart()
@@ -208,8 +222,9 @@ def test_merging_recorders_equals_one_recorder():
 def test_forces_alone_are_enough():
     recorder, walker = StrideRecorder(MASS), Walker()
     recorder.begin("a", SPEED)
-    strides = [stride for t in np.arange(0.4, 4.0, 0.01)
-               for stride in recorder.feed(GaitSample(t, walker.sample(t).grf))]
+    strides = [
+        stride for t in np.arange(0.4, 4.0, 0.01) for stride in recorder.feed(GaitSample(t, walker.sample(t).grf))
+    ]
     assert strides[1].stance_percent == pytest.approx(60.0, abs=1.0)
     assert math.isnan(strides[1].step_length) and math.isnan(strides[1].metabolic_cost)
     assert recorder.curve_table().variables == ["grf_vertical_BW", "grf_fore_aft_BW"]
@@ -217,12 +232,14 @@ def test_forces_alone_are_enough():
 
 def test_pelvis_signs():
     half = math.radians(5.0)
-    turned_left = (0.0, 0.0, math.sin(half), math.cos(half))         # 10 degrees about z
-    nose_down = (0.0, math.sin(half), 0.0, math.cos(half))           # about y: anterior tilt
-    left_up = (math.sin(half), 0.0, 0.0, math.cos(half))             # about x: the left side rises
-    for orientation, variable, right, left in ((turned_left, "pelvis_rotation", 10, -10),
-                                               (nose_down, "pelvis_tilt", 15.87, 15.87),
-                                               (left_up, "pelvis_obliquity", -10, 10)):
+    turned_left = (0.0, 0.0, math.sin(half), math.cos(half))  # 10 degrees about z
+    nose_down = (0.0, math.sin(half), 0.0, math.cos(half))  # about y: anterior tilt
+    left_up = (math.sin(half), 0.0, 0.0, math.cos(half))  # about x: the left side rises
+    for orientation, variable, right, left in (
+        (turned_left, "pelvis_rotation", 10, -10),
+        (nose_down, "pelvis_tilt", 15.87, 15.87),
+        (left_up, "pelvis_obliquity", -10, 10),
+    ):
         recorder, walker = StrideRecorder(MASS), Walker()
         recorder.begin("a", SPEED)
         for t in np.arange(0.4, 4.0, 0.01):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Strides are measured along the direction of travel, wherever in the world that points."""
+
 import dataclasses
 import math
 
@@ -11,25 +12,30 @@ from exo_sim.gait.sample import GaitSample
 from exo_sim.gait.strides import StrideRecorder
 
 MASS, STRIDE, SPEED, WIDTH, STANCE = 70.0, 1.1, 1.25, 0.16, 0.6
-SIDE_FORCE_BW = 0.05      # inwards, as the ground pushes a person who walks with a width
+SIDE_FORCE_BW = 0.05  # inwards, as the ground pushes a person who walks with a width
 
 
 def sample(t: float, heading: float) -> GaitSample:
     """Two feet on two lines, a stride of known forces, turned about the vertical by heading (rad)."""
-    turn = np.array([[math.cos(heading), -math.sin(heading), 0.0],
-                     [math.sin(heading), math.cos(heading), 0.0], [0.0, 0.0, 1.0]])
+    turn = np.array(
+        [[math.cos(heading), -math.sin(heading), 0.0], [math.sin(heading), math.cos(heading), 0.0], [0.0, 0.0, 1.0]]
+    )
     force, foot = {}, {}
     for side, shift, left in (("r", 0.0, -1.0), ("l", 0.5, 1.0)):
         stride, phase = divmod(t / STRIDE - shift, 1.0)
         load = min(max(min(phase, STANCE - phase) / 0.02, 0.0), 1.0)
         weight = MASS * GRAVITY_M_S2
-        force[side] = turn @ (-0.2 * weight * load * math.cos(math.pi * phase / STANCE),
-                              -left * SIDE_FORCE_BW * weight * load, weight * load)
+        force[side] = turn @ (
+            -0.2 * weight * load * math.cos(math.pi * phase / STANCE),
+            -left * SIDE_FORCE_BW * weight * load,
+            weight * load,
+        )
         swing = max(phase - STANCE, 0.0) / (1.0 - STANCE)
         foot[side] = turn @ ((stride + shift + swing) * SPEED * STRIDE, 0.5 * left * WIDTH, 0.0)
     yaw = heading + 0.1 * math.sin(2.0 * math.pi * t / STRIDE)
-    return GaitSample(t=t, grf=force, foot_position=foot,
-                      pelvis_orientation=(0.0, 0.0, math.sin(yaw / 2.0), math.cos(yaw / 2.0)))
+    return GaitSample(
+        t=t, grf=force, foot_position=foot, pelvis_orientation=(0.0, 0.0, math.sin(yaw / 2.0), math.cos(yaw / 2.0))
+    )
 
 
 def walked(heading: float) -> StrideRecorder:
@@ -58,7 +64,7 @@ def test_a_turned_walk_measures_like_a_straight_one(heading):
 def test_a_drifting_heading_is_followed_stride_by_stride():
     recorder = StrideRecorder(MASS)
     recorder.begin("drift", SPEED)
-    for t in np.arange(0.4, 20.0, 0.01):     # 0.5 degrees to the left a second
+    for t in np.arange(0.4, 20.0, 0.01):  # 0.5 degrees to the left a second
         recorder.feed(sample(t, math.radians(0.5 * t)))
     fore_aft = recorder.curve_table().get("drift", "grf_fore_aft_BW", "r")
     straight = walked(0.0).curve_table().get("straight", "grf_fore_aft_BW", "r")

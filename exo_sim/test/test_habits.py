@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Habits: a shift of what the walker feels and does, the same in its biases; and a practice that goes on where it was."""
+
 import json
 
 import numpy as np
 import pytest
+
 from exo_policy.checkpoint import load_checkpoint
 from exo_policy.networks import MlpPolicy
-
 from exo_sim.body.devices import find_device
 from exo_sim.body.model import build_body
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
@@ -27,8 +28,9 @@ DEVICE = find_device("hip_ankle")
 @pytest.fixture(scope="module")
 def config():
     habits = HabitConfig(candidates=4, generations=2, trial_s=0.4, settle_s=0.1)
-    return load_exo_config("exo_impaired").model_copy(update={
-        "wearer": load_subject("preset:plantarflexor_weakness_50_right"), "habits": habits, "workers": 1})
+    return load_exo_config("exo_impaired").model_copy(
+        update={"wearer": load_subject("preset:plantarflexor_weakness_50_right"), "habits": habits, "workers": 1}
+    )
 
 
 def test_biases_hold_a_habit():
@@ -71,14 +73,15 @@ def test_an_ordinary_day_has_no_luck_in_it(config):
 
 
 def test_what_earns_nothing_is_not_changed(tmp_path):
-    def walk(habits):                      # only the first number matters, and the day is never twice the same
-        return -(habits[:, 0] - 0.3) ** 2 / 0.02 + random.normal(0.0, 0.05, len(habits))
+    def walk(habits):  # only the first number matters, and the day is never twice the same
+        return -((habits[:, 0] - 0.3) ** 2) / 0.02 + random.normal(0.0, 0.05, len(habits))
 
     found = {}
     for price in (0.0, 0.005):
         random = np.random.default_rng(4)
-        found[price] = search_habit("price", tmp_path / f"{price}.json", walk, np.full(HABIT_SIZE, 0.1), 12, 60, seed=2,
-                                    change_price=price).habit
+        found[price] = search_habit(
+            "price", tmp_path / f"{price}.json", walk, np.full(HABIT_SIZE, 0.1), 12, 60, seed=2, change_price=price
+        ).habit
     assert found[0.005][0] == pytest.approx(0.3, abs=0.1)
     assert np.linalg.norm(found[0.005][1:]) < 0.6 * np.linalg.norm(found[0.0][1:])
 

@@ -14,8 +14,14 @@ LEAN, LEAN_RATE = np.array([[STANDING_LEAN, 0.0]]), np.zeros((1, 2))
 
 
 def offsets(up=UPRIGHT, velocity=STEADY, grf=RIGHT_STANCE, speed=SPEED, lean=LEAN, lean_rate=LEAN_RATE):
-    row = balance_offsets(np.asarray(up), np.asarray(velocity), np.asarray(speed), np.asarray(grf),
-                          np.asarray(lean), np.asarray(lean_rate))[0]
+    row = balance_offsets(
+        np.asarray(up),
+        np.asarray(velocity),
+        np.asarray(speed),
+        np.asarray(grf),
+        np.asarray(lean),
+        np.asarray(lean_rate),
+    )[0]
     return dict(zip(JOINTS, row))
 
 
@@ -24,7 +30,7 @@ def test_upright_and_steady_needs_no_reflex():
 
 
 def test_a_trunk_leaning_forward_is_extended_by_the_stance_hip():
-    reflex = offsets(up=[[-0.1, 0.0, 0.99]])             # world's up lies behind the body's axis: leaning forward
+    reflex = offsets(up=[[-0.1, 0.0, 0.99]])  # world's up lies behind the body's axis: leaning forward
     assert reflex["hip_flexion_r"] < -0.1 and reflex["hip_flexion_l"] == 0.0
 
 
@@ -43,7 +49,7 @@ def test_who_stands_and_sways_forward_presses_the_toes_down():
     swaying = offsets(**standing, lean=[[STANDING_LEAN + 0.05, 0.0]])
     assert swaying["ankle_angle_r"] < -0.05 and swaying["ankle_angle_r"] == swaying["ankle_angle_l"]
     assert offsets(**standing, lean_rate=[[0.1, 0.0]])["ankle_angle_l"] < -0.05
-    assert offsets(lean=[[0.5, 0.0]])["ankle_angle_r"] == 0.0                     # walking: not about the ankles
+    assert offsets(lean=[[0.5, 0.0]])["ankle_angle_r"] == 0.0  # walking: not about the ankles
 
 
 def test_who_stands_and_sways_to_the_left_pushes_both_feet_to_the_left_under_the_body():
@@ -52,8 +58,8 @@ def test_who_stands_and_sways_to_the_left_pushes_both_feet_to_the_left_under_the
         swaying = offsets(**standing, grf=[[0.5, 0.5]], **sway)
         assert swaying["hip_adduction_r"] > 0.05 and swaying["hip_adduction_l"] < -0.05
         assert swaying["ankle_angle_r"] == 0.0
-        assert not any(offsets(**standing, grf=[[1.0, 0.0]], **sway).values())       # on one foot, nothing to push off
-        assert not any(offsets(grf=[[0.5, 0.5]], **sway).values())                   # walking
+        assert not any(offsets(**standing, grf=[[1.0, 0.0]], **sway).values())  # on one foot, nothing to push off
+        assert not any(offsets(grf=[[0.5, 0.5]], **sway).values())  # walking
 
 
 def test_reflexes_are_bounded_and_symmetric():

@@ -8,7 +8,14 @@ from exo_sim.errors import SimError
 from exo_sim.gait.reference import ReferenceGait
 from exo_sim.human.checkpoint import load_human, shipped_human
 from exo_sim.human.extend import load_starting_policy
-from exo_sim.human.observation import (ACTION_SIZE, HUMAN_TERMS, OBSERVATION_SIZE, action_mirror_index, joint_offsets, mirror_map)
+from exo_sim.human.observation import (
+    ACTION_SIZE,
+    HUMAN_TERMS,
+    OBSERVATION_SIZE,
+    action_mirror_index,
+    joint_offsets,
+    mirror_map,
+)
 from exo_sim.human.reference_bank import ReferenceBank
 from exo_sim.human.speed_command import approach
 from exo_sim.human.walkers import Walkers
@@ -57,7 +64,7 @@ def test_people_of_different_size_walk_side_by_side():
 def test_stands_by_reflexes_alone():
     walkers = Walkers([build_body(Subject(), None, 300.0, accelerometer=False)])
     walkers.place(0, 0.3, 0.0)
-    for _ in range(500):                                             # 5 s; a rigid body falls within 1.5 s
+    for _ in range(500):  # 5 s; a rigid body falls within 1.5 s
         walkers.coordinate_and_step()
     state = walkers.state()
     assert state.up[0, 2] > 0.98 and state.height[0] > 0.95 * walkers.standing_height[0]
@@ -72,14 +79,19 @@ def test_speed_is_approached_gently_while_walking_faster_from_standing_and_to_it
 def test_an_older_policy_walks_on_as_it_was(tmp_path):
     from exo_policy.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
     from exo_policy.networks import MlpPolicy
+
     tensors, manifest = load_checkpoint(shipped_human(), kind="human")
     fields = manifest.model_dump()
     known = HUMAN_TERMS[:-2]
     size = sum(term.size for term in known)
     fields["contract"]["observation"] = fields["contract"]["observation"][:-2]
     fields["network"]["sizes"] = (size, *fields["network"]["sizes"][1:])
-    narrow = {**tensors, "obs_mean": tensors["obs_mean"][:size], "obs_std": tensors["obs_std"][:size],
-              "layer0.weight": np.ascontiguousarray(tensors["layer0.weight"][:, :size])}
+    narrow = {
+        **tensors,
+        "obs_mean": tensors["obs_mean"][:size],
+        "obs_std": tensors["obs_std"][:size],
+        "layer0.weight": np.ascontiguousarray(tensors["layer0.weight"][:, :size]),
+    }
     save_checkpoint(tmp_path / "old", narrow, fields)
     wide = load_starting_policy(tmp_path / "old")
     old = MlpPolicy.from_checkpoint(tmp_path / "old", kind="human")[0]
@@ -97,9 +109,9 @@ def test_an_older_policy_walks_on_as_it_was(tmp_path):
 def test_feedforward_pushes_off_and_bears_weight():
     bank, speed = ReferenceBank(np.array([0.9])), np.array([1.25])
     push_off, stance = bank.moments(speed, np.array([0.5]))[0], bank.moments(speed, np.array([0.12]))[0]
-    assert push_off[4] < -0.8                                   # plantarflexion is negative
-    assert stance[1] < -0.2                                     # hip abduction is negative
-    assert bank.moments(speed, np.array([0.0]))[0, 11] == pytest.approx(push_off[4])     # left leg, half a stride on
+    assert push_off[4] < -0.8  # plantarflexion is negative
+    assert stance[1] < -0.2  # hip abduction is negative
+    assert bank.moments(speed, np.array([0.0]))[0, 11] == pytest.approx(push_off[4])  # left leg, half a stride on
 
 
 def test_placed_on_the_floor_in_the_reference_pose(walkers):
@@ -124,7 +136,7 @@ def test_mirror_image_moves_as_the_mirror_map_says(walkers):
     observation = walkers.observe()
     assert observation.shape == (2, OBSERVATION_SIZE)
     assert np.abs(observation[0] - sign * observation[1, index]).max() < 0.02
-    assert (index[index] == np.arange(OBSERVATION_SIZE)).all()   # the mirror image of the mirror image
+    assert (index[index] == np.arange(OBSERVATION_SIZE)).all()  # the mirror image of the mirror image
 
 
 def test_standing_on_the_ground_the_feet_carry_the_body(walkers):
@@ -135,7 +147,7 @@ def test_standing_on_the_ground_the_feet_carry_the_body(walkers):
     for _ in range(25):
         walkers.coordinate_and_step()
         force.append(walkers.state().vertical_grf[0].sum())
-    assert 0.5 < np.mean(force) < 1.5                            # body weights
+    assert 0.5 < np.mean(force) < 1.5  # body weights
 
 
 def test_actions_are_clipped_and_scaled():

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Figures, intervals and the deterministic summary.json."""
+
 import json
 import math
 import os
@@ -11,15 +12,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from exo_sim.measurement import (Figure, MeasurementError, git_revision, mean_interval, missed,
-                                 rate_interval, share_interval, write_json, write_run_record, write_summary)
+from exo_sim.measurement import (
+    Figure,
+    MeasurementError,
+    git_revision,
+    mean_interval,
+    missed,
+    rate_interval,
+    share_interval,
+    write_json,
+    write_run_record,
+    write_summary,
+)
 
 
-@pytest.mark.parametrize("limits, value, target, met", [
-    ({"at_most": 6}, 6.0, "<= 6", True), ({"at_most": 6}, 6.01, "<= 6", False),
-    ({"at_least": 0.85}, 0.9, ">= 0.85", True), ({"at_least": 0.85}, math.nan, ">= 0.85", False),
-    ({"at_least": 1.15, "at_most": 1.35}, 1.4, "1.15 to 1.35", False),
-    ({"at_least": 1.15, "at_most": 1.35}, 1.25, "1.15 to 1.35", True)])
+@pytest.mark.parametrize(
+    "limits, value, target, met",
+    [
+        ({"at_most": 6}, 6.0, "<= 6", True),
+        ({"at_most": 6}, 6.01, "<= 6", False),
+        ({"at_least": 0.85}, 0.9, ">= 0.85", True),
+        ({"at_least": 0.85}, math.nan, ">= 0.85", False),
+        ({"at_least": 1.15, "at_most": 1.35}, 1.4, "1.15 to 1.35", False),
+        ({"at_least": 1.15, "at_most": 1.35}, 1.25, "1.15 to 1.35", True),
+    ],
+)
 def test_figures_are_judged(limits, value, target, met):
     figure = Figure.against("x", value, "m", **limits)
     assert (figure.target, figure.met) == (target, met)
@@ -30,9 +47,15 @@ def test_figures_without_target_miss_nothing():
     assert missed([Figure("x", math.nan, "m")]) == []
 
 
-@pytest.mark.parametrize("make", [
-    lambda: Figure("", 1.0, "m"), lambda: Figure("x", 1.0, "m", target="<= 1"),
-    lambda: Figure.against("x", 1.0, "m"), lambda: Figure.against("x", 1.0, "m", at_least=2, at_most=1)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Figure("", 1.0, "m"),
+        lambda: Figure("x", 1.0, "m", target="<= 1"),
+        lambda: Figure.against("x", 1.0, "m"),
+        lambda: Figure.against("x", 1.0, "m", at_least=2, at_most=1),
+    ],
+)
 def test_bad_figures(make):
     with pytest.raises(MeasurementError):
         make()
@@ -78,8 +101,10 @@ class _Config:
 
 
 def test_summary_is_the_same_for_the_same_run(tmp_path):
-    figures = [Figure.against("rmse", np.float64(math.nan), "deg", at_most=6),
-               Figure("speed", np.float32(0.5), "m/s", interval=(0.25, math.inf))]
+    figures = [
+        Figure.against("rmse", np.float64(math.nan), "deg", at_most=6),
+        Figure("speed", np.float32(0.5), "m/s", interval=(0.25, math.inf)),
+    ]
     config = {"b": _Config(1.25, Path("runs/x")), "a": np.arange(2), "c": {"z", "y"}}
     first = write_summary(tmp_path / "deep" / "summary.json", figures, config, seed=3)
     write_summary(tmp_path, figures, dict(reversed(config.items())), seed=3, extra=None)
@@ -90,11 +115,12 @@ def test_summary_is_the_same_for_the_same_run(tmp_path):
     assert summary["seed"] == 3
     assert summary["figures"] == [
         {"name": "rmse", "value": None, "unit": "deg", "target": "<= 6", "met": False, "interval": None},
-        {"name": "speed", "value": 0.5, "unit": "m/s", "target": None, "met": None, "interval": [0.25, None]}]
+        {"name": "speed", "value": 0.5, "unit": "m/s", "target": None, "met": None, "interval": [0.25, None]},
+    ]
     assert summary["configuration"] == {"a": [0, 1], "b": {"speed": 1.25, "out": "runs/x"}, "c": ["y", "z"]}
     assert set(summary["versions"]) >= {"python", "mujoco", "torch", "numpy", "exo_gait"}
     assert summary["versions"]["numpy"] == np.__version__
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["deep", "summary.json"]   # no temporary left
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["deep", "summary.json"]  # no temporary left
 
 
 def test_run_record_is_apart(tmp_path):
@@ -128,11 +154,17 @@ def test_summary_without_permission(tmp_path):
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 def test_git_revision(tmp_path):
     def git(*arguments):
-        return subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], cwd=tmp_path,
-                              check=True, capture_output=True, text=True).stdout.strip()
+        return subprocess.run(
+            ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments],
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+
     assert git_revision(tmp_path) == "unknown"
     git("init", "-q")
-    assert git_revision(tmp_path) == "unknown"       # no commit yet
+    assert git_revision(tmp_path) == "unknown"  # no commit yet
     (tmp_path / "a").write_text("1")
     git("add", "a")
     git("commit", "-qm", "a")
@@ -142,7 +174,10 @@ def test_git_revision(tmp_path):
 
 
 def test_a_figure_is_read_as_it_was_written(tmp_path):
-    figures = [Figure.against("saved", -20.0, "%", at_most=-15.0, interval=(-22.0, -18.0)), Figure("lost", math.nan, "1")]
+    figures = [
+        Figure.against("saved", -20.0, "%", at_most=-15.0, interval=(-22.0, -18.0)),
+        Figure("lost", math.nan, "1"),
+    ]
     write_summary(tmp_path, figures, {}, 1)
     entries = json.loads((tmp_path / "summary.json").read_text())["figures"]
     saved, lost = (Figure.from_entry(entry) for entry in entries)

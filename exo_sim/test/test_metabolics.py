@@ -1,13 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Both metabolic models against worked test vectors, muscle masses, totals, and bad input."""
+
 import numpy as np
 import pytest
 
-from exo_sim.metabolics import (MetabolicsError, MuscleParameters, bhargava2004, looney2019, muscle_mass,
-                                published_muscle_mass, slow_twitch_ratio, umberger2010, whole_body_power)
+from exo_sim.metabolics import (
+    MetabolicsError,
+    MuscleParameters,
+    bhargava2004,
+    looney2019,
+    muscle_mass,
+    published_muscle_mass,
+    slow_twitch_ratio,
+    umberger2010,
+    whole_body_power,
+)
 
 FMAX, LOPT = 3549.0, 0.05
-MASS = FMAX / 0.25e6 * 1059.7 * LOPT     # the vectors were worked out with OpenSim's 0.25 MPa: 0.7522 kg
+MASS = FMAX / 0.25e6 * 1059.7 * LOPT  # the vectors were worked out with OpenSim's 0.25 MPa: 0.7522 kg
 SOLEUS = MuscleParameters(("soleus_r",), [FMAX], [LOPT], [0.803], [MASS], [10.0])
 
 # excitation = activation, normalised length, velocity (Lopt/s), active force, passive force, force-length,
@@ -21,32 +31,40 @@ LENGTHENING = (0.5, 1.1, 1.0, 2200.0, 50.0, 0.95)
 def _vector(model, case, **extra):
     u, length, velocity, active, passive, _ = case
     heat = model(SOLEUS, *(np.array([x]) for x in (u, u, length, velocity * LOPT, active, passive)), **extra)
-    return [float(part[0]) for part in (heat.activation, heat.maintenance, heat.shortening, heat.work,
-                                        heat.total)]
+    return [float(part[0]) for part in (heat.activation, heat.maintenance, heat.shortening, heat.work, heat.total)]
 
 
-@pytest.mark.parametrize("case, expected", [
-    (REST, (0, 0, 0, 0, 0.7522)),
-    (ISOMETRIC, (22.856, 36.422, 0, 0, 59.278)),
-    (SHORTENING, (22.856, 32.780, 10, 40, 105.636)),
-    (LENGTHENING, (22.856, 29.138, 58.006, -110, 0))])
+@pytest.mark.parametrize(
+    "case, expected",
+    [
+        (REST, (0, 0, 0, 0, 0.7522)),
+        (ISOMETRIC, (22.856, 36.422, 0, 0, 59.278)),
+        (SHORTENING, (22.856, 32.780, 10, 40, 105.636)),
+        (LENGTHENING, (22.856, 29.138, 58.006, -110, 0)),
+    ],
+)
 def test_bhargava_vectors(case, expected):
     assert _vector(bhargava2004, case) == pytest.approx(expected, abs=6e-4)
 
 
-@pytest.mark.parametrize("case, expected", [
-    (REST, (0, 0, 0, 0, 0.7522)),
-    (ISOMETRIC, (27.399, 0, 0, 0, 27.399)),
-    (SHORTENING, (27.399, 0, 6.799, 40, 74.198)),
-    (LENGTHENING, (26.577, 0, 83.423, -110, 0))])
+@pytest.mark.parametrize(
+    "case, expected",
+    [
+        (REST, (0, 0, 0, 0, 0.7522)),
+        (ISOMETRIC, (27.399, 0, 0, 0, 27.399)),
+        (SHORTENING, (27.399, 0, 6.799, 40, 74.198)),
+        (LENGTHENING, (26.577, 0, 83.423, -110, 0)),
+    ],
+)
 def test_umberger_vectors(case, expected):
     assert _vector(umberger2010, case, force_length=np.array([case[5]])) == pytest.approx(expected, abs=6e-4)
 
 
 def test_umberger_without_force_length_uses_thelen():
-    thelen = np.exp(-0.1 ** 2 / 0.45)
+    thelen = np.exp(-(0.1**2) / 0.45)
     assert _vector(umberger2010, LENGTHENING) == pytest.approx(
-        _vector(umberger2010, LENGTHENING, force_length=np.array([thelen])))
+        _vector(umberger2010, LENGTHENING, force_length=np.array([thelen]))
+    )
     assert _vector(umberger2010, LENGTHENING)[0] != pytest.approx(26.577, abs=1e-3)
 
 
@@ -55,8 +73,9 @@ def test_leading_axes_are_batches(model):
     rng = np.random.default_rng(3)
     names = ("soleus_r", "recfem_l", "glmax1_r")
     muscles = MuscleParameters.for_body(names, [3000.0, 2000.0, 1000.0], [0.05, 0.1, 0.15], 80.0)
-    u, a, length, speed, active, passive = (rng.uniform(low, high, (4, 2, 3)) for low, high in
-                                            ((0, 1), (0, 1), (0.5, 1.5), (-1, 1), (0, 2000), (0, 100)))
+    u, a, length, speed, active, passive = (
+        rng.uniform(low, high, (4, 2, 3)) for low, high in ((0, 1), (0, 1), (0.5, 1.5), (-1, 1), (0, 2000), (0, 100))
+    )
     batch = model(muscles, u, a, length, speed, active, passive)
     single = model(muscles, u[2, 1], a[2, 1], length[2, 1], speed[2, 1], active[2, 1], passive[2, 1])
     assert batch.total.shape == (4, 2, 3)
@@ -115,20 +134,35 @@ def test_mass_grows_with_the_body_and_not_with_strength():
     np.testing.assert_allclose(wasted.fmax, paretic.fmax)
 
 
-@pytest.mark.parametrize("name, share", [("soleus_l", 0.803), ("soleus", 0.803), ("addmagMid_r", 0.552),
-                                         ("edl_r", 0.75), ("grac_r", 0.50), ("some_new_muscle", 0.50)])
+@pytest.mark.parametrize(
+    "name, share",
+    [
+        ("soleus_l", 0.803),
+        ("soleus", 0.803),
+        ("addmagMid_r", 0.552),
+        ("edl_r", 0.75),
+        ("grac_r", 0.50),
+        ("some_new_muscle", 0.50),
+    ],
+)
 def test_slow_twitch(name, share):
     assert slow_twitch_ratio(name) == share
 
 
 def test_looney_curve():
-    np.testing.assert_allclose(looney2019([0.75, 1.0, 1.25, 1.5, 1.75]), [3.23, 3.62, 4.16, 4.96, 6.16],
-                               atol=0.006)
+    np.testing.assert_allclose(looney2019([0.75, 1.0, 1.25, 1.5, 1.75]), [3.23, 3.62, 4.16, 4.96, 6.16], atol=0.006)
 
 
-@pytest.mark.parametrize("change, word", [
-    ({"mass": [0.0]}, "mass"), ({"slow_twitch": [1.2]}, "slow_twitch"), ({"fmax": [np.nan]}, "fmax"),
-    ({"lopt": [0.1, 0.2]}, "lopt"), ({"vmax": [-1.0]}, "vmax")])
+@pytest.mark.parametrize(
+    "change, word",
+    [
+        ({"mass": [0.0]}, "mass"),
+        ({"slow_twitch": [1.2]}, "slow_twitch"),
+        ({"fmax": [np.nan]}, "fmax"),
+        ({"lopt": [0.1, 0.2]}, "lopt"),
+        ({"vmax": [-1.0]}, "vmax"),
+    ],
+)
 def test_bad_parameters_name_the_field(change, word):
     good = dict(names=("a",), fmax=[1.0], lopt=[0.1], slow_twitch=[0.5], mass=[0.1], vmax=[10.0])
     with pytest.raises(MetabolicsError, match=word):

@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """`exo personalise`: one wearer, a policy like the one it began with, and a fitting that can be gone on with."""
+
 import json
 
 import numpy as np
 import pytest
 import yaml
+
 from exo_policy.checkpoint import load_checkpoint
 from exo_policy.controllers.learned import shipped_checkpoint
 from exo_policy.observation import STRENGTH_GROUPS, STRENGTHS, exo_contract
-
 from exo_sim.body.devices import find_device
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
 from exo_sim.body.subject import Subject, load_subject
 from exo_sim.errors import SimError
-from exo_sim.human.checkpoint import shipped_human
 from exo_sim.evaluation.impaired.policies import can_give, find_policies
+from exo_sim.human.checkpoint import shipped_human
 from exo_sim.training import stage_check
 from exo_sim.training.exo_config import load_exo_config
 from exo_sim.training.exo_env import ExoEnv
@@ -24,9 +25,14 @@ from exo_sim.training.personalise import main
 from exo_sim.training.stages import refuse_another_training
 from exo_sim.training.train_exo import main as train
 
-SMALL = {"envs_per_worker": 2, "workers": 1, "people": {"bodies": 2}, "human_warm_up": 1,
-         "habits": {"candidates": 4, "generations": 1, "trial_s": 0.3, "settle_s": 0.1},
-         "ppo": {"steps_per_iteration": 16, "epochs": 1, "mini_batches": 2, "hidden_layers": [16, 16]}}
+SMALL = {
+    "envs_per_worker": 2,
+    "workers": 1,
+    "people": {"bodies": 2},
+    "human_warm_up": 1,
+    "habits": {"candidates": 4, "generations": 1, "trial_s": 0.3, "settle_s": 0.1},
+    "ppo": {"steps_per_iteration": 16, "epochs": 1, "mini_batches": 2, "hidden_layers": [16, 16]},
+}
 ITERATION = 16 * 2
 WEARER = "plantarflexor_weakness_50_right"
 
@@ -46,8 +52,21 @@ def small(tmp_path):
 
 
 def fit(tmp_path, small, exo, *arguments, name="fitted"):
-    return main(["--subject", WEARER, "--exo", str(exo), "--config", small, "--output", str(tmp_path / name),
-                 "--samples", str(ITERATION), *arguments])
+    return main(
+        [
+            "--subject",
+            WEARER,
+            "--exo",
+            str(exo),
+            "--config",
+            small,
+            "--output",
+            str(tmp_path / name),
+            "--samples",
+            str(ITERATION),
+            *arguments,
+        ]
+    )
 
 
 def test_a_policy_is_fitted_once_and_says_to_whom(tmp_path, small, short_check, capsys):
@@ -66,18 +85,25 @@ def test_a_policy_is_fitted_once_and_says_to_whom(tmp_path, small, short_check, 
     assert any(term.name == STRENGTHS for term in after.contract.observation)
     assert after.training.config["began_with_sha256"]["device"] == before.sha256
     # it begins with the policy that it was given, critic and all: one iteration cannot have changed much
-    old, new = (load_checkpoint(path, kind="exo")[0] for path in (run / "1_assistance" / "hip_ankle",
-                                                                 folder / result["checkpoint"]))
+    old, new = (
+        load_checkpoint(path, kind="exo")[0]
+        for path in (run / "1_assistance" / "hip_ankle", folder / result["checkpoint"])
+    )
     assert 0.0 < np.abs(old["layer0.weight"] - new["layer0.weight"]).mean() < 0.3 * old["layer0.weight"].std()
     done = (folder / "1_personalise" / "stage.json").stat().st_mtime_ns
-    assert fit(tmp_path, small, run) == 0                               # nothing is left to do
+    assert fit(tmp_path, small, run) == 0  # nothing is left to do
     assert (folder / "1_personalise" / "stage.json").stat().st_mtime_ns == done
     assert fit(tmp_path, small, run, "--seed", "2") == 2
     assert "holds another training" in capsys.readouterr().err
-    began, practised = (load_checkpoint(folder / result["humans"][condition], kind="human")[1]
-                        for condition in ("unpowered", "practised"))
+    began, practised = (
+        load_checkpoint(folder / result["humans"][condition], kind="human")[1]
+        for condition in ("unpowered", "practised")
+    )
     assert began.sha256 == load_checkpoint(shipped_human(impaired=True), kind="human")[1].sha256 != practised.sha256
-    assert result["humans"]["learned"] == "2_practice/human" and result["humans"]["practised"] != result["humans"]["learned"]
+    assert (
+        result["humans"]["learned"] == "2_practice/human"
+        and result["humans"]["practised"] != result["humans"]["learned"]
+    )
     worn = find_policies([str(folder)], None, personalised=True)[0]
     assert worn.is_for(load_subject(f"preset:{WEARER}")) and not worn.is_for(Subject())
     assert ("ankle_angle", 1.0) in can_give([worn.policy])
@@ -94,10 +120,11 @@ def test_a_checkpoint_alone_will_do(tmp_path, small, short_check):
 
 
 def test_everybody_in_the_training_is_the_wearer(small):
-    config = load_exo_config(small).model_copy(update={"wearer": load_subject("preset:drop_foot_left"),
-                                                       "tells_strengths": True})
+    config = load_exo_config(small).model_copy(
+        update={"wearer": load_subject("preset:drop_foot_left"), "tells_strengths": True}
+    )
     env = ExoEnv(config, find_device("hip_ankle"), None, seed=1)
-    told = env.reset().observation[:, -len(GROUPS_BY_SIDE):]
+    told = env.reset().observation[:, -len(GROUPS_BY_SIDE) :]
     assert (told == told[0]).all() and told[0][GROUPS_BY_SIDE.index("dorsiflexors_l")] == pytest.approx(0.1)
     assert told[0][GROUPS_BY_SIDE.index("dorsiflexors_r")] == 1.0
     people = OneWearer(find_device("hip_ankle"), 300.0, config.wearer, config.people, np.random.default_rng(1))

@@ -3,8 +3,8 @@ import json
 
 import numpy as np
 import pytest
-from exo_policy.checkpoint import CheckpointError
 
+from exo_policy.checkpoint import CheckpointError
 from exo_sim.body.devices import find_device
 from exo_sim.body.subject import Subject
 from exo_sim.errors import SimError
@@ -32,18 +32,24 @@ def test_walks_forward_on_its_own_feet(walked):
     assert sim.falls == 0
     distance = samples[-1].root_position[0] - samples[0].root_position[0]
     assert distance / (samples[-1].t - samples[0].t) == pytest.approx(1.25, abs=0.15)
-    assert abs(samples[-1].root_position[1]) < 0.3 * distance       # the heading is kept, the lane is not
+    assert abs(samples[-1].root_position[1]) < 0.3 * distance  # the heading is kept, the lane is not
     weight = sim.body.total_mass * sim.body.gravity
     vertical = np.mean([s.grf["r"][2] + s.grf["l"][2] for s in samples[100:]])
-    assert vertical == pytest.approx(weight, rel=0.05)         # the floor alone carries the body
+    assert vertical == pytest.approx(weight, rel=0.05)  # the floor alone carries the body
 
 
 def test_time_is_exact_and_signals_are_finite(walked):
     _, samples = walked
     assert [s.t for s in samples[:3]] == [0.01, 0.02, 0.03]
     for sample in samples:
-        for value in (sample.joint_angle, sample.joint_moment, sample.activation, sample.motors.position,
-                      sample.motors.linear_acceleration, sample.metabolic_power):
+        for value in (
+            sample.joint_angle,
+            sample.joint_moment,
+            sample.activation,
+            sample.motors.position,
+            sample.motors.linear_acceleration,
+            sample.metabolic_power,
+        ):
             assert np.isfinite(value).all()
         assert 0.0 <= sample.activation.min() and sample.activation.max() <= 1.0
 
@@ -60,7 +66,7 @@ def test_metabolic_power_is_that_of_a_walking_person(walked):
     sim, samples = walked
     for name in ("metabolic_power", "metabolic_power_umberger"):
         power = np.mean([getattr(s, name) for s in samples[100:]]) / sim.body.body_mass
-        assert 2.5 < power < 12.0               # people: 4.2 W/kg; models differ by tens of percent and more
+        assert 2.5 < power < 12.0  # people: 4.2 W/kg; models differ by tens of percent and more
 
 
 def test_motor_torque_arrives_at_the_joint_and_only_there():
@@ -78,6 +84,7 @@ def test_same_seed_same_walk_and_another_seed_another_one():
     def positions(seed):
         sim = simulation(seed=seed)
         return np.array([sim.advance({}).motors.position for _ in range(50)])
+
     assert (positions(1) == positions(1)).all()
     assert (positions(1) != positions(2)).any()
 
@@ -117,8 +124,9 @@ def test_impaired_people_walk_as_they_have_learned_to_and_a_named_walker_serves_
     np.testing.assert_array_equal(own, gait(Simulation(weak, None, seed=3, human=str(shipped_human(impaired=True)))))
     healthy = str(shipped_human())
     assert np.abs(own - gait(Simulation(weak, None, seed=3, human=healthy))).max() > 1e-3
-    np.testing.assert_array_equal(gait(Simulation(Subject(), None, seed=3)),
-                                  gait(Simulation(Subject(), None, seed=3, human=healthy)))
+    np.testing.assert_array_equal(
+        gait(Simulation(Subject(), None, seed=3)), gait(Simulation(Subject(), None, seed=3, human=healthy))
+    )
 
 
 def test_who_becomes_impaired_under_way_walks_on_as_impaired_people_do():

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Figures of realism: people themselves meet every target, and each kind of flaw is noticed where it is."""
+
 import importlib.util
 import math
 import sys
@@ -17,7 +18,7 @@ from exo_sim.metabolics.looney import looney2019
 
 _SPEC = importlib.util.spec_from_file_location("made_up_walks", Path(__file__).with_name("made_up_walks.py"))
 made_up = importlib.util.module_from_spec(_SPEC)
-sys.modules["made_up_walks"] = made_up          # dataclasses look their module up
+sys.modules["made_up_walks"] = made_up  # dataclasses look their module up
 _SPEC.loader.exec_module(made_up)
 
 SPEEDS = (0.75, 1.0, 1.25, 1.5, 1.75)
@@ -59,7 +60,7 @@ def shifted(variable, side, curve):
 def test_a_late_walk_misses_the_waveforms():
     names = missed(figures_of(change=shifted))
     assert {"hip_angle_rmse", "knee_angle_r", "ankle_angle_r", "grf_fore_aft_r", "ankle_moment_r"} <= names
-    assert "emg_gastrocnemius_medialis_agreement" not in names       # off by 12 % twice: 76 % agree
+    assert "emg_gastrocnemius_medialis_agreement" not in names  # off by 12 % twice: 76 % agree
 
 
 def test_an_offset_alone_is_no_error_of_shape():
@@ -67,24 +68,31 @@ def test_an_offset_alone_is_no_error_of_shape():
     assert figures["hip_angle_rmse_at_1"].met and figures["hip_angle_offset_at_1"].value == pytest.approx(5.0)
 
 
-@pytest.mark.parametrize("change, name", [
-    (lambda v, s, c: 2.0 * c if v == "ankle_power_W_kg" else c, "push_off_excess"),
-    (lambda v, s, c: np.minimum(c, 0.9) if v == "grf_vertical_BW" else c, "grf_vertical_peaks"),
-    (lambda v, s, c: c + 0.8 * np.exp(-(np.arange(101) - 3.0) ** 2 / 2.0) if v == "grf_vertical_BW" else c,
-     "grf_vertical_peaks"),
-    (lambda v, s, c: c[::-1] if v == "activation_recfem" else c, "emg_rectus_femoris_agreement")])
+@pytest.mark.parametrize(
+    "change, name",
+    [
+        (lambda v, s, c: 2.0 * c if v == "ankle_power_W_kg" else c, "push_off_excess"),
+        (lambda v, s, c: np.minimum(c, 0.9) if v == "grf_vertical_BW" else c, "grf_vertical_peaks"),
+        (
+            lambda v, s, c: c + 0.8 * np.exp(-((np.arange(101) - 3.0) ** 2) / 2.0) if v == "grf_vertical_BW" else c,
+            "grf_vertical_peaks",
+        ),
+        (lambda v, s, c: c[::-1] if v == "activation_recfem" else c, "emg_rectus_femoris_agreement"),
+    ],
+)
 def test_one_flaw_misses_its_own_target_only(change, name):
     assert missed(figures_of(change=change)) <= {name, "grf_vertical_r"} and name in missed(figures_of(change=change))
 
 
 def test_falls_speed_impact_and_asymmetry():
-    assert missed(figures_of(speed=1.201, speeds=(1.25,))) == set()          # 0.05 m/s is allowed
+    assert missed(figures_of(speed=1.201, speeds=(1.25,))) == set()  # 0.05 m/s is allowed
     assert missed(figures_of(speed=1.19, speeds=(1.25,))) == {"speed_error"}
     assert missed(figures_of(fell=True)) == {"walks_without_fall"}
     assert missed(figures_of(force_peaks_bw=[1.1, 1.7])) == {"grf_vertical_largest"}
     asymmetric = figures_of(asymmetry=0.05)
-    assert missed(asymmetric) == {f"asymmetry_{name}" for name in
-                                  ("step_length", "stance_time", "hip_peak", "knee_peak", "ankle_peak")}
+    assert missed(asymmetric) == {
+        f"asymmetry_{name}" for name in ("step_length", "stance_time", "hip_peak", "knee_peak", "ankle_peak")
+    }
     assert asymmetric["asymmetry_step_length_at_1"].value == pytest.approx(200.0 * 0.05 / 1.95)
 
 
@@ -126,7 +134,7 @@ def test_force_peaks_are_of_closed_strides():
     stride = type("Stride", (), {"side": "r"})
     for force, closed in ((500.0, []), (1471.5, []), (0.0, [stride]), (1962.0, [])):
         peaks.feed({"r": np.array([0.0, 0.0, force]), "l": np.zeros(3)}, closed)
-    assert peaks.values == [pytest.approx(1.5)]        # the open stride with 2 body weights is not counted
+    assert peaks.values == [pytest.approx(1.5)]  # the open stride with 2 body weights is not counted
 
 
 def test_tables_show_every_figure():

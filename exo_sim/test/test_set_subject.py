@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Service sim/set_subject: impairments while walking."""
+
 from types import SimpleNamespace
 
 import pytest
 
 rclpy = pytest.importorskip("rclpy")
 from exo_msgs.srv import SetSubject  # noqa: E402
-
 from exo_sim.body.subject import Subject, load_subject, make_impairments  # noqa: E402
 from exo_sim.plant.gait_measurement import GaitMeasurement  # noqa: E402
 from exo_sim.plant.simulation import Simulation  # noqa: E402
@@ -21,8 +21,10 @@ def simulator():
     node = rclpy.create_node("set_subject_test", context=context)
     simulation = Simulation(Subject(), None, speed_mps=1.25)
     interface = SimulatorInterface(node, simulation, GaitMeasurement(75.0, 0.01), "pelvis_imu")
-    yield SimpleNamespace(simulation=simulation, ask=lambda **fields: interface._on_set_subject(
-        SetSubject.Request(**fields), SetSubject.Response()))
+    yield SimpleNamespace(
+        simulation=simulation,
+        ask=lambda **fields: interface._on_set_subject(SetSubject.Request(**fields), SetSubject.Response()),
+    )
     node.destroy_node()
     rclpy.shutdown(context=context)
 
@@ -49,10 +51,12 @@ def test_strengths_change_on_top_and_leave_the_rest(simulator):
     assert simulator.ask(strength_groups=["plantarflexors_l"], strengths=[0.3]).success
     assert simulation.subject.strengths["plantarflexors_l"] == 0.3
     assert simulation.subject.contractures == load_subject("preset:crouch").contractures
-    assert simulator.ask(impairments="{co_contraction: {knee_angle_r: 0.1}}", strength_groups=["soleus_r"],
-                         strengths=[0.5]).success
+    assert simulator.ask(
+        impairments="{co_contraction: {knee_angle_r: 0.1}}", strength_groups=["soleus_r"], strengths=[0.5]
+    ).success
     assert simulation.subject.only == make_impairments(
-        "{co_contraction: {knee_angle_r: 0.1}, strengths: {soleus_r: 0.5}}")
+        "{co_contraction: {knee_angle_r: 0.1}, strengths: {soleus_r: 0.5}}"
+    )
 
 
 def test_another_size_keeps_the_impairments(simulator):
@@ -63,11 +67,19 @@ def test_another_size_keeps_the_impairments(simulator):
     assert simulator.simulation.body.deficit[1] == 1.0
 
 
-@pytest.mark.parametrize("fields, part", [
-    ({"impairments": "preset: nobody"}, "drop_foot_right"), ({"impairments": "[1"}, "not valid YAML"),
-    ({"impairments": "height_m: 1.8"}, "height_m"), ({"impairments": "weak"}, "expected fields"),
-    ({"impairments": "strengths: {plantarflexors_r: 0.5}", "strength_groups": ["soleus_r"], "strengths": [0.3]},
-     "soleus_r")])
+@pytest.mark.parametrize(
+    "fields, part",
+    [
+        ({"impairments": "preset: nobody"}, "drop_foot_right"),
+        ({"impairments": "[1"}, "not valid YAML"),
+        ({"impairments": "height_m: 1.8"}, "height_m"),
+        ({"impairments": "weak"}, "expected fields"),
+        (
+            {"impairments": "strengths: {plantarflexors_r: 0.5}", "strength_groups": ["soleus_r"], "strengths": [0.3]},
+            "soleus_r",
+        ),
+    ],
+)
 def test_what_is_wrong_is_said_and_nothing_changes(simulator, fields, part):
     simulator.simulation.set_subject(Subject(mass_kg=80.0))
     answer = simulator.ask(**fields)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shipped walker over all it was trained for, at a short length; `exo evaluate human` measures the same at length."""
+
 import numpy as np
 import pytest
-from exo_policy.checkpoint import load_checkpoint
 
+from exo_policy.checkpoint import load_checkpoint
 from exo_sim.body.devices import find_device
 from exo_sim.evaluation.stops import stop
 from exo_sim.human.checkpoint import load_human, shipped_human
@@ -33,7 +34,9 @@ def test_nobody_falls_at_any_speed_or_size_or_in_starting_and_stopping(checked):
 
 
 def test_the_commanded_speed_is_walked(checked, worn):
-    assert np.all(checked.speed_error < SPEED_ERROR_MPS[worn]), dict(zip(TRIALS, checked.speed_error.round(3), strict=True))
+    assert np.all(checked.speed_error < SPEED_ERROR_MPS[worn]), dict(
+        zip(TRIALS, checked.speed_error.round(3), strict=True)
+    )
 
 
 def test_joints_move_as_in_people(checked):
@@ -42,11 +45,11 @@ def test_joints_move_as_in_people(checked):
 
 def test_who_walks_comes_to_a_stop_wherever_in_the_stride_it_is_asked_for(worn):
     upright, speed = stop(worn, [1.0], phases=8)
-    assert upright.sum() >= 8 - 1                           # rounding, which processors do differently, decides a stop
+    assert upright.sum() >= 8 - 1  # rounding, which processors do differently, decides a stop
     assert speed[upright].max() < 0.1
 
 
-@pytest.mark.parametrize("impaired, samples", [(False, 1e6), (True, 1e5)])     # what compensates is taught, not searched
+@pytest.mark.parametrize("impaired, samples", [(False, 1e6), (True, 1e5)])  # what compensates is taught, not searched
 def test_the_checkpoint_says_how_it_was_made(impaired, samples):
     training = load_checkpoint(shipped_human(impaired), kind="human")[1].training
     assert training.git_revision and training.seed is not None and training.samples > samples

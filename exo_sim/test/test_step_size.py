@@ -29,7 +29,7 @@ def short_walk(rate_hz):
 
 def test_gait_does_not_depend_on_the_step_size_of_the_physics():
     finest = short_walk(1000.0)
-    assert np.ptp(finest, axis=0).max() > 15.0               # it walks
+    assert np.ptp(finest, axis=0).max() > 15.0  # it walks
     for rate_hz, largest_deg in ((300.0, 1.0), (500.0, 0.5)):
         assert np.sqrt(((short_walk(rate_hz) - finest) ** 2).mean()) < largest_deg
 
@@ -55,8 +55,9 @@ def test_wrong_input_is_said_in_one_line(capsys):
 def test_profiles_add_up():
     config = load_training_config(None).model_copy(update={"envs_per_worker": 2})
     times = env_step_profile(config, "none", 3)
-    assert sum(value for name, value in times.items() if name != "environment step") \
-        == pytest.approx(times["environment step"])
+    assert sum(value for name, value in times.items() if name != "environment step") == pytest.approx(
+        times["environment step"]
+    )
     stages = physics_profile(config, "none")
     assert {"mj_step", "mj_fwdConstraint", "muscle paths (instead of it)"} <= set(stages)
     assert "mj_Euler" not in stages

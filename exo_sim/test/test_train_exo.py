@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 import yaml
+from safetensors import safe_open
+
 from exo_policy.checkpoint import load_checkpoint
 from exo_policy.controllers import make_controller
 from exo_policy.observation import DeviceObservation, exo_contract
-from safetensors import safe_open
-
 from exo_sim.body.devices import find_device, without_weight
 from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject
@@ -21,9 +21,14 @@ from exo_sim.training.exo_mirror import exo_mirror
 from exo_sim.training.human_learner import human_learner, is_doubled
 from exo_sim.training.train_exo import main
 
-SMALL = {"envs_per_worker": 2, "workers": 1, "people": {"bodies": 2}, "human_warm_up": 1,
-         "ppo": {"steps_per_iteration": 16, "epochs": 1, "mini_batches": 2, "hidden_layers": [16, 16]},
-         "human_ppo": {"epochs": 1, "mini_batches": 2}}
+SMALL = {
+    "envs_per_worker": 2,
+    "workers": 1,
+    "people": {"bodies": 2},
+    "human_warm_up": 1,
+    "ppo": {"steps_per_iteration": 16, "epochs": 1, "mini_batches": 2, "hidden_layers": [16, 16]},
+    "human_ppo": {"epochs": 1, "mini_batches": 2},
+}
 ITERATION = 16 * 2
 
 
@@ -51,7 +56,7 @@ def test_different_people_walk_and_are_sensed(env):
     assert result.observation.shape == (4, env.observation_size)
     masses = result.observation[:, -5] * 100.0
     assert len(set(masses.round(2))) == 4 and ((45.0 < masses) & (masses < 120.0)).all()
-    assert len(np.unique(result.privileged[:, -5])) == 4                  # everybody's motors have another delay
+    assert len(np.unique(result.privileged[:, -5])) == 4  # everybody's motors have another delay
     for _ in range(40):
         result = env.step(np.zeros((4, 4)))
         assert np.isfinite(result.observation).all() and np.isfinite(result.privileged).all()
@@ -67,7 +72,7 @@ def test_torque_reaches_the_joint_after_its_delay_and_costs(env):
     seen = []
     for _ in range(18):
         result = env.step(push)
-        seen.append(np.abs(result.observation[:, -5 - 4:-5][:, ankle]).mean())      # newest torque shares
+        seen.append(np.abs(result.observation[:, -5 - 4 : -5][:, ankle]).mean())  # newest torque shares
     assert seen[0] < 0.2 < 0.5 < seen[-1] and result.metrics["at_limit"] > 0.0
     assert np.isfinite(idle).all()
 
@@ -78,7 +83,7 @@ def test_a_policy_that_is_told_who_is_weak_is_judged_by_how_near_to_their_limits
     env.reset()
     step = env._period(np.zeros((4, 2)), None)
     activation = env._people.walkers._gathered["act"]()[:, :80]
-    assert step.overload == pytest.approx((activation ** 4).mean(axis=1)) and (step.overload > 0.0).all()
+    assert step.overload == pytest.approx((activation**4).mean(axis=1)) and (step.overload > 0.0).all()
     easier = dataclasses.replace(step, overload=step.overload - 0.001)
     assert env._device_reward(easier) - env._device_reward(step) == pytest.approx(0.2, rel=1e-3)
     usual = ExoEnv(config, find_device("hip"), None, seed=5)
@@ -109,7 +114,7 @@ def test_human_that_adapts_is_judged_once_in_its_own_period_and_pays_for_walking
         return np.array(collected)
 
     usual, odd = rewards(0.0), rewards(0.6)
-    assert (usual[0::2] == 0.0).all() and usual[1::2].min() > 1.0     # the walking counts at the end of the human's period
+    assert (usual[0::2] == 0.0).all() and usual[1::2].min() > 1.0  # the walking counts at the end of the human's period
     assert odd[1::2].mean() < usual[1::2].mean() - 0.3
 
 
@@ -132,7 +137,7 @@ def test_pushes_and_erring_senses_only_where_the_human_learns(config):
         return any(data.xfrc_applied[pelvis].any() for data in env._people.walkers.datas)
 
     states = set()
-    while len(states) < 2 and env._blocks < 2000:      # 20 s of four people
+    while len(states) < 2 and env._blocks < 2000:  # 20 s of four people
         result = env.step(env._human(result.observation))
         states.add(pushed())
     assert states == {False, True}
@@ -206,8 +211,10 @@ def test_stages_follow_each_other_and_a_finished_one_is_not_done_again(tmp_path,
     _, device = load_checkpoint(folder / "4_together" / "hip_ankle", kind="exo")
     assert device.training.samples == ITERATION and device.training.config["began_with_sha256"]["human"]
     # the wearer's critic is handed on from stage to stage; another one would begin with other random weights
-    critics = [critic_weights(folder / stage / "state.safetensors", prefix) for stage, prefix in
-               (("1_human", ""), ("2_carrying", ""), ("4_together", "partner."))]
+    critics = [
+        critic_weights(folder / stage / "state.safetensors", prefix)
+        for stage, prefix in (("1_human", ""), ("2_carrying", ""), ("4_together", "partner."))
+    ]
     assert all(0.0 < np.abs(later - first).max() < 0.02 for first, later in zip(critics, critics[1:]))
     # another training must not go on in this folder
     assert run(tmp_path, "hip", "--samples", str(ITERATION)) == 2
@@ -219,11 +226,19 @@ def test_other_devices_train_from_their_yaml_alone(tmp_path, short_check, device
     stages = [{"name": "assistance", "learns": ["exo"], "samples": 2 * ITERATION}]
     assert run(tmp_path, device, stages=stages) == 0
     joints = find_device(device).joint_names
-    controller = make_controller("learned", joint_names=joints, wearer_mass=75.0, torque_limit=[20.0] * len(joints),
-                                 checkpoint=str(tmp_path / "run" / "1_assistance" / device))
+    controller = make_controller(
+        "learned",
+        joint_names=joints,
+        wearer_mass=75.0,
+        torque_limit=[20.0] * len(joints),
+        checkpoint=str(tmp_path / "run" / "1_assistance" / device),
+    )
     zero = np.zeros(len(joints))
-    torque = controller.update(DeviceObservation(0.0, joints, zero, zero, zero, np.array([0.0, 0.0, 0.0, 1.0]),
-                                                 np.zeros(3), np.array([0.0, 0.0, 9.81])))
+    torque = controller.update(
+        DeviceObservation(
+            0.0, joints, zero, zero, zero, np.array([0.0, 0.0, 0.0, 1.0]), np.zeros(3), np.array([0.0, 0.0, 9.81])
+        )
+    )
     assert torque.shape == zero.shape and np.isfinite(torque).all()
 
 
@@ -241,7 +256,9 @@ def test_bad_input_is_one_line(tmp_path, capsys):
 
 
 def test_people_stop_and_stand_too(config):
-    env = ExoEnv(config.model_copy(update={"stop_share": 1.0, "speed_change_s": 0.02}), find_device("hip"), None, seed=7)
+    env = ExoEnv(
+        config.model_copy(update={"stop_share": 1.0, "speed_change_s": 0.02}), find_device("hip"), None, seed=7
+    )
     env.reset()
     assert (env._people.walkers.speed_command == 0.0).all()
     for _ in range(30):

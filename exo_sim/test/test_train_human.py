@@ -15,8 +15,11 @@ from exo_sim.human.checkpoint import load_human
 from exo_sim.human.observation import OBSERVATION_SIZE, action_mirror_index, mirror_map
 from exo_sim.training.train_human import main
 
-SMALL = {"envs_per_worker": 2, "workers": 1, "ppo": {"steps_per_iteration": 16, "epochs": 1, "mini_batches": 2,
-                                                     "hidden_layers": [16, 16]}}
+SMALL = {
+    "envs_per_worker": 2,
+    "workers": 1,
+    "ppo": {"steps_per_iteration": 16, "epochs": 1, "mini_batches": 2, "hidden_layers": [16, 16]},
+}
 
 
 @pytest.fixture
@@ -53,13 +56,14 @@ def test_trains_writes_everything_and_resumes_where_it_was(tmp_path, config_file
 def test_killed_training_resumes_and_sigint_saves(tmp_path, config_file):
     run = tmp_path / "run"
     command = [sys.executable, "-m", "exo_sim.training.train_human", "--config", str(config_file), "--output", str(run)]
-    process = subprocess.Popen([*command, "--samples", "1000000"], start_new_session=True,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*command, "--samples", "1000000"], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 90.0
     while not ((run / "metrics.csv").exists() and len(samples_logged(run)) > 1):
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.2)
-    os.killpg(process.pid, signal.SIGINT)          # as Ctrl-C reaches trainer and workers alike
+    os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C reaches trainer and workers alike
     assert process.wait(timeout=30) == 0
     done = samples_logged(run)[-1]
     assert (run / "state.safetensors").exists() and (run / "human.safetensors").exists()

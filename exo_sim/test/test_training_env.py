@@ -18,8 +18,14 @@ from exo_sim.training.people import People
 from exo_sim.training.rewards import judge
 from exo_sim.training.walking_env import WalkingEnv
 
-EASY = {"speed_range_mps": [1.2, 1.3], "assistance": 0.0, "body_spread": 0.0, "variation": 0.0, "disturbance": 0.0,
-        "stops": 0.0}
+EASY = {
+    "speed_range_mps": [1.2, 1.3],
+    "assistance": 0.0,
+    "body_spread": 0.0,
+    "variation": 0.0,
+    "disturbance": 0.0,
+    "stops": 0.0,
+}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +42,7 @@ def test_walks_resets_and_reports(env):
     observation = env.reset().observation
     assert observation.shape == (3, OBSERVATION_SIZE) and observation.dtype == np.float32
     ended = 0
-    for _ in range(120):                          # nobody stands for 2.4 s without a policy
+    for _ in range(120):  # nobody stands for 2.4 s without a policy
         result = env.step(np.zeros((3, ACTION_SIZE)))
         assert np.isfinite(result.reward).all() and np.isfinite(result.observation).all()
         assert len(result.episode_seconds) == int((result.terminated | result.truncated).sum())
@@ -51,13 +57,13 @@ def test_who_falls_goes_on_practising_before_somebody_else_has_a_turn(config):
         env.reset()
         env._steps[:] = 0
         seen, walked = [], 0.0
-        for _ in range(200):                      # 4 s; nobody stands for more than 2.4 s without a policy
+        for _ in range(200):  # 4 s; nobody stands for more than 2.4 s without a policy
             seen.append(id(env._walkers.bodies[0].model))
             walked += sum(env.step(np.zeros((3, ACTION_SIZE))).episode_seconds)
         return len(dict.fromkeys(seen)), walked
 
     assert people_of(0.0)[0] >= 2 and people_of(100.0)[0] == 1
-    assert people_of(100.0)[1] > 3.0              # they did fall, and began again
+    assert people_of(100.0)[1] > 3.0  # they did fall, and began again
 
 
 def test_same_seed_same_experience(config):
@@ -96,10 +102,10 @@ def test_reward_prefers_the_reference_to_a_wrong_pose_and_a_fall_ends(config):
     averages = StrideAverages(2)
     averages.speed[:] = 1.25
     data = walkers.datas[1]
-    data.qpos[walkers.body.joint_qpos[3]] += 0.6                   # knee bent by 34 degrees too much
+    data.qpos[walkers.body.joint_qpos[3]] += 0.6  # knee bent by 34 degrees too much
     verdict = judge(config, walkers, walkers.state(), np.zeros((2, ACTION_SIZE)), np.zeros(2), averages)
     assert verdict.reward[0] > verdict.reward[1] + 0.1 and not verdict.failed.any()
-    data.qpos[3:7] = [np.cos(0.5), np.sin(0.5), 0.0, 0.0]          # lies down by 57 degrees
+    data.qpos[3:7] = [np.cos(0.5), np.sin(0.5), 0.0, 0.0]  # lies down by 57 degrees
     assert judge(config, walkers, walkers.state(), np.zeros((2, ACTION_SIZE)), np.zeros(2), averages).failed[1]
     data.qpos[3] = np.nan
     verdict = judge(config, walkers, walkers.state(), np.zeros((2, ACTION_SIZE)), np.zeros(2), averages)
@@ -121,8 +127,11 @@ def test_config_changes_single_values_and_names_wrong_ones(tmp_path):
     file.write_text(yaml.safe_dump({"reward": {"effort": 0.3}}))
     config = load_training_config(file)
     assert config.reward.effort == 0.3 and config.reward.pose == load_training_config(None).reward.pose
-    for wrong, part in (({"reward": {"effort": -1}}, "reward.effort"), ({"rewards": {}}, "rewards"),
-                        ({"episode_s": "long"}, "episode_s")):
+    for wrong, part in (
+        ({"reward": {"effort": -1}}, "reward.effort"),
+        ({"rewards": {}}, "rewards"),
+        ({"episode_s": "long"}, "episode_s"),
+    ):
         file.write_text(yaml.safe_dump(wrong))
         with pytest.raises(SimError, match=part):
             load_training_config(file)
@@ -141,9 +150,12 @@ def test_people_differ_in_what_the_curriculum_allows_and_in_nothing_else(config)
     low, high = config.people.strength_range
     assert max(heights) - min(heights) > 0.1 and len({p.body.subject.mass_kg for p in drawn}) > 3
     assert all(low <= s <= high for p in drawn for s in p.body.strengths)
-    assert all(17.0 <= p.body.subject.mass_kg / p.body.subject.height_m ** 2 <= 36.0 for p in drawn)
-    assert all((p.body.model.body_inertia == people._bodies[0].model.body_inertia).all()
-               for p in drawn if p.body.subject == people.first.subject)
+    assert all(17.0 <= p.body.subject.mass_kg / p.body.subject.height_m**2 <= 36.0 for p in drawn)
+    assert all(
+        (p.body.model.body_inertia == people._bodies[0].model.body_inertia).all()
+        for p in drawn
+        if p.body.subject == people.first.subject
+    )
     people.configure(0.0, 1.0)
     varied = people.draw()
     assert varied.body.total_mass == pytest.approx(people.first.total_mass)
@@ -178,7 +190,7 @@ def test_noise_is_on_the_named_terms_alone(config):
     deviation, start = noise(observation).std(axis=0), 0
     for term in HUMAN_TERMS:
         expected = config.disturbance.sensor_noise.get(term.name, 0.0) * term.scale
-        assert deviation[start:start + term.size] == pytest.approx(expected, rel=0.3)
+        assert deviation[start : start + term.size] == pytest.approx(expected, rel=0.3)
         start += term.size
 
 
@@ -196,7 +208,7 @@ def test_a_check_tells_a_walker_from_a_beginner_and_keeps_the_best(config, tmp_p
     checker = Checker(None, config.physics_rate_hz, duration_s=6.0)
     good, bad = checker(load_human()), checker(lambda observation: np.zeros((len(observation), ACTION_SIZE)))
     assert good.score > bad.score + 0.2 and np.isfinite([good.score, bad.score]).all()
-    assert good.upright[4] and good.speed_error[4] < 0.1 and good.angle_error[4] < 5.0       # at 1.25 m/s
+    assert good.upright[4] and good.speed_error[4] < 0.1 and good.angle_error[4] < 5.0  # at 1.25 m/s
     log = CheckLog(tmp_path / "checks.csv")
     assert log.due(0, 100) and log.add(10, bad) and log.add(20, good) and not log.add(30, bad)
     again = CheckLog(tmp_path / "checks.csv")
@@ -219,8 +231,8 @@ def test_who_walks_crabwise_or_unevenly_earns_less(config):
 def test_averages_settle_on_what_stays(config):
     walkers = Walkers([build_body(Subject(), None, 300.0)])
     walkers.place(0, 0.15, 1.25)
-    walkers.datas[0].qvel[0] = 0.2                                   # MyoLegs' x is to the left
-    walkers.datas[0].qpos[walkers.body.joint_qpos[0]] += 0.1         # right hip
+    walkers.datas[0].qvel[0] = 0.2  # MyoLegs' x is to the left
+    walkers.datas[0].qpos[walkers.body.joint_qpos[0]] += 0.1  # right hip
     averages, state = StrideAverages(1), walkers.state()
     for _ in range(400):
         averages.update(walkers, state)

@@ -79,8 +79,9 @@ def test_the_default_training_has_healthy_people_alone():
 
 def test_nothing_is_eased_for_a_healthy_person(config):
     ease = leniency(config.leniency, np.zeros((2, 2)))
-    assert all((factor == 1.0).all() for factor in (ease.leg, ease.joint, ease.person, ease.speed, ease.upright,
-                                                  ease.effort))
+    assert all(
+        (factor == 1.0).all() for factor in (ease.leg, ease.joint, ease.person, ease.speed, ease.upright, ease.effort)
+    )
     assert not ease.impaired.any()
     assert lower_speed(config.leniency, 1.4, 0.8, np.zeros(2)) == 1.4
 
@@ -142,4 +143,4 @@ def test_patients_count_in_the_choice_of_the_best_by_whether_they_walk():
     checker = Checker(None, 300.0, duration_s=5.0, patients=PATIENTS[:2])
     check = checker(lambda observation: np.zeros((len(observation), 14)))
     assert len(check.upright) == 12
-    assert (check.angle_error[10:] == pytest.approx(check.angle_error[:10].mean()))
+    assert check.angle_error[10:] == pytest.approx(check.angle_error[:10].mean())

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from exo_bringup.errors import BringupError
 from exo_sim.evaluation.exo.command import CURVES_FILE, SUMMARY_FILE
 from exo_sim.evaluation.exo.conditions import LEARNED
 from exo_sim.evaluation.exo.figures import PROFILE_SPEED_MPS, at
 from exo_sim.gait.curves import CurveTable
 from exo_sim.gait.errors import GaitError
 from exo_sim.measurement import Figure
-
-from exo_bringup.errors import BringupError
 
 SIDES = ("r", "l")
 
@@ -75,9 +75,11 @@ class ExoEvaluation:
 
     def driven(self) -> list[str]:
         """Kinds of joints that the device drives, of those that have a validated profile."""
-        return [joint for joint in ("hip", "ankle")
-                if any(f"exo_torque_{joint}_Nm_kg" == curve.variable for curve in self.curves
-                       if curve.condition == LEARNED)]
+        return [
+            joint
+            for joint in ("hip", "ankle")
+            if any(f"exo_torque_{joint}_Nm_kg" == curve.variable for curve in self.curves if curve.condition == LEARNED)
+        ]
 
 
 def load_evaluation(folder: str | Path) -> ExoEvaluation:
@@ -93,8 +95,9 @@ def load_evaluation(folder: str | Path) -> ExoEvaluation:
         figures = {f["name"]: Figure.from_entry(f) for f in summary["figures"]}
         summary["configuration"]["speeds"]
     except OSError as error:
-        raise BringupError(f"{folder / SUMMARY_FILE} cannot be read: {error.strerror}; give a folder that "
-                           "`exo evaluate exo` wrote") from error
+        raise BringupError(
+            f"{folder / SUMMARY_FILE} cannot be read: {error.strerror}; give a folder that `exo evaluate exo` wrote"
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise BringupError(f"{folder / SUMMARY_FILE} is damaged: {error}") from error
     return ExoEvaluation(folder, summary, CurveTable.read(folder / CURVES_FILE), figures)

@@ -9,10 +9,6 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from exo_sim.evaluation.exo import profile
-from exo_sim.evaluation.exo.conditions import LEARNED, NO_DEVICE, SPLINE, UNPOWERED
-from exo_sim.evaluation.exo.figures import LARGEST_PEAK_ERROR
-from exo_sim.gait.curves import PHASE_PERCENT
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,6 +17,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from exo_bringup.exo_report.data import ExoEvaluation
+from exo_sim.evaluation.exo import profile
+from exo_sim.evaluation.exo.conditions import LEARNED, NO_DEVICE, SPLINE, UNPOWERED
+from exo_sim.evaluation.exo.figures import LARGEST_PEAK_ERROR
+from exo_sim.gait.curves import PHASE_PERCENT
 
 #: Okabe and Ito's palette: told apart with any kind of colour vision.
 COLOURS = {NO_DEVICE: "#999999", UNPOWERED: "#0072B2", SPLINE: "#E69F00", LEARNED: "#D55E00"}
@@ -80,7 +80,7 @@ def as_svg(evaluation: ExoEvaluation) -> str:
         stream = io.StringIO()
         compose(evaluation).savefig(stream, format="svg", metadata={"Date": None, "Creator": "exo_gait"})
     text = stream.getvalue()
-    return text[text.index("<svg"):]
+    return text[text.index("<svg") :]
 
 
 def compose(evaluation: ExoEvaluation) -> Figure:
@@ -97,15 +97,21 @@ def compose(evaluation: ExoEvaluation) -> Figure:
     _groups(figure.add_subplot(middle[1]), evaluation)
     bottom = rows[2].subgridspec(2, 4, wspace=0.22, hspace=0.55)
     for place, (muscle, title) in enumerate(MUSCLES.items()):
-        _muscle(figure.add_subplot(bottom[divmod(place, 4)]), evaluation, muscle, title, first=place == 0,
-                lowest=place >= 4)
+        _muscle(
+            figure.add_subplot(bottom[divmod(place, 4)]), evaluation, muscle, title, first=place == 0, lowest=place >= 4
+        )
     shown = (NO_DEVICE, UNPOWERED, LEARNED)
     figure.legend(
-        handles=[Line2D([], [], color=COLOURS[c], label=TITLES[c]) for c in shown], fontsize=8, ncols=len(shown),
-        loc="lower right", bbox_to_anchor=(0.99, rows[2].get_position(figure).y1 + 0.022), handlelength=1.4,
+        handles=[Line2D([], [], color=COLOURS[c], label=TITLES[c]) for c in shown],
+        fontsize=8,
+        ncols=len(shown),
+        loc="lower right",
+        bbox_to_anchor=(0.99, rows[2].get_position(figure).y1 + 0.022),
+        handlelength=1.4,
     )
-    figure.text(0.06, 0.972, "Assistance learned from what the device senses", fontsize=13, fontweight="bold",
-                color=INK)
+    figure.text(
+        0.06, 0.972, "Assistance learned from what the device senses", fontsize=13, fontweight="bold", color=INK
+    )
     figure.text(0.06, 0.951, subtitle(evaluation), fontsize=9, color="#555555")
     return figure
 
@@ -149,16 +155,22 @@ def _torque(axes: Axes, evaluation: ExoEvaluation, joint: str, letter: str) -> N
         if speed == evaluation.middle_speed:
             axes.fill_between(PHASE_PERCENT, curve[0] - curve[1], curve[0] + curve[1], color=colour, alpha=0.15, lw=0)
         handles.append(Line2D([], [], color=colour, lw=wide, label=f"{speed:g} m/s"))
-    figures = [evaluation.figure(f"{joint}_profile_{part}", LEARNED, evaluation.middle_speed)
-               for part in ("r", "cosine_r", "positive_peak_error")]
+    figures = [
+        evaluation.figure(f"{joint}_profile_{part}", LEARNED, evaluation.middle_speed)
+        for part in ("r", "cosine_r", "positive_peak_error")
+    ]
     if all(math.isfinite(f.value) for f in figures):
         r, cosine, peak = (f.value for f in figures)
         words = f"{evaluation.middle_speed:g} m/s: r = {r:.2f} (cosine {cosine:.2f}), peak {peak:+.1f} % of stride"
         axes.set_title(words.replace("-", "\N{MINUS SIGN}"), loc="right", fontsize=8.5, fontweight="normal", color=INK)
     # where the validated profile leaves room
     axes.legend(
-        handles=handles, fontsize=8, loc="upper left" if joint == "ankle" else "lower right",
-        ncols=1 if joint == "ankle" else 2, handlelength=1.4, columnspacing=1.0,
+        handles=handles,
+        fontsize=8,
+        loc="upper left" if joint == "ankle" else "lower right",
+        ncols=1 if joint == "ankle" else 2,
+        handlelength=1.4,
+        columnspacing=1.0,
     )
 
 
@@ -190,22 +202,48 @@ def _cost(axes: Axes, evaluation: ExoEvaluation) -> None:
             axes.bar(x, figure.value, width * 0.92, color=COLOURS[condition])
             top = figure.value
             if math.isfinite(figure.low):
-                axes.errorbar(x, figure.value, [[figure.value - figure.low], [figure.high - figure.value]], color=INK,
-                              lw=0.9, capsize=2)
+                axes.errorbar(
+                    x,
+                    figure.value,
+                    [[figure.value - figure.low], [figure.high - figure.value]],
+                    color=INK,
+                    lw=0.9,
+                    capsize=2,
+                )
                 top = figure.high
             highest, tops[speed] = max(highest, top), max(tops.get(speed, 0.0), top)
             change = evaluation.figure("gross_change_bhargava_from_unpowered", condition, speed)
             if condition == LEARNED and math.isfinite(change.value):
-                axes.annotate(f"{change.value:+.0f} %".replace("-", "\N{MINUS SIGN}"), (x, tops[speed]),
-                              xytext=(0, 3), textcoords="offset points", ha="center", fontsize=8.5,
-                              fontweight="bold", color=COLOURS[LEARNED])
+                axes.annotate(
+                    f"{change.value:+.0f} %".replace("-", "\N{MINUS SIGN}"),
+                    (x, tops[speed]),
+                    xytext=(0, 3),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=8.5,
+                    fontweight="bold",
+                    color=COLOURS[LEARNED],
+                )
     axes.set_xticks(range(len(evaluation.speeds)), [f"{speed:g}" for speed in evaluation.speeds])
     axes.set_xlim(-0.6, len(evaluation.speeds) - 0.4)
     axes.set_ylim(0.0, 1.38 * highest or 1.0)
-    axes.legend(handles=[Patch(color=COLOURS[c], label=TITLES[c]) for c in conditions], fontsize=8, ncols=2,
-                loc="upper left", handlelength=1.2)
-    axes.text(0.985, 0.97, "bars: mean, 95 % interval\npercent: learned from unpowered", transform=axes.transAxes,
-              ha="right", va="top", fontsize=8, color="#555555")
+    axes.legend(
+        handles=[Patch(color=COLOURS[c], label=TITLES[c]) for c in conditions],
+        fontsize=8,
+        ncols=2,
+        loc="upper left",
+        handlelength=1.2,
+    )
+    axes.text(
+        0.985,
+        0.97,
+        "bars: mean, 95 % interval\npercent: learned from unpowered",
+        transform=axes.transAxes,
+        ha="right",
+        va="top",
+        fontsize=8,
+        color="#555555",
+    )
 
 
 def _groups(axes: Axes, evaluation: ExoEvaluation) -> None:
@@ -216,7 +254,7 @@ def _groups(axes: Axes, evaluation: ExoEvaluation) -> None:
     for name in evaluation.figures:
         start, condition, at_speed = (*name.split(".", 2), "", "")[:3]
         if start.startswith(prefix) and start.endswith(suffix) and condition == LEARNED and float(at_speed) == speed:
-            changes[start[len(prefix):-len(suffix)].replace("_", " ")] = evaluation.figures[name]
+            changes[start[len(prefix) : -len(suffix)].replace("_", " ")] = evaluation.figures[name]
     changes = {group: f for group, f in changes.items() if math.isfinite(f.value)}
     if not changes:
         _words(axes, "not measured")
@@ -224,8 +262,14 @@ def _groups(axes: Axes, evaluation: ExoEvaluation) -> None:
     for place, (group, figure) in enumerate(sorted(changes.items(), key=lambda item: -item[1].value)):
         axes.barh(place, figure.value, 0.7, color=COLOURS[LEARNED] if figure.value < 0.0 else COLOURS[UNPOWERED])
         if math.isfinite(figure.low):
-            axes.errorbar(figure.value, place, xerr=[[figure.value - figure.low], [figure.high - figure.value]],
-                          color=INK, lw=0.9, capsize=2)
+            axes.errorbar(
+                figure.value,
+                place,
+                xerr=[[figure.value - figure.low], [figure.high - figure.value]],
+                color=INK,
+                lw=0.9,
+                capsize=2,
+            )
     axes.set_yticks(range(len(changes)), [g for g, _ in sorted(changes.items(), key=lambda item: -item[1].value)])
     axes.axvline(0.0, color=LINE, lw=0.8)
     axes.set_xlabel("learned policy less unpowered (W/kg)")

@@ -7,14 +7,13 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+from exo_bringup.exo_report.data import ExoEvaluation
 from exo_policy.checkpoint import CheckpointError, load_checkpoint
 from exo_sim.evaluation.exo.conditions import LEARNED
 from exo_sim.evaluation.exo.population import CONDITIONS as POPULATION_CONDITIONS
 from exo_sim.evaluation.exo.population import figure_name
 from exo_sim.measurement import Figure
 from exo_sim.measurement.whole_file import whole_file
-
-from exo_bringup.exo_report.data import ExoEvaluation
 
 CARD_NAME = "model_card.md"
 #: Row, figure and decimals of the card's table.
@@ -54,14 +53,18 @@ def _lines(evaluation: ExoEvaluation) -> Iterator[str]:
     policies = configuration["policies"]
     yield f"# Model card: {device['name']}"
     yield ""
-    yield (f"A policy that answers joint angles and rates, a pelvis IMU, the wearer's mass and the device's limits with "
-           f"torque at {', '.join(device['joints'])}, 100 times a second. {device['description']}.")
+    yield (
+        f"A policy that answers joint angles and rates, a pelvis IMU, the wearer's mass and the device's limits with "
+        f"torque at {', '.join(device['joints'])}, 100 times a second. {device['description']}."
+    )
     yield ""
     yield "## What it was trained on"
     yield ""
     for policy in policies:
-        yield (f"- `{policy['label']}`: seed {policy['training_seed']}, {policy['samples']} samples in its last stage, "
-               f"sha256 `{policy['sha256']}`, git revision {policy['git_revision']}")
+        yield (
+            f"- `{policy['label']}`: seed {policy['training_seed']}, {policy['samples']} samples in its last stage, "
+            f"sha256 `{policy['sha256']}`, git revision {policy['git_revision']}"
+        )
     yield ""
     yield from _training(policies[0])
     yield "## What it reached"
@@ -76,25 +79,33 @@ def _lines(evaluation: ExoEvaluation) -> Iterator[str]:
     yield ""
     judged = {name: known for name, known in evaluation.figures.items() if known.met is not None}
     missed = [name for name, known in judged.items() if not known.met]
-    yield (f"{len(judged) - len(missed)} of {len(judged)} targets are met"
-           + (f"; missed: {', '.join(f'`{name}`' for name in missed)}." if missed else "."))
-    yield (f"Measured offline and in lockstep with the safety supervisor, {configuration['seeds']} walks of "
-           f"{configuration['duration']:g} s for each speed, condition and policy; in brackets the 95 % interval.")
+    yield (
+        f"{len(judged) - len(missed)} of {len(judged)} targets are met"
+        + (f"; missed: {', '.join(f'`{name}`' for name in missed)}." if missed else ".")
+    )
+    yield (
+        f"Measured offline and in lockstep with the safety supervisor, {configuration['seeds']} walks of "
+        f"{configuration['duration']:g} s for each speed, condition and policy; in brackets the 95 % interval."
+    )
     rates = [(condition, evaluation.figures.get(figure_name(condition))) for condition in POPULATION_CONDITIONS]
     if all(known is not None for _, known in rates):
         yield ""
-        yield ("Among people drawn as in the training, at changing speeds, carrying loads, on slippery and on good floors, "
-               "falls per minute of walking: "
-               + ", ".join(f"{condition.replace('_', ' ')} {_cell(known, 2)}" for condition, known in rates)
-               + ". These are a simulated walker's, who has no arms to catch a rail.")
+        yield (
+            "Among people drawn as in the training, at changing speeds, carrying loads, on slippery and on good floors, "
+            "falls per minute of walking: "
+            + ", ".join(f"{condition.replace('_', ' ')} {_cell(known, 2)}" for condition, known in rates)
+            + ". These are a simulated walker's, who has no arms to catch a rail."
+        )
     variants = [condition for condition in evaluation.conditions if condition.startswith(f"{LEARNED}:")]
     if variants:
         yield ""
         yield "| change from unpowered (%) | " + " | ".join(f"{speed:g} m/s" for speed in speeds) + " |"
         yield "|---|" + "---|" * len(speeds)
         for condition in variants:
-            cells = (_cell(evaluation.figure("gross_change_bhargava_from_unpowered", condition, speed), 1)
-                     for speed in speeds)
+            cells = (
+                _cell(evaluation.figure("gross_change_bhargava_from_unpowered", condition, speed), 1)
+                for speed in speeds
+            )
             yield f"| {condition.split(':', 1)[1]} | " + " | ".join(cells) + " |"
     yield ""
     yield NOT_FOR.rstrip()
@@ -110,15 +121,17 @@ def _training(policy: dict) -> Iterator[str]:
     if "wearing" not in config:
         return
     people, wearing = config["people"], config["wearing"]
-    yield (f"A simulated person with 80 muscles (MyoLegs) at {_range(config['speed_range_mps'])} m/s, "
-           f"{_range(people['height_range_m'])} m tall, {_range(people['mass_range_kg'])} kg, strength "
-           f"{_range(people['strength_range'])} of the model's, friction {_range(people['friction_range'])} times the "
-           f"usual, carrying {_range(wearing['payload_kg'])} kg. The device: delay {_range(wearing['delay_s'])} s, motor "
-           f"bandwidth {_range(wearing['bandwidth_factor'])} times its own, strap stiffness "
-           f"{_range(wearing['strap_stiffness_nm_per_rad'])} Nm/rad, joint sensors off by {wearing['position_offset_rad']} "
-           f"rad (SD), the IMU tilted by {wearing['tilt_offset_rad']} rad (SD), the mass told wrong by "
-           f"{100 * wearing['mass_error']:g} % (SD). No gait phase, torque profile or target gait entered reward or "
-           f"observation.")
+    yield (
+        f"A simulated person with 80 muscles (MyoLegs) at {_range(config['speed_range_mps'])} m/s, "
+        f"{_range(people['height_range_m'])} m tall, {_range(people['mass_range_kg'])} kg, strength "
+        f"{_range(people['strength_range'])} of the model's, friction {_range(people['friction_range'])} times the "
+        f"usual, carrying {_range(wearing['payload_kg'])} kg. The device: delay {_range(wearing['delay_s'])} s, motor "
+        f"bandwidth {_range(wearing['bandwidth_factor'])} times its own, strap stiffness "
+        f"{_range(wearing['strap_stiffness_nm_per_rad'])} Nm/rad, joint sensors off by {wearing['position_offset_rad']} "
+        f"rad (SD), the IMU tilted by {wearing['tilt_offset_rad']} rad (SD), the mass told wrong by "
+        f"{100 * wearing['mass_error']:g} % (SD). No gait phase, torque profile or target gait entered reward or "
+        f"observation."
+    )
     yield ""
 
 

@@ -8,10 +8,6 @@ import shlex
 from html import escape
 from pathlib import Path
 
-from exo_sim.evaluation.exo.conditions import LEARNED, NO_DEVICE, SPLINE, UNPOWERED
-from exo_sim.evaluation.exo.tables import ROWS
-from exo_sim.measurement import Figure
-
 from exo_bringup.errors import BringupError
 from exo_bringup.exo_report import figure
 from exo_bringup.exo_report.data import ExoEvaluation, load_evaluation
@@ -19,6 +15,9 @@ from exo_bringup.exo_report.model_card import write_model_card
 from exo_bringup.html_report.page import REPORT_NAME, write_page
 from exo_bringup.html_report.parts import Cell, Section, paragraph, table
 from exo_bringup.html_report.svg import shown
+from exo_sim.evaluation.exo.conditions import LEARNED, NO_DEVICE, SPLINE, UNPOWERED
+from exo_sim.evaluation.exo.tables import ROWS
+from exo_sim.measurement import Figure
 
 #: Where many figures of a kind are listed, this many decimals are enough for all of them.
 DIGITS = 3
@@ -52,8 +51,13 @@ def write_exo_page(folder: str | Path) -> list[Path]:
         card = write_model_card(evaluation)
     except OSError as error:
         raise BringupError(f"cannot write into {folder}: {error.strerror}") from error
-    sections = [_targets(evaluation), *_conditions(evaluation), _walkers(evaluation), _everything(evaluation),
-                _again(evaluation)]
+    sections = [
+        _targets(evaluation),
+        *_conditions(evaluation),
+        _walkers(evaluation),
+        _everything(evaluation),
+        _again(evaluation),
+    ]
     page = write_page(Path(folder) / REPORT_NAME, "exo_gait: the exoskeleton policy", _opening(evaluation), sections)
     return [page, *pictures, card]
 
@@ -74,8 +78,9 @@ def _opening(evaluation: ExoEvaluation) -> str:
 
 def lead(evaluation: ExoEvaluation) -> str:
     """The result in a sentence or two."""
-    changes = {speed: evaluation.figure("gross_change_bhargava_from_unpowered", LEARNED, speed)
-               for speed in evaluation.speeds}
+    changes = {
+        speed: evaluation.figure("gross_change_bhargava_from_unpowered", LEARNED, speed) for speed in evaluation.speeds
+    }
     known = {speed: change.value for speed, change in changes.items() if math.isfinite(change.value)}
     if not known:
         return "Nothing was walked to the end: there is no saving to report."
@@ -83,8 +88,11 @@ def lead(evaluation: ExoEvaluation) -> str:
     falls = sum(evaluation.figure("falls", LEARNED, speed).value for speed in evaluation.speeds)
     judged = [f for f in evaluation.figures.values() if f.met is not None]
     without = [evaluation.figure("gross_change_bhargava_from_no_device", LEARNED, speed).value for speed in known]
-    beside = f" ({shown(max(without), 1, True)} to {shown(min(without), 1, True)} % against no device)" \
-        if all(map(math.isfinite, without)) else ""
+    beside = (
+        f" ({shown(max(without), 1, True)} to {shown(min(without), 1, True)} % against no device)"
+        if all(map(math.isfinite, without))
+        else ""
+    )
     return (
         f"The learned policy changes metabolic cost by {shown(worst, 1, True)} to {shown(best, 1, True)} % against the "
         f"unpowered device at {min(known):g} to {max(known):g} m/s{beside}, with {falls:.0f} "
@@ -93,8 +101,11 @@ def lead(evaluation: ExoEvaluation) -> str:
 
 
 def _targets(evaluation: ExoEvaluation) -> Section:
-    rows = [(name, _value(f), f.unit, f.target, Cell("met" if f.met else "missed", "met" if f.met else "missed"))
-            for name, f in evaluation.figures.items() if f.met is not None]
+    rows = [
+        (name, _value(f), f.unit, f.target, Cell("met" if f.met else "missed", "met" if f.met else "missed"))
+        for name, f in evaluation.figures.items()
+        if f.met is not None
+    ]
     return Section("targets", "Targets", table(("figure", "value [95 % interval]", "unit", "target", ""), rows))
 
 
@@ -110,35 +121,59 @@ def _conditions(evaluation: ExoEvaluation) -> list[Section]:
             if any(math.isfinite(f.value) for f in row):
                 rows.append((title, *(_cell(f, digits) for f in row)))
         title = figure.TITLES.get(condition, condition.replace(f"{LEARNED}:", f"{figure.TITLES[LEARNED]}, "))
-        sections.append(Section(f"condition{place}", title.capitalize(),
-                                table(("", *(f"{speed:g} m/s" for speed in speeds)), rows)))
+        sections.append(
+            Section(f"condition{place}", title.capitalize(), table(("", *(f"{speed:g} m/s" for speed in speeds)), rows))
+        )
     return sections
 
 
 def _walkers(evaluation: ExoEvaluation) -> Section:
-    rows = [(policy["label"], str(policy["training_seed"]), f"{policy['samples'] or 0:,}".replace(",", " "),
-             Cell(policy["sha256"][:12]), Cell(", ".join(f"{c}: {Path(p).name} of {Path(p).parent.name}"
-                                                         for c, p in sorted(policy["humans"].items()))
-                                               or "one walker for all", "text"))
-            for policy in evaluation.configuration["policies"]]
+    rows = [
+        (
+            policy["label"],
+            str(policy["training_seed"]),
+            f"{policy['samples'] or 0:,}".replace(",", " "),
+            Cell(policy["sha256"][:12]),
+            Cell(
+                ", ".join(f"{c}: {Path(p).name} of {Path(p).parent.name}" for c, p in sorted(policy["humans"].items()))
+                or "one walker for all",
+                "text",
+            ),
+        )
+        for policy in evaluation.configuration["policies"]
+    ]
     words = paragraph(
         "Each condition is walked by the walker that is used to it, where the training made one; the published "
         "profiles by the one who is used to carrying the device. Intervals are over trainings from three on, else "
-        "over evaluation seeds; changes are paired by seed.", faint=True)
-    return Section("policies", "Policies and walkers", words + table(
-        ("policy", "training seed", "samples", "sha256", Cell("walkers", "text")), rows))
+        "over evaluation seeds; changes are paired by seed.",
+        faint=True,
+    )
+    return Section(
+        "policies",
+        "Policies and walkers",
+        words + table(("policy", "training seed", "samples", "sha256", Cell("walkers", "text")), rows),
+    )
 
 
 def _everything(evaluation: ExoEvaluation) -> Section:
     rows = [(name, _value(f), f.unit) for name, f in evaluation.figures.items() if math.isfinite(f.value)]
-    return Section("figures", "All figures", f"<details><summary>{len(rows)} figures</summary>"
-                   + table(("figure", "value [95 % interval]", "unit"), rows) + "</details>")
+    return Section(
+        "figures",
+        "All figures",
+        f"<details><summary>{len(rows)} figures</summary>"
+        + table(("figure", "value [95 % interval]", "unit"), rows)
+        + "</details>",
+    )
 
 
 def _again(evaluation: ExoEvaluation) -> Section:
     versions = ", ".join(f"{name} {version}" for name, version in sorted(evaluation.summary["versions"].items()))
-    return Section("again", "Again", f"<pre>{escape(command_line(evaluation))}</pre>" + paragraph(
-        f"git revision {evaluation.summary['git_revision']}; {versions}", faint=True))
+    return Section(
+        "again",
+        "Again",
+        f"<pre>{escape(command_line(evaluation))}</pre>"
+        + paragraph(f"git revision {evaluation.summary['git_revision']}; {versions}", faint=True),
+    )
 
 
 def command_line(evaluation: ExoEvaluation) -> str:

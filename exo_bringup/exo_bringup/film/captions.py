@@ -52,9 +52,7 @@ def compose(panels: Sequence[Panel], footnote: str) -> Image.Image:
     height, width = panels[0].picture.shape[:2]
     pen = _Pen(width / DESIGN_WIDTH)
     bars = BARS if panels[0].torque else 0
-    frame = Image.new(
-        "RGB", (width * len(panels), height + pen.px(HEAD) + pen.px(bars) + pen.px(FOOT)), PAPER
-    )
+    frame = Image.new("RGB", (width * len(panels), height + pen.px(HEAD) + pen.px(bars) + pen.px(FOOT)), PAPER)
     pen.draw = ImageDraw.Draw(frame)
     for place, panel in enumerate(panels):
         left = place * width
@@ -109,9 +107,7 @@ def _bars(pen: _Pen, panel: Panel, left: int, top: int, width: int) -> None:
                 y = top + pen.px(BAR_TOP + row * BAR_STEP)
                 end = x + width // 2 - pen.px(MARGIN + BAR_END)
                 name = f"{stem.split('_')[0]} {'right' if side == 'r' else 'left'}"
-                _bar(
-                    pen, name, (x, x + pen.px(BAR_START), end), y, panel.torque[joint], panel.torque_nm[joint]
-                )
+                _bar(pen, name, (x, x + pen.px(BAR_START), end), y, panel.torque[joint], panel.torque_nm[joint])
 
 
 def _bar(pen: _Pen, name: str, xs: tuple[int, int, int], y: int, share: float, torque_nm: float) -> None:

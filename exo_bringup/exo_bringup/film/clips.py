@@ -50,15 +50,11 @@ def choose_clips(motion: RecordedMotion, configuration: Mapping, longest_s: floa
     clips = [_clip(motion, *part, longest_s) for part in measured or [whole]]
     found = [clip for clip in clips if clip is not None]
     if not found:
-        raise BringupError(
-            "there is nothing to film: the recording has no moment without a fall in a measured part"
-        )
+        raise BringupError("there is nothing to film: the recording has no moment without a fall in a measured part")
     return found
 
 
-def _clip(
-    motion: RecordedMotion, condition: str, start_s: float, end_s: float, longest_s: float
-) -> Clip | None:
+def _clip(motion: RecordedMotion, condition: str, start_s: float, end_s: float, longest_s: float) -> Clip | None:
     stretches = [_without_stumble(*stretch) for stretch in upright_stretches(motion, start_s, end_s)]
     stretches = [(first, last) for first, last in stretches if last > first]
     if not stretches:
@@ -75,9 +71,7 @@ def _clip(
     return Clip(condition, *best)
 
 
-def upright_stretches(
-    motion: RecordedMotion, start_s: float, end_s: float
-) -> list[tuple[float, float, bool]]:
+def upright_stretches(motion: RecordedMotion, start_s: float, end_s: float) -> list[tuple[float, float, bool]]:
     """(start, end, whether it ends in a fall) of stretches between falls, in s."""
     within = motion.between(start_s, end_s)
     times, upright = motion.time_s[within], ~motion.fallen[within]

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import mujoco
 import numpy as np
-from exo_sim.body.model import BodyModel
 
 from exo_bringup.film.look import (
     CUFF,
@@ -22,6 +21,7 @@ from exo_bringup.film.look import (
     TORQUE_SWEEP_RAD,
 )
 from exo_bringup.film.solids import SolidPainter
+from exo_sim.body.model import BodyModel
 
 SIDE_SIGN = {"r": 1.0, "l": -1.0}
 #: Driven joint (without side): body whose z axis the motor sits on, distance from the joint along it and
@@ -180,12 +180,7 @@ class DeviceSolids:
         rotation = data.body(f"calcn_{side}").xmat.reshape(3, 3)
         painter.box(at(0.085, -0.012, 0.0), rotation, np.array([0.115, 0.006, 0.045]) * self._scale, FRAME)
         joint = data.joint(f"ankle_angle_{side}").xanchor
-        outward = (
-            data.body(f"tibia_{side}").xmat.reshape(3, 3)[:, 2]
-            * sign
-            * MOTORS["ankle_angle"][1]
-            * self._scale
-        )
+        outward = data.body(f"tibia_{side}").xmat.reshape(3, 3)[:, 2] * sign * MOTORS["ankle_angle"][1] * self._scale
         painter.capsule(joint + outward, at(0.085, -0.010, sign * 0.048), BAR_RADIUS_M * self._scale, FRAME)
 
     def _motor(self, painter, data, joint, torque) -> None:

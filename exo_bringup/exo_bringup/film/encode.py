@@ -47,9 +47,7 @@ def write_film(path: Path, frames: Sequence[Image.Image], period_s: float, most_
         BringupError: it cannot be written, or no quality makes it small enough.
     """
     suffix = path.suffix.lower()
-    steps, encode = {".gif": (GIF_STEPS, _gif), ".webp": (WEBP_STEPS, _webp), ".mp4": (MP4_STEPS, _mp4)}[
-        suffix
-    ]
+    steps, encode = {".gif": (GIF_STEPS, _gif), ".webp": (WEBP_STEPS, _webp), ".mp4": (MP4_STEPS, _mp4)}[suffix]
     data = _smallest_loss(frames, period_s, most_bytes, steps, encode)
     try:
         path.write_bytes(data)
@@ -64,8 +62,7 @@ def _smallest_loss(frames, period_s: float, most_bytes: int, steps, encode: Call
         if len(data) <= most_bytes:
             return data
     raise BringupError(
-        f"the film does not fit into {most_bytes / 1e6:g} MB: make it shorter with --seconds, "
-        "or narrower with --width"
+        f"the film does not fit into {most_bytes / 1e6:g} MB: make it shorter with --seconds, or narrower with --width"
     )
 
 
@@ -98,13 +95,9 @@ def _palette(frames: Sequence[Image.Image], colours: int) -> Image.Image:
     """The colours that mean something as they are, the rest by what the frames hold."""
     pixels = np.concatenate([np.asarray(frame).reshape(-1, 3) for frame in frames])
     bins = pixels >> (8 - BIN_BITS)
-    keys = (
-        (bins[:, 0].astype(np.int64) << 2 * BIN_BITS) | (bins[:, 1].astype(np.int64) << BIN_BITS) | bins[:, 2]
-    )
+    keys = (bins[:, 0].astype(np.int64) << 2 * BIN_BITS) | (bins[:, 1].astype(np.int64) << BIN_BITS) | bins[:, 2]
     _, place, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    means = (
-        np.stack([np.bincount(place, pixels[:, channel]) for channel in range(3)], axis=1) / counts[:, None]
-    )
+    means = np.stack([np.bincount(place, pixels[:, channel]) for channel in range(3)], axis=1) / counts[:, None]
     repeated = np.repeat(np.round(means).astype(np.uint8), np.ceil(counts**COUNT_POWER).astype(int), axis=0)
     kept = [channel for colour in meaningful_colours() for channel in colour]
     rest = Image.fromarray(repeated[None]).quantize(colours - len(kept) // 3, method=Image.Quantize.MEDIANCUT)

@@ -38,9 +38,7 @@ def choose_backend() -> str:
     for backend in (wanted,) if wanted else BACKENDS:
         if _works(backend):
             return backend
-    raise BringupError(
-        f"{VARIABLE}={wanted} does not work here: unset it to try the other one" if wanted else HELP
-    )
+    raise BringupError(f"{VARIABLE}={wanted} does not work here: unset it to try the other one" if wanted else HELP)
 
 
 def make_context(backend: str, width: int, height: int):
@@ -60,9 +58,7 @@ def _works(backend: str) -> bool:
         "c.make_current(); "
         "mujoco.MjrContext(mujoco.MjModel.from_xml_string('<mujoco/>'), mujoco.mjtFontScale.mjFONTSCALE_100)"
     )
-    environment = {
-        key: value for key, value in os.environ.items() if key not in ("PYOPENGL_PLATFORM", VARIABLE)
-    }
+    environment = {key: value for key, value in os.environ.items() if key not in ("PYOPENGL_PLATFORM", VARIABLE)}
     try:
         return (
             subprocess.run(

@@ -42,17 +42,11 @@ KEPT_MUSCLE_STEPS = 8
 def meaningful_colours() -> list[tuple[int, int, int]]:
     """Colours (0 to 255) that a reader compares with a legend: a reduced palette must keep them."""
     scale = [
-        MUSCLE_RELAXED + share * (MUSCLE_ACTIVE - MUSCLE_RELAXED)
-        for share in np.linspace(0.0, 1.0, KEPT_MUSCLE_STEPS)
+        MUSCLE_RELAXED + share * (MUSCLE_ACTIVE - MUSCLE_RELAXED) for share in np.linspace(0.0, 1.0, KEPT_MUSCLE_STEPS)
     ]
-    written = [
-        tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5)) for colour in (*COLOURS.values(), INK, FAINT_INK)
-    ]
+    written = [tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5)) for colour in (*COLOURS.values(), INK, FAINT_INK)]
     return [
         *written,
         (255, 255, 255),
-        *(
-            tuple(round(255 * float(part)) for part in colour)
-            for colour in (TORQUE, FORCE, BACKGROUND, *scale)
-        ),
+        *(tuple(round(255 * float(part)) for part in colour) for colour in (TORQUE, FORCE, BACKGROUND, *scale)),
     ]

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from exo_sim.body.model import build_body
 from PIL import Image
 
 from exo_bringup.errors import BringupError
@@ -23,6 +22,7 @@ from exo_bringup.html_report.run_data import METABOLIC_POWER, RunData, load_run
 from exo_bringup.html_report.style import OTHER_COLOUR
 from exo_bringup.html_report.svg import shown
 from exo_bringup.recorded_motion import RecordedMotion, read_motion
+from exo_sim.body.model import build_body
 
 FILM_NAME = "film.gif"
 #: A README stays quick to load.
@@ -111,9 +111,7 @@ def render_frames(
     width = options.width // len(clips) if len(clips) > 1 else min(options.width, options.width * 2 // 3)
     height = round(width * HEIGHT_PER_WIDTH)
     limits = (
-        {joint: spec.torque_limit(body.body_mass) for joint, spec in body.device.joints.items()}
-        if body.device
-        else {}
+        {joint: spec.torque_limit(body.body_mass) for joint, spec in body.device.joints.items()} if body.device else {}
     )
     powers = [_power(run, motion, clip) for clip in clips]
     footnote = _footnote(run, options)

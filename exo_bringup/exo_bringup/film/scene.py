@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import mujoco
 import numpy as np
-from exo_sim.body.model import FLOOR_GEOM, MYO_TO_REP103, SIDES, BodyModel
-from exo_sim.gait.reference import GRAVITY_M_S2
 
 from exo_bringup.errors import BringupError
 from exo_bringup.film import look
@@ -16,6 +14,8 @@ from exo_bringup.film.device_solids import DeviceSolids
 from exo_bringup.film.gl import make_context
 from exo_bringup.film.solids import SolidPainter
 from exo_bringup.recorded_motion import RecordedMotion
+from exo_sim.body.model import FLOOR_GEOM, MYO_TO_REP103, SIDES, BodyModel
+from exo_sim.gait.reference import GRAVITY_M_S2
 
 MOST_SOLIDS = 6000
 FORCE_RADIUS_M = 0.016
@@ -47,9 +47,7 @@ def pose_at(motion: RecordedMotion, time_s: float) -> Pose:
     """The motion at a time within it, linear between samples."""
     after = int(np.clip(np.searchsorted(motion.time_s, time_s), 1, len(motion) - 1))
     before = after - 1
-    share = float(
-        np.clip((time_s - motion.time_s[before]) / (motion.time_s[after] - motion.time_s[before]), 0.0, 1.0)
-    )
+    share = float(np.clip((time_s - motion.time_s[before]) / (motion.time_s[after] - motion.time_s[before]), 0.0, 1.0))
 
     def between(values: np.ndarray) -> np.ndarray:
         return values[before] + share * (values[after] - values[before])
@@ -101,17 +99,14 @@ class FilmScene:
         self._camera = mujoco.MjvCamera()
         self._camera.azimuth, self._camera.elevation = look.AZIMUTH_DEG, look.ELEVATION_DEG
         self._camera.distance = (
-            0.5
-            * body.subject.length_scale
-            * look.VIEW_HEIGHT_M
-            / np.tan(0.5 * np.deg2rad(look.FIELD_OF_VIEW_DEG))
+            0.5 * body.subject.length_scale * look.VIEW_HEIGHT_M / np.tan(0.5 * np.deg2rad(look.FIELD_OF_VIEW_DEG))
         )
         self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         if self._context.currentBuffer != mujoco.mjtFramebuffer.mjFB_OFFSCREEN:
             raise BringupError("this OpenGL driver has no off-screen buffer; try MUJOCO_GL=osmesa")
 
-    def __enter__(self) -> "FilmScene":
+    def __enter__(self) -> FilmScene:
         return self
 
     def __exit__(self, *_) -> None:
@@ -159,9 +154,7 @@ class FilmScene:
         x, y, z, w = pose.root_orientation_xyzw
         matrix = np.empty(9)
         mujoco.mju_quat2Mat(matrix, np.array([w, x, y, z]))
-        mujoco.mju_mat2Quat(
-            data.qpos[3:7], (MYO_TO_REP103.T @ matrix.reshape(3, 3) @ MYO_TO_REP103).flatten()
-        )
+        mujoco.mju_mat2Quat(data.qpos[3:7], (MYO_TO_REP103.T @ matrix.reshape(3, 3) @ MYO_TO_REP103).flatten())
         mujoco.mj_kinematics(self._model, data)
         mujoco.mj_comPos(self._model, data)
         mujoco.mj_camlight(self._model, data)

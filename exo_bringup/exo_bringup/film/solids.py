@@ -51,9 +51,7 @@ class SolidPainter:
         geom = self._next()
         if geom is not None:
             mujoco.mjv_initGeom(geom, kind, np.zeros(3), np.zeros(3), np.eye(3).flatten(), _rgba(colour))
-            mujoco.mjv_connector(
-                geom, kind, radius, np.asarray(start, dtype=float), np.asarray(end, dtype=float)
-            )
+            mujoco.mjv_connector(geom, kind, radius, np.asarray(start, dtype=float), np.asarray(end, dtype=float))
 
     def _next(self):
         scene = self._scene

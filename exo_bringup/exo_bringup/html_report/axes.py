@@ -61,9 +61,7 @@ class Axes:
     def y(self, value):
         """Place of a value (or array) along y."""
         low, high = self.y_range
-        return (
-            self.height - self.bottom - (value - low) / (high - low) * (self.height - self.top - self.bottom)
-        )
+        return self.height - self.bottom - (value - low) / (high - low) * (self.height - self.top - self.bottom)
 
     def frame(
         self,
@@ -90,9 +88,7 @@ class Axes:
             parts.append(svg.line(self.x(tick), floor, self.x(tick), floor + 3, INK, 0.8))
             parts.append(svg.text(self.x(tick), floor + 13, tick_text(tick, ticks), 10, "middle"))
         if x_label:
-            parts.append(
-                svg.text((left + self.width - RIGHT) / 2, floor + 26, x_label, 10, "middle", "faint")
-            )
+            parts.append(svg.text((left + self.width - RIGHT) / 2, floor + 26, x_label, 10, "middle", "faint"))
         return "".join(parts)
 
 

@@ -81,16 +81,12 @@ def device(runs: Sequence[RunData]) -> Section:
     """Torque and power of the exoskeleton, and its work a stride."""
     driven = [variable for variable in DEVICE if any(variable.name in run.curves.variables for run in runs)]
     if not driven:
-        return Section(
-            "device", "Exoskeleton", paragraph("No curve of torque or power of a device was recorded.")
-        )
+        return Section("device", "Exoskeleton", paragraph("No curve of torque or power of a device was recorded."))
     rows = []
     for run in runs:
         for condition in run.conditions:
             for side in SIDES:
-                work = [
-                    run.values(name, condition, side) for name in ("exo_positive_work", "exo_negative_work")
-                ]
+                work = [run.values(name, condition, side) for name in ("exo_positive_work", "exo_negative_work")]
                 rows.append(
                     [
                         f"{label_of(runs, run)}{condition}, {SIDE_NAMES[side]} leg",

@@ -60,11 +60,7 @@ def one_line(run: RunData) -> str:
     met, count = verdicts(run)
     judged = f" {met} of {count} targets are met" if count else " No targets were judged"
     falls, faults = run.record.get("falls"), run.record.get("device_faults")
-    fell = (
-        ""
-        if falls is None
-        else f", {'no fall' if not falls else '1 fall' if falls == 1 else f'{falls} falls'}"
-    )
+    fell = "" if falls is None else f", {'no fall' if not falls else '1 fall' if falls == 1 else f'{falls} falls'}"
     latched = "" if faults is None else f", {', '.join(faults) if faults else 'no device fault'}"
     return f"{first}{judged}{fell}{latched}."
 
@@ -72,9 +68,7 @@ def one_line(run: RunData) -> str:
 def picture(run: RunData) -> str:
     """Cost by condition, then the gait against the norm."""
     bars_width, panel_width = 170.0, (WIDTH - 170.0 - 4 * GAP) / 4
-    content = bar_panel(
-        "Metabolic power", "W/kg, gross", cost_bars([run], METABOLIC_POWER), bars_width, HEIGHT
-    )
+    content = bar_panel("Metabolic power", "W/kg, gross", cost_bars([run], METABOLIC_POWER), bars_width, HEIGHT)
     for place, variable in enumerate(HEADLINE):
         x = bars_width + GAP + place * (panel_width + GAP)
         content += svg.moved(x, 0.0, stride_panel(run, variable, width=panel_width, height=HEIGHT))
@@ -109,8 +103,7 @@ def tiles(run: RunData) -> str:
     return (
         '<div class="tiles">'
         + "".join(
-            f'<div class="tile"><b>{escape(number)}</b><span>{escape(words)}</span></div>'
-            for number, words in entries
+            f'<div class="tile"><b>{escape(number)}</b><span>{escape(words)}</span></div>' for number, words in entries
         )
         + "</div>"
     )

@@ -30,9 +30,7 @@ def activation_rows(run: RunData, condition: str, side: str) -> dict[str, np.nda
     return rows or None
 
 
-def heat_map(
-    title: str, subtitle: str, rows: dict[str, np.ndarray], change: bool = False
-) -> tuple[str, float]:
+def heat_map(title: str, subtitle: str, rows: dict[str, np.ndarray], change: bool = False) -> tuple[str, float]:
     """Content of a figure of WIDTH, and its height.
 
     Args:
@@ -87,10 +85,7 @@ def _runs(levels: np.ndarray) -> list[tuple[int, int, int]]:
 
 def _scale(colours: tuple[str, ...], low: float, high: float, y: float) -> str:
     width = (WIDTH - LABELS - RIGHT) / STEPS
-    parts = [
-        svg.rectangle(LABELS + i * width, y, width + 0.3, 8, ramp(colours, i / (STEPS - 1)))
-        for i in range(STEPS)
-    ]
+    parts = [svg.rectangle(LABELS + i * width, y, width + 0.3, 8, ramp(colours, i / (STEPS - 1))) for i in range(STEPS)]
     for share in (0.0, 0.5, 1.0):
         anchor = {0.0: "start", 1.0: "end"}.get(share, "middle")
         parts.append(

@@ -126,8 +126,7 @@ def _by_group(runs: Sequence[RunData], run: RunData) -> str:
         for condition, cost in costs.items()
     ]
     rest = max(
-        abs(sum(cost.by_muscle.values()) + cost.basal - cost.recorded) / cost.recorded
-        for cost in costs.values()
+        abs(sum(cost.by_muscle.values()) + cost.basal - cost.recorded) / cost.recorded for cost in costs.values()
     )
     basal = next(iter(costs.values())).basal
     words = (

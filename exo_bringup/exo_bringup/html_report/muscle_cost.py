@@ -11,6 +11,10 @@ from dataclasses import dataclass
 
 import mujoco
 import numpy as np
+
+from exo_bringup.errors import BringupError
+from exo_bringup.html_report.run_data import RunData
+from exo_bringup.recorded_motion import RecordedMotion, read_motion
 from exo_sim.body.model import BodyModel, build_body
 from exo_sim.body.muscles import (
     all_active_and_passive,
@@ -20,10 +24,6 @@ from exo_sim.body.muscles import (
 from exo_sim.metabolics import bhargava2004
 from exo_sim.metabolics.whole_body import BASAL_W_KG
 from exo_sim.plant.energetics import muscle_parameters
-
-from exo_bringup.errors import BringupError
-from exo_bringup.html_report.run_data import RunData
-from exo_bringup.recorded_motion import RecordedMotion, read_motion
 
 #: Nothing is integrated here: any rate that the body can be built with serves.
 PHYSICS_RATE_HZ = 500.0

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from exo_sim.gait.variables import EMG_MUSCLES
 
 from exo_bringup.html_report import svg
 from exo_bringup.html_report.axes import Axes
@@ -41,6 +40,7 @@ from exo_bringup.html_report.run_data import (
     RunData,
 )
 from exo_bringup.html_report.style import DASHES, NORM_BAND, NORM_LINE, SIDE_NAMES
+from exo_sim.gait.variables import EMG_MUSCLES
 
 
 def muscles(runs: Sequence[RunData]) -> Section:
@@ -112,9 +112,7 @@ def _maps(runs: Sequence[RunData], run: RunData, side: str) -> str:
     drawn = []
     for title, subtitle, draw, rows, change in figures:
         content, height = draw(title, subtitle, rows, change)
-        drawn.append(
-            figure(f"{title}: activation of {len(rows)} muscles over the stride", MAP_WIDTH, height, content)
-        )
+        drawn.append(figure(f"{title}: activation of {len(rows)} muscles over the stride", MAP_WIDTH, height, content))
     return grid(3, drawn) if drawn else ""
 
 

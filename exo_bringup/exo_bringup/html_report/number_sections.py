@@ -48,9 +48,7 @@ def strides(runs: Sequence[RunData]) -> Section:
     """Means and SD of stride figures by condition and leg."""
     columns = [(run, condition, side) for run in runs for condition in run.conditions for side in SIDES]
     if not columns:
-        return Section(
-            "strides", "Strides", paragraph("No full stride was walked in a measured part of the run.")
-        )
+        return Section("strides", "Strides", paragraph("No full stride was walked in a measured part of the run."))
     single = len(runs) == 1
     rows = []
     for name, title, unit, digits, norm in STRIDE_FIGURES:
@@ -144,9 +142,7 @@ def targets(runs: Sequence[RunData]) -> Section:
     """All figures of summary.json, with their targets."""
     names = list(dict.fromkeys(f["name"] for run in runs for f in run.summary.get("figures", [])))
     if not names:
-        return Section(
-            "targets", "Figures and targets", paragraph("No figures: summary.json is missing or empty.")
-        )
+        return Section("targets", "Figures and targets", paragraph("No figures: summary.json is missing or empty."))
     by_run = [{f["name"]: f for f in run.summary.get("figures", [])} for run in runs]
     rows = []
     for name in names:
@@ -187,11 +183,7 @@ def _figure_value(found) -> str:
 def _verdict(found) -> Cell:
     if found is None or found["met"] is None:
         return Cell("")
-    return (
-        Cell("\N{CHECK MARK} met", "met")
-        if found["met"]
-        else Cell("\N{MULTIPLICATION SIGN} missed", "missed")
-    )
+    return Cell("\N{CHECK MARK} met", "met") if found["met"] else Cell("\N{MULTIPLICATION SIGN} missed", "missed")
 
 
 def command_html(command: str) -> str:

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from exo_sim.measurement.whole_file import whole_file
-
 from exo_bringup.errors import BringupError
 from exo_bringup.html_report import (
     curve_sections,
@@ -36,6 +34,7 @@ from exo_bringup.html_report.run_data import (
     load_run,
 )
 from exo_bringup.html_report.style import STYLE_SHEET
+from exo_sim.measurement.whole_file import whole_file
 
 REPORT_NAME, COMPARISON_NAME = "report.html", "comparison.html"
 SECTIONS = (
@@ -134,13 +133,7 @@ def label_runs(runs: Sequence[RunData]) -> list[RunData]:
 def _value_words(key: str, value) -> str:
     if value in (None, ""):
         return ""
-    text = (
-        f"{value:g}"
-        if isinstance(value, float)
-        else Path(str(value)).stem
-        if isinstance(value, str)
-        else str(value)
-    )
+    text = f"{value:g}" if isinstance(value, float) else Path(str(value)).stem if isinstance(value, str) else str(value)
     return f"{LABEL_KEYS[key]}{text}" if key == "seed" else f"{text}{LABEL_KEYS[key]}"
 
 

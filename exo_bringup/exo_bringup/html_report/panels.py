@@ -58,9 +58,7 @@ def series_of(run: RunData, variable: str) -> list[Series]:
         for side in SIDES:
             curve = run.curve(condition, variable, side)
             if curve is not None and np.isfinite(curve.mean).any():
-                found.append(
-                    Series(curve.phase_percent, curve.mean, curve.sd, colour_of(condition), DASHES[side])
-                )
+                found.append(Series(curve.phase_percent, curve.mean, curve.sd, colour_of(condition), DASHES[side]))
     return found
 
 
@@ -101,9 +99,7 @@ def stride_panel(
         x = axes.x(s.phase_percent)
         parts.append(svg.band(x, axes.y(s.mean - s.sd), axes.y(s.mean + s.sd), s.colour, SPREAD_OPACITY))
     parts += [svg.polyline(axes.x(s.phase_percent), axes.y(s.mean), s.colour, dash=s.dash) for s in series]
-    parts.append(
-        axes.frame(label + variable.title, variable.unit, STRIDE_LABEL, STRIDE_TICKS, y_ticks=bool(series))
-    )
+    parts.append(axes.frame(label + variable.title, variable.unit, STRIDE_LABEL, STRIDE_TICKS, y_ticks=bool(series)))
     parts.append(_toe_off(run, axes) if series else nothing(axes, "not measured"))
     return "".join(parts)
 
@@ -196,9 +192,7 @@ def dot_rows(
     height = 30.0 + row_height * len(rows) + 30.0
     values = np.array([value for row in rows.values() for value in row.values()])
     _, highest = padded([values], zero=True) or (0.0, 1.0)
-    axes = Axes(
-        width, height, (0.0, max(highest, SHORTEST_SCALE)), (0.0, max(len(rows), 1)), left=label_width
-    )
+    axes = Axes(width, height, (0.0, max(highest, SHORTEST_SCALE)), (0.0, max(len(rows), 1)), left=label_width)
     parts = [axes.frame(title, unit, x_label=unit, y_ticks=False)]
     for place, (name, row) in enumerate(rows.items()):
         y = axes.y(len(rows) - place - 0.5)
@@ -207,9 +201,7 @@ def dot_rows(
         known = {condition: value for condition, value in row.items() if math.isfinite(value)}
         if not known:
             parts.append(svg.text(label_width + 6, y + 3.5, "not measured on both sides", 9.5, kind="faint"))
-        parts += [
-            svg.circle(axes.x(value), y, 4.5, colour_of(condition)) for condition, value in known.items()
-        ]
+        parts += [svg.circle(axes.x(value), y, 4.5, colour_of(condition)) for condition, value in known.items()]
     return "".join(parts), height
 
 
@@ -223,8 +215,7 @@ def points_over_time(
     axes = Axes(width, height, (0.0, 1.02 * max(times, default=1.0)), limits)
     parts = [axes.frame(title, unit, "simulated time (s)", y_ticks=bool(known))]
     parts += [
-        svg.circle(axes.x(s["end"]), axes.y(s[name]), 2.6, colour_of(s["condition"]), s["side"] == "r")
-        for s in known
+        svg.circle(axes.x(s["end"]), axes.y(s[name]), 2.6, colour_of(s["condition"]), s["side"] == "r") for s in known
     ]
     return "".join(parts) if known else "".join([*parts, nothing(axes, "no full stride")])
 
@@ -233,17 +224,14 @@ def legend(run_conditions: Sequence[str], sides: bool = True, norm: bool = True,
     """HTML: what the colours and dashes mean."""
     entries = [(svg.line(0, 5, 26, 5, colour_of(condition), 2.4), condition) for condition in run_conditions]
     if sides:
-        entries += [
-            (svg.line(0, 5, 26, 5, INK, 1.8, DASHES[side]), f"{SIDE_NAMES[side]} leg") for side in SIDES
-        ]
+        entries += [(svg.line(0, 5, 26, 5, INK, 1.8, DASHES[side]), f"{SIDE_NAMES[side]} leg") for side in SIDES]
     if norm:
         swatch = svg.rectangle(0, 0, 26, 10, NORM_BAND) + svg.line(0, 5, 26, 5, NORM_LINE)
         entries.append((swatch, "able-bodied people, mean \N{PLUS-MINUS SIGN} SD (Schwartz et al. 2008)"))
     if toe_off:
         entries.append((f'<path d="M13 1l4 8h-8z" fill="{FAINT_INK}"/>', "toe-off"))
     items = "".join(
-        f'<span><svg width="26" height="10" viewBox="0 0 26 10" aria-hidden="true">{swatch}</svg>'
-        f"{words}</span>"
+        f'<span><svg width="26" height="10" viewBox="0 0 26 10" aria-hidden="true">{swatch}</svg>{words}</span>'
         for swatch, words in entries
     )
     return f'<div class="legend">{items}</div>'

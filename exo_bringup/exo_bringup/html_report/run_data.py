@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+
+from exo_bringup.errors import BringupError
+from exo_bringup.paths import find_configuration
+from exo_bringup.run_folder import RunFolder
 from exo_device.description import DeviceDescription, DeviceError, load_device
 from exo_sim.body.devices import NO_DEVICE
 from exo_sim.body.model import MODEL_LEG_LENGTH_M
@@ -18,10 +22,6 @@ from exo_sim.errors import SimError
 from exo_sim.gait.curves import Curve, CurveTable
 from exo_sim.gait.errors import GaitError
 from exo_sim.gait.normative import NormativeGait
-
-from exo_bringup.errors import BringupError
-from exo_bringup.paths import find_configuration
-from exo_bringup.run_folder import RunFolder
 
 CONDITIONS = ("unassisted", "assisted")
 SIDES = ("r", "l")
@@ -63,11 +63,7 @@ class RunData:
     @property
     def muscles(self) -> list[str]:
         """Muscles with an activation curve, without their side."""
-        return [
-            name.removeprefix("activation_")
-            for name in self.curves.variables
-            if name.startswith("activation_")
-        ]
+        return [name.removeprefix("activation_") for name in self.curves.variables if name.startswith("activation_")]
 
     def device(self) -> DeviceDescription | None:
         """The device that was worn, None for none. Raises BringupError if its file is gone or wrong."""
@@ -96,9 +92,7 @@ class RunData:
             [
                 stride[name]
                 for stride in self.strides
-                if stride["condition"] == condition
-                and side in (None, stride["side"])
-                and stride.get(name) is not None
+                if stride["condition"] == condition and side in (None, stride["side"]) and stride.get(name) is not None
             ],
             dtype=float,
         )
@@ -139,17 +133,13 @@ def load_run(path: str | Path) -> RunData:
         if _is_there(folder.curves, "there are no curves over the stride", notes)
         else CurveTable()
     )
-    strides = _measured(
-        folder, _json(folder.strides, "there are no stride figures", list, notes), configuration
-    )
+    strides = _measured(folder, _json(folder.strides, "there are no stride figures", list, notes), configuration)
     if not len(curves) and folder.curves.is_file():
         notes.append("curves.csv is empty: no full stride was walked in a measured part of the run.")
     for condition in CONDITIONS:
         for side, name in zip(SIDES, ("right", "left")):
             if len(curves) and not any((c.condition, c.side) == (condition, side) for c in curves):
-                notes.append(
-                    f"There are no curves of the {name} leg {condition}: no clean stride of it was walked."
-                )
+                notes.append(f"There are no curves of the {name} leg {condition}: no clean stride of it was walked.")
     if record.get("complete") is False:
         notes.append("The run was interrupted before its end.")
     subject = _subject(configuration, notes)
@@ -204,9 +194,7 @@ def _subject(configuration: Mapping, notes: list[str]) -> Subject:
     try:
         return load_subject(find_configuration("subject", name) if name else None)
     except (BringupError, SimError):
-        notes.append(
-            f"Subject '{name}' is no longer where it was: norms are for a leg of {MODEL_LEG_LENGTH_M:.2f} m."
-        )
+        notes.append(f"Subject '{name}' is no longer where it was: norms are for a leg of {MODEL_LEG_LENGTH_M:.2f} m.")
         return Subject()
 
 
@@ -220,7 +208,5 @@ def _norm(configuration: Mapping, subject: Subject, notes: list[str]) -> Normati
         )
         return None
     if norm.clamped:
-        notes.append(
-            "The speed lies outside the measured norm: bands are those of the nearest measured speed."
-        )
+        notes.append("The speed lies outside the measured norm: bands are those of the nearest measured speed.")
     return norm

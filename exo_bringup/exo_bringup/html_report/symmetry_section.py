@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from exo_sim.gait.symmetry import symmetry_index
 
 from exo_bringup.html_report.common import (
     WIDE,
@@ -27,6 +26,7 @@ from exo_bringup.html_report.parts import (
 from exo_bringup.html_report.run_data import (
     RunData,
 )
+from exo_sim.gait.symmetry import symmetry_index
 
 
 def symmetry(runs: Sequence[RunData]) -> Section:
@@ -78,9 +78,7 @@ def _range_of(joint: str):
 def _peak_of(variable: str):
     def read(run: RunData, condition: str, side: str) -> float:
         curve = run.curve(condition, variable, side)
-        return (
-            float(np.nanmax(curve.mean)) if curve is not None and np.isfinite(curve.mean).any() else math.nan
-        )
+        return float(np.nanmax(curve.mean)) if curve is not None and np.isfinite(curve.mean).any() else math.nan
 
     return read
 

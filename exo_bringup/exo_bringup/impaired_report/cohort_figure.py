@@ -7,8 +7,6 @@ import math
 from pathlib import Path
 
 import numpy as np
-from exo_sim.evaluation.exo.conditions import LEARNED, UNPOWERED
-from exo_sim.evaluation.impaired.cohort import FEWEST_FOR_TREND, whole
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
@@ -17,6 +15,8 @@ from scipy import stats
 from exo_bringup.exo_report.figure import INK, LINE
 from exo_bringup.impaired_report.data import ImpairedEvaluation
 from exo_bringup.impaired_report.look import COLOURS, words
+from exo_sim.evaluation.exo.conditions import LEARNED, UNPOWERED
+from exo_sim.evaluation.impaired.cohort import FEWEST_FOR_TREND, whole
 
 WIDTH_IN, HEIGHT_IN = 5.6, 4.6
 GRID_POINTS = 60
@@ -39,8 +39,14 @@ def compose(evaluation: ImpairedEvaluation) -> Drawing:
         rows = [row for row in evaluation.cohort if str(row["device"]) == device]
         _panel(axes, rows, Path(device).stem, evaluation)
     drawing.text(0.09, 0.94, "Saving against severity", fontsize=13, fontweight="bold", color=INK)
-    drawing.text(0.09, 0.895, f"random patients at {evaluation.speed:g} m/s; band: 95 % interval of the trend; "
-                 "crosses at the edge fell in one of the two walks", fontsize=9, color="#555555")
+    drawing.text(
+        0.09,
+        0.895,
+        f"random patients at {evaluation.speed:g} m/s; band: 95 % interval of the trend; "
+        "crosses at the edge fell in one of the two walks",
+        fontsize=9,
+        color="#555555",
+    )
     return drawing
 
 
@@ -63,9 +69,14 @@ def _panel(axes: Axes, rows: list[dict], device: str, evaluation: ImpairedEvalua
     low, high = axes.get_ylim()
     axes.scatter(fell, [low] * len(fell), marker="x", s=20, color=LINE, clip_on=False, zorder=5)
     axes.set_ylim(low, high)
-    axes.legend(handles=[Line2D([], [], ls="", marker="o", color=ONE_SIDED, label="one side weak"),
-                         Line2D([], [], ls="", marker="o", color=BOTH, label="both sides weak")], fontsize=8,
-                loc="best")
+    axes.legend(
+        handles=[
+            Line2D([], [], ls="", marker="o", color=ONE_SIDED, label="one side weak"),
+            Line2D([], [], ls="", marker="o", color=BOTH, label="both sides weak"),
+        ],
+        fontsize=8,
+        loc="best",
+    )
 
 
 def _trend(axes: Axes, lost: np.ndarray, saving: np.ndarray) -> None:
@@ -74,8 +85,11 @@ def _trend(axes: Axes, lost: np.ndarray, saving: np.ndarray) -> None:
     line = trend.intercept + trend.slope * x
     residual = saving - trend.intercept - trend.slope * lost
     spread = math.sqrt(float(residual @ residual) / (len(lost) - 2))
-    half = stats.t.ppf(0.975, len(lost) - 2) * spread * np.sqrt(
-        1.0 / len(lost) + (x - lost.mean()) ** 2 / ((lost - lost.mean()) ** 2).sum())
+    half = (
+        stats.t.ppf(0.975, len(lost) - 2)
+        * spread
+        * np.sqrt(1.0 / len(lost) + (x - lost.mean()) ** 2 / ((lost - lost.mean()) ** 2).sum())
+    )
     axes.fill_between(x, line - half, line + half, color=INK, alpha=0.12, lw=0)
     axes.plot(x, line, color=INK, lw=1.2)
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from exo_bringup.errors import BringupError
 from exo_sim.evaluation.exo.conditions import NO_DEVICE, UNPOWERED
 from exo_sim.evaluation.exo.figures import at
 from exo_sim.evaluation.impaired.assistance import COMPARED
@@ -22,8 +24,6 @@ from exo_sim.evaluation.impaired.walk import condition
 from exo_sim.gait.curves import Curve, CurveTable
 from exo_sim.gait.errors import GaitError
 from exo_sim.measurement import Figure
-
-from exo_bringup.errors import BringupError
 
 #: Stands for a figure that is not there.
 NOTHING = Figure("nothing", math.nan, "1")
@@ -77,10 +77,13 @@ class ImpairedEvaluation:
     @cached_property
     def patients(self) -> list[NamedPatient]:
         """Named patients, in the order of the evaluation's figures."""
-        known = {name: NamedPatient(name, p["side"], p["deficit"], p["healthy"], p["subject"])
-                 for name, p in self.configuration["patients"].items()}
-        order = list(dict.fromkeys(name.split(".", 2)[1].split(":")[0] for name in self.figures
-                                   if name.count(".") >= 2))
+        known = {
+            name: NamedPatient(name, p["side"], p["deficit"], p["healthy"], p["subject"])
+            for name, p in self.configuration["patients"].items()
+        }
+        order = list(
+            dict.fromkeys(name.split(".", 2)[1].split(":")[0] for name in self.figures if name.count(".") >= 2)
+        )
         return sorted(known.values(), key=lambda p: order.index(p.name) if p.name in order else len(order))
 
     @cached_property
@@ -90,8 +93,9 @@ class ImpairedEvaluation:
 
     def worn(self, patient: str) -> list[str]:
         """Conditions that a patient walked in, of those with a device: unpowered, and under policies."""
-        return [worn for worn in (UNPOWERED, *COMPARED)
-                if at("walks", condition(patient, worn), self.speed) in self.figures]
+        return [
+            worn for worn in (UNPOWERED, *COMPARED) if at("walks", condition(patient, worn), self.speed) in self.figures
+        ]
 
     def figure(self, name: str, patient: str, worn: str = NO_DEVICE) -> Figure:
         """A figure of a patient in a condition; NaN where it is not there."""
@@ -127,8 +131,9 @@ def load_impaired(folder: str | Path) -> ImpairedEvaluation:
             raise BringupError(f"{folder} is not a folder that `{COMMAND}` wrote")
         rows = read_cohort(folder / COHORT_FILE) if configuration.get("cohort") else []
     except OSError as error:
-        raise BringupError(f"{folder} cannot be read ({error.strerror or error}); give a folder that `{COMMAND}` "
-                           "wrote") from error
+        raise BringupError(
+            f"{folder} cannot be read ({error.strerror or error}); give a folder that `{COMMAND}` wrote"
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
         if isinstance(error, BringupError):
             raise

@@ -9,20 +9,32 @@ from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib
-from exo_sim.evaluation.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED
-from exo_sim.evaluation.impaired.walk import PERSONALISED, PRACTISED
-from exo_sim.measurement import Figure
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from exo_bringup.exo_report.figure import DPI, INK, LINE, STYLE
+from exo_sim.evaluation.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED
+from exo_sim.evaluation.impaired.walk import PERSONALISED, PRACTISED
+from exo_sim.measurement import Figure
 
 HEALTHY = "healthy"
 #: Okabe and Ito's palette: told apart with any kind of colour vision.
-COLOURS = {HEALTHY: "#009E73", NO_DEVICE: "#0072B2", UNPOWERED: "#0072B2", PRACTISED: "#56B4E9", LEARNED: "#D55E00",
-           PERSONALISED: "#CC79A7"}
-TITLES = {HEALTHY: "healthy self", NO_DEVICE: "no device", UNPOWERED: "device unpowered", PRACTISED: "unpowered, practised",
-          LEARNED: "policy for everybody", PERSONALISED: "personalised policy"}
+COLOURS = {
+    HEALTHY: "#009E73",
+    NO_DEVICE: "#0072B2",
+    UNPOWERED: "#0072B2",
+    PRACTISED: "#56B4E9",
+    LEARNED: "#D55E00",
+    PERSONALISED: "#CC79A7",
+}
+TITLES = {
+    HEALTHY: "healthy self",
+    NO_DEVICE: "no device",
+    UNPOWERED: "device unpowered",
+    PRACTISED: "unpowered, practised",
+    LEARNED: "policy for everybody",
+    PERSONALISED: "personalised policy",
+}
 #: By leg: solid for the affected one.
 DASHES = {"affected": "-", "other": (0, (4, 2))}
 SIDE_NAMES = {"r": "right", "l": "left"}
@@ -44,7 +56,7 @@ def write_drawing(compose: Callable[[], Drawing], stem: Path) -> tuple[list[Path
         vector.write_text(stream.getvalue(), encoding="utf-8")
         drawing.savefig(picture, dpi=DPI, metadata={"Software": "exo_gait"})
     text = stream.getvalue()
-    return [vector, picture], text[text.index("<svg"):]
+    return [vector, picture], text[text.index("<svg") :]
 
 
 def error_bar(axes: Axes, x: float, figure: Figure, colour: str = INK) -> float:
@@ -52,8 +64,14 @@ def error_bar(axes: Axes, x: float, figure: Figure, colour: str = INK) -> float:
     if figure.interval is None or not all(map(math.isfinite, figure.interval)):
         return figure.value
     low, high = figure.interval
-    axes.errorbar(x, figure.value, [[max(figure.value - low, 0.0)], [max(high - figure.value, 0.0)]], color=colour,
-                  lw=0.9, capsize=2)
+    axes.errorbar(
+        x,
+        figure.value,
+        [[max(figure.value - low, 0.0)], [max(high - figure.value, 0.0)]],
+        color=colour,
+        lw=0.9,
+        capsize=2,
+    )
     return high
 
 

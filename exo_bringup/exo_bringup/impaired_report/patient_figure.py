@@ -6,12 +6,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from exo_sim.evaluation.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED
-from exo_sim.evaluation.impaired.assistance import ASSISTED, LEAST_ASYMMETRY
-from exo_sim.evaluation.impaired.measure import ASYMMETRIES
-from exo_sim.evaluation.impaired.clinical import COST
-from exo_sim.evaluation.impaired.walk import PERSONALISED, PRACTISED
-from exo_sim.gait.curves import PHASE_PERCENT
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
@@ -31,18 +25,37 @@ from exo_bringup.impaired_report.look import (
     minus,
     words,
 )
+from exo_sim.evaluation.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED
+from exo_sim.evaluation.impaired.assistance import ASSISTED, LEAST_ASYMMETRY
+from exo_sim.evaluation.impaired.clinical import COST
+from exo_sim.evaluation.impaired.measure import ASYMMETRIES
+from exo_sim.evaluation.impaired.walk import PERSONALISED, PRACTISED
+from exo_sim.gait.curves import PHASE_PERCENT
 
 SIZE_IN = (12.0, 6.6)
-ANGLES = (("hip_flexion", "Hip angle", "+ flexion (deg)"), ("knee_flexion", "Knee angle", "+ flexion (deg)"),
-          ("ankle_dorsiflexion", "Ankle angle", "+ dorsiflexion (deg)"))
-TORQUES = (("exo_torque_hip_Nm_kg", "Hip torque of the device", "+ flexion (Nm/kg)"),
-           ("exo_torque_ankle_Nm_kg", "Ankle torque of the device", "+ plantarflexion (Nm/kg)"))
+ANGLES = (
+    ("hip_flexion", "Hip angle", "+ flexion (deg)"),
+    ("knee_flexion", "Knee angle", "+ flexion (deg)"),
+    ("ankle_dorsiflexion", "Ankle angle", "+ dorsiflexion (deg)"),
+)
+TORQUES = (
+    ("exo_torque_hip_Nm_kg", "Hip torque of the device", "+ flexion (Nm/kg)"),
+    ("exo_torque_ankle_Nm_kg", "Ankle torque of the device", "+ plantarflexion (Nm/kg)"),
+)
 #: In their place where nobody wore a device.
-WITHOUT = (("ankle_power_W_kg", "Ankle power", "+ generation (W/kg)"),
-           ("grf_vertical_BW", "Vertical ground reaction force", "(body weight)"))
+WITHOUT = (
+    ("ankle_power_W_kg", "Ankle power", "+ generation (W/kg)"),
+    ("grf_vertical_BW", "Vertical ground reaction force", "(body weight)"),
+)
 OTHER = {"r": "l", "l": "r"}
-SHORT = {HEALTHY: "healthy", NO_DEVICE: "patient", UNPOWERED: "unpowered", PRACTISED: "practised", LEARNED: "everybody's",
-         PERSONALISED: "personal"}
+SHORT = {
+    HEALTHY: "healthy",
+    NO_DEVICE: "patient",
+    UNPOWERED: "unpowered",
+    PRACTISED: "practised",
+    LEARNED: "everybody's",
+    PERSONALISED: "personal",
+}
 ASYMMETRY_WORDS = {"step_length": "step\nlength", "stance_time": "stance\ntime", "ankle_range": "ankle\nrange"}
 
 
@@ -88,16 +101,31 @@ def _heading(drawing: Drawing, evaluation: ImpairedEvaluation, patient: NamedPat
     drawing.text(0.06, 0.955, patient.title.capitalize(), fontsize=13, fontweight="bold", color=INK)
     walks = sum(evaluation.figure("walks", each.person, each.worn).value for each in shown)
     falls = sum(evaluation.figure("falls", each.person, each.worn).value for each in shown)
-    drawing.text(0.06, 0.922, f"{evaluation.speed:g} m/s commanded; {counted(walks, 'walk')} of "
-                 f"{evaluation.configuration['duration']:g} s, {counted(falls, 'fall')}", fontsize=9, color="#555555")
+    drawing.text(
+        0.06,
+        0.922,
+        f"{evaluation.speed:g} m/s commanded; {counted(walks, 'walk')} of "
+        f"{evaluation.configuration['duration']:g} s, {counted(falls, 'fall')}",
+        fontsize=9,
+        color="#555555",
+    )
     affected, other = SIDE_NAMES[patient.side], SIDE_NAMES[OTHER[patient.side]]
     role = " (affected)" if patient.one_sided else ""
-    handles = [Line2D([], [], color=INK, ls=DASHES["affected"], label=f"{affected} leg{role}"),
-               Line2D([], [], color=INK, ls=DASHES["other"], label=f"{other} leg"),
-               Patch(color=BAND, label="healthy self, \N{PLUS-MINUS SIGN} 1 SD")]
+    handles = [
+        Line2D([], [], color=INK, ls=DASHES["affected"], label=f"{affected} leg{role}"),
+        Line2D([], [], color=INK, ls=DASHES["other"], label=f"{other} leg"),
+        Patch(color=BAND, label="healthy self, \N{PLUS-MINUS SIGN} 1 SD"),
+    ]
     handles += [Line2D([], [], color=COLOURS[each.key], lw=2.0, label=TITLES[each.key]) for each in shown]
-    drawing.legend(handles=handles, fontsize=8.5, ncols=len(handles), loc="upper left", bbox_to_anchor=(0.053, 0.905),
-                   handlelength=2.4, columnspacing=1.6)
+    drawing.legend(
+        handles=handles,
+        fontsize=8.5,
+        ncols=len(handles),
+        loc="upper left",
+        bbox_to_anchor=(0.053, 0.905),
+        handlelength=2.4,
+        columnspacing=1.6,
+    )
 
 
 def _healthy_band(axes: Axes, evaluation: ImpairedEvaluation, patient: NamedPatient, variable: str) -> None:
@@ -107,8 +135,15 @@ def _healthy_band(axes: Axes, evaluation: ImpairedEvaluation, patient: NamedPati
         axes.plot(PHASE_PERCENT, curve.mean, color="#BBBBBB", lw=0.8)
 
 
-def _curves(axes: Axes, evaluation: ImpairedEvaluation, patient: NamedPatient, shown: list[Shown], variable: str,
-            title: str, unit: str) -> None:
+def _curves(
+    axes: Axes,
+    evaluation: ImpairedEvaluation,
+    patient: NamedPatient,
+    shown: list[Shown],
+    variable: str,
+    title: str,
+    unit: str,
+) -> None:
     axes.set_title(title)
     axes.set_xlabel(STRIDE_LABEL)
     axes.set_ylabel(unit)
@@ -119,8 +154,13 @@ def _curves(axes: Axes, evaluation: ImpairedEvaluation, patient: NamedPatient, s
         for leg, side in (("other", OTHER[patient.side]), ("affected", patient.side)):
             curve = evaluation.curve(each.person, each.worn, variable, side)
             if curve is not None:
-                axes.plot(PHASE_PERCENT, curve.mean, color=COLOURS[each.key], ls=DASHES[leg],
-                          lw=1.9 if leg == "affected" else 1.3)
+                axes.plot(
+                    PHASE_PERCENT,
+                    curve.mean,
+                    color=COLOURS[each.key],
+                    ls=DASHES[leg],
+                    lw=1.9 if leg == "affected" else 1.3,
+                )
                 drawn = True
     if not drawn:
         # somebody else's curve tells that it is driven
@@ -140,13 +180,22 @@ def _asymmetry(axes: Axes, evaluation: ImpairedEvaluation, patient: NamedPatient
                 x = place - 0.4 + width * (i + 0.5)
                 axes.bar(x, figure.value, width * 0.9, color=COLOURS[each.key])
                 top = error_bar(axes, x, figure)
-                top = min(top, max(2.0 * figure.value, tallest))       # an interval may be wider than all bars are tall
+                top = min(top, max(2.0 * figure.value, tallest))  # an interval may be wider than all bars are tall
                 highest = max(highest, top)
                 reduction = evaluation.figure(f"asymmetry_{name}_reduction", each.person, each.worn)
                 if math.isfinite(reduction.value) and reduction.target is not None:
-                    axes.annotate(minus(f"{-reduction.value:+.0f} %"), (x, top), xytext=(0, 4),
-                                  textcoords="offset points", ha="center", fontsize=7.5, fontweight="bold", rotation=90,
-                                  color=COLOURS[each.key], bbox={"fc": "white", "ec": "none", "pad": 0.5})
+                    axes.annotate(
+                        minus(f"{-reduction.value:+.0f} %"),
+                        (x, top),
+                        xytext=(0, 4),
+                        textcoords="offset points",
+                        ha="center",
+                        fontsize=7.5,
+                        fontweight="bold",
+                        rotation=90,
+                        color=COLOURS[each.key],
+                        bbox={"fc": "white", "ec": "none", "pad": 0.5},
+                    )
     axes.set_xticks(range(len(ASYMMETRIES)), [ASYMMETRY_WORDS[name] for name in ASYMMETRIES])
     axes.set_xlim(-0.5, len(ASYMMETRIES) - 0.5)
     axes.set_ylim(0.0, 1.3 * max(highest, LEAST_ASYMMETRY))
@@ -172,9 +221,16 @@ def _cost(axes: Axes, evaluation: ImpairedEvaluation, patient: NamedPatient, sho
         highest = max(highest, error_bar(axes, x, figure))
         change = evaluation.figure(f"{COST}_change", each.person, each.worn)
         if math.isfinite(change.value):
-            axes.annotate(minus(f"{change.value:+.0f} %"), (x, max(figure.value, highest)), xytext=(0, 3),
-                          textcoords="offset points", ha="center", fontsize=8.5, fontweight="bold",
-                          color=COLOURS[each.key])
+            axes.annotate(
+                minus(f"{change.value:+.0f} %"),
+                (x, max(figure.value, highest)),
+                xytext=(0, 3),
+                textcoords="offset points",
+                ha="center",
+                fontsize=8.5,
+                fontweight="bold",
+                color=COLOURS[each.key],
+            )
     axes.set_xticks(range(len(bars)), [SHORT[each.key] for each in bars], fontsize=7.5, rotation=30)
     axes.set_xlim(-0.6, len(bars) - 0.4)
     axes.set_ylim(0.0, 1.2 * highest or 1.0)

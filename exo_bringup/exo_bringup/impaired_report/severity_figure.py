@@ -6,9 +6,6 @@ from __future__ import annotations
 import math
 import textwrap
 
-from exo_sim.evaluation.impaired.clinical import COST, SHOWN, shows
-from exo_sim.evaluation.impaired.deficits import Deficit, Sign
-from exo_sim.evaluation.impaired.patients import HEALTHY, WALKED_STRENGTHS, series_name
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
@@ -16,6 +13,9 @@ from exo_bringup.exo_report.figure import INK, LINE
 from exo_bringup.html_report.style import MET, MISSED
 from exo_bringup.impaired_report.data import ImpairedEvaluation
 from exo_bringup.impaired_report.look import COLOURS, error_bar, words
+from exo_sim.evaluation.impaired.clinical import COST, SHOWN, shows
+from exo_sim.evaluation.impaired.deficits import Deficit, Sign
+from exo_sim.evaluation.impaired.patients import HEALTHY, WALKED_STRENGTHS, series_name
 
 WIDTH_IN, HEIGHT_IN = 2.45, 5.6
 SIGN_COLOUR, COST_COLOUR = COLOURS["no_device"], COLOURS["learned"]
@@ -28,8 +28,9 @@ def compose(evaluation: ImpairedEvaluation) -> Drawing:
     """One column a deficit: sign above, cost below."""
     deficits = evaluation.deficits
     drawing = Drawing(figsize=(max(WIDTH_IN * len(deficits), 2.0 * WIDTH_IN), HEIGHT_IN))
-    grid = drawing.add_gridspec(2, len(deficits), left=0.065, right=0.99, top=0.80, bottom=0.1, hspace=0.40,
-                                wspace=0.42)
+    grid = drawing.add_gridspec(
+        2, len(deficits), left=0.065, right=0.99, top=0.80, bottom=0.1, hspace=0.40, wspace=0.42
+    )
     costs = [evaluation.figure(COST, series_name(d, s)).value for d in deficits for s in WALKED_STRENGTHS]
     known = [cost for cost in costs if math.isfinite(cost)]
     limits = (0.94 * min(known), 1.06 * max(known)) if known else (0.0, 1.0)
@@ -39,9 +40,14 @@ def compose(evaluation: ImpairedEvaluation) -> Drawing:
         axes.set_ylim(*limits)
         _cost(axes, evaluation, deficit, first=column == 0)
     drawing.text(0.065, 0.955, "Severity", fontsize=13, fontweight="bold", color=INK)
-    drawing.text(0.065, 0.925, "above: change of the leading sign against the healthy run, dashed where it begins to "
-                 "count; below: metabolic cost per distance. Mean and 95 % interval over walks.", fontsize=9,
-                 color="#555555")
+    drawing.text(
+        0.065,
+        0.925,
+        "above: change of the leading sign against the healthy run, dashed where it begins to "
+        "count; below: metabolic cost per distance. Mean and 95 % interval over walks.",
+        fontsize=9,
+        color="#555555",
+    )
     return drawing
 
 
@@ -65,8 +71,15 @@ def _sign(axes: Axes, evaluation: ImpairedEvaluation, deficit: Deficit) -> None:
     sign = leading_sign(evaluation, deficit)
     seen = evaluation.of_deficit(SHOWN, deficit.name).value
     axes.set_title(deficit.title.capitalize(), fontsize=9.5, pad=26)
-    axes.text(0.0, 1.03, "\n".join(textwrap.wrap(sign.title, WRAP)), transform=axes.transAxes, fontsize=7.5,
-              color="#555555", va="bottom")
+    axes.text(
+        0.0,
+        1.03,
+        "\n".join(textwrap.wrap(sign.title, WRAP)),
+        transform=axes.transAxes,
+        fontsize=7.5,
+        color="#555555",
+        va="bottom",
+    )
     axes.set_ylabel(f"change ({sign.unit})")
     _scale(axes)
     axes.axhline(0.0, color=LINE, lw=0.7)
@@ -81,8 +94,12 @@ def _sign(axes: Axes, evaluation: ImpairedEvaluation, deficit: Deficit) -> None:
     axes.plot(x, y, color=SIGN_COLOUR, marker="o", ms=4.5)
     if len(x) == 1:
         words(axes, "nobody walked")
-    axes.set_xlabel("as in the clinic" if seen else "not as in the clinic", fontsize=8.5, fontweight="bold",
-                    color=MET if seen else MISSED)
+    axes.set_xlabel(
+        "as in the clinic" if seen else "not as in the clinic",
+        fontsize=8.5,
+        fontweight="bold",
+        color=MET if seen else MISSED,
+    )
 
 
 def _cost(axes: Axes, evaluation: ImpairedEvaluation, deficit: Deficit, first: bool) -> None:

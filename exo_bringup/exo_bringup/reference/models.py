@@ -36,7 +36,10 @@ def fields_of(model: type[BaseModel]) -> list[FieldFacts]:
     comments = _comments(model)
     return [
         FieldFacts(
-            name, _type_words(info.annotation), _allowed(info), _default(info),
+            name,
+            _type_words(info.annotation),
+            _allowed(info),
+            _default(info),
             info.description or comments.get(name, ""),
         )
         for name, info in model.model_fields.items()
@@ -59,8 +62,7 @@ def nested(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
 def section(model: type[BaseModel], level: int = 3) -> str:
     """Heading, docstring and table of a model."""
     rows = [
-        (code(item.name), item.type_words, item.allowed, item.default, plain(item.comment))
-        for item in fields_of(model)
+        (code(item.name), item.type_words, item.allowed, item.default, plain(item.comment)) for item in fields_of(model)
     ]
     doc = " ".join(inspect.cleandoc(model.__doc__ or "").replace("``", "`").split())
     heads = ("field", "type", "allowed", "default", "meaning")

@@ -25,10 +25,23 @@ PACKAGES = ("exo_sim", "exo_device", "exo_policy", "exo_bringup")
 #: A ROS domain that no graph of ours uses by itself.
 DOMAIN_ID = 100
 #: Created by rclpy for every node.
-OF_EVERY_NODE = ("parameter_events", "rosout", "describe_parameters", "get_parameter_types", "get_parameters",
-                 "list_parameters", "set_parameters", "set_parameters_atomically", "get_type_description",
-                 "transition_event", "change_state", "get_state", "get_available_states",
-                 "get_available_transitions", "get_transition_graph")
+OF_EVERY_NODE = (
+    "parameter_events",
+    "rosout",
+    "describe_parameters",
+    "get_parameter_types",
+    "get_parameters",
+    "list_parameters",
+    "set_parameters",
+    "set_parameters_atomically",
+    "get_type_description",
+    "transition_event",
+    "change_state",
+    "get_state",
+    "get_available_states",
+    "get_available_transitions",
+    "get_transition_graph",
+)
 PARAMETERS_OF_EVERY_NODE = ("use_sim_time", "start_type_description_service")
 
 
@@ -139,9 +152,7 @@ class _listening:
             mock.patch.object(Node, "declare_parameters", self._declaring(Node.declare_parameters))
         )
         for method, kept_in in self.METHODS.items():
-            self._stack.enter_context(
-                mock.patch.object(Node, method, self._noting(getattr(Node, method), kept_in))
-            )
+            self._stack.enter_context(mock.patch.object(Node, method, self._noting(getattr(Node, method), kept_in)))
 
     def __exit__(self, *error):
         self._stack.close()

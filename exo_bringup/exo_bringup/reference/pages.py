@@ -8,13 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import yaml
-from exo_device.description import DeviceDescription
-from exo_device.drivers.registry import DRIVERS
-from exo_policy.checkpoint import load_checkpoint
-from exo_policy.manifest import Manifest
-from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, MUSCLES_BY_SIDE
-from exo_sim.body.presets import Preset, presets
-from exo_sim.body.subject import Subject
 
 from exo_bringup.errors import BringupError
 from exo_bringup.graph import GRAPH_FILE, HARDWARE_FILE, LOCKSTEP_FILE
@@ -23,6 +16,13 @@ from exo_bringup.paths import share_folder
 from exo_bringup.reference import commands, interfaces, models
 from exo_bringup.reference.markdown import code, number, plain, table
 from exo_bringup.topics import OTHER_TOPICS, SERVICES, TOPICS
+from exo_device.description import DeviceDescription
+from exo_device.drivers.registry import DRIVERS
+from exo_policy.checkpoint import load_checkpoint
+from exo_policy.manifest import Manifest
+from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, MUSCLES_BY_SIDE
+from exo_sim.body.presets import Preset, presets
+from exo_sim.body.subject import Subject
 
 NOTE = "<!-- Written from the code by `exo docs`. Change the code, not this page. -->\n"
 #: Ends of parameter names that say the unit.
@@ -94,7 +94,10 @@ def _topics(nodes) -> str:
     for name in names:
         publishers = [(facts, end) for facts in nodes for end in facts.publishers if end.name == name]
         subscribers = [
-            (facts, end) for facts in nodes for end in facts.subscriptions if end.name == name and facts.program != RECORDER
+            (facts, end)
+            for facts in nodes
+            for end in facts.subscriptions
+            if end.name == name and facts.program != RECORDER
         ]
         ends = publishers or subscribers
         if not ends:
@@ -147,7 +150,9 @@ def _services(nodes) -> str:
 
 
 def _parameters(nodes) -> str:
-    files = {name: yaml.safe_load((share_folder() / name).read_text()) for name in (GRAPH_FILE, LOCKSTEP_FILE, HARDWARE_FILE)}
+    files = {
+        name: yaml.safe_load((share_folder() / name).read_text()) for name in (GRAPH_FILE, LOCKSTEP_FILE, HARDWARE_FILE)
+    }
     parts = [
         "Defaults are those of the node. The launch files and `exo` set what their arguments say, and take the rest from "
         "`config/graph.yaml`, on top of it `config/lockstep.yaml` in lockstep and `config/hardware.yaml` on a device "
@@ -159,7 +164,7 @@ def _parameters(nodes) -> str:
         rows = []
         for item in sorted(facts.parameters, key=lambda item: item.name):
             set_to = [
-                f"{code(_value(values[key][f'ros__parameters'][item.name]))} ({Path(name).stem})"
+                f"{code(_value(values[key]['ros__parameters'][item.name]))} ({Path(name).stem})"
                 for name, values in files.items()
                 for key in values
                 if key == f"/**/{facts.program}" and item.name in values[key]["ros__parameters"]
@@ -181,7 +186,11 @@ def _parameters(nodes) -> str:
         ("sim.launch.py", "sim.launch.py", SIM_ARGUMENTS),
         ("hardware.launch.py", "hardware.launch.py", HARDWARE_ARGUMENTS),
     ):
-        parts += [f"## Arguments of {title}\n", f"`ros2 launch exo_bringup {file} NAME:=VALUE ...`\n", _arguments(arguments)]
+        parts += [
+            f"## Arguments of {title}\n",
+            f"`ros2 launch exo_bringup {file} NAME:=VALUE ...`\n",
+            _arguments(arguments),
+        ]
     return _page("Parameters", *parts)
 
 
@@ -253,17 +262,17 @@ def _configuration() -> str:
 
 def _patients() -> list[Preset]:
     """Every preset; of one-sided ones the right, whose name says that there is a left."""
-    return [replace(patient, name=patient.name.replace("_right", "_{right,left}")) for patient in presets().values()
-            if patient.side != "l"]
+    return [
+        replace(patient, name=patient.name.replace("_right", "_{right,left}"))
+        for patient in presets().values()
+        if patient.side != "l"
+    ]
 
 
 def _cli() -> str:
     exo = list(commands.exo_commands())
     bench = list(commands.device_commands())
-    rows = [
-        (code(" ".join(item.words)), plain(_help_of(exo, item)))
-        for item in exo[1:]
-    ]
+    rows = [(code(" ".join(item.words)), plain(_help_of(exo, item))) for item in exo[1:]]
     return _page(
         "Command line",
         "`exo` is on the PATH after `source tools/env.sh`, or `source install/setup.bash` of a workspace. Exit codes: 0 "

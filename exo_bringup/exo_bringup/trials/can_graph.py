@@ -16,10 +16,6 @@ from pathlib import Path
 
 import rclpy
 import yaml
-from exo_device.description import load_device
-from exo_device.drivers.node import SpinningThread
-from exo_device.trials.witness_process import WitnessProcess
-from exo_msgs.msg import DeviceStatus
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
@@ -30,6 +26,10 @@ from exo_bringup.paths import find_configuration
 from exo_bringup.processes import Child, Children, child_environment
 from exo_bringup.trials.bus import IMU, PATIENT_BUS, PATIENT_DEVICE, PATIENT_IMU, adopt, bus_settings
 from exo_bringup.trials.standby import READY
+from exo_device.description import load_device
+from exo_device.drivers.node import SpinningThread
+from exo_device.trials.witness_process import WitnessProcess
+from exo_msgs.msg import DeviceStatus
 
 LEGS, MOTORS, DEVICE, POLICY, GUARDIAN = "simulator", "emulator", "device", "policy", "guardian"
 #: A Python process on a busy small computer takes this long to be there at most (s).
@@ -45,17 +45,24 @@ ARM_PERIOD_S = 0.25
 LEAPING_LEGS = {"jump_rad": 10.0}
 #: The wearer's first stride is not waited for: a trial starts hundreds of times.
 QUICK = {"stride_gate": False, "fade_in_s": 0.0}
-LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
-                     durability=DurabilityPolicy.TRANSIENT_LOCAL)
+LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class CanGraph:
     """Use as a context manager. Raises BringupError when the graph does not come up."""
 
-    def __init__(self, folder: Path, *, bus_rate_hz: float = 200.0, device: str = "hip_ankle",
-                 controller: str = "spline", motors: str = "simulator",
-                 device_command: tuple[str, ...] = (), faults: tuple[str, ...] = ("hold",),
-                 patient: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        bus_rate_hz: float = 200.0,
+        device: str = "hip_ankle",
+        controller: str = "spline",
+        motors: str = "simulator",
+        device_command: tuple[str, ...] = (),
+        faults: tuple[str, ...] = ("hold",),
+        patient: bool = False,
+    ) -> None:
         """motors: what the motors turn, simulator (the walking legs) or spring. device_command: instead of
         python -m exo_device.device_node. controller: empty for no policy_node; the caller answers for it."""
         self.folder, self._mechanics, self._faults = folder, motors, faults
@@ -67,17 +74,17 @@ class CanGraph:
         self._driver_file = folder / "driver.yaml"
         self._driver_file.write_text(yaml.safe_dump({"driver": "cubemars_can", **self.settings}))
         self._joints = load_device(find_configuration("device", device)).joint_names
-        options = GraphOptions(device=device, controller=controller or "zero", driver="cubemars_can",
-                               namespace=self.namespace)
+        options = GraphOptions(
+            device=device, controller=controller or "zero", driver="cubemars_can", namespace=self.namespace
+        )
         self._specs = {spec.name: spec for spec in describe_hardware(options)}
         self._specs["device_node"].parameters.update(
-            {"driver_config": str(self._driver_file), **QUICK,
-             **(PATIENT_DEVICE if patient else {})})
+            {"driver_config": str(self._driver_file), **QUICK, **(PATIENT_DEVICE if patient else {})}
+        )
         for spec in self._specs.values():  # once: a process that starts may be reading it later on
             self._parameter_file(spec).write_text(spec.parameter_yaml())
         self._device_command = device_command
-        self.processes = [*([LEGS] if motors == "simulator" else []), MOTORS, DEVICE,
-                          *([POLICY] if controller else [])]
+        self.processes = [*([LEGS] if motors == "simulator" else []), MOTORS, DEVICE, *([POLICY] if controller else [])]
         self._environment = child_environment(ROS_LOG_DIR=str(folder))  # with what the caller has set
         self.children = Children(folder)
         #: Children by process.
@@ -87,13 +94,12 @@ class CanGraph:
         self.motors: WitnessProcess | None = None
         self.status: DeviceStatus | None = None
 
-    def __enter__(self) -> "CanGraph":
+    def __enter__(self) -> CanGraph:
         adopt(self._environment)
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         self.node = rclpy.create_node("trial", namespace=self.namespace)
         self.node.create_subscription(DeviceStatus, "exo/status", self._on_status, LATCHED)
-        self._clients = {name: self.node.create_client(Trigger, f"exo/{name}")
-                         for name in ("arm", "disarm", "stop")}
+        self._clients = {name: self.node.create_client(Trigger, f"exo/{name}") for name in ("arm", "disarm", "stop")}
         self._spinning = SpinningThread(self.node)
         try:
             for process in self.processes:
@@ -133,8 +139,7 @@ class CanGraph:
         """Until that process is ready to begin."""
         if isinstance(self._next, tuple):
             child = self._next[1]
-            self.wait_until(lambda: READY in child.new_lines() or child.exit_code is not None,
-                            "a new process")
+            self.wait_until(lambda: READY in child.new_lines() or child.exit_code is not None, "a new process")
 
     def start(self, process: str) -> None:
         """Starts a process, or lets the prepared one begin; the motors are ready only after wait_ready."""
@@ -156,14 +161,28 @@ class CanGraph:
     def _make_motors(self, *arguments: str) -> WitnessProcess:
         faults = (word for fault in self._faults for word in ("--fault", fault))
         return WitnessProcess(
-            self._driver_file, self.folder / "emulator.log", "--mechanics", self._mechanics, "--namespace",
-            self.namespace, *faults, *arguments, environment=self._environment, wait=False)
+            self._driver_file,
+            self.folder / "emulator.log",
+            "--mechanics",
+            self._mechanics,
+            "--namespace",
+            self.namespace,
+            *faults,
+            *arguments,
+            environment=self._environment,
+            wait=False,
+        )
 
     def _program(self, process: str) -> tuple[str, list[str]]:
         """Module of a process, and its arguments."""
         if process == LEGS:
-            return "exo_bringup.trials.walking_legs", ["--joints", ",".join(self._joints), "--ros-args", "-r",
-                                                       f"__ns:=/{self.namespace}"]
+            return "exo_bringup.trials.walking_legs", [
+                "--joints",
+                ",".join(self._joints),
+                "--ros-args",
+                "-r",
+                f"__ns:=/{self.namespace}",
+            ]
         spec = self._specs[f"{process}_node"]
         return f"{spec.package}.{spec.executable}", spec.command_line("", self._parameter_file(spec))[1:]
 
@@ -218,8 +237,9 @@ class CanGraph:
         deadline = time.monotonic() + within_s
         while not condition():
             if time.monotonic() > deadline:
-                logs = "\n".join(f"--- {name}\n" + "\n".join(self.children[name].last_lines(6))
-                                 for name in self.children.names())
+                logs = "\n".join(
+                    f"--- {name}\n" + "\n".join(self.children[name].last_lines(6)) for name in self.children.names()
+                )
                 raise BringupError(f"waited {within_s:g} s in vain for {what}\n{logs}")
             time.sleep(LOOK_S)
 

@@ -23,8 +23,9 @@ class Collector:
 
     def __init__(self, node: Node, wanted: Sequence[tuple[Any, str, QoSProfile, Callable[[Any], None]]]) -> None:
         self._node = node
-        self._wanted = [(node.create_subscription(kind, topic, take, qos), kind, take)
-                        for kind, topic, qos, take in wanted]
+        self._wanted = [
+            (node.create_subscription(kind, topic, take, qos), kind, take) for kind, topic, qos, take in wanted
+        ]
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="collector", daemon=True)
         self._thread.start()

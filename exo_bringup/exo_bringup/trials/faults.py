@@ -10,12 +10,12 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from exo_msgs.msg import DeviceStatus
-from exo_sim.measurement import Figure
 
 from exo_bringup.trials.can_graph import DEVICE, MOTORS, CanGraph
 from exo_bringup.trials.trial import Trial
 from exo_bringup.trials.trial_policy import MOODS, TrialPolicy
+from exo_msgs.msg import DeviceStatus
+from exo_sim.measurement import Figure
 
 JOINT = "ankle_angle_r"
 #: Faults of one motor, and of the bus, as `exo emulate` takes them.
@@ -35,8 +35,7 @@ SERVICES = {"stop_service": "stop", "disarm_service": "disarm"}
 SIGNALS = {"sigint": signal.SIGINT, "sigterm": signal.SIGTERM, "sigstop": signal.SIGSTOP}
 KINDS = (*MOTOR_FAULTS, *MOODS, *SERVICES, *SIGNALS)
 #: Only a driver that is configured anew trusts these motors' positions again.
-NEEDS_NEW_DEVICE = ("replies_late", "replies_stale", "another_motors_id", "position_leap", "motor_reset",
-                    *SIGNALS)
+NEEDS_NEW_DEVICE = ("replies_late", "replies_stale", "another_motors_id", "position_leap", "motor_reset", *SIGNALS)
 NEEDS_NEW_MOTORS = ("motor_reset",)
 #: Detection by age or content, and the ramp; detection by contradiction over 100 to 150 ms, and the ramp (s).
 TARGET_S, SLOW_TARGET_S = 0.15, 0.26
@@ -54,23 +53,35 @@ class FaultsTrial(Trial):
 
     name, unit = "faults", "faults"
 
-    def __init__(self, folder: Path, *, times: int, kinds: tuple[str, ...], bus_rate_hz: float,
-                 seed: int, patient: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, times: int, kinds: tuple[str, ...], bus_rate_hz: float, seed: int, patient: bool = False
+    ) -> None:
         """patient: watchdogs wait, so that a busy machine stops nothing; times mean nothing then."""
         super().__init__(folder)
         self._times, self._kinds, self._bus_rate_hz, self._seed = times, kinds, bus_rate_hz, seed
         self._patient = patient
 
     def configuration(self) -> dict:
-        return {"times": self._times, "kinds": list(self._kinds), "bus_rate_hz": self._bus_rate_hz,
-                "seed": self._seed, "patient": self._patient}
+        return {
+            "times": self._times,
+            "kinds": list(self._kinds),
+            "bus_rate_hz": self._bus_rate_hz,
+            "seed": self._seed,
+            "patient": self._patient,
+        }
 
     def rounds(self) -> list[str]:
         return [f"{kind} {count}" for count in range(self._times) for kind in self._kinds]
 
-    def __enter__(self) -> "FaultsTrial":
-        self._graph = CanGraph(self.folder, bus_rate_hz=self._bus_rate_hz, motors="spring", controller="",
-                               faults=(HOLD,), patient=self._patient).__enter__()
+    def __enter__(self) -> FaultsTrial:
+        self._graph = CanGraph(
+            self.folder,
+            bus_rate_hz=self._bus_rate_hz,
+            motors="spring",
+            controller="",
+            faults=(HOLD,),
+            patient=self._patient,
+        ).__enter__()
         self._policy = TrialPolicy(self._graph)
         return self
 
@@ -91,15 +102,19 @@ class FaultsTrial(Trial):
         self._mend(kind)
         if zero_s is None:  # it is not a stop at all: the next round must not inherit it
             self._renew(DEVICE)
-        return {"zero_s": None if zero_s is None else zero_s - struck_s,
-                "latched": status is not None and status.mode == DeviceStatus.FAULT,
-                "faults": list(status.fault_names) if status else [], "cause": status.cause if status else ""}
+        return {
+            "zero_s": None if zero_s is None else zero_s - struck_s,
+            "latched": status is not None and status.mode == DeviceStatus.FAULT,
+            "faults": list(status.fault_names) if status else [],
+            "cause": status.cause if status else "",
+        }
 
     def _is_over(self, kind: str) -> bool:
         """Whether torque has ended, and the device has said so if it still can."""
         status = self._graph.status
         return not self._graph.motors.has_torque and (
-            kind in SIGNALS or (status is not None and status.mode != DeviceStatus.ACTIVE))
+            kind in SIGNALS or (status is not None and status.mode != DeviceStatus.ACTIVE)
+        )
 
     def _strike(self, kind: str) -> float:
         """Steady time (s) of the fault."""
@@ -143,7 +158,8 @@ class FaultsTrial(Trial):
             figures += [
                 Figure(f"{kind}_zero_torque_median", float(median), "ms"),
                 Figure.against(f"{kind}_zero_torque_max", float(longest), "ms", at_most=1e3 * target_s),
-                Figure.against(f"{kind}_not_stopped", len(values) - len(stopped), "1", at_most=0)]
+                Figure.against(f"{kind}_not_stopped", len(values) - len(stopped), "1", at_most=0),
+            ]
         return figures
 
     def details(self, measured: dict[str, dict]) -> dict:

@@ -6,12 +6,11 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
+from exo_bringup.paths import share_folder
+from exo_bringup.trials.trial import Trial
 from exo_device.drivers.config_file import read_driver_config
 from exo_device.trials.fuzz import FIRMWARES, fuzz_block, fuzz_config
 from exo_sim.measurement import Figure
-
-from exo_bringup.paths import share_folder
-from exo_bringup.trials.trial import Trial
 
 #: Frames of one round.
 BLOCK_FRAMES = 20_000
@@ -50,8 +49,7 @@ class FuzzTrial(Trial):
         figures = []
         for firmware, tally in sums.items():
             figures.append(Figure.against(f"{firmware}_frames", tally["frames"], "1", at_least=self._frames))
-            figures += [Figure(f"{firmware}_{key}", tally[key], "1") for key in ("replies", "orders",
-                                                                              "set_points")]
+            figures += [Figure(f"{firmware}_{key}", tally[key], "1") for key in ("replies", "orders", "set_points")]
             figures += [Figure.against(f"{firmware}_{key}", tally[key], "1", at_most=0) for key in FAILURES]
         return figures
 

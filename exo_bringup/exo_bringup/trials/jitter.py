@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 
 import numpy as np
-from exo_device.trials.probed_driver import TIMES_FILE
-from exo_sim.measurement import Figure
 
 from exo_bringup.errors import BringupError
 from exo_bringup.trials.can_graph import DEVICE, CanGraph
 from exo_bringup.trials.trial import Trial
+from exo_device.trials.probed_driver import TIMES_FILE
+from exo_sim.measurement import Figure
 
 PROGRAM = (sys.executable, "-m", "exo_device.trials.probed_driver")
 #: After torque has come, the graph is left alone for this long (s).
@@ -41,8 +41,7 @@ class JitterTrial(Trial):
     def run(self, round_name: str) -> dict:
         times_file = self.folder / f"cycles_{round_name}Hz.npy"
         os.environ[TIMES_FILE] = str(times_file)
-        with CanGraph(self.folder, bus_rate_hz=float(round_name), device_command=PROGRAM,
-                      patient=True) as graph:
+        with CanGraph(self.folder, bus_rate_hz=float(round_name), device_command=PROGRAM, patient=True) as graph:
             graph.await_torque()
             time.sleep(SETTLE_S)
             graph.await_torque()
@@ -55,19 +54,24 @@ class JitterTrial(Trial):
         cycles_s = 1e-9 * np.load(times_file)
         chosen = cycles_s[(cycles_s >= start_s) & (cycles_s <= end_s)]
         periods_ms = 1e3 * np.diff(chosen)
-        return {"cycles_per_s": len(chosen) / (end_s - start_s), "median_ms": float(np.median(periods_ms)),
-                "p99_ms": float(np.percentile(periods_ms, 99)), "max_ms": float(periods_ms.max()),
-                "late_percent": 100.0 * float((periods_ms > 2e3 / float(round_name)).mean()),
-                "states_per_s": float(status.loop_rate), "mode": int(status.mode), "cause": status.cause}
+        return {
+            "cycles_per_s": len(chosen) / (end_s - start_s),
+            "median_ms": float(np.median(periods_ms)),
+            "p99_ms": float(np.percentile(periods_ms, 99)),
+            "max_ms": float(periods_ms.max()),
+            "late_percent": 100.0 * float((periods_ms > 2e3 / float(round_name)).mean()),
+            "states_per_s": float(status.loop_rate),
+            "mode": int(status.mode),
+            "cause": status.cause,
+        }
 
     def figures(self, measured: dict[str, dict]) -> list[Figure]:
         figures = []
         for name, round_ in measured.items():
             figures += [
-                Figure.against(f"bus_{name}Hz_rate", round_["cycles_per_s"], "Hz",
-                               at_least=RATE_SHARE * float(name)),
-                *(Figure(f"bus_{name}Hz_period_{key}", round_[f"{key}_ms"], "ms")
-                  for key in ("median", "p99", "max")),
+                Figure.against(f"bus_{name}Hz_rate", round_["cycles_per_s"], "Hz", at_least=RATE_SHARE * float(name)),
+                *(Figure(f"bus_{name}Hz_period_{key}", round_[f"{key}_ms"], "ms") for key in ("median", "p99", "max")),
                 Figure(f"bus_{name}Hz_over_two_periods", round_["late_percent"], "%"),
-                Figure(f"bus_{name}Hz_states", round_["states_per_s"], "Hz")]
+                Figure(f"bus_{name}Hz_states", round_["states_per_s"], "Hz"),
+            ]
         return figures

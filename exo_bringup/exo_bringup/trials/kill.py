@@ -10,11 +10,11 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
-from exo_device.trials.bus_tap import BusTap
-from exo_sim.measurement import Figure
 
 from exo_bringup.trials.can_graph import DEVICE, GUARDIAN, LEGS, MOTORS, POLICY, CanGraph
 from exo_bringup.trials.trial import Trial
+from exo_device.trials.bus_tap import BusTap
+from exo_sim.measurement import Figure
 
 VICTIMS = (LEGS, POLICY, DEVICE, MOTORS, GUARDIAN)
 #: The issue's bound on how long torque may outlive a process (s).
@@ -32,21 +32,34 @@ class KillTrial(Trial):
 
     name, unit = "kill", "kills"
 
-    def __init__(self, folder: Path, *, times: int, victims: tuple[str, ...], bus_rate_hz: float,
-                 seed: int, patient: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        times: int,
+        victims: tuple[str, ...],
+        bus_rate_hz: float,
+        seed: int,
+        patient: bool = False,
+    ) -> None:
         """patient: watchdogs wait, so that a busy machine stops nothing; times mean nothing then."""
         super().__init__(folder)
         self._times, self._victims, self._bus_rate_hz, self._seed = times, victims, bus_rate_hz, seed
         self._patient = patient
 
     def configuration(self) -> dict:
-        return {"times": self._times, "processes": list(self._victims), "bus_rate_hz": self._bus_rate_hz,
-                "seed": self._seed, "patient": self._patient}
+        return {
+            "times": self._times,
+            "processes": list(self._victims),
+            "bus_rate_hz": self._bus_rate_hz,
+            "seed": self._seed,
+            "patient": self._patient,
+        }
 
     def rounds(self) -> list[str]:
         return [f"{victim} {count}" for count in range(self._times) for victim in self._victims]
 
-    def __enter__(self) -> "KillTrial":
+    def __enter__(self) -> KillTrial:
         self._graph = CanGraph(self.folder, bus_rate_hz=self._bus_rate_hz, patient=self._patient).__enter__()
         return self
 
@@ -74,8 +87,11 @@ class KillTrial(Trial):
         zero_s = tap.asked_until_s if tap else graph.motors.zero_since(killed_s)
         status = graph.status
         graph.revive(victim)
-        return {"zero_s": max(zero_s - killed_s, 0.0), "prepared_s": prepared_s,
-                "cause": "" if victim == DEVICE or status is None else status.cause}
+        return {
+            "zero_s": max(zero_s - killed_s, 0.0),
+            "prepared_s": prepared_s,
+            "cause": "" if victim == DEVICE or status is None else status.cause,
+        }
 
     def figures(self, measured: dict[str, dict]) -> list[Figure]:
         times = defaultdict(list)
@@ -87,8 +103,7 @@ class KillTrial(Trial):
             figures += [
                 Figure.against(f"{victim}_kills", len(values), "1", at_least=self._times),
                 Figure(f"{victim}_zero_torque_median", float(np.median(milliseconds)), "ms"),
-                Figure.against(f"{victim}_zero_torque_max", float(milliseconds.max()), "ms",
-                               at_most=1e3 * TARGET_S),
-                Figure.against(f"{victim}_too_late", int((milliseconds > 1e3 * TARGET_S).sum()), "1",
-                               at_most=0)]
+                Figure.against(f"{victim}_zero_torque_max", float(milliseconds.max()), "ms", at_most=1e3 * TARGET_S),
+                Figure.against(f"{victim}_too_late", int((milliseconds > 1e3 * TARGET_S).sum()), "1", at_most=0),
+            ]
         return figures

@@ -7,13 +7,12 @@ import math
 from collections import Counter
 from pathlib import Path
 
-from exo_device.description import load_device
-from exo_device.trials.soak import Soak, memory_slope_mib_per_h
-from exo_sim.measurement import Figure
-
 from exo_bringup.paths import find_configuration
 from exo_bringup.trials.bus import bus_settings
 from exo_bringup.trials.trial import Trial
+from exo_device.description import load_device
+from exo_device.trials.soak import Soak, memory_slope_mib_per_h
+from exo_sim.measurement import Figure
 
 MASS_KG = 75.0
 #: Until buffers and figures of the recent past have filled (s).
@@ -32,8 +31,9 @@ class SoakTrial(Trial):
 
     name, unit = "soak", "stretches"
 
-    def __init__(self, folder: Path, *, minutes: float, stretch_s: float, rate_hz: float, loss: float,
-                 device: str, seed: int) -> None:
+    def __init__(
+        self, folder: Path, *, minutes: float, stretch_s: float, rate_hz: float, loss: float, device: str, seed: int
+    ) -> None:
         super().__init__(folder)
         self._minutes, self._stretch_s, self._seed = minutes, stretch_s, seed
         self._rate_hz, self._loss, self._device_name = rate_hz, loss, device
@@ -41,16 +41,31 @@ class SoakTrial(Trial):
         self._soak: Soak | None = None
 
     def configuration(self) -> dict:
-        return {"minutes": self._minutes, "stretch_s": self._stretch_s, "rate_hz": self._rate_hz,
-                "loss": self._loss, "device": self._device_name, "seed": self._seed, "mass_kg": MASS_KG,
-                "safety": SAFETY}
+        return {
+            "minutes": self._minutes,
+            "stretch_s": self._stretch_s,
+            "rate_hz": self._rate_hz,
+            "loss": self._loss,
+            "device": self._device_name,
+            "seed": self._seed,
+            "mass_kg": MASS_KG,
+            "safety": SAFETY,
+        }
 
     def rounds(self) -> list[str]:
         return [str(index) for index in range(max(1, round(60.0 * self._minutes / self._stretch_s)))]
 
-    def __enter__(self) -> "SoakTrial":
-        self._soak = Soak(self._device, MASS_KG, bus_settings(), self.folder, rate_hz=self._rate_hz,
-                          loss=self._loss, seed=self._seed, safety=SAFETY)
+    def __enter__(self) -> SoakTrial:
+        self._soak = Soak(
+            self._device,
+            MASS_KG,
+            bus_settings(),
+            self.folder,
+            rate_hz=self._rate_hz,
+            loss=self._loss,
+            seed=self._seed,
+            safety=SAFETY,
+        )
         try:
             self._soak.start()
         except BaseException:
@@ -88,8 +103,7 @@ class SoakTrial(Trial):
         for column, process in ((1, "device"), (2, "motors")):
             slope = memory_slope_mib_per_h(memory, column, min(SETTLE_S, 6.0 * self._minutes))
             if not math.isnan(slope) or self._minutes >= 2.0:
-                figures.append(Figure.against(f"memory_slope_{process}", slope, "MiB/h",
-                                              at_most=FLAT_MIB_PER_H))
+                figures.append(Figure.against(f"memory_slope_{process}", slope, "MiB/h", at_most=FLAT_MIB_PER_H))
             figures.append(Figure(f"memory_{process}", memory[-1][column], "MiB"))
         return figures
 

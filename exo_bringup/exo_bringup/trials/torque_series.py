@@ -23,7 +23,7 @@ class TorqueSeries:
     torque: np.ndarray
 
     @classmethod
-    def of(cls, t: np.ndarray, torque: np.ndarray, start_s: float, end_s: float) -> "TorqueSeries":
+    def of(cls, t: np.ndarray, torque: np.ndarray, start_s: float, end_s: float) -> TorqueSeries:
         """Samples at times t (N,) with torque (N, J), from start_s to end_s (s)."""
         count = round((end_s - start_s) / PERIOD_S)
         values = np.full((count, torque.shape[1]), np.nan)
@@ -33,7 +33,7 @@ class TorqueSeries:
         return cls(start_s, values)
 
     @classmethod
-    def load(cls, file: Path, which: str, start_s: float, end_s: float) -> "TorqueSeries":
+    def load(cls, file: Path, which: str, start_s: float, end_s: float) -> TorqueSeries:
         """`which` of motor or command of a walk that WalkRecord saved."""
         with np.load(file) as walk:
             return cls.of(walk[f"{which}_t"], walk[f"{which}_torque"], start_s, end_s)
@@ -61,7 +61,7 @@ def _rms(first: np.ndarray, second: np.ndarray, lag_s: float) -> np.ndarray:
     whole = int(np.floor(lag_s / PERIOD_S + ROUNDING))
     share = lag_s / PERIOD_S - whole
     start, end = max(0, -whole), min(len(first), len(second) - whole - 1)
-    later = second[start + whole:end + whole + 1]
+    later = second[start + whole : end + whole + 1]
     moved = later[:-1] if share < ROUNDING else (1.0 - share) * later[:-1] + share * later[1:]
     return np.sqrt(np.nanmean((first[start:end] - moved) ** 2, axis=0))
 
@@ -92,6 +92,8 @@ class WalkRecord:
         content = {}
         for which, rows in self._rows.items():
             table = np.array(rows)
-            content[f"{which}_t"], content[f"{which}_torque" if which != "power" else "power"] = \
-                table[:, 0], table[:, 1:]
+            content[f"{which}_t"], content[f"{which}_torque" if which != "power" else "power"] = (
+                table[:, 0],
+                table[:, 1:],
+            )
         np.savez(file, joints=np.array(self._joints), **content)

@@ -9,10 +9,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
+from exo_bringup.errors import BringupError
 from exo_sim.measurement import Figure
 from exo_sim.measurement.summary import to_plain
-
-from exo_bringup.errors import BringupError
 
 ROUNDS_FILE, CONFIGURATION_FILE = "rounds.jsonl", "trial.json"
 
@@ -49,7 +48,7 @@ class Trial(ABC):
         """Further entries of summary.json."""
         return {}
 
-    def __enter__(self) -> "Trial":
+    def __enter__(self) -> Trial:
         return self
 
     def __exit__(self, *_) -> None:
@@ -68,7 +67,8 @@ class Rounds:
             if json.loads(known.read_text()) != identity:
                 raise BringupError(
                     f"{folder} holds a trial of another configuration: resume it with the same options (they "
-                    f"are in {known.name}), or start a new one without --resume")
+                    f"are in {known.name}), or start a new one without --resume"
+                )
         else:
             known.write_text(json.dumps(identity, indent=2, sort_keys=True) + "\n")
         #: What was measured, by name of the round.

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import time
 
-from exo_msgs.msg import DeviceStatus, TorqueCommand
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import JointState
 
 from exo_bringup.trials.can_graph import CanGraph
+from exo_msgs.msg import DeviceStatus, TorqueCommand
 
 LATEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 #: Asked of every joint (Nm): a quarter of the smallest cap.
@@ -60,8 +60,9 @@ class TrialPolicy:
         torque = ASKED_NM if status and status.mode == DeviceStatus.ACTIVE else 0.0
         self._sequence += 1
         names = list(state.name)
-        command = TorqueCommand(state_stamp=state.header.stamp, sequence=self._sequence, names=names,
-                                torque=[torque] * len(names))
+        command = TorqueCommand(
+            state_stamp=state.header.stamp, sequence=self._sequence, names=names, torque=[torque] * len(names)
+        )
         if mood == "nan_command":
             command.torque[0] = float("nan")
         elif mood == "unknown_joint":

@@ -11,17 +11,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import exo_policy
 import rclpy
 import yaml
-from exo_device.description import load_device
-from exo_device.drivers import make_driver
-from exo_device.drivers.node import SpinningThread
-from exo_msgs.msg import DeviceStatus, HumanState, MotorCommand, TorqueCommand
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
+import exo_policy
 from exo_bringup.errors import BringupError
 from exo_bringup.graph import GraphOptions, NodeSpec, describe_graph
 from exo_bringup.monitor_node import seconds
@@ -30,6 +26,10 @@ from exo_bringup.processes import Children, child_environment
 from exo_bringup.trials.bus import PATIENT_BUS, PATIENT_DEVICE, PATIENT_IMU, adopt, bus_settings
 from exo_bringup.trials.collector import Collector
 from exo_bringup.trials.torque_series import WalkRecord
+from exo_device.description import load_device
+from exo_device.drivers import make_driver
+from exo_device.drivers.node import SpinningThread
+from exo_msgs.msg import DeviceStatus, HumanState, MotorCommand, TorqueCommand
 
 #: By driver: the program between simulator and driver, in exo_device.emulator; none for the reference.
 DRIVERS = {"simulated": None, "cubemars_can": "cubemars", "ros2_control": "ros2_control"}
@@ -38,30 +38,45 @@ REFERENCE = "simulated"
 BUS_RATE_HZ = 200.0
 #: What is compared is torque; watchdogs have trials of their own, and here a busy machine may be late.
 #: Without a guardian, who is not patient, nobody switches the motors off unasked.
-MOTORS = {**PATIENT_BUS, "guardian": False,
-          "plausibility": {**PATIENT_BUS["plausibility"], "following_nm": 100.0}}
+MOTORS = {**PATIENT_BUS, "guardian": False, "plausibility": {**PATIENT_BUS["plausibility"], "following_nm": 100.0}}
 #: The controller's; joint_states are the whole body's here.
 STATE_TOPIC = "motors/joint_states"
 POLICY_FILES = (".py", ".json", ".safetensors")
 PATIENCE_S, STALL_S, LOOK_S, ARM_PERIOD_S = 120.0, 60.0, 0.02, 1.0
 COLLECT = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
 COLLECT_SENSOR = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
-LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
-                     durability=DurabilityPolicy.TRANSIENT_LOCAL)
+LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class WalkingGraph:
     """Use as a context manager. The policy's node gets the same files and parameters whatever the driver."""
 
-    def __init__(self, folder: Path, driver: str, *, controller: str, pace: float, speed_mps: float,
-                 seed: int, device: str = "hip_ankle", subject: str = "default") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        driver: str,
+        *,
+        controller: str,
+        pace: float,
+        speed_mps: float,
+        seed: int,
+        device: str = "hip_ankle",
+        subject: str = "default",
+    ) -> None:
         self._folder = folder / f"{driver}_logs"
         self._folder.mkdir(exist_ok=True)
         self.namespace = f"trial_{os.getpid()}"
         options = GraphOptions(
-            device=device, subject=subject, controller=controller, speed_mps=speed_mps, seed=seed,
-            driver=driver, driver_config=self._driver_file(driver), namespace=self.namespace,
-            visualization=False)
+            device=device,
+            subject=subject,
+            controller=controller,
+            speed_mps=speed_mps,
+            seed=seed,
+            driver=driver,
+            driver_config=self._driver_file(driver),
+            namespace=self.namespace,
+            visualization=False,
+        )
         self._specs = {spec.name: spec for spec in describe_graph(options)}
         self._specs["device_node"].parameters.update(PATIENT_DEVICE)
         if pace < 1.0:
@@ -75,10 +90,12 @@ class WalkingGraph:
         self._status: DeviceStatus | None = None
 
     def _driver_file(self, driver: str) -> str:
-        settings = {"cubemars_can": lambda: bus_settings(bus_rate_hz=BUS_RATE_HZ, state_rate_hz=BUS_RATE_HZ,
-                                                         imu=PATIENT_IMU, **MOTORS),
-                    "ros2_control": lambda: {"imu": PATIENT_IMU, "answer_timeout_s": 60.0,
-                                             "state_topic": STATE_TOPIC}}.get(driver)
+        settings = {
+            "cubemars_can": lambda: bus_settings(
+                bus_rate_hz=BUS_RATE_HZ, state_rate_hz=BUS_RATE_HZ, imu=PATIENT_IMU, **MOTORS
+            ),
+            "ros2_control": lambda: {"imu": PATIENT_IMU, "answer_timeout_s": 60.0, "state_topic": STATE_TOPIC},
+        }.get(driver)
         if settings is None:
             return ""
         file = self._folder / "driver.yaml"
@@ -104,18 +121,21 @@ class WalkingGraph:
             if "training" in file.relative_to(root).parts:  # no part of the node
                 continue
             code.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
-        return {"policy_configuration_sha256": configuration.hexdigest(),
-                "policy_code_sha256": code.hexdigest()}
+        return {"policy_configuration_sha256": configuration.hexdigest(), "policy_code_sha256": code.hexdigest()}
 
-    def __enter__(self) -> "WalkingGraph":
+    def __enter__(self) -> WalkingGraph:
         adopt(self._environment)
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         node = rclpy.create_node("trial", namespace=self.namespace)
         node.create_subscription(DeviceStatus, "exo/status", self._on_status, LATCHED)
-        self._collector = Collector(rclpy.create_node("trial_collector", namespace=self.namespace), [
-            (HumanState, "human/state", COLLECT_SENSOR, self._on_human),
-            (MotorCommand, "sim/motor_command", COLLECT, self._on_motors),
-            (TorqueCommand, "exo/command", COLLECT, self._on_command)])
+        self._collector = Collector(
+            rclpy.create_node("trial_collector", namespace=self.namespace),
+            [
+                (HumanState, "human/state", COLLECT_SENSOR, self._on_human),
+                (MotorCommand, "sim/motor_command", COLLECT, self._on_motors),
+                (TorqueCommand, "exo/command", COLLECT, self._on_command),
+            ],
+        )
         self._clients = {name: node.create_client(Trigger, f"exo/{name}") for name in ("arm", "disarm")}
         self._spinning = SpinningThread(node)
         try:
@@ -129,8 +149,16 @@ class WalkingGraph:
         for spec in self._specs.values():
             self._start_node(spec)
         if self._between:
-            command = [sys.executable, "-m", "exo_device.emulator", self._between, "--mechanics", "simulator",
-                       "--namespace", self.namespace]
+            command = [
+                sys.executable,
+                "-m",
+                "exo_device.emulator",
+                self._between,
+                "--mechanics",
+                "simulator",
+                "--namespace",
+                self.namespace,
+            ]
             if self._between == "cubemars":
                 command += ["--config", str(self._folder / "driver.yaml")]
             else:

@@ -15,12 +15,13 @@ import time
 
 import numpy as np
 import rclpy
-from exo_msgs.msg import MotorCommand, MotorStates
-from exo_policy.synthetic_gait import synthetic_walk
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
+
+from exo_msgs.msg import MotorCommand, MotorStates
+from exo_policy.synthetic_gait import synthetic_walk
 
 BUS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 RATE_HZ, SPEED_MPS, STRIDES = 100.0, 1.25, 20
@@ -48,10 +49,15 @@ class WalkingLegs(Node):
         index = round(time.monotonic() * RATE_HZ) % len(self._walk)  # goes on when it is started again
         count = len(self._joints)
         message = MotorStates(
-            sequence=self._count, names=list(self._joints), position=self._walk.position[index].tolist(),
+            sequence=self._count,
+            names=list(self._joints),
+            position=self._walk.position[index].tolist(),
             velocity=self._walk.velocity[index].tolist(),
             torque=[self._torque[name] for name in self._joints],
-            temperature=[TEMPERATURE_C] * count, error=[0] * count, bus_voltage=BUS_VOLTAGE_V)
+            temperature=[TEMPERATURE_C] * count,
+            error=[0] * count,
+            bus_voltage=BUS_VOLTAGE_V,
+        )
         message.header.stamp = message.imu.header.stamp = self.get_clock().now().to_msg()
         message.imu.orientation.w = 1.0
         force = np.asarray(self._walk.linear_acceleration[index], dtype=float)

@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from exo_sim.body.subject import Subject, load_subject
 from rclpy.node import Node
 
 from exo_bringup.viewer.access import make_access
@@ -15,7 +14,7 @@ from exo_bringup.viewer.listener import Listener
 from exo_bringup.viewer.page import Page
 from exo_bringup.viewer.people import persons
 from exo_bringup.viewer.services import Services
-
+from exo_sim.body.subject import Subject, load_subject
 
 #: Rate while nobody looks (Hz): enough to gather curves over the stride.
 IDLE_RATE_HZ = 10.0

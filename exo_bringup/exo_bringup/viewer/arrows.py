@@ -68,9 +68,7 @@ def bent(centre: np.ndarray, axis: np.ndarray, first: np.ndarray, share: float, 
     sweep = share * TORQUE_SWEEP_RAD
     head_turn = np.sign(share) * HEAD_WIDTH * shaft * HEAD_SLENDERNESS / radius
     turns = np.append(np.linspace(0.0, sweep, ARC_PIECES + 1), sweep + head_turn)
-    points = centre + radius * (
-        np.outer(np.cos(turns), first) + np.outer(np.sin(turns), np.cross(axis, first))
-    )
+    points = centre + radius * (np.outer(np.cos(turns), first) + np.outer(np.sin(turns), np.cross(axis, first)))
     return Arrows(
         *(points[:-2], points[1:-1], np.full(ARC_PIECES, shaft)),
         *(points[-2:-1], points[-1:], np.array([HEAD_WIDTH * shaft])),

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import viser
-from exo_policy.controllers import CONTROLLERS
-from exo_sim.body.subject import Subject
-from exo_sim.plant.simulation import SPEED_RANGE_MPS
 
 from exo_bringup.viewer.people import IMPAIRMENTS, impairments
 from exo_bringup.viewer.stage import Stage
+from exo_policy.controllers import CONTROLLERS
+from exo_sim.body.subject import Subject
+from exo_sim.plant.simulation import SPEED_RANGE_MPS
 
 PANEL_WIDTH_PX = 300
 #: What slow motion and the strength of assistance can be set to.
@@ -49,9 +49,7 @@ class Controls:
         persons: subjects to choose from, by their text.
     """
 
-    def __init__(
-        self, server: viser.ViserServer, actions: Actions, stage: Stage, persons: Mapping[str, Subject]
-    ):
+    def __init__(self, server: viser.ViserServer, actions: Actions, stage: Stage, persons: Mapping[str, Subject]):
         self._gui, self._actions, self._stage, self._persons = server.gui, actions, stage, persons
         self._seen_speed: float | None = None
         server.gui.main_panel.dock_right()
@@ -114,9 +112,7 @@ class Controls:
             time = gui.add_button_group("Time", ("pause", "run", "reset"))
         self._speed.on_update(_by_a_person(lambda: actions.set_speed(self._speed.value)))
         pace.on_update(_by_a_person(lambda: actions.set_pace(PACES[pace.value])))
-        time.on_click(
-            lambda _: actions.reset() if time.value == "reset" else actions.pause(time.value == "pause")
-        )
+        time.on_click(lambda _: actions.reset() if time.value == "reset" else actions.pause(time.value == "pause"))
 
     def _person(self) -> None:
         gui = self._gui
@@ -126,9 +122,7 @@ class Controls:
 
         def apply() -> None:
             subject = self._persons[person.value]
-            self._actions.set_subject(
-                subject.height_m, subject.mass_kg, impairments(subject, impairment.value)
-            )
+            self._actions.set_subject(subject.height_m, subject.mass_kg, impairments(subject, impairment.value))
 
         person.on_update(_by_a_person(apply))
         impairment.on_update(_by_a_person(apply))

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import mujoco
 import numpy as np
-from exo_device.description import load_device
-from exo_sim.body.model import MYO_TO_REP103, BodyModel, build_body
-from exo_sim.body.subject import Subject
 
 from exo_bringup.body_pose import PULLEY
 from exo_bringup.film.device_solids import DeviceSolids
 from exo_bringup.urdf_export import ANY_PHYSICS_RATE_HZ
 from exo_bringup.viewer.rigid_parts import RigidPart, rigid_parts
+from exo_device.description import load_device
+from exo_sim.body.model import MYO_TO_REP103, BodyModel, build_body
+from exo_sim.body.subject import Subject
 
 #: MYO_TO_REP103 as a quaternion w, x, y, z: a quarter turn to the left.
 MODEL_TO_WORLD_WXYZ = (np.sqrt(0.5), 0.0, 0.0, np.sqrt(0.5))

@@ -100,8 +100,7 @@ class Gate:
         except OSError as error:
             self.close()
             raise BringupError(
-                f"the viewer cannot listen on {access.host}:{access.port} ({error.strerror}): "
-                "choose another port"
+                f"the viewer cannot listen on {access.host}:{access.port} ({error.strerror}): choose another port"
             ) from error
         self.port: int = self._server.sockets[0].getsockname()[1]
 
@@ -122,9 +121,7 @@ class Gate:
         self._loop.close()
 
     async def _start(self) -> None:
-        self._server = await asyncio.start_server(
-            self._serve, self._access.host, self._access.port, limit=LARGEST_HEAD
-        )
+        self._server = await asyncio.start_server(self._serve, self._access.host, self._access.port, limit=LARGEST_HEAD)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open += 1

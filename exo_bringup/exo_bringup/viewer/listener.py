@@ -7,9 +7,6 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from exo_sim.body.subject import Subject as Person
-from exo_sim.body.subject import make_subject
-from exo_sim.errors import SimError
 from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -18,6 +15,9 @@ from sensor_msgs.msg import Imu, JointState
 from exo_bringup.monitor_node import seconds
 from exo_bringup.viewer.snapshot import Foot, Snapshot
 from exo_msgs.msg import DeviceStatus, HumanState, Stride, Subject
+from exo_sim.body.subject import Subject as Person
+from exo_sim.body.subject import make_subject
+from exo_sim.errors import SimError
 
 LATEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -68,9 +68,7 @@ class Listener:
         now.metabolic_w_per_kg = message.metabolic_power_per_mass
         now.phase = {"r": message.gait_phase_r, "l": message.gait_phase_l}
         for side, force, centre in (("r", message.grf_r, message.cop_r), ("l", message.grf_l, message.cop_l)):
-            now.feet[side] = Foot(
-                np.array([force.x, force.y, force.z]), np.array([centre.x, centre.y, centre.z])
-            )
+            now.feet[side] = Foot(np.array([force.x, force.y, force.z]), np.array([centre.x, centre.y, centre.z]))
         now.muscle_names = tuple(message.muscle_names)
         now.activation = np.array(message.activation)
         now.muscle_force = np.array(message.muscle_force)
@@ -78,9 +76,7 @@ class Listener:
         now.real_time_factor, now.paused = message.real_time_factor, message.paused
 
     def _on_stride_message(self, message: Stride) -> None:
-        self._on_stride(
-            seconds(message.header.stamp), message.metabolic_power_per_mass, list(message.exo_torque_peak)
-        )
+        self._on_stride(seconds(message.header.stamp), message.metabolic_power_per_mass, list(message.exo_torque_peak))
 
     def _on_subject(self, message: Subject) -> None:
         strengths = dict(zip(message.strength_groups, message.strengths))

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import numpy as np
-from exo_sim.gait.variables import ANGLES
 
 from exo_bringup.viewer.cost_comparison import CostComparison
 from exo_bringup.viewer.snapshot import Snapshot
 from exo_bringup.viewer.stride_curves import StrideCurve
 from exo_bringup.viewer.time_trace import TimeTrace
+from exo_sim.gait.variables import ANGLES
 
 SIDES = ("r", "l")
 #: Joints whose angle is drawn over the normative band, without side.

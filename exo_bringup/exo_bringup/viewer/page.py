@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping
 
 import viser
-from exo_sim.body.subject import Subject
 
 from exo_bringup.errors import BringupError
 from exo_bringup.viewer.access import Access, hidden_host
@@ -22,6 +21,7 @@ from exo_bringup.viewer.plots import Plots
 from exo_bringup.viewer.snapshot import Snapshot
 from exo_bringup.viewer.stage import Stage
 from exo_bringup.viewer.status_text import simulated, status_text
+from exo_sim.body.subject import Subject
 
 #: Plots and text are drawn this often (Hz); the scene has a rate of its own.
 PLOT_RATE_HZ = 5.0
@@ -43,9 +43,7 @@ class Page:
         BringupError: the port cannot be had.
     """
 
-    def __init__(
-        self, access: Access, actions: Actions, persons: Mapping[str, Subject], rate_hz: float = 30.0
-    ):
+    def __init__(self, access: Access, actions: Actions, persons: Mapping[str, Subject], rate_hz: float = 30.0):
         with contextlib.redirect_stdout(io.StringIO()):  # viser would print an address behind the gate
             self.server = viser.ViserServer(host=hidden_host(), port=0, label=TITLE, verbose=False)
         self.memory = Memory()

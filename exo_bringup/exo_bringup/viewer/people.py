@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from exo_bringup.paths import CONFIGURATION_FOLDERS, share_folder
 from exo_sim.body.presets import presets
 from exo_sim.body.subject import Subject, load_subject, make_impairments
-
-from exo_bringup.paths import CONFIGURATION_FOLDERS, share_folder
 
 #: The impairment that leaves a person as the file says.
 OWN = "as in the file"

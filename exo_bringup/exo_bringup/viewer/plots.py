@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import numpy as np
 import viser
+
+from exo_bringup.viewer import look
+from exo_bringup.viewer.memory import ANGLE_JOINTS, SIDES, WINDOW_S, Memory
+from exo_bringup.viewer.snapshot import Snapshot
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, muscles_of
 from exo_sim.gait.curves import PHASE_PERCENT
 from exo_sim.gait.errors import GaitError
 from exo_sim.gait.normative import NormativeGait
 from exo_sim.gait.variables import ANGLES
-
-from exo_bringup.viewer import look
-from exo_bringup.viewer.memory import ANGLE_JOINTS, SIDES, WINDOW_S, Memory
-from exo_bringup.viewer.snapshot import Snapshot
 
 HEIGHT_PX, PANEL_WIDTH_PX = 120, 330
 JOINT_LABELS = {
@@ -84,10 +84,7 @@ class Plots:
                 {"label": "stride %"},
                 {"label": "norm + SD", "stroke": look.NORM_LINE, "width": 0.5, "points": {"show": False}},
                 {"label": "norm - SD", "stroke": look.NORM_LINE, "width": 0.5, "points": {"show": False}},
-                *(
-                    {"label": SIDE_LABELS[side], "stroke": look.SIDE_COLOURS[side], "width": 2}
-                    for side in SIDES
-                ),
+                *({"label": SIDE_LABELS[side], "stroke": look.SIDE_COLOURS[side], "width": 2} for side in SIDES),
             ),
             bands=({"series": (1, 2), "fill": NORM_FILL},),
             scales={"x": {"time": False, "range": (0, 100)}, "y": {"range": ANGLE_RANGES["knee_angle"]}},

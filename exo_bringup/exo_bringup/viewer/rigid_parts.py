@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import mujoco
 import numpy as np
-from exo_sim.body.model import BodyModel
 
 from exo_bringup.film.device_solids import DeviceSolids
 from exo_bringup.film.look import CUFF
 from exo_bringup.film.scene import BONE_GROUP
 from exo_bringup.viewer import shapes
 from exo_bringup.viewer.decimation import cluster_vertices, join
+from exo_sim.body.model import BodyModel
 
 BONES, FRAME_PARTS, CUFF_PARTS = "bones", "frame", "cuffs"
 #: Bones with more triangles than this are made coarser, details below this size vanish (m).
@@ -54,8 +54,7 @@ def rigid_parts(body: BodyModel, data: mujoco.MjData, solids: DeviceSolids) -> t
         carrier = model.body_weldid[model.body(segment).id]
         add(model.body(carrier).name, kind, _local(data, carrier, mesh))
     return tuple(
-        RigidPart(name, {kind: join(pieces) for kind, pieces in kinds.items()})
-        for name, kinds in meshes.items()
+        RigidPart(name, {kind: join(pieces) for kind, pieces in kinds.items()}) for name, kinds in meshes.items()
     )
 
 
@@ -116,5 +115,3 @@ class MeshPainter:
 
 def _kind(colour) -> str:
     return CUFF_PARTS if tuple(colour) == CUFF else FRAME_PARTS
-
-

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from exo_policy.profiles import DEFAULT_ANKLE_PEAK_NM_PER_KG, DEFAULT_HIP_PEAK_NM_PER_KG
 from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.node import Node
 from std_srvs.srv import SetBool, Trigger
@@ -13,6 +12,7 @@ from std_srvs.srv import SetBool, Trigger
 from exo_bringup.monitor_node import parameter_request
 from exo_bringup.run_options import FADE_S
 from exo_msgs.srv import LoadPolicy, Reset, SetSpeed, SetSubject
+from exo_policy.profiles import DEFAULT_ANKLE_PEAK_NM_PER_KG, DEFAULT_HIP_PEAK_NM_PER_KG
 
 #: Called with what was asked, whether it was done, and what the service said.
 Report = Callable[[str, bool, str], None]

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import numpy as np
 import viser
-from exo_sim.body.model import MYO_TO_REP103
 
 from exo_bringup.viewer import arrows, look, shapes
 from exo_bringup.viewer.figure import MODEL_TO_WORLD_WXYZ, Figure
 from exo_bringup.viewer.rigid_parts import BONES, CUFF_PARTS, FRAME_PARTS
 from exo_bringup.viewer.snapshot import Snapshot
 from exo_bringup.viewer.tubes import instances
+from exo_sim.body.model import MYO_TO_REP103
 
 BODY = "/body"
 PART_COLOURS = {BONES: look.BONE, FRAME_PARTS: look.FRAME, CUFF_PARTS: look.CUFF}
@@ -170,9 +170,7 @@ class Stage:
             instances(*shafts),
             np.repeat(tints, [len(a.radii) for a in drawn], axis=0),
         )
-        self._heads = self._batch(
-            self._heads, "heads", shapes.unit_cone(ARROW_SIDES), instances(*heads), tints
-        )
+        self._heads = self._batch(self._heads, "heads", shapes.unit_cone(ARROW_SIDES), instances(*heads), tints)
 
     def _batch(self, handle, name: str, shape: shapes.Mesh, places, colours: np.ndarray):
         """Make the object of many instances, or change it in place."""

@@ -9,9 +9,7 @@ import numpy as np
 SHORTEST_M = 1e-6
 
 
-def instances(
-    starts: np.ndarray, ends: np.ndarray, radii: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def instances(starts: np.ndarray, ends: np.ndarray, radii: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Instances of a shape of radius 1 that reaches from z = 0 to 1.
 
     Args:

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import numpy as np
-from exo_sim.evaluation.realism.targets import CHEAPEST_SPEED_MPS
-from exo_sim.metabolics.looney import looney2019
 
 from exo_bringup.html_report import svg
 from exo_bringup.html_report.parts import Section, figure, grid, paragraph
@@ -13,6 +11,8 @@ from exo_bringup.walker_report.data import WalkerData
 from exo_bringup.walker_report.look import SECOND, WALKER, model_legend
 from exo_bringup.walker_report.over_speed import Points, norm_points, speed_panel, speed_ticks
 from exo_bringup.walker_report.words import shown
+from exo_sim.evaluation.realism.targets import CHEAPEST_SPEED_MPS
+from exo_sim.metabolics.looney import looney2019
 
 MODELS = {"bhargava": WALKER, "umberger": SECOND}
 WIDTH, HEIGHT = 497.0, 250.0
@@ -60,9 +60,7 @@ def cost(data: WalkerData) -> Section:
     return Section(
         "cost",
         "Metabolic cost against speed",
-        paragraph(_words(data))
-        + model_legend("measured on people, gross (Looney et al. 2019)")
-        + grid(2, figures),
+        paragraph(_words(data)) + model_legend("measured on people, gross (Looney et al. 2019)") + grid(2, figures),
     )
 
 

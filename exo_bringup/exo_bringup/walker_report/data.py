@@ -11,13 +11,13 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+
+from exo_bringup.errors import BringupError
 from exo_sim.evaluation.evaluate_human import COMMAND, CURVES_FILE, PUSHES_FILE
 from exo_sim.evaluation.realism.group import at_speed, split_name
 from exo_sim.gait.curves import Curve, CurveTable
 from exo_sim.gait.errors import GaitError
 from exo_sim.gait.normative import NormativeGait
-
-from exo_bringup.errors import BringupError
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,7 @@ def load_walker(folder: str | Path) -> WalkerData:
         raise BringupError(f"{folder} is not the folder of an evaluation: give one that `{COMMAND}` wrote")
     try:
         pushes = _json(folder / PUSHES_FILE)["pushes"]
-        data = WalkerData(
-            folder, summary, _json(folder / "run.json"), CurveTable.read(folder / CURVES_FILE), pushes
-        )
+        data = WalkerData(folder, summary, _json(folder / "run.json"), CurveTable.read(folder / CURVES_FILE), pushes)
         if not (data.figures and data.speeds and data.norms):
             raise BringupError(f"{folder}/summary.json is damaged: it holds no figures or no speeds")
     except (KeyError, TypeError) as error:

@@ -41,9 +41,7 @@ def deviation_map(title: str, deviations: Sequence[Deviation]) -> tuple[str, flo
     parts.append(svg.text((LABELS + right) / 2, y + 25, STRIDE_LABEL, 9.5, "middle", "faint"))
     step = (right - LABELS) / STEPS
     for i in range(STEPS):
-        parts.append(
-            svg.rectangle(LABELS + i * step, y + 32, step + 0.3, 8, ramp(DIVERGING, i / (STEPS - 1)))
-        )
+        parts.append(svg.rectangle(LABELS + i * step, y + 32, step + 0.3, 8, ramp(DIVERGING, i / (STEPS - 1))))
     for share, words in ((0.0, f"{svg.MINUS}3"), (0.5, "0"), (1.0, "+3 SD")):
         anchor = {0.0: "start", 1.0: "end"}.get(share, "middle")
         parts.append(svg.text(LABELS + share * (right - LABELS), y + 51, words, 9.5, anchor))

@@ -44,9 +44,7 @@ def _misses(found: Sequence[Miss]) -> str:
     ]
     head = ["Missed target, furthest first", Cell("unit", "text"), Cell("target", "text"),
             Cell("worst", "text"), "at (m/s)", Cell("missed at (m/s)", "text")]  # fmt: skip
-    rest = (
-        f" and {len(found) - MOST_ROWS} more, see the table of all figures" if len(found) > MOST_ROWS else ""
-    )
+    rest = f" and {len(found) - MOST_ROWS} more, see the table of all figures" if len(found) > MOST_ROWS else ""
     words = f"{len(found)} figures miss their target at one speed or more{rest}."
     return paragraph(words) + table(head, rows)
 
@@ -70,8 +68,7 @@ def _curves(found: Sequence[Deviation]) -> str:
                 svg.shown(float(d.z[at]), 1, sign=True),
                 f"{at} %",
                 svg.shown(float(d.mean[at]), digits),
-                f"{svg.shown(float(d.norm[at]), digits)} \N{PLUS-MINUS SIGN} "
-                f"{svg.shown(float(d.sd[at]), digits)}",
+                f"{svg.shown(float(d.norm[at]), digits)} \N{PLUS-MINUS SIGN} {svg.shown(float(d.sd[at]), digits)}",
                 Cell(short, "text"),
             ]
         )
@@ -92,8 +89,6 @@ def _maps(data: WalkerData, found: Sequence[Deviation]) -> str:
         own = [deviation for deviation in found if deviation.speed == speed]
         if own:
             content, height = deviation_map(f"{speed:g} m/s", own)
-            figures.append(
-                figure(f"Deviation from people over the stride at {speed:g} m/s", WIDTH, height, content)
-            )
+            figures.append(figure(f"Deviation from people over the stride at {speed:g} m/s", WIDTH, height, content))
     words = "Brown: the walker is above people, purple: below; white: alike."
     return paragraph(words, faint=True) + grid(3, figures)

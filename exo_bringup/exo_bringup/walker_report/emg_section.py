@@ -6,8 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from exo_sim.gait.scores import ACTIVE_SHARE, is_active
-from exo_sim.gait.variables import EMG_MUSCLES
 
 from exo_bringup.html_report import svg
 from exo_bringup.html_report.axes import RIGHT, Axes
@@ -19,6 +17,8 @@ from exo_bringup.walker_report.data import WalkerData
 from exo_bringup.walker_report.look import WALKER, WIDE, curve_legend
 from exo_bringup.walker_report.speed_rows import FEW_TICKS, FIRST_LEFT, OTHER_LEFT, SIDES, panel_widths
 from exo_bringup.walker_report.words import shown
+from exo_sim.gait.scores import ACTIVE_SHARE, is_active
+from exo_sim.gait.variables import EMG_MUSCLES
 
 HEIGHT, BARS, BAR, GAP = 196.0, 40.0, 6.0, 2.5
 TOP_OF_SCALE = 1.08
@@ -34,9 +34,7 @@ def emg(data: WalkerData) -> Section:
         "stride on which both are on or both off."
     )
     rows = "".join(_row(data, name, heads) for name, heads in EMG_MUSCLES.items())
-    return Section(
-        "muscles", "Muscle activation and EMG", paragraph(words, faint=True) + curve_legend() + rows
-    )
+    return Section("muscles", "Muscle activation and EMG", paragraph(words, faint=True) + curve_legend() + rows)
 
 
 def _row(data: WalkerData, name: str, heads: Sequence[str]) -> str:
@@ -75,9 +73,7 @@ def _panel(data: WalkerData, name: str, heads: Sequence[str], speed: float, widt
         parts.append(svg.text(axes.x(tick), HEIGHT - 1.0, f"{tick:.0f}", 10, "middle", "faint"))
     if left == FIRST_LEFT:
         parts.append(
-            svg.text(
-                left - 6, HEIGHT - 1.0, STRIDE_LABEL.removeprefix("stride ").strip("()"), 10, "end", "faint"
-            )
+            svg.text(left - 6, HEIGHT - 1.0, STRIDE_LABEL.removeprefix("stride ").strip("()"), 10, "end", "faint")
         )
     return "".join(parts)
 

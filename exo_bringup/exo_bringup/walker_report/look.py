@@ -16,8 +16,7 @@ NORM_WORDS = "able-bodied people, mean \N{PLUS-MINUS SIGN} SD (Schwartz et al. 2
 def legend(entries: list[tuple[str, str]]) -> str:
     """HTML: swatches (SVG of 26 by 10) and what they mean."""
     items = "".join(
-        f'<span><svg width="26" height="10" viewBox="0 0 26 10" aria-hidden="true">{swatch}</svg>'
-        f"{words}</span>"
+        f'<span><svg width="26" height="10" viewBox="0 0 26 10" aria-hidden="true">{swatch}</svg>{words}</span>'
         for swatch, words in entries
     )
     return f'<div class="legend">{items}</div>'
@@ -31,8 +30,7 @@ def norm_swatch() -> str:
 def curve_legend() -> str:
     """Both legs and the norm."""
     sides = [
-        (svg.line(0, 5, 26, 5, WALKER, 2.0, DASHES[side]), f"walker, {SIDE_NAMES[side]} leg")
-        for side in SIDE_NAMES
+        (svg.line(0, 5, 26, 5, WALKER, 2.0, DASHES[side]), f"walker, {SIDE_NAMES[side]} leg") for side in SIDE_NAMES
     ]
     return legend([*sides, (norm_swatch(), NORM_WORDS)])
 

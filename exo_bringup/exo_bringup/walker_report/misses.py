@@ -7,9 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from exo_sim.evaluation.realism.group import split_name
-
 from exo_bringup.walker_report.data import WalkerData
+from exo_sim.evaluation.realism.group import split_name
 
 _NUMBER = r"[-+]?\d*\.?\d+(?:e[-+]?\d+)?"
 

@@ -56,9 +56,7 @@ def speed_panel(
     """
     speeds = np.concatenate([p.speed for p in points])
     limits = _limits([p.value for p in points] + list(band or ())[1:], [p.interval for p in points], zero)
-    axes = Axes(
-        width, height, (speeds.min() - SPEED_ROOM_MPS, speeds.max() + SPEED_ROOM_MPS), limits or (0.0, 1.0)
-    )
+    axes = Axes(width, height, (speeds.min() - SPEED_ROOM_MPS, speeds.max() + SPEED_ROOM_MPS), limits or (0.0, 1.0))
     parts = []
     if band is not None:
         parts.append(svg.band(axes.x(band[0]), axes.y(band[1]), axes.y(band[2]), "#E4EFE9"))
@@ -73,8 +71,7 @@ def speed_panel(
                 x = axes.x(speed)
                 parts.append(svg.line(x, axes.y(low), x, axes.y(high), p.colour, 1.2))
                 parts += [
-                    svg.line(x - WHISKER, axes.y(end), x + WHISKER, axes.y(end), p.colour, 1.2)
-                    for end in (low, high)
+                    svg.line(x - WHISKER, axes.y(end), x + WHISKER, axes.y(end), p.colour, 1.2) for end in (low, high)
                 ]
     parts.append(axes.frame(title, unit, SPEED_LABEL, ticks, y_ticks=limits is not None))
     return "".join(parts) if limits else "".join([*parts, nothing(axes, "not measured")])

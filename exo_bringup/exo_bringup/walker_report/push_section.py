@@ -5,15 +5,14 @@ from __future__ import annotations
 
 import math
 
-from exo_sim.evaluation.push import PUSH_DIRECTIONS, PUSH_N, PUSH_S, WATCHED_S
-from exo_sim.evaluation.realism.targets import PUSH_SPEED_MPS
-
 from exo_bringup.html_report import svg
 from exo_bringup.html_report.axes import Axes
 from exo_bringup.html_report.parts import Section, figure, paragraph
 from exo_bringup.html_report.style import MISSED
 from exo_bringup.walker_report.data import WalkerData
 from exo_bringup.walker_report.look import WALKER, WIDE, legend
+from exo_sim.evaluation.push import PUSH_DIRECTIONS, PUSH_N, PUSH_S, WATCHED_S
+from exo_sim.evaluation.realism.targets import PUSH_SPEED_MPS
 
 ROW, LABELS, RIGHT_WORDS = 30.0, 90.0, 110.0
 CROSS = 4.0

@@ -6,11 +6,10 @@ from __future__ import annotations
 import shlex
 from html import escape
 
-from exo_sim.evaluation.evaluate_human import COMMAND
-
 from exo_bringup.html_report import svg
 from exo_bringup.html_report.parts import Cell, Section, paragraph, table
 from exo_bringup.walker_report.data import WalkerData
+from exo_sim.evaluation.evaluate_human import COMMAND
 
 #: Options of the command by the configuration's key.
 OPTIONS = {"human": "--checkpoint", "subject": "--subject", "seeds": "--seeds", "duration": "--duration",
@@ -40,9 +39,7 @@ def reproduction(data: WalkerData) -> Section:
     ]
     content = (
         f"<pre>{escape(command_line(data))}</pre>"
-        + paragraph(
-            "The same code, checkpoint and seeds give the same figures to the last digit.", faint=True
-        )
+        + paragraph("The same code, checkpoint and seeds give the same figures to the last digit.", faint=True)
         + table(["Made with", ""], [[name, Cell(value, "text")] for name, value in rows])
     )
     return Section("reproduction", "How to reproduce it", content)

@@ -33,15 +33,11 @@ def speed_row(data: WalkerData, variable: Variable, scores: Sequence[tuple[str, 
     widths = panel_widths(len(data.speeds))
     parts, x = [], 0.0
     for place, (speed, width) in enumerate(zip(data.speeds, widths)):
-        axes = Axes(
-            width, HEIGHT, (0.0, 100.0), limits or (0.0, 1.0), left=OTHER_LEFT if place else FIRST_LEFT
-        )
+        axes = Axes(width, HEIGHT, (0.0, 100.0), limits or (0.0, 1.0), left=OTHER_LEFT if place else FIRST_LEFT)
         parts.append(svg.moved(x, 0.0, _panel(data, variable, speed, axes, place == 0, scores)))
         x += width
     words = f"{variable.title} ({variable.unit}) over the stride at {len(data.speeds)} speeds"
-    return f"<h3>{variable.title} <small>({variable.unit})</small></h3>" + figure(
-        words, WIDE, HEIGHT, "".join(parts)
-    )
+    return f"<h3>{variable.title} <small>({variable.unit})</small></h3>" + figure(words, WIDE, HEIGHT, "".join(parts))
 
 
 def panel_widths(count: int) -> list[float]:
@@ -55,9 +51,7 @@ def _panel(data: WalkerData, variable: Variable, speed: float, axes: Axes, first
     norm = data.norm_curve(variable.name, speed)
     if norm is not None:
         x = axes.x(norm.phase_percent)
-        low, middle, high = (
-            axes.y(np.clip(norm.mean + k * norm.sd, *axes.y_range)) for k in (-1.0, 0.0, 1.0)
-        )
+        low, middle, high = (axes.y(np.clip(norm.mean + k * norm.sd, *axes.y_range)) for k in (-1.0, 0.0, 1.0))
         parts.append(svg.band(x, low, high, NORM_BAND))
         parts.append(svg.polyline(x, middle, NORM_LINE, 1.0))
     for side in SIDES:
@@ -65,9 +59,7 @@ def _panel(data: WalkerData, variable: Variable, speed: float, axes: Axes, first
         if curve is not None and np.isfinite(curve.mean).any():
             drawn, x = True, axes.x(curve.phase_percent)
             spread = np.nan_to_num(curve.sd)
-            parts.append(
-                svg.band(x, axes.y(curve.mean - spread), axes.y(curve.mean + spread), WALKER, SPREAD_OPACITY)
-            )
+            parts.append(svg.band(x, axes.y(curve.mean - spread), axes.y(curve.mean + spread), WALKER, SPREAD_OPACITY))
             parts.append(svg.polyline(x, axes.y(curve.mean), WALKER, dash=DASHES[side]))
     words = ", ".join(f"{word} {shown(data.figure(name, speed))}" for word, name in scores)
     parts.append(axes.frame(f"{speed:g} m/s", words, STRIDE_LABEL if first else "", FEW_TICKS, y_ticks=first))

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import numpy as np
-from exo_sim.evaluation.realism.targets import LARGEST_SPEED_ERROR_MPS
 
 from exo_bringup.html_report import svg
 from exo_bringup.html_report.panels import HEIGHT, WIDTH
@@ -13,6 +12,7 @@ from exo_bringup.html_report.style import INK
 from exo_bringup.walker_report.data import WalkerData
 from exo_bringup.walker_report.look import WALKER, legend
 from exo_bringup.walker_report.over_speed import Points, norm_points, speed_panel, speed_ticks
+from exo_sim.evaluation.realism.targets import LARGEST_SPEED_ERROR_MPS
 
 #: Stride figures: name, title, unit, and the norm's value at a speed.
 STEPS = (
@@ -61,8 +61,7 @@ def steps(data: WalkerData) -> Section:
 def _falls(data: WalkerData) -> str:
     c = data.configuration
     per_speed = ", ".join(
-        f"{svg.shown(100 * data.value('walks_without_fall', speed), 0)} % at {speed:g} m/s"
-        for speed in data.speeds
+        f"{svg.shown(100 * data.value('walks_without_fall', speed), 0)} % at {speed:g} m/s" for speed in data.speeds
     )
     return (
         f"{c['seeds']} walks of {c['duration']:g} s at each speed; seeds differ in the phase of "

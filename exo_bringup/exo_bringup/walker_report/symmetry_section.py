@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import numpy as np
-from exo_sim.evaluation.realism.symmetry import MEASURES
-from exo_sim.evaluation.realism.targets import LARGEST_ASYMMETRY_PERCENT
 
 from exo_bringup.html_report.panels import HEIGHT, WIDTH
 from exo_bringup.html_report.parts import Section, figure, grid, paragraph
@@ -13,6 +11,8 @@ from exo_bringup.walker_report.data import WalkerData
 from exo_bringup.walker_report.look import WALKER
 from exo_bringup.walker_report.over_speed import Points, speed_panel, speed_ticks
 from exo_bringup.walker_report.words import title
+from exo_sim.evaluation.realism.symmetry import MEASURES
+from exo_sim.evaluation.realism.targets import LARGEST_ASYMMETRY_PERCENT
 
 
 def symmetry(data: WalkerData) -> Section:

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from exo_sim.evaluation.realism.group import split_name
-
 from exo_bringup.html_report import svg
 from exo_bringup.html_report.parts import Cell, Section, paragraph, table
 from exo_bringup.walker_report.data import WalkerData
 from exo_bringup.walker_report.words import DIGITS, OTHER_DIGITS, limits, shown, title, unit
+from exo_sim.evaluation.realism.group import split_name
 
 MARKS = {None: "", True: " \N{CHECK MARK}", False: " \N{MULTIPLICATION SIGN}"}
 KINDS = {None: "", True: "met", False: "missed"}

@@ -11,12 +11,12 @@ import time
 from exo_device.bench.pulse import LARGEST_PULSE_NM, pulse
 from exo_device.bench.scan import scan
 from exo_device.drivers import DriverError, make_driver
+from exo_device.drivers.can.driver import open_port
+from exo_device.drivers.can.port import PortError
 from exo_device.drivers.config_file import read_driver_config
 from exo_device.drivers.cubemars_can.channel import ZERO_SILENCE_S
 from exo_device.drivers.cubemars_can.config import HIGHEST_ID
-from exo_device.drivers.can.driver import open_port
 from exo_device.drivers.cubemars_can.driver import CubemarsDriver
-from exo_device.drivers.can.port import PortError
 
 EXIT_OK, EXIT_ERROR = 0, 2
 #: Lines of `watch` this often (s).
@@ -28,32 +28,41 @@ ZERO_TOLERANCE_RAD = 0.02
 def build_parser() -> argparse.ArgumentParser:
     """Parser of the bench tool."""
     parser = argparse.ArgumentParser(
-        prog="bench", description="First steps with CubeMars motors. Nobody may wear the device, and joints "
-        "must be free to move. Read docs/bench.md first.")
+        prog="bench",
+        description="First steps with CubeMars motors. Nobody may wear the device, and joints "
+        "must be free to move. Read docs/bench.md first.",
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, run, text in (("scan", _scan, "which motors are on the bus; they are switched off"),
-                            ("watch", _watch, "angles, speeds, temperatures and errors, with the motors off"),
-                            ("zero", _zero, "make a joint's present angle its motor's zero"),
-                            ("pulse", _pulse, "a short, small torque on one joint")):
+    for name, run, text in (
+        ("scan", _scan, "which motors are on the bus; they are switched off"),
+        ("watch", _watch, "angles, speeds, temperatures and errors, with the motors off"),
+        ("zero", _zero, "make a joint's present angle its motor's zero"),
+        ("pulse", _pulse, "a short, small torque on one joint"),
+    ):
         command = commands.add_parser(name, help=text, description=text.capitalize() + ".")
-        command.add_argument("--config", required=True, metavar="YAML",
-                             help="settings of the driver cubemars_can")
+        command.add_argument("--config", required=True, metavar="YAML", help="settings of the driver cubemars_can")
         command.set_defaults(run=run)
         if name == "scan":
-            command.add_argument("--highest", type=int, default=HIGHEST_ID, metavar="ID",
-                                 help="ask ids 1 to this one (default: %(default)s)")
+            command.add_argument(
+                "--highest",
+                type=int,
+                default=HIGHEST_ID,
+                metavar="ID",
+                help="ask ids 1 to this one (default: %(default)s)",
+            )
         if name == "watch":
-            command.add_argument("--seconds", type=float, default=30.0,
-                                 help="how long (s, default: %(default)g)")
+            command.add_argument("--seconds", type=float, default=30.0, help="how long (s, default: %(default)g)")
         if name in ("zero", "pulse"):
             command.add_argument("joint", help="as in the settings, e.g. hip_flexion_r")
             command.add_argument("--yes", action="store_true", help="do not ask before")
         if name == "pulse":
-            command.add_argument("--nm", type=float, default=1.0,
-                                 help=f"torque, joint sign, at most {LARGEST_PULSE_NM:g} Nm "
-                                      "(default: %(default)g)")
-            command.add_argument("--seconds", type=float, default=0.5,
-                                 help="how long (s, default: %(default)g)")
+            command.add_argument(
+                "--nm",
+                type=float,
+                default=1.0,
+                help=f"torque, joint sign, at most {LARGEST_PULSE_NM:g} Nm (default: %(default)g)",
+            )
+            command.add_argument("--seconds", type=float, default=0.5, help="how long (s, default: %(default)g)")
     return parser
 
 
@@ -98,8 +107,13 @@ def _watch(chosen: argparse.Namespace, driver: CubemarsDriver) -> None:
             if state is None:
                 continue
             rows = zip(joints, state.position, state.velocity, state.temperature, state.error)
-            print("  ".join(f"{joint} {math.degrees(p):+7.1f} deg {v:+6.2f} rad/s {t:4.0f} degC error {e}"
-                            for joint, p, v, t, e in rows), flush=True)
+            print(
+                "  ".join(
+                    f"{joint} {math.degrees(p):+7.1f} deg {v:+6.2f} rad/s {t:4.0f} degC error {e}"
+                    for joint, p, v, t, e in rows
+                ),
+                flush=True,
+            )
             time.sleep(WATCH_PERIOD_S)
 
 

@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from exo_device.drivers.can.frame import Frame
+from exo_device.drivers.can.port import CanPort
 from exo_device.drivers.cubemars_can.codec import MitRange
 from exo_device.drivers.cubemars_can.codec_classic import LONG_REPLY_BYTES, SHORT_REPLY_BYTES, ClassicCodec
 from exo_device.drivers.cubemars_can.codec_v3 import PACKET_UPLOAD, MotorConstants, V3Codec
-from exo_device.drivers.can.frame import Frame
-from exo_device.drivers.can.port import CanPort
 
 #: A motor answers within a few ms; a slow adapter adds some more (s).
 ANSWER_S = 0.03
@@ -29,8 +29,10 @@ class Found:
 
     def __str__(self) -> str:
         bits = 8 if self.frame.is_extended else 3
-        return (f"motor {self.motor_id:3d}  firmware {self.firmware:8}  reply {self.frame.can_id:0{bits}x} "
-                f"{self.frame.data.hex(' ')}")
+        return (
+            f"motor {self.motor_id:3d}  firmware {self.firmware:8}  reply {self.frame.can_id:0{bits}x} "
+            f"{self.frame.data.hex(' ')}"
+        )
 
 
 def scan(port: CanPort, ids: range) -> Iterator[Found]:

@@ -65,7 +65,7 @@ class Driver(ABC):
     def disconnect(self) -> None:
         """Zero torque, motors disabled, transport closed. At any time, and twice; never raises."""
 
-    def __enter__(self) -> "Driver":
+    def __enter__(self) -> Driver:
         self.connect()
         return self
 

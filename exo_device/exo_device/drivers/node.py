@@ -16,9 +16,14 @@ CLOSE_TIMEOUT_S = 1.0
 def driver_node(name: str, namespace: str = "") -> Node:
     """A node in the process's ROS context; namespace empty: as the process's ROS arguments say."""
     # The process may have been started with __node:=..., which must not rename this node too.
-    return Node(name, namespace=namespace or None, cli_args=["--ros-args", "-r", f"__node:={name}"],
-                start_parameter_services=False, enable_rosout=False,
-                parameter_overrides=[Parameter("start_type_description_service", value=False)])
+    return Node(
+        name,
+        namespace=namespace or None,
+        cli_args=["--ros-args", "-r", f"__node:={name}"],
+        start_parameter_services=False,
+        enable_rosout=False,
+        parameter_overrides=[Parameter("start_type_description_service", value=False)],
+    )
 
 
 class SpinningThread:

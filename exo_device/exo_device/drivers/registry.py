@@ -38,6 +38,8 @@ def make_driver(name: str, config: Mapping[str, Any] | BaseModel | None = None) 
             first = error.errors(include_url=False)[0]
             field = ".".join(str(part) for part in first["loc"])
             said = first["msg"].removeprefix("Value error, ")
-            raise DriverError(f"driver '{name}': {field + ': ' if field else ''}{said}; "
-                              f"its settings are {', '.join(config_type.model_fields)}") from error
+            raise DriverError(
+                f"driver '{name}': {field + ': ' if field else ''}{said}; "
+                f"its settings are {', '.join(config_type.model_fields)}"
+            ) from error
     return getattr(module, driver_name)(config)

@@ -7,5 +7,15 @@ from exo_device.emulator.faults import FAULTS, EmulatorError, Fault, FaultPlan
 from exo_device.emulator.mechanics import Followed, Mechanics, SpringDamper
 from exo_device.emulator.motor import EmulatedMotor
 
-__all__ = ["FAULTS", "EmulatedBus", "EmulatedMotor", "EmulatorError", "Fault", "FaultPlan", "Followed",
-           "Mechanics", "SpringDamper", "main"]
+__all__ = [
+    "FAULTS",
+    "EmulatedBus",
+    "EmulatedMotor",
+    "EmulatorError",
+    "Fault",
+    "FaultPlan",
+    "Followed",
+    "Mechanics",
+    "SpringDamper",
+    "main",
+]

@@ -6,8 +6,8 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 
-from exo_device.drivers.cubemars_can.config import CubemarsConfig
 from exo_device.drivers.can.frame import Frame
+from exo_device.drivers.cubemars_can.config import CubemarsConfig
 from exo_device.emulator.faults import FaultPlan
 from exo_device.emulator.mechanics import Mechanics
 from exo_device.emulator.motor import EmulatedMotor
@@ -19,11 +19,14 @@ class EmulatedBus:
     mechanics: makes what the motor of a joint turns. reply: see EmulatedMotor.
     """
 
-    def __init__(self, config: CubemarsConfig, mechanics: Callable[[str], Mechanics],
-                 plan: FaultPlan | None = None, **reply) -> None:
+    def __init__(
+        self, config: CubemarsConfig, mechanics: Callable[[str], Mechanics], plan: FaultPlan | None = None, **reply
+    ) -> None:
         self.plan = plan or FaultPlan()
-        self.motors = {joint: EmulatedMotor(joint, motor, mechanics(joint), self.plan, **reply)
-                       for joint, motor in config.motors.items()}
+        self.motors = {
+            joint: EmulatedMotor(joint, motor, mechanics(joint), self.plan, **reply)
+            for joint, motor in config.motors.items()
+        }
         self._pending: list[tuple[float, int, Frame]] = []
         self._count = 0
 

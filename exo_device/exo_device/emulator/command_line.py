@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exo_device.drivers import DriverError, make_driver
-from exo_device.drivers.config_file import read_driver_config
-from exo_device.drivers.cubemars_can.config import CubemarsConfig
 from exo_device.drivers.can.bus_thread import THREAD_SWITCH_S
 from exo_device.drivers.can.port import PythonCanPort
+from exo_device.drivers.config_file import read_driver_config
+from exo_device.drivers.cubemars_can.config import CubemarsConfig
 from exo_device.emulator.bus import EmulatedBus
 from exo_device.emulator.faults import FAULTS, EmulatorError, Fault, FaultPlan
 from exo_device.emulator.mechanics import Followed, Mechanics, SpringDamper
@@ -50,33 +50,53 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="exo emulate", description="Motors that are not there.")
     kinds = parser.add_subparsers(dest="motors", required=True, metavar="MOTORS")
     cubemars = kinds.add_parser(
-        "cubemars", help="AK motors on a CAN bus", description="Emulated AK motors on a CAN bus.",
-        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
-    cubemars.add_argument("--config", metavar="YAML",
-                          help="settings of the driver cubemars_can: ids, ranges, signs")
+        "cubemars",
+        help="AK motors on a CAN bus",
+        description="Emulated AK motors on a CAN bus.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    cubemars.add_argument("--config", metavar="YAML", help="settings of the driver cubemars_can: ids, ranges, signs")
     cubemars.add_argument("--interface", help="python-can interface, instead of the one in the settings")
     cubemars.add_argument("--channel", help="channel of it, instead of the one in the settings")
-    cubemars.add_argument("--fault", action="append", default=[], metavar="FAULT",
-                          help="see below; may be repeated")
-    cubemars.add_argument("--seed", type=int, default=0,
-                          help="seed of faults by chance (default: %(default)s)")
+    cubemars.add_argument("--fault", action="append", default=[], metavar="FAULT", help="see below; may be repeated")
+    cubemars.add_argument("--seed", type=int, default=0, help="seed of faults by chance (default: %(default)s)")
     cubemars.set_defaults(run=_run_cubemars)
     controller = kinds.add_parser(
-        "ros2_control", help="a controller_manager's topics",
-        description="A forward_command_controller for effort, and joint states, on topics alone.")
-    controller.add_argument("--joints", default=",".join(DEFAULT_JOINTS), metavar="NAMES",
-                            help="joints in the controller's order (default: %(default)s)")
-    controller.add_argument("--state-topic", default="joint_states", metavar="TOPIC",
-                            help="of the joint states; beside the simulator, which has that one, take another"
-                                 " and name it in the driver's state_topic (default: %(default)s)")
+        "ros2_control",
+        help="a controller_manager's topics",
+        description="A forward_command_controller for effort, and joint states, on topics alone.",
+    )
+    controller.add_argument(
+        "--joints",
+        default=",".join(DEFAULT_JOINTS),
+        metavar="NAMES",
+        help="joints in the controller's order (default: %(default)s)",
+    )
+    controller.add_argument(
+        "--state-topic",
+        default="joint_states",
+        metavar="TOPIC",
+        help="of the joint states; beside the simulator, which has that one, take another"
+        " and name it in the driver's state_topic (default: %(default)s)",
+    )
     controller.set_defaults(run=_run_ros2_control, config=None)
     for kind in (cubemars, controller):
-        kind.add_argument("--mechanics", choices=["spring", "simulator"], default="spring",
-                          help="spring: legs that swing on springs; simulator: the joints of "
-                               "sim/motor_states, which get the motors' torque on sim/motor_command "
-                               "(default: %(default)s)")
-        kind.add_argument("--swing", type=float, default=0.3, metavar="RAD",
-                          help="amplitude of the legs on springs (rad, default: %(default)g)")
+        kind.add_argument(
+            "--mechanics",
+            choices=["spring", "simulator"],
+            default="spring",
+            help="spring: legs that swing on springs; simulator: the joints of "
+            "sim/motor_states, which get the motors' torque on sim/motor_command "
+            "(default: %(default)s)",
+        )
+        kind.add_argument(
+            "--swing",
+            type=float,
+            default=0.3,
+            metavar="RAD",
+            help="amplitude of the legs on springs (rad, default: %(default)g)",
+        )
         kind.add_argument("--namespace", default="", metavar="NS", help="namespace of the topics")
     return parser
 
@@ -87,8 +107,8 @@ def main(arguments: list[str] | None = None, default_config: str | Path | None =
     default_config: settings to take when --config is not given.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if ROS_ARGUMENTS in words:      # a launch file adds them to every program
-        words = words[:words.index(ROS_ARGUMENTS)]
+    if ROS_ARGUMENTS in words:  # a launch file adds them to every program
+        words = words[: words.index(ROS_ARGUMENTS)]
     chosen = build_parser().parse_args(words)
     try:
         chosen.config = chosen.config or default_config
@@ -119,8 +139,9 @@ def _stop_on_signals() -> threading.Event:
 
 def _swinging(chosen: argparse.Namespace) -> Callable[[str], Mechanics]:
     """What a joint turns when there is no simulator: the left leg swings against the right one."""
-    return lambda joint: SpringDamper(swing_rad=chosen.swing,
-                                      swing_phase_rad=LEFT_PHASE_RAD if joint.endswith("_l") else 0.0)
+    return lambda joint: SpringDamper(
+        swing_rad=chosen.swing, swing_phase_rad=LEFT_PHASE_RAD if joint.endswith("_l") else 0.0
+    )
 
 
 def _run_cubemars(chosen: argparse.Namespace) -> int:
@@ -144,6 +165,7 @@ def _run_cubemars(chosen: argparse.Namespace) -> int:
     try:
         if from_simulator:
             from exo_device.emulator.simulator_link import SimulatorLink
+
             _beside(lambda: SimulatorLink(bus, chosen.namespace), serve_bus)
         else:
             serve_bus()
@@ -160,8 +182,8 @@ def _run_ros2_control(chosen: argparse.Namespace) -> int:
 
     def make():
         from exo_device.emulator.controller import EmulatedController
-        return EmulatedController(joints, mechanics, namespace=chosen.namespace,
-                                  state_topic=chosen.state_topic)
+
+        return EmulatedController(joints, mechanics, namespace=chosen.namespace, state_topic=chosen.state_topic)
 
     def wait(node: EmulatedController) -> None:
         print(f"emulating a controller of {', '.join(joints)}", flush=True)
@@ -177,6 +199,7 @@ def _beside(make_node: Callable, work: Callable) -> None:
     from rclpy.signals import SignalHandlerOptions
 
     from exo_device.drivers.node import SpinningThread
+
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     spinning = SpinningThread(make_node())
     try:

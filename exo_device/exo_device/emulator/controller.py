@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from exo_msgs.msg import MotorCommand, MotorStates
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import Float64MultiArray
 
 from exo_device.emulator.mechanics import Mechanics
+from exo_msgs.msg import MotorCommand, MotorStates
 
 BUS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 #: Joint states of springs this often (s); the simulator's come as it sends them.
@@ -31,9 +31,14 @@ class EmulatedController(Node):
     mechanics: makes what a joint turns; None: the joints are those of sim/motor_states.
     """
 
-    def __init__(self, joints: tuple[str, ...], mechanics: Callable[[str], Mechanics] | None,
-                 name: str = "forward_effort_controller", namespace: str = "",
-                 state_topic: str = STATE_TOPIC) -> None:
+    def __init__(
+        self,
+        joints: tuple[str, ...],
+        mechanics: Callable[[str], Mechanics] | None,
+        name: str = "forward_effort_controller",
+        namespace: str = "",
+        state_topic: str = STATE_TOPIC,
+    ) -> None:
         super().__init__(name, namespace=namespace or None)
         self.declare_parameter("joints", list(joints))
         self.declare_parameter("interface_name", "effort")
@@ -71,11 +76,13 @@ class EmulatedController(Node):
             return
         order = [place[joint] for joint in self.effort]
         self._imu.publish(states.imu)  # first: the driver takes the newest one with the joint states
-        self._publish(*([list(field)[index] for index in order]
-                        for field in (states.position, states.velocity, states.torque)),
-                      stamp=states.header.stamp)
-        command = MotorCommand(sequence=states.sequence, enable=True, names=list(self.effort),
-                               torque=list(self.effort.values()))
+        self._publish(
+            *([list(field)[index] for index in order] for field in (states.position, states.velocity, states.torque)),
+            stamp=states.header.stamp,
+        )
+        command = MotorCommand(
+            sequence=states.sequence, enable=True, names=list(self.effort), torque=list(self.effort.values())
+        )
         command.header.stamp = states.header.stamp
         self._to_simulator.publish(command)
 

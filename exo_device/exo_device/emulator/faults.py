@@ -45,7 +45,7 @@ class Fault:
             object.__setattr__(self, "value", FAULTS[self.kind][1])
 
     @staticmethod
-    def parse(text: str, now_s: float = 0.0) -> "Fault":
+    def parse(text: str, now_s: float = 0.0) -> Fault:
         """`kind[:joint][,value=..][,at=..][,for=..]`, times in s from now_s. Raises EmulatorError."""
         head, *settings = text.strip().split(",")
         kind, _, joint = head.partition(":")
@@ -56,8 +56,9 @@ class Fault:
             try:
                 fields[names[name.strip()]] = float(number) + (now_s if name.strip() == "at" else 0.0)
             except (KeyError, ValueError) as error:
-                raise EmulatorError(f"fault '{text}': expected kind[:joint][,value=NUMBER][,at=S][,for=S], "
-                                    f"got '{setting}'") from error
+                raise EmulatorError(
+                    f"fault '{text}': expected kind[:joint][,value=NUMBER][,at=S][,for=S], got '{setting}'"
+                ) from error
         return Fault(kind.strip(), joint.strip() or None, **fields)
 
 
@@ -79,8 +80,11 @@ class FaultPlan:
     def active(self, kind: str, joint: str, now_s: float) -> Fault | None:
         """The fault of this kind that this joint's motor has now."""
         for fault in self._faults:
-            if (fault.kind == kind and fault.joint in (None, joint)
-                    and fault.start_s <= now_s < fault.start_s + fault.duration_s):
+            if (
+                fault.kind == kind
+                and fault.joint in (None, joint)
+                and fault.start_s <= now_s < fault.start_s + fault.duration_s
+            ):
                 return fault
         return None
 

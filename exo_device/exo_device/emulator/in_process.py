@@ -6,11 +6,11 @@ For tests of what happens when, and for running a control loop against emulated 
 
 from __future__ import annotations
 
+from exo_device.drivers.can.frame import Frame
+from exo_device.drivers.can.port import CanPort, PortError
 from exo_device.drivers.cubemars_can.config import CubemarsConfig
 from exo_device.drivers.cubemars_can.driver import CubemarsDriver
-from exo_device.drivers.can.frame import Frame
 from exo_device.drivers.cubemars_can.master import BusMaster
-from exo_device.drivers.can.port import CanPort, PortError
 from exo_device.drivers.imu import ImuSource
 from exo_device.emulator.bus import EmulatedBus
 from exo_device.state import DeviceState, to_ns
@@ -87,11 +87,17 @@ class _NoThread:
 class SteppedCubemarsDriver(CubemarsDriver):
     """The same driver, whose bus runs while somebody waits in read()."""
 
-    def __init__(self, config: CubemarsConfig, bus: EmulatedBus, clock: MadeClock,
-                 imu: ImuSource | None = None) -> None:
+    def __init__(
+        self, config: CubemarsConfig, bus: EmulatedBus, clock: MadeClock, imu: ImuSource | None = None
+    ) -> None:
         self.port = EmulatorPort(bus, clock)
-        super().__init__(config.model_copy(update={"guardian": False}), port_factory=lambda _: self.port,
-                         imu=imu, steady_s=clock.steady_s, ros_ns=clock.ros_ns)
+        super().__init__(
+            config.model_copy(update={"guardian": False}),
+            port_factory=lambda _: self.port,
+            imu=imu,
+            steady_s=clock.steady_s,
+            ros_ns=clock.ros_ns,
+        )
 
     def _make_runner(self, master: BusMaster) -> _NoThread:
         return _NoThread(master)

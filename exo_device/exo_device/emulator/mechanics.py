@@ -50,8 +50,9 @@ class SpringDamper(Mechanics):
         for _ in range(steps):
             self._t += step_s
             anchor = self.swing_rad * math.sin(2.0 * math.pi * self.swing_hz * self._t + self.swing_phase_rad)
-            total = (torque - self.stiffness_nm_per_rad * (self.position - anchor)
-                     - self.damping_nms_per_rad * self.velocity)
+            total = (
+                torque - self.stiffness_nm_per_rad * (self.position - anchor) - self.damping_nms_per_rad * self.velocity
+            )
             self.velocity += step_s * total / self.inertia_kgm2
             self.position += step_s * self.velocity
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from exo_device.drivers.can.frame import Frame
 from exo_device.drivers.cubemars_can.codec import MitCommand, Special
 from exo_device.drivers.cubemars_can.config import MotorConfig
-from exo_device.drivers.can.frame import Frame
 from exo_device.drivers.cubemars_can.joint_map import JointMap
 from exo_device.emulator.faults import FaultPlan
 from exo_device.emulator.mechanics import Mechanics
@@ -25,8 +25,7 @@ class EmulatedMotor:
     reply: how a classic motor answers, reply_bytes (6 or 8) and reply_can_id.
     """
 
-    def __init__(self, joint: str, config: MotorConfig, mechanics: Mechanics, plan: FaultPlan,
-                 **reply) -> None:
+    def __init__(self, joint: str, config: MotorConfig, mechanics: Mechanics, plan: FaultPlan, **reply) -> None:
         self.joint = joint
         self.mechanics = mechanics
         self.temperature = AMBIENT_C
@@ -131,7 +130,8 @@ class EmulatedMotor:
             velocity=self._map.motor_velocity(self.mechanics.velocity),
             torque=self._map.motor_torque(self.mechanics.measured_torque(self.torque) if self.is_on else 0.0),
             temperature=hot.value if hot else self.temperature,
-            error=int(error.value) if error else self.error)
+            error=int(error.value) if error else self.error,
+        )
 
 
 def _with_id(frame: Frame, motor_id: int) -> Frame:

@@ -10,9 +10,9 @@ import time
 from collections.abc import Mapping
 
 from exo_device.drivers.can.frame import Frame
+from exo_device.drivers.can.port import CanPort, PortError
 from exo_device.drivers.odrive_can import codec
 from exo_device.drivers.odrive_can.codec import AxisState, Command
-from exo_device.drivers.can.port import CanPort, PortError
 from exo_device.drivers.odrive_can.config import AxisConfig
 from exo_device.emulator.mechanics import Mechanics
 
@@ -75,16 +75,16 @@ class EmulatedAxis:
             self._frame(Command.GET_TORQUES, struct.pack("<ff", shaft, shaft)),
             self._frame(Command.GET_TEMPERATURE, struct.pack("<ff", self.temperature, self.temperature)),
             self._frame(Command.GET_BUS_VOLTAGE_CURRENT, struct.pack("<ff", self.voltage, 0.0)),
-            self._frame(Command.GET_ENCODER_ESTIMATES,
-                        struct.pack("<ff", turns, self.velocity * motor / TURN_RAD)),
+            self._frame(Command.GET_ENCODER_ESTIMATES, struct.pack("<ff", turns, self.velocity * motor / TURN_RAD)),
         ]
 
     def _frame(self, command: Command, data: bytes) -> Frame:
         return codec.frame_of(self._config.node_id, command, data)
 
 
-def serve_axes(axes: Mapping[str, EmulatedAxis], turned: Mapping[str, Mechanics], port: CanPort,
-               stop: threading.Event) -> None:
+def serve_axes(
+    axes: Mapping[str, EmulatedAxis], turned: Mapping[str, Mechanics], port: CanPort, stop: threading.Event
+) -> None:
     """Axes by joint, and what they turn, on a bus and in real time until stop is set."""
     before_s = due_s = time.monotonic()
     fed_s = dict.fromkeys(axes, before_s)

@@ -18,8 +18,7 @@ def _nothing() -> None:
     pass
 
 
-def serve(bus: EmulatedBus, port: CanPort, stop: threading.Event,
-          after_frame: Callable[[], None] = _nothing) -> None:
+def serve(bus: EmulatedBus, port: CanPort, stop: threading.Event, after_frame: Callable[[], None] = _nothing) -> None:
     """Answers frames until stop is set. A bus that is lost for a moment is waited for.
 
     after_frame: called when a frame has been obeyed and answered.

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import threading
 
-from exo_msgs.msg import MotorCommand, MotorStates
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import Imu
 
 from exo_device.emulator.bus import EmulatedBus
 from exo_device.emulator.mechanics import Followed
+from exo_msgs.msg import MotorCommand, MotorStates
 
 BUS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 
@@ -69,7 +69,11 @@ class SimulatorLink(Node):
     def _answer(self, states: MotorStates) -> None:
         self._newest = states
         torque = self._told = self._torques(states)
-        command = MotorCommand(sequence=states.sequence, names=list(torque), torque=list(torque.values()),
-                               enable=any(self._bus.motors[name].is_on for name in torque))
+        command = MotorCommand(
+            sequence=states.sequence,
+            names=list(torque),
+            torque=list(torque.values()),
+            enable=any(self._bus.motors[name].is_on for name in torque),
+        )
         command.header.stamp = states.header.stamp
         self._command.publish(command)

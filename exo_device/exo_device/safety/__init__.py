@@ -8,6 +8,14 @@ from exo_device.safety.state_machine import Answer, Event, Mode
 from exo_device.safety.supervisor import SafetySupervisor, Snapshot
 
 __all__ = [
-    "Answer", "Event", "Fault", "Instant", "Mode", "SafetyConfig", "SafetyError", "SafetySupervisor",
-    "Snapshot", "fault_names",
+    "Answer",
+    "Event",
+    "Fault",
+    "Instant",
+    "Mode",
+    "SafetyConfig",
+    "SafetyError",
+    "SafetySupervisor",
+    "Snapshot",
+    "fault_names",
 ]

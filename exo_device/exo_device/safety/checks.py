@@ -16,13 +16,15 @@ def request_problem(request: TorqueRequest, joint_names: tuple[str, ...]) -> Pro
     """Why this request cannot be followed: joints unknown, named twice or missing, numbers that are none."""
     unknown = [name for name in request.names if name not in joint_names]
     if unknown:
-        return Problem(Fault.UNKNOWN_JOINT,
-                       f"a command names joint '{unknown[0]}'; this device has {', '.join(joint_names)}")
+        return Problem(
+            Fault.UNKNOWN_JOINT, f"a command names joint '{unknown[0]}'; this device has {', '.join(joint_names)}"
+        )
     if len(set(request.names)) != len(request.names):
         return Problem(Fault.UNKNOWN_JOINT, "a command names a joint twice")
     if len(request.torque) != len(request.names):
-        return Problem(Fault.UNKNOWN_JOINT,
-                       f"a command has {len(request.names)} names and {len(request.torque)} torques")
+        return Problem(
+            Fault.UNKNOWN_JOINT, f"a command has {len(request.names)} names and {len(request.torque)} torques"
+        )
     missing = [name for name in joint_names if name not in request.names]
     if missing and request.names:
         return Problem(Fault.UNKNOWN_JOINT, f"a command leaves out joint '{missing[0]}'")
@@ -49,8 +51,14 @@ class StateCheck:
 
     def problem(self, state: DeviceState) -> Problem | None:
         """The first thing in this state that must stop the device."""
-        return (self._not_finite(state) or self._motor_error(state) or self._over_temperature(state)
-                or self._out_of_range(state) or self._velocity(state) or self._power(state))
+        return (
+            self._not_finite(state)
+            or self._motor_error(state)
+            or self._over_temperature(state)
+            or self._out_of_range(state)
+            or self._velocity(state)
+            or self._power(state)
+        )
 
     def _not_finite(self, state: DeviceState) -> Problem | None:
         for what in ("position", "velocity", "torque"):
@@ -68,26 +76,31 @@ class StateCheck:
         bad = state.error != 0
         if bad.any():
             joint = int(bad.argmax())
-            return Problem(Fault.MOTOR_ERROR,
-                           f"the motor of {state.names[joint]} reports error {int(state.error[joint])}")
+            return Problem(
+                Fault.MOTOR_ERROR, f"the motor of {state.names[joint]} reports error {int(state.error[joint])}"
+            )
         return None
 
     def _over_temperature(self, state: DeviceState) -> Problem | None:
         hot = state.temperature > self._limits.temperature  # NaN, a motor without a sensor, is never hot
         if hot.any():
             joint = int(hot.argmax())
-            return Problem(Fault.OVER_TEMPERATURE,
-                           f"the motor of {state.names[joint]} is at {state.temperature[joint]:.0f} degC, "
-                           f"limit {self._limits.temperature:.0f}")
+            return Problem(
+                Fault.OVER_TEMPERATURE,
+                f"the motor of {state.names[joint]} is at {state.temperature[joint]:.0f} degC, "
+                f"limit {self._limits.temperature:.0f}",
+            )
         return None
 
     def _out_of_range(self, state: DeviceState) -> Problem | None:
         beyond = np.maximum(self._limits.low - state.position, state.position - self._limits.high)
         joint = int(beyond.argmax())
         if beyond[joint] > self._config.range_margin_rad:
-            return Problem(Fault.RANGE_OF_MOTION,
-                           f"{state.names[joint]} is at {state.position[joint]:.2f} rad, range "
-                           f"{self._limits.low[joint]:.2f} to {self._limits.high[joint]:.2f}")
+            return Problem(
+                Fault.RANGE_OF_MOTION,
+                f"{state.names[joint]} is at {state.position[joint]:.2f} rad, range "
+                f"{self._limits.low[joint]:.2f} to {self._limits.high[joint]:.2f}",
+            )
         return None
 
     def _velocity(self, state: DeviceState) -> Problem | None:
@@ -96,9 +109,11 @@ class StateCheck:
         if self._too_fast < self._config.limit_samples:
             return None
         joint = int(share.argmax())
-        return Problem(Fault.VELOCITY_LIMIT,
-                       f"{state.names[joint]} turns at {state.velocity[joint]:.1f} rad/s, "
-                       f"limit {self._limits.velocity[joint]:.1f}")
+        return Problem(
+            Fault.VELOCITY_LIMIT,
+            f"{state.names[joint]} turns at {state.velocity[joint]:.1f} rad/s, "
+            f"limit {self._limits.velocity[joint]:.1f}",
+        )
 
     def _power(self, state: DeviceState) -> Problem | None:
         with np.errstate(over="ignore"):  # an absurd reading may overflow to infinity: over any limit
@@ -108,6 +123,7 @@ class StateCheck:
         if self._too_strong < self._config.limit_samples:
             return None
         joint = int(share.argmax())
-        return Problem(Fault.POWER_LIMIT,
-                       f"{state.names[joint]} works at {power[joint]:.0f} W, "
-                       f"limit {self._limits.power[joint]:.0f}")
+        return Problem(
+            Fault.POWER_LIMIT,
+            f"{state.names[joint]} works at {power[joint]:.0f} W, limit {self._limits.power[joint]:.0f}",
+        )

@@ -16,11 +16,11 @@ class Instant(NamedTuple):
     #: Steady time: never jumps, and means nothing in itself.
     steady_ns: int
 
-    def ros_since(self, earlier: "Instant") -> float:
+    def ros_since(self, earlier: Instant) -> float:
         """ROS time since (s), never negative."""
         return max(0, self.ros_ns - earlier.ros_ns) / NANOSECONDS_PER_SECOND
 
-    def steady_since(self, earlier: "Instant") -> float:
+    def steady_since(self, earlier: Instant) -> float:
         """Steady time since (s), never negative."""
         return max(0, self.steady_ns - earlier.steady_ns) / NANOSECONDS_PER_SECOND
 

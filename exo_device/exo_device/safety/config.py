@@ -10,8 +10,14 @@ from exo_device.safety.stride_sensor import StrideLimits
 
 _STRIDE = StrideLimits()
 #: Settings that 0 switches off or resolves to a default.
-MAY_BE_ZERO = ("fade_in_s", "fade_in_strides", "fade_delay_s", "command_silence_s", "stuck_forgiveness",
-               "stride_least_shake_m_s2")
+MAY_BE_ZERO = (
+    "fade_in_s",
+    "fade_in_strides",
+    "fade_delay_s",
+    "command_silence_s",
+    "stuck_forgiveness",
+    "stride_least_shake_m_s2",
+)
 SWITCHES = ("lockstep", "stride_gate")
 #: What a command of a second publisher does while torque is given. It is never followed.
 SECOND_PUBLISHER = ("fault", "ignore")
@@ -90,15 +96,18 @@ class SafetyConfig:
             if value == 0.0 and field.name not in MAY_BE_ZERO:
                 raise SafetyError(f"{field.name} must be above 0")
         if self.second_publisher not in SECOND_PUBLISHER:
-            raise SafetyError(f"second_publisher must be {' or '.join(SECOND_PUBLISHER)}, got "
-                              f"'{self.second_publisher}'")
+            raise SafetyError(
+                f"second_publisher must be {' or '.join(SECOND_PUBLISHER)}, got '{self.second_publisher}'"
+            )
         if self.ramp_down_s < 4.0 * self.period_s:
             raise SafetyError(
-                f"ramp_down_s must be at least four periods ({4.0 * self.period_s:g} s), "
-                f"got {self.ramp_down_s:g}")
+                f"ramp_down_s must be at least four periods ({4.0 * self.period_s:g} s), got {self.ramp_down_s:g}"
+            )
         if self.stride_shortest_s >= self.stride_longest_s:
-            raise SafetyError(f"stride_shortest_s must be below stride_longest_s, got "
-                              f"{self.stride_shortest_s:g} and {self.stride_longest_s:g}")
+            raise SafetyError(
+                f"stride_shortest_s must be below stride_longest_s, got "
+                f"{self.stride_shortest_s:g} and {self.stride_longest_s:g}"
+            )
         for name in ("arming_torque_share", "velocity_taper_share"):
             if getattr(self, name) >= 1.0:
                 raise SafetyError(f"{name} must be below 1, got {getattr(self, name):g}")

@@ -45,9 +45,12 @@ class Assistance:
         self._config = config
         self._sensor: StrideSensor | None = None
         if config.stride_gate:
-            limits = StrideLimits(shortest_s=config.stride_shortest_s, longest_s=config.stride_longest_s,
-                                  least_swing_rad=config.stride_least_swing_rad,
-                                  least_shake_m_s2=config.stride_least_shake_m_s2)
+            limits = StrideLimits(
+                shortest_s=config.stride_shortest_s,
+                longest_s=config.stride_longest_s,
+                least_swing_rad=config.stride_least_swing_rad,
+                least_shake_m_s2=config.stride_least_shake_m_s2,
+            )
             try:
                 self._sensor = StrideSensor(joint_names, limits)
             except ValueError as error:
@@ -78,8 +81,10 @@ class Assistance:
         self._last_stride_s = state.stamp_s
         if not self._walks:
             self._walks = True
-            self._news.append(f"a full stride of {duration_s:.2f} s was sensed: assistance fades in over "
-                              f"{self._config.fade_in_strides:g} strides")
+            self._news.append(
+                f"a full stride of {duration_s:.2f} s was sensed: assistance fades in over "
+                f"{self._config.fade_in_strides:g} strides"
+            )
             self._rise(self._config.fade_in_strides * duration_s, state.stamp_s)
 
     def gain(self, now_ns: int) -> float:

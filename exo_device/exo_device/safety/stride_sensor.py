@@ -50,13 +50,14 @@ class StrideSensor:
 
     def __init__(self, joint_names: tuple[str, ...], limits: StrideLimits) -> None:
         """Raises ValueError for a device without any of WATCHED_JOINTS."""
-        kinds = [kind for kind in WATCHED_JOINTS
-                 if any(f"{kind}_{side}" in joint_names for side in SIDES)]
+        kinds = [kind for kind in WATCHED_JOINTS if any(f"{kind}_{side}" in joint_names for side in SIDES)]
         if not kinds:
-            raise ValueError(f"a stride shows in {', '.join(WATCHED_JOINTS)} only, and the device drives "
-                             f"{', '.join(joint_names)}")
-        self._index = {side: joint_names.index(f"{kinds[0]}_{side}") for side in SIDES
-                       if f"{kinds[0]}_{side}" in joint_names}
+            raise ValueError(
+                f"a stride shows in {', '.join(WATCHED_JOINTS)} only, and the device drives {', '.join(joint_names)}"
+            )
+        self._index = {
+            side: joint_names.index(f"{kinds[0]}_{side}") for side in SIDES if f"{kinds[0]}_{side}" in joint_names
+        }
         self._joint = {side: f"{kinds[0]}_{side}" for side in self._index}
         self._limits = limits
         self.reset()
@@ -64,8 +65,7 @@ class StrideSensor:
     def reset(self) -> None:
         """Forgets everything seen."""
         limits = self._limits
-        self._trackers = {side: SwingTracker(limits.least_swing_rad, limits.longest_s)
-                          for side in self._index}
+        self._trackers = {side: SwingTracker(limits.least_swing_rad, limits.longest_s) for side in self._index}
         self._forces: deque[tuple[float, float, float]] = deque()
         self._last_s: float | None = None
         self._refusal: tuple[float, str] | None = None
@@ -98,8 +98,10 @@ class StrideSensor:
         window_s = self._limits.longest_s
         for side, tracker in self._trackers.items():
             if tracker.range_rad < self._limits.least_swing_rad:
-                return (f"{self._joint[side]} moved by {math.degrees(tracker.range_rad):.0f} deg lately, "
-                        f"walking moves it by {math.degrees(self._limits.least_swing_rad):.0f} or more")
+                return (
+                    f"{self._joint[side]} moved by {math.degrees(tracker.range_rad):.0f} deg lately, "
+                    f"walking moves it by {math.degrees(self._limits.least_swing_rad):.0f} or more"
+                )
         if self._refusal and self._last_s - self._refusal[0] <= window_s:
             return self._refusal[1]
         return "the legs move, and no full stride is complete"
@@ -108,8 +110,10 @@ class StrideSensor:
         """Why this cycle is no stride, or ""."""
         limits, duration_s = self._limits, cycle.end_s - cycle.start_s
         if not limits.shortest_s <= duration_s <= limits.longest_s:
-            return (f"{self._joint[side]} took {duration_s:.2f} s to and fro, a stride takes "
-                    f"{limits.shortest_s:g} to {limits.longest_s:g}")
+            return (
+                f"{self._joint[side]} took {duration_s:.2f} s to and fro, a stride takes "
+                f"{limits.shortest_s:g} to {limits.longest_s:g}"
+            )
         if self._last_s - cycle.end_s > duration_s:
             return f"{self._joint[side]} has come to rest"
         for other, tracker in self._trackers.items():
@@ -120,8 +124,10 @@ class StrideSensor:
             return "the pelvis is not upright"
         shake = float(forces[:, 0].std())
         if shake < limits.least_shake_m_s2:
-            return (f"the legs move, and the pelvis shows no steps ({shake:.2f} m/s^2, walking shows "
-                    f"{limits.least_shake_m_s2:g} or more): in the air, or a device without IMU?")
+            return (
+                f"the legs move, and the pelvis shows no steps ({shake:.2f} m/s^2, walking shows "
+                f"{limits.least_shake_m_s2:g} or more): in the air, or a device without IMU?"
+            )
         return ""
 
     @staticmethod

@@ -26,7 +26,6 @@ from exo_device.safety.thermal import ThermalBudget
 from exo_device.safety.watchdog import CommandWatch, StateWatch
 from exo_device.state import DeviceState
 
-
 #: No arming for this long (s, steady time) after a command of a second publisher.
 FOREIGN_MEMORY_S = 1.0
 
@@ -87,7 +86,8 @@ class SafetySupervisor:
             if needed > allowed:
                 raise SafetyError(
                     f"ramp_down_s {self.config.ramp_down_s:g} s needs {needed:.0f} Nm/s on {name}, above its "
-                    f"slew_limit_nm_per_s {allowed:g}; raise one of them")
+                    f"slew_limit_nm_per_s {allowed:g}; raise one of them"
+                )
 
     # --- requests of people and other nodes
 
@@ -226,11 +226,18 @@ class SafetySupervisor:
         """For people: the mode with its cause and the figures behind it."""
         gain = self.assistance_gain(now)
         return Snapshot(
-            mode=self.mode, faults=self._machine.faults, cause=self._cause,
-            torque_limit=self.limits.cap, wearer_mass_kg=self.wearer_mass_kg, assistance_gain=gain,
-            state=self._states.state, command_age_s=self._commands.age_s(now),
-            state_age_s=self._states.age_s(now), dropped_states=self._states.dropped,
-            dropped_commands=self._commands.dropped, heat=self._thermal.heat,
+            mode=self.mode,
+            faults=self._machine.faults,
+            cause=self._cause,
+            torque_limit=self.limits.cap,
+            wearer_mass_kg=self.wearer_mass_kg,
+            assistance_gain=gain,
+            state=self._states.state,
+            command_age_s=self._commands.age_s(now),
+            state_age_s=self._states.age_s(now),
+            dropped_states=self._states.dropped,
+            dropped_commands=self._commands.dropped,
+            heat=self._thermal.heat,
             foreign_commands=self._foreign_commands,
         )
 
@@ -276,8 +283,10 @@ class SafetySupervisor:
         share = np.abs(self._requested) / self.limits.cap
         joint = int(share.argmax())
         if share[joint] > self.config.arming_torque_share:
-            return (f"the policy asks for {self._requested[joint]:.1f} Nm on {self.joint_names[joint]}; "
-                    "it must send zero until the device is active")
+            return (
+                f"the policy asks for {self._requested[joint]:.1f} Nm on {self.joint_names[joint]}; "
+                "it must send zero until the device is active"
+            )
         return None
 
     def _follow_request(self, now: Instant) -> None:

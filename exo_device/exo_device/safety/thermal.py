@@ -55,9 +55,11 @@ class ThermalBudget:
         if self.heat.max() < FAULT_HEAT:
             return None
         joint = int(self.heat.argmax())
-        return Problem(Fault.OVER_TEMPERATURE,
-                       f"the motor of {self._names[joint]} has used up its i2t budget "
-                       f"({100.0 * self.heat[joint]:.0f} % of what {self._continuous[joint]:g} Nm make)")
+        return Problem(
+            Fault.OVER_TEMPERATURE,
+            f"the motor of {self._names[joint]} has used up its i2t budget "
+            f"({100.0 * self.heat[joint]:.0f} % of what {self._continuous[joint]:g} Nm make)",
+        )
 
     def allowed(self) -> np.ndarray:
         """Largest torque (Nm) now: the cap while cool, the continuous torque when hot, none when too hot."""

@@ -55,8 +55,7 @@ class StateWatch:
         if step_s > max(self._config.max_clock_step_s, gap_s):
             return Problem(Fault.CLOCK_JUMP, f"the stamps of the states leapt ahead by {step_s:.3f} s")
         if step_s > gap_s:
-            return Problem(Fault.SEQUENCE_GAP,
-                           f"no state from the motors for {1e3 * step_s:.0f} ms of stamped time")
+            return Problem(Fault.SEQUENCE_GAP, f"no state from the motors for {1e3 * step_s:.0f} ms of stamped time")
         return None
 
     def age_s(self, now: Instant) -> float:
@@ -77,7 +76,8 @@ class StateWatch:
         if ahead_s > self._config.max_clock_step_s:
             return Problem(
                 Fault.CLOCK_JUMP,
-                f"the newest motor state is stamped {ahead_s:.3f} s ahead of ROS time; does /clock arrive?")
+                f"the newest motor state is stamped {ahead_s:.3f} s ahead of ROS time; does /clock arrive?",
+            )
         return None
 
 
@@ -106,8 +106,7 @@ class CommandWatch:
         if self._owed_since is None:
             self._owed_since = now
 
-    def see(self, request: TorqueRequest, newest_state_ns: int, now: Instant, *,
-            strict: bool) -> Problem | None:
+    def see(self, request: TorqueRequest, newest_state_ns: int, now: Instant, *, strict: bool) -> Problem | None:
         """Takes in one request and follows it, unless it is out of order. Returns what is wrong with its
         order.
 
@@ -133,9 +132,10 @@ class CommandWatch:
         if self._stuck <= self._config.max_stuck_commands:
             return None
         self._stuck = 0.0
-        return Problem(Fault.SEQUENCE_GAP,
-                       f"over {self._config.max_stuck_commands} commands did not advance; "
-                       "do two nodes publish them?")
+        return Problem(
+            Fault.SEQUENCE_GAP,
+            f"over {self._config.max_stuck_commands} commands did not advance; do two nodes publish them?",
+        )
 
     def age_s(self, now: Instant) -> float:
         """Age of the state that the newest request answers (s), NaN before the first one."""

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from exo_device.drivers import make_driver
-from exo_device.drivers.cubemars_can.codec import MitCommand
 from exo_device.drivers.can.port import PortError, PythonCanPort
+from exo_device.drivers.cubemars_can.codec import MitCommand
 
 WAIT_S = 0.02
 
@@ -33,7 +33,7 @@ class BusTap:
         """Time (s) since that frame."""
         return time.monotonic() - self.asked_until_s
 
-    def __enter__(self) -> "BusTap":
+    def __enter__(self) -> BusTap:
         self._thread.start()
         return self
 

@@ -16,11 +16,11 @@ import numpy as np
 
 from exo_device.command import MotorTorque
 from exo_device.drivers import make_driver
+from exo_device.drivers.can.frame import Frame
 from exo_device.drivers.cubemars_can.channel import ENABLE_REPEATS
 from exo_device.drivers.cubemars_can.codec import MitCommand
 from exo_device.drivers.cubemars_can.codec_v3 import PACKET_CURRENT, PACKET_MIT, PACKET_ORIGIN, PACKET_UPLOAD
 from exo_device.drivers.cubemars_can.config import CubemarsConfig
-from exo_device.drivers.can.frame import Frame
 from exo_device.emulator import EmulatedBus, Followed
 from exo_device.emulator.in_process import MadeClock, SteppedCubemarsDriver
 
@@ -71,22 +71,30 @@ class FuzzTally:
 
 def fuzz_config(settings: Mapping[str, Any], firmware: str) -> CubemarsConfig:
     """The driver's settings with every motor of one firmware, on no real bus."""
-    motors = {joint: {**motor, "firmware": firmware, **(V3_CONSTANTS if firmware == "v3" else {})}
-              for joint, motor in settings["motors"].items()}
-    changed = {**settings, "interface": "virtual", "guardian": False, "bus_rate_hz": 200.0,
-               "reply_timeout_s": 1.0, "motors": motors}
+    motors = {
+        joint: {**motor, "firmware": firmware, **(V3_CONSTANTS if firmware == "v3" else {})}
+        for joint, motor in settings["motors"].items()
+    }
+    changed = {
+        **settings,
+        "interface": "virtual",
+        "guardian": False,
+        "bus_rate_hz": 200.0,
+        "reply_timeout_s": 1.0,
+        "motors": motors,
+    }
     return make_driver("cubemars_can", changed).config
 
 
 def fuzz_block(config: CubemarsConfig, firmware: str, seed: int, block: int, frames: int) -> dict:
     """One block of random frames against a fresh driver and fresh motors. Repeatable; returns a FuzzTally."""
-    return asdict(_Block(config, firmware, np.random.default_rng([seed, block, FIRMWARES.index(firmware)]),
-                         frames).run())
+    return asdict(
+        _Block(config, firmware, np.random.default_rng([seed, block, FIRMWARES.index(firmware)]), frames).run()
+    )
 
 
 class _Block:
-    def __init__(self, config: CubemarsConfig, firmware: str, random: np.random.Generator,
-                 frames: int) -> None:
+    def __init__(self, config: CubemarsConfig, firmware: str, random: np.random.Generator, frames: int) -> None:
         self._random, self._frames, self._is_v3 = random, frames, firmware == "v3"
         self._clock = MadeClock(1.0)
         reply = {"reply_bytes": SHORT_REPLY_BYTES} if firmware == "v1" else {}
@@ -123,8 +131,9 @@ class _Block:
         if kind >= NEARLY_RIGHT + RIGHT:
             is_extended = bool(random.random() < 0.5)
             highest = HIGHEST_EXTENDED_ID if is_extended else HIGHEST_STANDARD_ID
-            return Frame(int(random.integers(highest)), random.bytes(int(random.integers(LARGEST_DATA + 1))),
-                         is_extended)
+            return Frame(
+                int(random.integers(highest)), random.bytes(int(random.integers(LARGEST_DATA + 1))), is_extended
+            )
         frame = self._real_frame()
         return frame if kind < RIGHT else self._damaged(frame)
 
@@ -132,9 +141,13 @@ class _Block:
         random = self._random
         codec = self._codecs[random.integers(len(self._codecs))]
         a, b, c = random.normal(0.0, 20.0, 3)
-        makers = (lambda: codec.reply(a, b, c, random.uniform(-50, 200), int(random.integers(256))),
-                  lambda: codec.command(MitCommand(a, b, abs(a), abs(b) % 5.0, c)),
-                  codec.idle, codec.disable, lambda: codec.enable() or codec.disable())
+        makers = (
+            lambda: codec.reply(a, b, c, random.uniform(-50, 200), int(random.integers(256))),
+            lambda: codec.command(MitCommand(a, b, abs(a), abs(b) % 5.0, c)),
+            codec.idle,
+            codec.disable,
+            lambda: codec.enable() or codec.disable(),
+        )
         if random.random() < ZERO_SHARE:
             return codec.zero()
         return makers[random.integers(len(makers))]()
@@ -150,7 +163,7 @@ class _Block:
             elif where == 1:
                 can_id ^= 1 << int(random.integers(29 if is_extended else 11))
             elif where == 2:
-                data = data[:random.integers(LARGEST_DATA + 1)]
+                data = data[: random.integers(LARGEST_DATA + 1)]
             elif where == 3:
                 data = (data + bytearray(random.bytes(2)))[:LARGEST_DATA]
             else:
@@ -176,9 +189,15 @@ class _Block:
             is_order = not frame.is_extended and len(frame.data) == 8 and frame.can_id in self._ids
             return frame.can_id if is_order else None
         packet, motor, size = frame.can_id >> 8, frame.can_id & 0xFF, len(frame.data)
-        is_order = frame.is_extended and motor in self._ids and (
-            (packet == PACKET_CURRENT and frame.data == bytes(4)) or (packet == PACKET_ORIGIN and size == 1)
-            or (packet == PACKET_MIT and size == 8))
+        is_order = (
+            frame.is_extended
+            and motor in self._ids
+            and (
+                (packet == PACKET_CURRENT and frame.data == bytes(4))
+                or (packet == PACKET_ORIGIN and size == 1)
+                or (packet == PACKET_MIT and size == 8)
+            )
+        )
         return motor if is_order else None
 
     # --- both ways
@@ -212,8 +231,11 @@ class _Block:
     def _cycle(self) -> None:
         """The driver's own set points still reach each motor as asked, whatever was heard before."""
         driver, names = self._driver, self._asked.names
-        deaf = [joint for joint, motor in self._bus.motors.items()  # it stores its zero
-                if self._clock.now_s < motor._silent_until_s]
+        deaf = [
+            joint
+            for joint, motor in self._bus.motors.items()  # it stores its zero
+            if self._clock.now_s < motor._silent_until_s
+        ]
         driver.write(MotorTorque.off(names, 1, 1))  # a host that lives: a latched bus fault ends here
         driver.master.cycle(self._clock.now_s + FRAME_PERIOD_S)
         applied = driver.write(self._asked).torque

@@ -76,9 +76,18 @@ class WatchedSupervisor(SafetySupervisor):
 class Soak:
     """Runs between start() and close(); watch() reports on a stretch of it."""
 
-    def __init__(self, device: DeviceDescription, mass_kg: float, settings: Mapping[str, Any],
-                 folder: Path, *, rate_hz: float, loss: float, seed: int,
-                 safety: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        device: DeviceDescription,
+        mass_kg: float,
+        settings: Mapping[str, Any],
+        folder: Path,
+        *,
+        rate_hz: float,
+        loss: float,
+        seed: int,
+        safety: Mapping[str, float] | None = None,
+    ) -> None:
         """settings: of the driver cubemars_can, with its bus. loss: share of the replies that get lost."""
         chosen = {**settings, "bus_rate_hz": rate_hz, "state_rate_hz": rate_hz}
         self._config = make_driver("cubemars_can", chosen).config
@@ -87,9 +96,13 @@ class Soak:
         self._folder, self._loss, self._seed = folder, loss, seed
         self.supervisor = WatchedSupervisor(device, mass_kg, SafetyConfig(**(safety or {})))
         self._driver = CubemarsDriver(self._config)
-        self._loop = ControlLoop(self._driver, self.supervisor, LoopConfig(),
-                                 LoopHooks(on_state=self._answer, on_event=self._on_event),
-                                 ros_now_ns=time.time_ns)
+        self._loop = ControlLoop(
+            self._driver,
+            self.supervisor,
+            LoopConfig(),
+            LoopHooks(on_state=self._answer, on_event=self._on_event),
+            ros_now_ns=time.time_ns,
+        )
         self._motors: WitnessProcess | None = None
         self._stops: Counter[str] = Counter()
         self._sequence = 0
@@ -97,8 +110,14 @@ class Soak:
 
     def start(self) -> None:
         """Motors, driver and loop. Raises DriverError when the bus cannot be opened."""
-        self._motors = WitnessProcess(self._file, self._folder / "witness.log", "--seed", str(self._seed),
-                                      "--fault", f"dropped,value={self._loss}")
+        self._motors = WitnessProcess(
+            self._file,
+            self._folder / "witness.log",
+            "--seed",
+            str(self._seed),
+            "--fault",
+            f"dropped,value={self._loss}",
+        )
         self._driver.connect()
         self._driver.configure(self.supervisor.joint_names)
         self._start_loop()
@@ -116,9 +135,14 @@ class Soak:
             time.sleep(min(SAMPLE_PERIOD_S, max(duration_s - (time.monotonic() - start_s), 0.0)))
         said = self._motors.report()
         return {
-            "duration_s": time.monotonic() - start_s, "memory": memory, "active_share": active / len(memory),
-            "counts": dict(self.supervisor.counts - counts), "stops": dict(self._stops - stops),
-            "set_points": said["set_points"] - set_points, "largest_nm": said["report"]}
+            "duration_s": time.monotonic() - start_s,
+            "memory": memory,
+            "active_share": active / len(memory),
+            "counts": dict(self.supervisor.counts - counts),
+            "stops": dict(self._stops - stops),
+            "set_points": said["set_points"] - set_points,
+            "largest_nm": said["report"],
+        }
 
     def _arm_again(self) -> None:
         """After a stop; a person would look first."""

@@ -14,9 +14,9 @@ import sys
 import threading
 import time
 
-from exo_device.drivers.cubemars_can.config import CubemarsConfig
 from exo_device.drivers.can.frame import Frame
 from exo_device.drivers.can.port import PythonCanPort
+from exo_device.drivers.cubemars_can.config import CubemarsConfig
 from exo_device.emulator import EmulatedBus, EmulatorError, Fault, FaultPlan, Followed, SpringDamper
 from exo_device.emulator.command_line import LEFT_PHASE_RAD, _beside, _stop_on_signals, load_config
 from exo_device.emulator.server import serve
@@ -76,8 +76,11 @@ def listen(bus: WitnessedBus, stop: threading.Event) -> None:
         elif text == "reset":
             bus.reset()
         elif text == "report":
-            say(report=bus.largest_nm, on=[joint for joint, motor in bus.motors.items() if motor.is_on],
-                set_points=sum(motor.commands for motor in bus.motors.values()))
+            say(
+                report=bus.largest_nm,
+                on=[joint for joint, motor in bus.motors.items() if motor.is_on],
+                set_points=sum(motor.commands for motor in bus.motors.values()),
+            )
             continue
         elif text:
             try:
@@ -106,9 +109,12 @@ def main(arguments: list[str] | None = None) -> int:
     plan = FaultPlan([Fault.parse(text, time.monotonic()) for text in chosen.fault], chosen.seed)
 
     def spring(joint: str) -> SpringDamper:
-        return SpringDamper(stiffness_nm_per_rad=STIFFNESS_NM_PER_RAD,
-                            damping_nms_per_rad=DAMPING_NMS_PER_RAD, swing_rad=chosen.swing,
-                            swing_phase_rad=LEFT_PHASE_RAD if joint.endswith("_l") else 0.0)
+        return SpringDamper(
+            stiffness_nm_per_rad=STIFFNESS_NM_PER_RAD,
+            damping_nms_per_rad=DAMPING_NMS_PER_RAD,
+            swing_rad=chosen.swing,
+            swing_phase_rad=LEFT_PHASE_RAD if joint.endswith("_l") else 0.0,
+        )
 
     from_simulator = chosen.mechanics == "simulator"
     bus = WitnessedBus(config, (lambda joint: Followed()) if from_simulator else spring, plan)
@@ -127,6 +133,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if from_simulator:
             from exo_device.emulator.simulator_link import SimulatorLink
+
             _beside(lambda: SimulatorLink(bus, chosen.namespace), serve_bus)
         else:
             serve_bus()

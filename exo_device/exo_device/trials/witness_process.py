@@ -22,8 +22,14 @@ END_TIMEOUT_S = 5.0
 class WitnessProcess:
     """Emulated motors in another process, and what they said. Raises DriverError when they do not come up."""
 
-    def __init__(self, config_file: Path, log_file: Path, *arguments: str,
-                 environment: dict[str, str] | None = None, wait: bool = True) -> None:
+    def __init__(
+        self,
+        config_file: Path,
+        log_file: Path,
+        *arguments: str,
+        environment: dict[str, str] | None = None,
+        wait: bool = True,
+    ) -> None:
         #: (steady time (s), whether there is torque) at every change.
         self.changes: list[tuple[float, bool]] = []
         self._heard: list[dict] = []
@@ -32,8 +38,13 @@ class WitnessProcess:
         with log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "exo_device.trials.witness", "--config", str(config_file), *arguments],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=environment,
-                process_group=0)  # out of reach of Ctrl-C, and as urgent as this process
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=environment,
+                process_group=0,
+            )  # out of reach of Ctrl-C, and as urgent as this process
         threading.Thread(target=self._listen, name="witness", daemon=True).start()
         if wait:
             self.wait_ready()

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -40,9 +40,7 @@ class Controller(ABC):
         if not np.isfinite(limit).all() or (limit < 0.0).any():
             raise ControllerError(f"torque_limit {limit.tolist()} must be finite and not negative (Nm)")
         if not np.isfinite(wearer_mass) or wearer_mass <= 0.0:
-            raise ControllerError(
-                f"wearer_mass is {wearer_mass} kg; the device's status must give it above zero"
-            )
+            raise ControllerError(f"wearer_mass is {wearer_mass} kg; the device's status must give it above zero")
         self.wearer_mass = float(wearer_mass)
         self.torque_limit = limit
 
@@ -57,9 +55,7 @@ class Controller(ABC):
         obs.check(self.joint_names)
         torque = np.asarray(self._torque(obs), float)
         if torque.shape != (len(self.joint_names),) or not np.isfinite(torque).all():
-            raise ControllerError(
-                f"controller '{self.name}' gave {torque.tolist()}, not finite torque per joint"
-            )
+            raise ControllerError(f"controller '{self.name}' gave {torque.tolist()}, not finite torque per joint")
         return np.clip(torque, -self.torque_limit, self.torque_limit)
 
     @abstractmethod

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Mapping, Sequence
 
 import numpy as np
 
@@ -21,7 +21,6 @@ from exo_policy.observation import (
     read_strengths,
     usable_contract,
 )
-
 
 PATIENTS, PATIENTS_TOLD = "patients", "patients_told"
 """Folders of the policies shipped for impaired wearers: who finds out, and who is told, which muscles are weak."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -50,9 +50,7 @@ class SplineController(Controller):
             raise ControllerError(f"lead_s is {lead_s}; give a time in s")
         ankles = [name for name, profile in PROFILES.items() if profile.joint == ANKLE]
         if ankle_profile not in ankles:
-            raise ControllerError(
-                f"ankle_profile '{ankle_profile}' unknown; choose one of {', '.join(ankles)}"
-            )
+            raise ControllerError(f"ankle_profile '{ankle_profile}' unknown; choose one of {', '.join(ankles)}")
         shapes = {
             HIP: (HIP_PROFILE, hip_peak_nm_per_kg),
             ANKLE: (PROFILES[ankle_profile], ankle_peak_nm_per_kg),

@@ -19,13 +19,13 @@ class StepResult:
     the same environments; its observations are those of the same bodies, its rewards its own.
     """
 
-    observation: np.ndarray            # (n, O) float32
-    reward: np.ndarray                 # (n,) float32
-    terminated: np.ndarray             # (n,) bool
-    truncated: np.ndarray              # (n,) bool
+    observation: np.ndarray  # (n, O) float32
+    reward: np.ndarray  # (n,) float32
+    terminated: np.ndarray  # (n,) bool
+    truncated: np.ndarray  # (n,) bool
     metrics: dict[str, float] = field(default_factory=dict)
     episode_seconds: list[float] = field(default_factory=list)
-    privileged: np.ndarray | None = None     # (n, P) float32
+    privileged: np.ndarray | None = None  # (n, P) float32
     partner: StepResult | None = None
 
 

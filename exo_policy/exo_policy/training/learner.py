@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Mapping
 
 import numpy as np
 import torch
@@ -45,8 +45,9 @@ class Learner:
         warm_up: iterations in which only the critic learns.
     """
 
-    def __init__(self, view: LearnerView, config: PpoConfig, mirror: MirrorMap | None, *, period: int = 1,
-                 warm_up: int = 0) -> None:
+    def __init__(
+        self, view: LearnerView, config: PpoConfig, mirror: MirrorMap | None, *, period: int = 1, warm_up: int = 0
+    ) -> None:
         self.view, self.config, self.period = view, config, period
         self.algorithm = build_ppo(view, config, mirror)
         self.iterations = 0
@@ -81,10 +82,15 @@ class Learner:
         if held is not None:
             # what follows the end of an episode within one action belongs to the next one, which has not acted yet
             over = held.terminated | held.truncated
-            result = StepResult(result.observation, held.reward + np.where(over, 0.0, result.reward).astype(np.float32),
-                                held.terminated | (result.terminated & ~over),
-                                held.truncated | (result.truncated & ~over), result.metrics, result.episode_seconds,
-                                result.privileged)
+            result = StepResult(
+                result.observation,
+                held.reward + np.where(over, 0.0, result.reward).astype(np.float32),
+                held.terminated | (result.terminated & ~over),
+                held.truncated | (result.truncated & ~over),
+                result.metrics,
+                result.episode_seconds,
+                result.privileged,
+            )
         if (step + 1) % self.period:
             self._held = result
             return

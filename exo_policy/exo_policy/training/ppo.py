@@ -62,12 +62,15 @@ def build_ppo(env: LearnerView, config: PpoConfig, mirror: MirrorMap | None) -> 
         "algorithm": algorithm,
         "multi_gpu": None,
     }
-    with contextlib.redirect_stdout(io.StringIO()):       # it prints both networks
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints both networks
         algorithm = PPO.construct_algorithm(env.get_observations(), env, settings, "cpu")
     if config.critic_learning_rate is not None:
-        algorithm.optimizer = torch.optim.Adam([
-            {"params": list(algorithm.actor.parameters()), "lr": config.learning_rate},
-            {"params": list(algorithm.critic.parameters()), "lr": config.critic_learning_rate}])
+        algorithm.optimizer = torch.optim.Adam(
+            [
+                {"params": list(algorithm.actor.parameters()), "lr": config.learning_rate},
+                {"params": list(algorithm.critic.parameters()), "lr": config.critic_learning_rate},
+            ]
+        )
     algorithm.policy_average = PolicyAverage(algorithm.actor, config.averaged_iterations)
     # a policy that starts near zero starts from the reference motion itself
     last = [layer for layer in algorithm.actor.mlp if isinstance(layer, torch.nn.Linear)][-1]
@@ -117,7 +120,7 @@ class StepSize:
 def set_learning_rate(algorithm: PPO, rate: float) -> None:
     """Sets the policy's learning rate, and the critic's where it has none of its own."""
     algorithm.learning_rate = rate
-    algorithm.optimizer.param_groups[0]["lr"] = rate            # the policy's group, or the one for both
+    algorithm.optimizer.param_groups[0]["lr"] = rate  # the policy's group, or the one for both
 
 
 def actor_tensors(algorithm: PPO) -> dict[str, np.ndarray]:
@@ -148,16 +151,25 @@ def sampling_policy(algorithm: PPO) -> SamplingPolicy:
     mirror = None
     if isinstance(actor, MirrorModel):
         m = actor.mirror
-        mirror = (np.array(m.observation_index), np.array(m.observation_sign, dtype=np.float32),
-                  np.array(m.action_index), np.array(m.action_sign, dtype=np.float32))
+        mirror = (
+            np.array(m.observation_index),
+            np.array(m.observation_sign, dtype=np.float32),
+            np.array(m.action_index),
+            np.array(m.action_sign, dtype=np.float32),
+        )
     with torch.no_grad():
         actor.distribution.update(torch.zeros(1, actor.distribution.output_dim))
         std = actor.output_std[0].numpy()
     return SamplingPolicy(
-        normaliser.mean.numpy().astype(np.float32), (normaliser.std + normaliser.eps).numpy().astype(np.float32),
-        tuple((np.ascontiguousarray(layer.weight.detach().numpy().T), layer.bias.detach().numpy())
-              for layer in _layers(actor)),
-        std, mirror)
+        normaliser.mean.numpy().astype(np.float32),
+        (normaliser.std + normaliser.eps).numpy().astype(np.float32),
+        tuple(
+            (np.ascontiguousarray(layer.weight.detach().numpy().T), layer.bias.detach().numpy())
+            for layer in _layers(actor)
+        ),
+        std,
+        mirror,
+    )
 
 
 def tensor_sizes(tensors: dict[str, np.ndarray]) -> tuple[int, ...]:
@@ -207,7 +219,7 @@ def load_actor(algorithm: PPO, tensors: dict[str, np.ndarray]) -> None:
             normaliser, size = model.obs_normalizer, len(mean)
             normaliser._mean[0, :size] = mean
             normaliser._std[0, :size] = std
-            normaliser._var[0, :size] = std ** 2
+            normaliser._var[0, :size] = std**2
             normaliser.count.fill_(NORMALISER_MEMORY)
         for i, layer in enumerate(_layers(actor)):
             # of a doubled network the first half; its last layer was halved, see actor_tensors

@@ -46,10 +46,13 @@ def load_state(path: Path, algorithm: PPO, partner: PPO | None = None) -> dict:
         with safe_open(str(path), framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
             progress = json.loads(file.metadata()["progress"])
-        _restore(algorithm, {name: v for name, v in tensors.items() if not name.startswith(PARTNER)},
-                 progress["learning_rate"])
+        _restore(
+            algorithm,
+            {name: v for name, v in tensors.items() if not name.startswith(PARTNER)},
+            progress["learning_rate"],
+        )
         if partner is not None:
-            own = {name[len(PARTNER):]: v for name, v in tensors.items() if name.startswith(PARTNER)}
+            own = {name[len(PARTNER) :]: v for name, v in tensors.items() if name.startswith(PARTNER)}
             _restore(partner, own, progress["partner_learning_rate"])
     except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
@@ -75,10 +78,10 @@ def _restore(algorithm: PPO, tensors: dict[str, torch.Tensor], learning_rate: fl
     for part in ("actor", "critic"):
         prefix = f"{part}."
         getattr(algorithm, f"_raw_{part}").load_state_dict(
-            {name[len(prefix):]: value for name, value in tensors.items() if name.startswith(prefix)}
+            {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
         )
     algorithm.policy_average.restore(
-        {name[len(AVERAGE):]: value for name, value in tensors.items() if name.startswith(AVERAGE)}
+        {name[len(AVERAGE) :]: value for name, value in tensors.items() if name.startswith(AVERAGE)}
     )
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in tensors.items():

@@ -55,14 +55,14 @@ class SamplingPolicy:
 class Rollout:
     """T steps of n environments. Observations have one more entry in time: what followed the last step."""
 
-    observation: np.ndarray            # (T + 1, n, O) float32
-    privileged: np.ndarray | None      # (T + 1, n, P) float32
-    mean: np.ndarray                   # (T, n, A) float32, of the policy
-    action: np.ndarray                 # (T, n, A) float32, drawn
-    reward: np.ndarray                 # (T, n) float32
-    terminated: np.ndarray             # (T, n) bool
-    truncated: np.ndarray              # (T, n) bool
-    metrics: dict[str, float] = field(default_factory=dict)      # means over time and batch
+    observation: np.ndarray  # (T + 1, n, O) float32
+    privileged: np.ndarray | None  # (T + 1, n, P) float32
+    mean: np.ndarray  # (T, n, A) float32, of the policy
+    action: np.ndarray  # (T, n, A) float32, drawn
+    reward: np.ndarray  # (T, n) float32
+    terminated: np.ndarray  # (T, n) bool
+    truncated: np.ndarray  # (T, n) bool
+    metrics: dict[str, float] = field(default_factory=dict)  # means over time and batch
     episode_seconds: list[float] = field(default_factory=list)
 
 

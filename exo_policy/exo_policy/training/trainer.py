@@ -9,8 +9,9 @@ import os
 import signal
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -87,9 +88,11 @@ class Trainer:
         self._learners = [Learner(LearnerView(first, own_actions, max_episode_steps), config, mirror, warm_up=warm_up)]
         if partner is not None:
             if partner.config.steps_per_iteration * partner.period != config.steps_per_iteration:
-                raise ValueError(f"partner's rollout of {partner.config.steps_per_iteration} actions of "
-                                 f"{partner.period} steps must be as long as the learner's of "
-                                 f"{config.steps_per_iteration}")
+                raise ValueError(
+                    f"partner's rollout of {partner.config.steps_per_iteration} actions of "
+                    f"{partner.period} steps must be as long as the learner's of "
+                    f"{config.steps_per_iteration}"
+                )
             self._learners.append(Learner.of_partner(partner, first.partner, max_episode_steps))
         self.algorithm = self._learners[0].algorithm
         self.partner_algorithm = self._learners[1].algorithm if partner else None
@@ -174,7 +177,7 @@ class Trainer:
     def _collect_in_workers(self) -> dict[str, float]:
         """One learner alone: its policy goes to the workers. Returns the means of the environments' metrics."""
         learner = self._learners[0]
-        seed = int(torch.randint(2**62, (1,)))          # of torch's random state, which a resumed run continues
+        seed = int(torch.randint(2**62, (1,)))  # of torch's random state, which a resumed run continues
         rollout = self._pool.rollout(sampling_policy(learner.algorithm), self._config.steps_per_iteration, seed)
         self._take_free_cores()
         learner.take_rollout(rollout)

@@ -8,7 +8,8 @@ import multiprocessing
 import os
 import signal
 import traceback
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -107,8 +108,10 @@ class WorkerPool:
 
 def _joined(parts: list[StepResult]) -> StepResult:
     names = parts[0].metrics
-    arrays = (np.concatenate([getattr(part, name) for part in parts])
-              for name in ("observation", "reward", "terminated", "truncated"))
+    arrays = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("observation", "reward", "terminated", "truncated")
+    )
     privileged = None if parts[0].privileged is None else np.concatenate([part.privileged for part in parts])
     return StepResult(
         *arrays,
@@ -124,7 +127,7 @@ def _serve(connection, factory: Callable[[int, int], BatchEnv], index: int, seed
     # one thread each: the workers are the parallelism, and spinning helper threads would take their cores away
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[variable] = "1"
-    signal.signal(signal.SIGINT, signal.SIG_IGN)     # Ctrl-C reaches the whole group; the trainer decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the trainer decides
     try:
         env = factory(index, seed)
         collector = rollout.Collector(env, index)
@@ -138,6 +141,6 @@ def _serve(connection, factory: Callable[[int, int], BatchEnv], index: int, seed
                 return
             connection.send(("ok", getattr(collector if hasattr(collector, command) else env, command)(*arguments)))
     except (EOFError, BrokenPipeError):
-        return                       # the trainer is gone or going
-    except Exception:                # noqa: BLE001 - handed to the trainer, which stops with it
+        return  # the trainer is gone or going
+    except Exception:  # noqa: BLE001 - handed to the trainer, which stops with it
         connection.send(("error", traceback.format_exc()))

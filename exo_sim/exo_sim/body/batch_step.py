@@ -5,6 +5,7 @@ MuJoCo's own stages of a step are called one after the other, as mj_step does, b
 muscle_paths.py does, and for the sensors, which are read only at the end. States agree with mj_step's to rounding.
 What mj_tendon leaves for a viewer (the drawn paths of muscles) is not kept up to date.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ import mujoco
 import numba
 import numpy as np
 
-from exo_sim.body.coordination import Coordinator, CoordinationMap, excite
+from exo_sim.body.coordination import CoordinationMap, Coordinator, excite
 from exo_sim.body.model import BodyModel
 from exo_sim.body.muscle_paths import compute_paths, muscle_paths
 from exo_sim.body.muscles import MuscleCurves
@@ -22,12 +23,42 @@ from exo_sim.body.nerves import Nerves
 
 #: Stages of mj_step with the Euler integrator, before and after the muscles' paths; None where sensors are computed.
 _BEFORE = ("mj_checkPos", "mj_checkVel", "mj_kinematics", "mj_comPos")
-_AFTER = ("mj_makeM", "mj_factorM", "mj_collision", "mj_makeConstraint", "mj_projectConstraint", "mj_transmission",
-          "mj_sensorPos", "mj_fwdVelocity", "mj_sensorVel", "mj_fwdActuation", "mj_fwdAcceleration",
-          "mj_fwdConstraint", "mj_sensorAcc", "mj_checkAcc", "mj_Euler")
+_AFTER = (
+    "mj_makeM",
+    "mj_factorM",
+    "mj_collision",
+    "mj_makeConstraint",
+    "mj_projectConstraint",
+    "mj_transmission",
+    "mj_sensorPos",
+    "mj_fwdVelocity",
+    "mj_sensorVel",
+    "mj_fwdActuation",
+    "mj_fwdAcceleration",
+    "mj_fwdConstraint",
+    "mj_sensorAcc",
+    "mj_checkAcc",
+    "mj_Euler",
+)
 STAGES = _BEFORE + _AFTER
-_FIELDS = ("qpos", "qvel", "act", "ctrl", "actuator_length", "actuator_velocity", "actuator_moment", "actuator_force",
-           "site_xpos", "geom_xpos", "geom_xmat", "xaxis", "xanchor", "ten_length", "ten_J", "userdata")
+_FIELDS = (
+    "qpos",
+    "qvel",
+    "act",
+    "ctrl",
+    "actuator_length",
+    "actuator_velocity",
+    "actuator_moment",
+    "actuator_force",
+    "site_xpos",
+    "geom_xpos",
+    "geom_xmat",
+    "xaxis",
+    "xanchor",
+    "ten_length",
+    "ten_J",
+    "userdata",
+)
 _CURVES = len(MuscleCurves._fields)
 _NERVES = len(Nerves._fields)
 
@@ -41,16 +72,22 @@ class BatchStep:
         substeps: physics steps per call.
     """
 
-    def __init__(self, bodies: Sequence[BodyModel], coordinators: Sequence[Coordinator],
-                 datas: Sequence[mujoco.MjData], substeps: int):
+    def __init__(
+        self,
+        bodies: Sequence[BodyModel],
+        coordinators: Sequence[Coordinator],
+        datas: Sequence[mujoco.MjData],
+        substeps: int,
+    ):
         model, data = bodies[0].model, mujoco.MjData(bodies[0].model)
         mujoco.mj_forward(model, data)
         self._substeps = substeps
         self._paths = muscle_paths(model)
         self._layout = coordinators[0].map
         self._sparsity = (data.moment_rownnz.copy(), data.moment_rowadr.copy(), data.moment_colind.copy())
-        self._sizes = np.array([model.nq, model.nv, model.na, model.nu, len(data.actuator_moment.ravel()),
-                                len(data.userdata)])
+        self._sizes = np.array(
+            [model.nq, model.nv, model.na, model.nu, len(data.actuator_moment.ravel()), len(data.userdata)]
+        )
         self._before = np.array([function_address(name) for name in _BEFORE])
         self._after = np.array([function_address(name) for name in _AFTER])
         self._senses = np.array([name.startswith("mj_sensor") for name in _AFTER])
@@ -63,26 +100,62 @@ class BatchStep:
     @staticmethod
     def can_move(body: BodyModel) -> bool:
         """Whether bodies of this kind can be moved here."""
-        return "accelerometer" not in body.imu_sensor \
-            and body.model.opt.integrator == mujoco.mjtIntegrator.mjINT_EULER
+        return "accelerometer" not in body.imu_sensor and body.model.opt.integrator == mujoco.mjtIntegrator.mjINT_EULER
 
     def replace(self, i: int, body: BodyModel, coordinator: Coordinator, data: mujoco.MjData) -> None:
         """Body i is another one from now on; the caller keeps all three alive."""
         layout = coordinator.map
-        self._table[i] = [body.model._address, data._address, body.model.geom_size.ctypes.data,
-                          coordinator.block.ctypes.data, layout.stiffness.ctypes.data, layout.damping.ctypes.data,
-                          layout.polynomial.ctypes.data, *(getattr(data, field).ctypes.data for field in _FIELDS),
-                          body.condition.nerves.ctypes.data]
+        self._table[i] = [
+            body.model._address,
+            data._address,
+            body.model.geom_size.ctypes.data,
+            coordinator.block.ctypes.data,
+            layout.stiffness.ctypes.data,
+            layout.damping.ctypes.data,
+            layout.polynomial.ctypes.data,
+            *(getattr(data, field).ctypes.data for field in _FIELDS),
+            body.condition.nerves.ctypes.data,
+        ]
 
     def __call__(self, goal: np.ndarray, rate: np.ndarray, feedforward: np.ndarray, wanted: np.ndarray) -> None:
         """Sets every body's excitations and advances it; arguments as `Coordinator.excite`, (n, 14) each."""
-        _advance(self._table, self._sizes, self._paths, self._layout, self._sparsity, self._exo, self._before,
-                 self._after, self._senses, self._substeps, goal, rate, feedforward, wanted, self._scratch)
+        _advance(
+            self._table,
+            self._sizes,
+            self._paths,
+            self._layout,
+            self._sparsity,
+            self._exo,
+            self._before,
+            self._after,
+            self._senses,
+            self._substeps,
+            goal,
+            rate,
+            feedforward,
+            wanted,
+            self._scratch,
+        )
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _advance(table, sizes, paths, layout, sparsity, exo, before, after, senses, substeps, goal, rate, feedforward,
-             wanted, scratch):
+def _advance(
+    table,
+    sizes,
+    paths,
+    layout,
+    sparsity,
+    exo,
+    before,
+    after,
+    senses,
+    substeps,
+    goal,
+    rate,
+    feedforward,
+    wanted,
+    scratch,
+):
     nq, nv, na, nu, numbers, remembered = sizes
     rownnz, rowadr, colind = sparsity
     actuators, driven = exo
@@ -96,20 +169,45 @@ def _advance(table, sizes, paths, layout, sparsity, exo, before, after, senses, 
         drive = doubles(row[23], _NERVES * muscles).reshape((_NERVES, muscles))
         nerves = Nerves(drive[0], drive[1], drive[2])
         polynomial = doubles(row[6], layout.polynomial.size).reshape(layout.polynomial.shape)
-        own = CoordinationMap(layout.joint_qpos, layout.joint_dof, layout.dof_joint, layout.dof_coupling,
-                              polynomial, layout.muscle_leg, layout.muscle_column,
-                              doubles(row[4], goal.shape[1]), doubles(row[5], goal.shape[1]))
+        own = CoordinationMap(
+            layout.joint_qpos,
+            layout.joint_dof,
+            layout.dof_joint,
+            layout.dof_coupling,
+            polynomial,
+            layout.muscle_leg,
+            layout.muscle_column,
+            doubles(row[4], goal.shape[1]),
+            doubles(row[5], goal.shape[1]),
+        )
         force = doubles(row[14], nu)
         for k in range(actuators.shape[0]):
             exo_torque[driven[k]] = force[actuators[k]]
-        excite(own, curves, nerves, doubles(row[7], nq), doubles(row[8], nv), doubles(row[11], nu), doubles(row[12], nu),
-               doubles(row[13], numbers), rownnz, rowadr, colind, doubles(row[9], na), goal[i], rate[i],
-               feedforward[i], exo_torque, wanted[i], doubles(row[22], remembered), doubles(row[10], nu))
+        excite(
+            own,
+            curves,
+            nerves,
+            doubles(row[7], nq),
+            doubles(row[8], nv),
+            doubles(row[11], nu),
+            doubles(row[12], nu),
+            doubles(row[13], numbers),
+            rownnz,
+            rowadr,
+            colind,
+            doubles(row[9], na),
+            goal[i],
+            rate[i],
+            feedforward[i],
+            exo_torque,
+            wanted[i],
+            doubles(row[22], remembered),
+            doubles(row[10], nu),
+        )
         for step in range(substeps):
             for function in before:
                 call(function, model, data)
-            compute_paths(paths, row[15], row[16], row[17], row[2], row[18], row[19], row[20], row[21],
-                          scratch)
+            compute_paths(paths, row[15], row[16], row[17], row[2], row[18], row[19], row[20], row[21], scratch)
             for k in range(after.shape[0]):
                 if step == substeps - 1 or not senses[k]:
                     call(after[k], model, data)

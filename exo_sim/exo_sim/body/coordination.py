@@ -12,6 +12,7 @@ wearer who has fully adapted to the device).
 
 How that is solved is in sharing.py.
 """
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -43,15 +44,15 @@ _LEG = len(LEG_JOINTS)
 class CoordinationMap(NamedTuple):
     """Where joints and muscles are, as flat arrays that compiled code can take."""
 
-    joint_qpos: np.ndarray       #: (14,)
-    joint_dof: np.ndarray        #: (14,)
-    dof_joint: np.ndarray        #: (nv,) joint that a dof moves with, -1 for none
-    dof_coupling: np.ndarray     #: (nv,) row of the coupling, -1 where the dof is the joint itself
-    polynomial: np.ndarray       #: (C, 5)
-    muscle_leg: np.ndarray       #: (M,) 0 right, 1 left
-    muscle_column: np.ndarray    #: (M,) place among the muscles of its leg
-    stiffness: np.ndarray        #: (14,) Nm/rad
-    damping: np.ndarray          #: (14,) Nm s/rad
+    joint_qpos: np.ndarray  #: (14,)
+    joint_dof: np.ndarray  #: (14,)
+    dof_joint: np.ndarray  #: (nv,) joint that a dof moves with, -1 for none
+    dof_coupling: np.ndarray  #: (nv,) row of the coupling, -1 where the dof is the joint itself
+    polynomial: np.ndarray  #: (C, 5)
+    muscle_leg: np.ndarray  #: (M,) 0 right, 1 left
+    muscle_column: np.ndarray  #: (M,) place among the muscles of its leg
+    stiffness: np.ndarray  #: (14,) Nm/rad
+    damping: np.ndarray  #: (14,) Nm s/rad
 
 
 def coordination_map(body: BodyModel, servo_gain: float = 1.0) -> CoordinationMap:
@@ -66,8 +67,16 @@ def coordination_map(body: BodyModel, servo_gain: float = 1.0) -> CoordinationMa
     leg = np.array([0 if name.endswith("_r") else 1 for name in body.muscles], dtype=np.int64)
     column = np.where(leg == 0, np.cumsum(leg == 0), np.cumsum(leg == 1)) - 1
     return CoordinationMap(
-        body.joint_qpos, body.joint_dof, dof_joint, dof_coupling, body.coupling.polynomial,
-        leg, column, stiffness, stiffness * DAMPING_RATIO_S)
+        body.joint_qpos,
+        body.joint_dof,
+        dof_joint,
+        dof_coupling,
+        body.coupling.polynomial,
+        leg,
+        column,
+        stiffness,
+        stiffness * DAMPING_RATIO_S,
+    )
 
 
 class Coordinator:
@@ -104,20 +113,60 @@ class Coordinator:
             exo_torque: (14,) torque that a device gives at present (Nm).
             wanted: (14,) receives the joint torque that was asked of muscles and device (Nm).
         """
-        excite(self.map, self.curves, self.nerves, data.qpos, data.qvel, data.actuator_length, data.actuator_velocity,
-               data.actuator_moment, data.moment_rownnz, data.moment_rowadr, data.moment_colind, data.act,
-               goal, goal_rate, feedforward, exo_torque, wanted, data.userdata, data.ctrl)
+        excite(
+            self.map,
+            self.curves,
+            self.nerves,
+            data.qpos,
+            data.qvel,
+            data.actuator_length,
+            data.actuator_velocity,
+            data.actuator_moment,
+            data.moment_rownnz,
+            data.moment_rowadr,
+            data.moment_colind,
+            data.act,
+            goal,
+            goal_rate,
+            feedforward,
+            exo_torque,
+            wanted,
+            data.userdata,
+            data.ctrl,
+        )
 
 
 @numba.njit(cache=True, error_model="numpy")
-def excite(layout, curves, nerves, qpos, qvel, length, velocity, moment, rownnz, rowadr, colind, act,
-           goal, goal_rate, feedforward, exo_torque, wanted, memory, ctrl):
+def excite(
+    layout,
+    curves,
+    nerves,
+    qpos,
+    qvel,
+    length,
+    velocity,
+    moment,
+    rownnz,
+    rowadr,
+    colind,
+    act,
+    goal,
+    goal_rate,
+    feedforward,
+    exo_torque,
+    wanted,
+    memory,
+    ctrl,
+):
     """What `Coordinator.excite` does, on arrays as MjData has them."""
     joints = goal.shape[0]
     muscles = layout.muscle_leg.shape[0]
     for j in range(joints):
-        torque = layout.stiffness[j] * (goal[j] - qpos[layout.joint_qpos[j]]) \
-            + layout.damping[j] * (goal_rate[j] - qvel[layout.joint_dof[j]]) + feedforward[j]
+        torque = (
+            layout.stiffness[j] * (goal[j] - qpos[layout.joint_qpos[j]])
+            + layout.damping[j] * (goal_rate[j] - qvel[layout.joint_dof[j]])
+            + feedforward[j]
+        )
         wanted[j] = min(max(torque, -TORQUE_LIMIT_NM), TORQUE_LIMIT_NM)
     slope = np.empty(layout.polynomial.shape[0])
     for dof in range(layout.dof_joint.shape[0]):
@@ -126,7 +175,7 @@ def excite(layout, curves, nerves, qpos, qvel, length, velocity, moment, rownnz,
             x = qpos[layout.joint_qpos[layout.dof_joint[dof]]]
             p = layout.polynomial[c]
             slope[c] = p[1] + x * (2.0 * p[2] + x * (3.0 * p[3] + x * 4.0 * p[4]))
-    arms = np.zeros((2, _LEG, layout.muscle_column.max() + 1))           # Nm per unit activation
+    arms = np.zeros((2, _LEG, layout.muscle_column.max() + 1))  # Nm per unit activation
     remaining = wanted - exo_torque
     for m in range(muscles):
         active, passive = active_and_passive(curves, m, length[m], velocity[m])
@@ -143,7 +192,7 @@ def excite(layout, curves, nerves, qpos, qvel, length, velocity, moment, rownnz,
             remaining[j] += arm * passive
     activation = np.empty((2, arms.shape[2]))
     for leg in range(2):
-        share(arms[leg], remaining[leg * _LEG:(leg + 1) * _LEG], activation[leg])
+        share(arms[leg], remaining[leg * _LEG : (leg + 1) * _LEG], activation[leg])
     for m in range(muscles):
         wanted_activation = activation[layout.muscle_leg[m], layout.muscle_column[m]]
         lead = act[m] + ACTIVATION_LEAD * (wanted_activation - act[m])

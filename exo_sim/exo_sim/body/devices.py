@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds a device by name or path."""
+
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
 from exo_device.description import DeviceDescription, load_device
-
 from exo_sim.errors import SimError
 
 NO_DEVICE = "none"

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Straps a device to the body: mass on the segments, a torque source with bandwidth and delay at each joint."""
+
 from __future__ import annotations
 
 import math
 
 import mujoco
+
 from exo_device.description import DeviceDescription
 
 #: MuJoCo needs a history of this many commands to realise a delay; commands come at 100 Hz, delays end at 0.1 s.
@@ -28,12 +30,16 @@ def add_exoskeleton(spec: mujoco.MjSpec, device: DeviceDescription) -> None:
     whole. Its bandwidth is a first-order low-pass, its delay a dead time, both inside the physics.
     """
     for segment, part in device.segments.items():
-        spec.body(segment).add_body(name=exo_body_name(segment), pos=part.com_m, mass=part.mass_kg,
-                                    inertia=part.inertia_kgm2, explicitinertial=True)
+        spec.body(segment).add_body(
+            name=exo_body_name(segment),
+            pos=part.com_m,
+            mass=part.mass_kg,
+            inertia=part.inertia_kgm2,
+            explicitinertial=True,
+        )
     for joint, limits in device.joints.items():
         spec.joint(joint).armature = _scalar(spec.joint(joint).armature) + limits.reflected_inertia_kgm2
-        actuator = spec.add_actuator(name=exo_actuator_name(joint), target=joint,
-                                     trntype=mujoco.mjtTrn.mjTRN_JOINT)
+        actuator = spec.add_actuator(name=exo_actuator_name(joint), target=joint, trntype=mujoco.mjtTrn.mjTRN_JOINT)
         actuator.set_to_motor()
         actuator.dyntype = mujoco.mjtDyn.mjDYN_FILTEREXACT
         actuator.dynprm[0] = 1.0 / (2.0 * math.pi * limits.bandwidth_hz)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Puts impairments on a body: forces, time constants, joint springs and ranges of its model, and its nerves."""
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -17,11 +18,11 @@ from exo_sim.gait.reference import JOINTS
 MILD_STRENGTH, SEVERE_STRENGTH = 0.8, 0.25
 #: Other impairments that count as much as the severe weakness.
 SEVERE_STIFFNESS_NM_PER_RAD = 40.0
-SEVERE_RANGE_LOST = 0.5              # share of the healthy range
+SEVERE_RANGE_LOST = 0.5  # share of the healthy range
 SEVERE_REFLEX_GAIN = 0.3
 SEVERE_SLOWDOWN = 3.0
 SEVERE_CO_CONTRACTION = 0.2
-_TIME_CONSTANTS = slice(0, 2)        # in dynprm of a MuJoCo muscle: activation, deactivation (s)
+_TIME_CONSTANTS = slice(0, 2)  # in dynprm of a MuJoCo muscle: activation, deactivation (s)
 
 
 class Condition(NamedTuple):
@@ -30,26 +31,36 @@ class Condition(NamedTuple):
     Arrays of the condition belong to one body; those of health are shared.
     """
 
-    nerves: np.ndarray               #: (3, M) rows of Nerves
-    muscle_mass: np.ndarray          #: (M,) factor on muscle mass, for the metabolic models
-    range_left: np.ndarray           #: (14, 2) rad, of joints with a smaller range; infinite for the others
-    deficit: np.ndarray              #: (2,) right and left, 0 to 1, of all impairments but weakness
-    time_constants: np.ndarray       #: (M, 2) s, healthy
-    joint_ids: np.ndarray            #: (14,) of JOINTS in the model
-    joint_ranges: np.ndarray         #: (14, 2) rad, healthy
+    nerves: np.ndarray  #: (3, M) rows of Nerves
+    muscle_mass: np.ndarray  #: (M,) factor on muscle mass, for the metabolic models
+    range_left: np.ndarray  #: (14, 2) rad, of joints with a smaller range; infinite for the others
+    deficit: np.ndarray  #: (2,) right and left, 0 to 1, of all impairments but weakness
+    time_constants: np.ndarray  #: (M, 2) s, healthy
+    joint_ids: np.ndarray  #: (14,) of JOINTS in the model
+    joint_ranges: np.ndarray  #: (14, 2) rad, healthy
 
-    def own_copy(self) -> "Condition":
+    def own_copy(self) -> Condition:
         """The same condition, which can be changed for itself."""
-        return self._replace(nerves=self.nerves.copy(), muscle_mass=self.muscle_mass.copy(),
-                             range_left=self.range_left.copy(), deficit=self.deficit.copy())
+        return self._replace(
+            nerves=self.nerves.copy(),
+            muscle_mass=self.muscle_mass.copy(),
+            range_left=self.range_left.copy(),
+            deficit=self.deficit.copy(),
+        )
 
 
 def healthy_condition(model: mujoco.MjModel, muscles: int) -> Condition:
     """The condition of a model as it was compiled, with this many muscles."""
     ids = np.array([model.joint(name).id for name in JOINTS])
-    return Condition(np.zeros((len(Nerves._fields), muscles)), np.ones(muscles),
-                     np.tile([-np.inf, np.inf], (len(JOINTS), 1)), np.zeros(2),
-                     model.actuator_dynprm[:muscles, _TIME_CONSTANTS].copy(), ids, model.jnt_range[ids].copy())
+    return Condition(
+        np.zeros((len(Nerves._fields), muscles)),
+        np.ones(muscles),
+        np.tile([-np.inf, np.inf], (len(JOINTS), 1)),
+        np.zeros(2),
+        model.actuator_dynprm[:muscles, _TIME_CONSTANTS].copy(),
+        ids,
+        model.jnt_range[ids].copy(),
+    )
 
 
 def impair(model: mujoco.MjModel, muscles: tuple[str, ...], condition: Condition, impairments: Impairments) -> None:
@@ -70,13 +81,13 @@ def strength_deficit(strengths: np.ndarray) -> np.ndarray:
 
 def _slow_down(model, muscles, condition, impairments) -> None:
     factor = np.array(value_by_muscle(impairments.activation_slowdown, muscles, 1.0, max))
-    model.actuator_dynprm[:len(muscles), _TIME_CONSTANTS] = condition.time_constants * factor[:, None]
+    model.actuator_dynprm[: len(muscles), _TIME_CONSTANTS] = condition.time_constants * factor[:, None]
 
 
 def _contract(model, condition, impairments) -> None:
     ids = condition.joint_ids
     model.jnt_range[ids] = condition.joint_ranges
-    model.jnt_stiffness[ids] = 0.0                             # MyoLegs has no joint springs of its own
+    model.jnt_stiffness[ids] = 0.0  # MyoLegs has no joint springs of its own
     condition.range_left[:] = -np.inf, np.inf
     for joint, contracture in impairments.contractures.items():
         j = JOINTS.index(joint)
@@ -94,8 +105,12 @@ def _excite(muscles, condition, impairments) -> None:
             least[group] = max(least.get(group, 0.0), excitation)
     nerves.least[:] = value_by_muscle(least, muscles, 0.0, max)
     # of two reflexes on one muscle the one that answers earlier is the worse one, then the stronger one
-    reflexes = value_by_muscle({name: (-reflex.threshold, reflex.gain)
-                                for name, reflex in impairments.spasticity.items()}, muscles, (0.0, 0.0), max)
+    reflexes = value_by_muscle(
+        {name: (-reflex.threshold, reflex.gain) for name, reflex in impairments.spasticity.items()},
+        muscles,
+        (0.0, 0.0),
+        max,
+    )
     nerves.reflex_threshold[:] = [-negative for negative, _ in reflexes]
     nerves.reflex_gain[:] = [gain for _, gain in reflexes]
 

@@ -4,6 +4,7 @@
 Each impairment changes what it names and nothing else. How it works on the body: impaired_body.py (strength,
 contracture, activation speed) and nerves.py (spasticity, co-contraction). Contradictions are refused with the reason.
 """
+
 from __future__ import annotations
 
 import math
@@ -90,8 +91,10 @@ class Impairments(BaseModel):
         for muscle in set(value) & set(MUSCLES_BY_SIDE):
             for group, what in groups.items():
                 if muscle in muscles_of(group) and what != value[muscle]:
-                    raise ValueError(f"{muscle} is {_words(value[muscle])} by its name, but {_words(what)} as one of "
-                                     f"{group}; name the muscles of the group one by one instead")
+                    raise ValueError(
+                        f"{muscle} is {_words(value[muscle])} by its name, but {_words(what)} as one of "
+                        f"{group}; name the muscles of the group one by one instead"
+                    )
         return value
 
     @field_validator("contractures")
@@ -105,11 +108,15 @@ class Impairments(BaseModel):
             if contracture.rest_rad != 0.0 and contracture.stiffness_nm_per_rad == 0.0:
                 raise ValueError(f"{joint}: rest_rad is of a spring that stiffness_nm_per_rad does not give")
             if left is not None and not low <= left[0] < left[1] <= high:
-                raise ValueError(f"{joint}: range_rad must be (lowest, highest) within the healthy range of "
-                                 f"{low:g} to {high:g} rad; a contracture takes range away")
+                raise ValueError(
+                    f"{joint}: range_rad must be (lowest, highest) within the healthy range of "
+                    f"{low:g} to {high:g} rad; a contracture takes range away"
+                )
             if left is not None and not left[0] <= STANDING_ANGLE_RAD <= left[1]:
-                raise ValueError(f"{joint}: range_rad must contain upright standing ({STANDING_ANGLE_RAD:g} rad); "
-                                 "for a joint that is drawn away from it, give a stiff spring a rest_rad")
+                raise ValueError(
+                    f"{joint}: range_rad must contain upright standing ({STANDING_ANGLE_RAD:g} rad); "
+                    "for a joint that is drawn away from it, give a stiff spring a rest_rad"
+                )
             low, high = left or (low, high)
             if not low <= contracture.rest_rad <= high:
                 raise ValueError(f"{joint}: rest_rad must lie within the range of {low:g} to {high:g} rad")
@@ -137,12 +144,16 @@ class Impairments(BaseModel):
     @property
     def impaired(self) -> bool:
         """Whether anything but full strength, or more, is said."""
-        return bool(self.contractures or self.spasticity or any(strength < 1.0 for strength in self.strengths.values())
-                    or any(factor > 1.0 for factor in self.activation_slowdown.values())
-                    or any(least > 0.0 for least in self.co_contraction.values()))
+        return bool(
+            self.contractures
+            or self.spasticity
+            or any(strength < 1.0 for strength in self.strengths.values())
+            or any(factor > 1.0 for factor in self.activation_slowdown.values())
+            or any(least > 0.0 for least in self.co_contraction.values())
+        )
 
     @property
-    def only(self) -> "Impairments":
+    def only(self) -> Impairments:
         """The impairments of a subject, without who it is."""
         return Impairments(**{name: getattr(self, name) for name in Impairments.model_fields})
 

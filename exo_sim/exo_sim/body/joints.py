@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is known about MyoLegs' joints without the model: healthy ranges, and which muscle groups oppose each other."""
+
 from __future__ import annotations
 
 from exo_sim.gait.reference import JOINTS
@@ -25,7 +26,9 @@ _OPPOSED = {
 #: Muscle groups, with their side, that turn a joint one way and the other.
 ANTAGONISTS: dict[str, tuple[str, str]] = {
     f"{joint}_{side}": tuple(f"{group}_{side}" for group in groups)
-    for side in ("r", "l") for joint, groups in _OPPOSED.items()}
+    for side in ("r", "l")
+    for joint, groups in _OPPOSED.items()
+}
 
 
 def healthy_range(joint: str) -> tuple[float, float]:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Composes MyoLegs, a floor and an exoskeleton into one MuJoCo model, and knows where everything is in it."""
+
 from __future__ import annotations
 
 import copy
@@ -10,8 +11,8 @@ from functools import lru_cache
 import mujoco
 import myo_sim
 import numpy as np
-from exo_device.description import DeviceDescription
 
+from exo_device.description import DeviceDescription
 from exo_sim.body.exoskeleton import add_exoskeleton, exo_actuator_name
 from exo_sim.body.impaired_body import Condition, healthy_condition, impair, strength_deficit
 from exo_sim.body.impairments import Impairments
@@ -38,7 +39,7 @@ PELVIS_BODY = "pelvis"
 ROOT_BODY = "Full Body"
 FOOT_BODIES = {"r": "calcn_r", "l": "calcn_l"}
 IMU_SITE = "exo_imu"
-_IMU = "imu_"             # begins the names of its sensors
+_IMU = "imu_"  # begins the names of its sensors
 SIDES = ("r", "l")
 #: MyoLegs walks along -y with +x to its left; REP-103 walks along +x with +y to the left: v_rep = R v_myo.
 MYO_TO_REP103 = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
@@ -49,17 +50,17 @@ _DISABLED = int(mujoco.mjtDisableBit.mjDSBL_ISLAND) | int(mujoco.mjtDisableBit.m
 # A MuJoCo contact sensor's integer parameters: which fields (bit set), how contacts are reduced, how many.
 _CONTACT_FORCE_AND_POSITION = (1 << 1) | (1 << 4)
 _CONTACT_REDUCE_NETFORCE = 3
-_CONTACT_WIDTH = 6        # force (3) and position (3)
+_CONTACT_WIDTH = 6  # force (3) and position (3)
 
 
 @dataclass(frozen=True)
 class Coupling:
     """Joints that follow the knee by a quartic polynomial (patella, tibial translation): arrays over couplings."""
 
-    qpos: np.ndarray          #: (C,) qpos address of the follower
-    dof: np.ndarray           #: (C,) dof address of the follower
-    leader: np.ndarray        #: (C,) index into JOINTS of the joint followed
-    polynomial: np.ndarray    #: (C, 5) coefficients, rad to rad or m
+    qpos: np.ndarray  #: (C,) qpos address of the follower
+    dof: np.ndarray  #: (C,) dof address of the follower
+    leader: np.ndarray  #: (C,) index into JOINTS of the joint followed
+    polynomial: np.ndarray  #: (C, 5) coefficients, rad to rad or m
 
     def positions(self, joint_angles: np.ndarray) -> np.ndarray:
         """Follower positions (C,) for joint angles (14,)."""
@@ -80,20 +81,20 @@ class BodyModel:
     model: mujoco.MjModel
     subject: Subject
     device: DeviceDescription | None
-    muscles: tuple[str, ...]              #: 80 names, in the order of actuators 0 to 79
-    joint_qpos: np.ndarray                #: (14,) qpos addresses of JOINTS
-    joint_dof: np.ndarray                 #: (14,) dof addresses of JOINTS
+    muscles: tuple[str, ...]  #: 80 names, in the order of actuators 0 to 79
+    joint_qpos: np.ndarray  #: (14,) qpos addresses of JOINTS
+    joint_dof: np.ndarray  #: (14,) dof addresses of JOINTS
     coupling: Coupling
-    exo_joints: tuple[str, ...]           #: driven joints, in the device's order
-    exo_actuators: np.ndarray             #: (J,) actuator indices
-    exo_joint_index: np.ndarray           #: (J,) index into JOINTS
-    foot_sensor: dict[str, int]           #: sensordata address of [force (3), position (3)] by side
-    sole_geoms: np.ndarray                #: ids of the sole's geoms
-    imu_sensor: dict[str, int]            #: sensordata address of orientation (wxyz), gyro and accelerometer
-    standing_qpos: np.ndarray             #: (nq,) upright posture
-    default_force: np.ndarray = field(repr=False)      #: (80,) maximum isometric force at full strength, N
-    strengths: np.ndarray = field(repr=False)          #: (16,) present strength by group, order of GROUPS_BY_SIDE
-    condition: Condition = field(repr=False)           #: what else is impaired
+    exo_joints: tuple[str, ...]  #: driven joints, in the device's order
+    exo_actuators: np.ndarray  #: (J,) actuator indices
+    exo_joint_index: np.ndarray  #: (J,) index into JOINTS
+    foot_sensor: dict[str, int]  #: sensordata address of [force (3), position (3)] by side
+    sole_geoms: np.ndarray  #: ids of the sole's geoms
+    imu_sensor: dict[str, int]  #: sensordata address of orientation (wxyz), gyro and accelerometer
+    standing_qpos: np.ndarray  #: (nq,) upright posture
+    default_force: np.ndarray = field(repr=False)  #: (80,) maximum isometric force at full strength, N
+    strengths: np.ndarray = field(repr=False)  #: (16,) present strength by group, order of GROUPS_BY_SIDE
+    condition: Condition = field(repr=False)  #: what else is impaired
 
     @property
     def body_mass(self) -> float:
@@ -142,14 +143,20 @@ class BodyModel:
         self.model.actuator_biasprm[:count, 2] = force
         self.strengths[:] = strength_by_group(strengths)
 
-    def own_copy(self) -> "BodyModel":
+    def own_copy(self) -> BodyModel:
         """The same body with a model of its own, whose impairments, masses and friction can be changed."""
-        return replace(self, model=copy.copy(self.model), strengths=self.strengths.copy(),
-                       condition=self.condition.own_copy())
+        return replace(
+            self, model=copy.copy(self.model), strengths=self.strengths.copy(), condition=self.condition.own_copy()
+        )
 
 
-def build_body(subject: Subject, device: DeviceDescription | None, physics_rate_hz: float,
-               visuals: bool = False, accelerometer: bool = True) -> BodyModel:
+def build_body(
+    subject: Subject,
+    device: DeviceDescription | None,
+    physics_rate_hz: float,
+    visuals: bool = False,
+    accelerometer: bool = True,
+) -> BodyModel:
     """Builds the body of a subject, with the device strapped on where one is given.
 
     Args:
@@ -163,7 +170,7 @@ def build_body(subject: Subject, device: DeviceDescription | None, physics_rate_
     if not 200.0 <= physics_rate_hz <= 2000.0:
         raise SimError(f"physics_rate_hz must be between 200 and 2000 Hz, got {physics_rate_hz}")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")       # about names when attached specs are saved, which we never do
+        warnings.simplefilter("ignore")  # about names when attached specs are saved, which we never do
         spec = _walking_spec().copy()
         scale_spec(spec, subject)
         if device is not None:
@@ -211,8 +218,13 @@ def _keep_only_muscle_sites(spec: mujoco.MjSpec) -> None:
     # contact and have no reader.
     for sensor in list(spec.sensors):
         spec.delete(sensor)
-    used = {site.name for tendon in spec.tendons for point in tendon.path
-            for site in (point.target, point.sidesite) if site is not None}
+    used = {
+        site.name
+        for tendon in spec.tendons
+        for point in tendon.path
+        for site in (point.target, point.sidesite)
+        if site is not None
+    }
     for site in list(spec.sites):
         if site.name not in used:
             spec.delete(site)
@@ -220,10 +232,15 @@ def _keep_only_muscle_sites(spec: mujoco.MjSpec) -> None:
 
 def _add_sensors(spec: mujoco.MjSpec, device: DeviceDescription | None, accelerometer: bool) -> None:
     for side, foot in FOOT_BODIES.items():
-        spec.add_sensor(name=f"grf_{side}", type=mujoco.mjtSensor.mjSENS_CONTACT,
-                        objtype=mujoco.mjtObj.mjOBJ_XBODY, objname=foot, reftype=mujoco.mjtObj.mjOBJ_GEOM,
-                        refname=FLOOR_GEOM,
-                        intprm=[_CONTACT_FORCE_AND_POSITION, _CONTACT_REDUCE_NETFORCE, 1])
+        spec.add_sensor(
+            name=f"grf_{side}",
+            type=mujoco.mjtSensor.mjSENS_CONTACT,
+            objtype=mujoco.mjtObj.mjOBJ_XBODY,
+            objname=foot,
+            reftype=mujoco.mjtObj.mjOBJ_GEOM,
+            refname=FLOOR_GEOM,
+            intprm=[_CONTACT_FORCE_AND_POSITION, _CONTACT_REDUCE_NETFORCE, 1],
+        )
     segment, position = (device.imu.segment, device.imu.position_m) if device else (PELVIS_BODY, (0, 0, 0))
     # OpenSim segment axes are x forward, y up, z right; REP-145 wants x forward, y left, z up.
     spec.body(segment).add_site(name=IMU_SITE, pos=position, quat=[np.sqrt(0.5), -np.sqrt(0.5), 0.0, 0.0])
@@ -236,23 +253,34 @@ def _add_sensors(spec: mujoco.MjSpec, device: DeviceDescription | None, accelero
 
 def _index(model: mujoco.MjModel, subject: Subject, device: DeviceDescription | None) -> BodyModel:
     joint_ids = [model.joint(name).id for name in JOINTS]
-    muscles = tuple(model.actuator(i).name for i in range(model.nu)
-                    if model.actuator_dyntype[i] == mujoco.mjtDyn.mjDYN_MUSCLE)
+    muscles = tuple(
+        model.actuator(i).name for i in range(model.nu) if model.actuator_dyntype[i] == mujoco.mjtDyn.mjDYN_MUSCLE
+    )
     exo_joints = device.joint_names if device else ()
     data = mujoco.MjData(model)
     body = BodyModel(
-        model=model, subject=subject, device=device, muscles=muscles,
+        model=model,
+        subject=subject,
+        device=device,
+        muscles=muscles,
         joint_qpos=model.jnt_qposadr[joint_ids].astype(np.int64),
         joint_dof=model.jnt_dofadr[joint_ids].astype(np.int64),
-        coupling=_coupling(model), exo_joints=exo_joints,
+        coupling=_coupling(model),
+        exo_joints=exo_joints,
         exo_actuators=np.array([model.actuator(exo_actuator_name(j)).id for j in exo_joints], dtype=np.int64),
         exo_joint_index=np.array([JOINTS.index(j) for j in exo_joints], dtype=np.int64),
         foot_sensor={side: int(model.sensor(f"grf_{side}").adr[0]) for side in SIDES},
         sole_geoms=np.array([g for g in range(model.ngeom) if SOLE_GEOM in model.geom(g).name]),
-        imu_sensor={model.sensor(i).name[len(_IMU):]: int(model.sensor_adr[i]) for i in range(model.nsensor)
-                    if model.sensor(i).name.startswith(_IMU)},
-        standing_qpos=data.qpos.copy(), default_force=model.actuator_gainprm[:len(muscles), 2].copy(),
-        strengths=np.ones(len(GROUPS_BY_SIDE)), condition=healthy_condition(model, len(muscles)))
+        imu_sensor={
+            model.sensor(i).name[len(_IMU) :]: int(model.sensor_adr[i])
+            for i in range(model.nsensor)
+            if model.sensor(i).name.startswith(_IMU)
+        },
+        standing_qpos=data.qpos.copy(),
+        default_force=model.actuator_gainprm[: len(muscles), 2].copy(),
+        strengths=np.ones(len(GROUPS_BY_SIDE)),
+        condition=healthy_condition(model, len(muscles)),
+    )
     body.impair(subject)
     return body
 
@@ -262,8 +290,18 @@ def _coupling(model: mujoco.MjModel) -> Coupling:
     for equality in range(model.neq):
         if model.eq_type[equality] == mujoco.mjtEq.mjEQ_JOINT:
             follower, leader = model.eq_obj1id[equality], model.eq_obj2id[equality]
-            rows.append((model.jnt_qposadr[follower], model.jnt_dofadr[follower],
-                         JOINTS.index(model.joint(leader).name), model.eq_data[equality, :5]))
+            rows.append(
+                (
+                    model.jnt_qposadr[follower],
+                    model.jnt_dofadr[follower],
+                    JOINTS.index(model.joint(leader).name),
+                    model.eq_data[equality, :5],
+                )
+            )
     qpos, dof, leader, polynomial = (np.array(column) for column in zip(*rows))
-    return Coupling(qpos.astype(np.int64), dof.astype(np.int64), leader.astype(np.int64),
-                    np.ascontiguousarray(polynomial, dtype=float))
+    return Coupling(
+        qpos.astype(np.int64),
+        dof.astype(np.int64),
+        leader.astype(np.int64),
+        np.ascontiguousarray(polynomial, dtype=float),
+    )

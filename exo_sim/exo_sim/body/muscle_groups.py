@@ -5,6 +5,7 @@ A muscle that spans two joints belongs to the group of each action it is tested 
 (Kendall et al. 2005, Muscles: Testing and Function); groups may therefore overlap, and a muscle in two groups
 takes the smaller of the two strengths.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -38,8 +39,11 @@ OTHER_GROUP = "others"
 SIDES = ("r", "l")
 GROUPS_BY_SIDE: tuple[str, ...] = tuple(f"{group}_{side}" for side in SIDES for group in MUSCLE_GROUPS)
 #: Every muscle of MyoLegs with its side; each is in at least one group.
-MUSCLES_BY_SIDE: tuple[str, ...] = tuple(f"{muscle}_{side}" for side in SIDES for muscle in sorted(
-    {muscle for members in MUSCLE_GROUPS.values() for muscle in members}))
+MUSCLES_BY_SIDE: tuple[str, ...] = tuple(
+    f"{muscle}_{side}"
+    for side in SIDES
+    for muscle in sorted({muscle for members in MUSCLE_GROUPS.values() for muscle in members})
+)
 
 
 def muscles_of(name: str) -> tuple[str, ...]:
@@ -51,14 +55,17 @@ def muscles_of(name: str) -> tuple[str, ...]:
     if name in MUSCLES_BY_SIDE:
         return (name,)
     if name not in GROUPS_BY_SIDE:
-        raise SimError(f"unknown muscle group '{name}'; allowed: {', '.join(GROUPS_BY_SIDE)}, "
-                       f"or a muscle: {', '.join(MUSCLES_BY_SIDE)}")
+        raise SimError(
+            f"unknown muscle group '{name}'; allowed: {', '.join(GROUPS_BY_SIDE)}, "
+            f"or a muscle: {', '.join(MUSCLES_BY_SIDE)}"
+        )
     group, side = name.rsplit("_", 1)
     return tuple(f"{muscle}_{side}" for muscle in MUSCLE_GROUPS[group])
 
 
-def value_by_muscle(values: dict[str, float], muscles: tuple[str, ...], healthy: float,
-                    worse: Callable[[float, float], float]) -> list[float]:
+def value_by_muscle(
+    values: dict[str, float], muscles: tuple[str, ...], healthy: float, worse: Callable[[float, float], float]
+) -> list[float]:
     """A value for each of the muscles: of the groups that it belongs to the worse one, else the healthy one.
 
     Args:

@@ -6,6 +6,7 @@ bodies never changes: here it is looked up once. The rate at which a segment alo
 point p, lengthens with a joint is the moment of u about the joint's axis, w . (p x u) + v . u in Pluecker
 coordinates (w, v) of the axis; for a sliding joint it is the axis' component along u.
 """
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -17,8 +18,9 @@ import numpy as np
 from exo_sim.body.native import call_wrap, doubles, function_address, vectors
 from exo_sim.errors import SimError
 
-_SITE, _SPHERE, _CYLINDER = (int(kind) for kind in (mujoco.mjtWrap.mjWRAP_SITE, mujoco.mjtWrap.mjWRAP_SPHERE,
-                                                    mujoco.mjtWrap.mjWRAP_CYLINDER))
+_SITE, _SPHERE, _CYLINDER = (
+    int(kind) for kind in (mujoco.mjtWrap.mjWRAP_SITE, mujoco.mjtWrap.mjWRAP_SPHERE, mujoco.mjtWrap.mjWRAP_CYLINDER)
+)
 
 
 class MusclePaths(NamedTuple):
@@ -28,20 +30,20 @@ class MusclePaths(NamedTuple):
     it wraps. The effects of span s are entries effect_start[s] to effect_start[s + 1].
     """
 
-    tendon: np.ndarray           #: (G,) of each segment
-    first: np.ndarray            #: (G,) site that it starts from
-    last: np.ndarray             #: (G,) site that it ends at
-    geom: np.ndarray             #: (G,) geom that it may wrap around, or -1
-    kind: np.ndarray             #: (G,) mjtWrap of that geom
-    side: np.ndarray             #: (G,) site on the side of the geom that it passes, or -1
-    effect_start: np.ndarray     #: (3 G + 1,)
-    effect_dof: np.ndarray       #: (E,) dof that lengthens the span
-    effect_place: np.ndarray     #: (E,) its place in ten_J
-    effect_sign: np.ndarray      #: (E,)
-    dof_joint: np.ndarray        #: (nv,) joint of each dof that some span crosses, else -1
-    dof_slides: np.ndarray       #: (nv,) bool
-    sizes: np.ndarray            #: tendons, numbers in ten_J, sites, geoms, joints
-    wrap: int                    #: address of mju_wrap
+    tendon: np.ndarray  #: (G,) of each segment
+    first: np.ndarray  #: (G,) site that it starts from
+    last: np.ndarray  #: (G,) site that it ends at
+    geom: np.ndarray  #: (G,) geom that it may wrap around, or -1
+    kind: np.ndarray  #: (G,) mjtWrap of that geom
+    side: np.ndarray  #: (G,) site on the side of the geom that it passes, or -1
+    effect_start: np.ndarray  #: (3 G + 1,)
+    effect_dof: np.ndarray  #: (E,) dof that lengthens the span
+    effect_place: np.ndarray  #: (E,) its place in ten_J
+    effect_sign: np.ndarray  #: (E,)
+    dof_joint: np.ndarray  #: (nv,) joint of each dof that some span crosses, else -1
+    dof_slides: np.ndarray  #: (nv,) bool
+    sizes: np.ndarray  #: tendons, numbers in ten_J, sites, geoms, joints
+    wrap: int  #: address of mju_wrap
 
 
 def muscle_paths(model: mujoco.MjModel) -> MusclePaths:
@@ -55,7 +57,7 @@ def muscle_paths(model: mujoco.MjModel) -> MusclePaths:
         row = slice(model.ten_J_rowadr[tendon], model.ten_J_rowadr[tendon] + model.ten_J_rownnz[tendon])
         place = {int(dof): int(row.start + k) for k, dof in enumerate(model.ten_J_colind[row])}
         path = range(model.tendon_adr[tendon], model.tendon_adr[tendon] + model.tendon_num[tendon])
-        kinds, ids = model.wrap_type[path.start:path.stop], model.wrap_objid[path.start:path.stop]
+        kinds, ids = model.wrap_type[path.start : path.stop], model.wrap_objid[path.start : path.stop]
         if not np.isin(kinds, (_SITE, _SPHERE, _CYLINDER)).all():
             raise SimError(f"tendon {model.tendon(tendon).name} has pulleys or joints: its path is not known here")
         k = 0
@@ -79,14 +81,27 @@ def muscle_paths(model: mujoco.MjModel) -> MusclePaths:
     dofs, places, signs = zip(*effects)
     dof_joint = np.full(model.nv, -1, dtype=np.int64)
     dof_joint[sorted(set(dofs))] = model.dof_jntid[sorted(set(dofs))]
-    if not np.isin(model.jnt_type[dof_joint[dof_joint >= 0]],
-                   (mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE)).all():
+    if not np.isin(
+        model.jnt_type[dof_joint[dof_joint >= 0]], (mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE)
+    ).all():
         raise SimError("a muscle crosses a free or ball joint: its path is not known here")
     slides = model.jnt_type[model.dof_jntid] == mujoco.mjtJoint.mjJNT_SLIDE
-    return MusclePaths(tendons, first, last, geom, kind, side, np.array(starts), np.array(dofs, dtype=np.int64),
-                       np.array(places), np.array(signs), dof_joint, slides,
-                       np.array([model.ntendon, len(model.ten_J_colind), model.nsite, model.ngeom, model.njnt]),
-                       function_address("mju_wrap"))
+    return MusclePaths(
+        tendons,
+        first,
+        last,
+        geom,
+        kind,
+        side,
+        np.array(starts),
+        np.array(dofs, dtype=np.int64),
+        np.array(places),
+        np.array(signs),
+        dof_joint,
+        slides,
+        np.array([model.ntendon, len(model.ten_J_colind), model.nsite, model.ngeom, model.njnt]),
+        function_address("mju_wrap"),
+    )
 
 
 def _moved_by(model: mujoco.MjModel, body: int) -> set[int]:
@@ -133,17 +148,55 @@ def compute_paths(paths, site_xpos, geom_xpos, geom_xmat, geom_size, xaxis, xanc
         curved = -1.0
         if geom >= 0:
             side = paths.side[g]
-            curved = call_wrap(paths.wrap, touching, site_xpos + 24 * first, site_xpos + 24 * last,
-                               geom_xpos + 24 * geom, geom_xmat + 72 * geom, size[geom, 0], paths.kind[g],
-                               site_xpos + 24 * side if side >= 0 else 0)
+            curved = call_wrap(
+                paths.wrap,
+                touching,
+                site_xpos + 24 * first,
+                site_xpos + 24 * last,
+                geom_xpos + 24 * geom,
+                geom_xmat + 72 * geom,
+                size[geom, 0],
+                paths.kind[g],
+                site_xpos + 24 * side if side >= 0 else 0,
+            )
         if curved < 0.0:
-            length[tendon] += _span(paths, 3 * g, site[first, 0], site[first, 1], site[first, 2], site[last, 0],
-                                    site[last, 1], site[last, 2], scratch, jacobian)
+            length[tendon] += _span(
+                paths,
+                3 * g,
+                site[first, 0],
+                site[first, 1],
+                site[first, 2],
+                site[last, 0],
+                site[last, 1],
+                site[last, 2],
+                scratch,
+                jacobian,
+            )
         else:
-            length[tendon] += curved + _span(paths, 3 * g + 1, site[first, 0], site[first, 1], site[first, 2],
-                                             touch[0], touch[1], touch[2], scratch, jacobian)
-            length[tendon] += _span(paths, 3 * g + 2, touch[3], touch[4], touch[5], site[last, 0], site[last, 1],
-                                    site[last, 2], scratch, jacobian)
+            length[tendon] += curved + _span(
+                paths,
+                3 * g + 1,
+                site[first, 0],
+                site[first, 1],
+                site[first, 2],
+                touch[0],
+                touch[1],
+                touch[2],
+                scratch,
+                jacobian,
+            )
+            length[tendon] += _span(
+                paths,
+                3 * g + 2,
+                touch[3],
+                touch[4],
+                touch[5],
+                site[last, 0],
+                site[last, 1],
+                site[last, 2],
+                scratch,
+                jacobian,
+            )
 
 
 @numba.njit(inline="always")
@@ -158,5 +211,6 @@ def _span(paths, span, x0, y0, z0, x1, y1, z1, lines, jacobian):
         for e in range(begin, end):
             line = lines[paths.effect_dof[e]]
             jacobian[paths.effect_place[e]] += paths.effect_sign[e] * (
-                line[0] * a + line[1] * b + line[2] * c + line[3] * x + line[4] * y + line[5] * z)
+                line[0] * a + line[1] * b + line[2] * c + line[3] * x + line[4] * y + line[5] * z
+            )
     return length

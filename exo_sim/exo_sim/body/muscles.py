@@ -4,6 +4,7 @@
 The force-length, force-velocity and passive curves are those of MuJoCo's documentation ("Muscle actuators") and
 are checked against the engine in the tests.
 """
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -16,15 +17,15 @@ import numpy as np
 class MuscleCurves(NamedTuple):
     """Parameters of MuJoCo's muscles, each (M,). Lengths are normalised to optimal fibre length."""
 
-    range_low: np.ndarray        #: normalised length at the short end of the length range
-    length_low: np.ndarray       #: actuator length there (m)
-    optimal_length: np.ndarray   #: optimal fibre length (m)
-    force: np.ndarray            #: maximum isometric force (N)
-    lmin: np.ndarray             #: normalised length below which active force is zero
-    lmax: np.ndarray             #: normalised length above which active force is zero
-    vmax: np.ndarray             #: maximum shortening velocity (optimal lengths per second)
-    fpmax: np.ndarray            #: passive force at lmax (fraction of force)
-    fvmax: np.ndarray            #: active force at the greatest lengthening velocity (fraction of force)
+    range_low: np.ndarray  #: normalised length at the short end of the length range
+    length_low: np.ndarray  #: actuator length there (m)
+    optimal_length: np.ndarray  #: optimal fibre length (m)
+    force: np.ndarray  #: maximum isometric force (N)
+    lmin: np.ndarray  #: normalised length below which active force is zero
+    lmax: np.ndarray  #: normalised length above which active force is zero
+    vmax: np.ndarray  #: maximum shortening velocity (optimal lengths per second)
+    fpmax: np.ndarray  #: passive force at lmax (fraction of force)
+    fvmax: np.ndarray  #: active force at the greatest lengthening velocity (fraction of force)
 
 
 def muscle_curves(model: mujoco.MjModel, count: int) -> MuscleCurves:
@@ -32,8 +33,17 @@ def muscle_curves(model: mujoco.MjModel, count: int) -> MuscleCurves:
     gain = model.actuator_gainprm[:count]
     low, high = model.actuator_lengthrange[:count].T
     optimal = (high - low) / (gain[:, 1] - gain[:, 0])
-    return MuscleCurves(gain[:, 0].copy(), low.copy(), optimal, gain[:, 2].copy(), gain[:, 4].copy(),
-                        gain[:, 5].copy(), gain[:, 6].copy(), gain[:, 7].copy(), gain[:, 8].copy())
+    return MuscleCurves(
+        gain[:, 0].copy(),
+        low.copy(),
+        optimal,
+        gain[:, 2].copy(),
+        gain[:, 4].copy(),
+        gain[:, 5].copy(),
+        gain[:, 6].copy(),
+        gain[:, 7].copy(),
+        gain[:, 8].copy(),
+    )
 
 
 def normalised_length(curves: MuscleCurves, length: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """MuJoCo's C functions and arrays, by address, for compiled code that steps many bodies without Python in between."""
+
 from __future__ import annotations
 
 import ctypes
@@ -33,14 +34,16 @@ def function_address(name: str) -> int:
     try:
         return ctypes.cast(getattr(_library(), name), ctypes.c_void_p).value
     except AttributeError:
-        raise SimError(f"MuJoCo {mujoco.__version__} has no {name}; "
-                       "install the version that requirements.txt names") from None
+        raise SimError(
+            f"MuJoCo {mujoco.__version__} has no {name}; install the version that requirements.txt names"
+        ) from None
 
 
 @intrinsic
 def _pointer(typingctx, address):
     def build(context, builder, signature, arguments):
         return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+
     return types.voidptr(types.int64), build
 
 
@@ -59,11 +62,13 @@ def vectors(address, count):
 @intrinsic
 def call(typingctx, function, model, data):
     """Calls void function(const mjModel*, mjData*); all three are addresses."""
+
     def build(context, builder, signature, arguments):
         kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, cgutils.voidptr_t])
         target = builder.inttoptr(arguments[0], kind.as_pointer())
         builder.call(target, [builder.inttoptr(argument, cgutils.voidptr_t) for argument in arguments[1:]])
         return context.get_dummy_value()
+
     return types.void(types.int64, types.int64, types.int64), build
 
 
@@ -73,13 +78,22 @@ def call_wrap(typingctx, function, points, start, end, position, matrix, radius,
 
     All but radius (m) and kind (mjtWrap) are addresses; `points` receives where the path touches, 6 numbers.
     """
+
     def build(context, builder, signature, arguments):
         pointer, number = cgutils.voidptr_t, ir.DoubleType()
         function_type = ir.FunctionType(number, [pointer] * 5 + [number, ir.IntType(32), pointer])
         target = builder.inttoptr(arguments[0], function_type.as_pointer())
         places = [builder.inttoptr(argument, pointer) for argument in arguments[1:6]]
-        return builder.call(target, [*places, arguments[6], builder.trunc(arguments[7], ir.IntType(32)),
-                                     builder.inttoptr(arguments[8], pointer)])
+        return builder.call(
+            target,
+            [
+                *places,
+                arguments[6],
+                builder.trunc(arguments[7], ir.IntType(32)),
+                builder.inttoptr(arguments[8], pointer),
+            ],
+        )
+
     integer = types.int64
     return types.float64(*[integer] * 6, types.float64, integer, integer), build
 

@@ -4,6 +4,7 @@
 Called at the end of muscle coordination, which both the plain and the batched step use. For a healthy person it
 changes nothing, to the last bit.
 """
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -19,9 +20,9 @@ REFLEX_DELAY_PERIODS = 3
 class Nerves(NamedTuple):
     """Parameters of impaired drive, each (M,); all 0 in healthy people."""
 
-    least: np.ndarray                #: least excitation (co-contraction)
-    reflex_gain: np.ndarray          #: excitation per (optimal fibre lengths per second)
-    reflex_threshold: np.ndarray     #: lengthening velocity (optimal fibre lengths per second)
+    least: np.ndarray  #: least excitation (co-contraction)
+    reflex_gain: np.ndarray  #: excitation per (optimal fibre lengths per second)
+    reflex_threshold: np.ndarray  #: lengthening velocity (optimal fibre lengths per second)
 
 
 def memory_size(muscles: int) -> int:

@@ -4,6 +4,7 @@
 In a subject's file `preset: drop_foot_right` (or a list of them) takes over the impairments of a preset; wherever a
 subject is named, `preset:drop_foot_right` is the unscaled body with them.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -94,11 +95,13 @@ def with_presets(fields: dict[str, Any], source: str) -> dict[str, Any]:
                 continue
             own = result.get(field) or {}
             if not isinstance(own, dict):
-                continue                                       # is refused by name when the subject is checked
+                continue  # is refused by name when the subject is checked
             for key in value.keys() & own.keys():
                 if value[key] != own[key]:
-                    raise SimError(f"{source}: {field}.{key} is {own[key]!r} here, but {value[key]!r} in the preset "
-                                   f"{name}; leave one of them out")
+                    raise SimError(
+                        f"{source}: {field}.{key} is {own[key]!r} here, but {value[key]!r} in the preset "
+                        f"{name}; leave one of them out"
+                    )
             result[field] = {**value, **own}
     if speeds:
         result.setdefault("preferred_speed_mps", min(speeds))

@@ -6,6 +6,7 @@ paths the muscles' operating lengths, hence optimal fibre and tendon slack lengt
 mass, inertias with mass times length squared, maximum isometric forces with mass^(2/3), as a cross-section does
 (Jaric 2002, Sports Med 32:615).
 """
+
 from __future__ import annotations
 
 import mujoco
@@ -15,13 +16,13 @@ from exo_sim.body.subject import Subject
 #: Maximum isometric force grows with muscle cross-section: mass to this power.
 STRENGTH_MASS_EXPONENT = 2.0 / 3.0
 
-_GAIN_FORCE = 2          # index of the maximum isometric force in gainprm and biasprm of a MuJoCo muscle
+_GAIN_FORCE = 2  # index of the maximum isometric force in gainprm and biasprm of a MuJoCo muscle
 
 
 def scale_spec(spec: mujoco.MjSpec, subject: Subject) -> None:
     """Scales every length, mass and strength of the body in place; the world and the floor keep their size."""
     length, mass = subject.length_scale, subject.mass_scale
-    strength = mass ** STRENGTH_MASS_EXPONENT
+    strength = mass**STRENGTH_MASS_EXPONENT
     if length == 1.0 and mass == 1.0:
         return
     world = {geom.name for geom in spec.worldbody.geoms}
@@ -31,9 +32,9 @@ def scale_spec(spec: mujoco.MjSpec, subject: Subject) -> None:
         body.pos = body.pos * length
         body.ipos = body.ipos * length
         body.mass = body.mass * mass
-        body.inertia = body.inertia * mass * length ** 2
-        if body.fullinertia[0] == body.fullinertia[0]:         # NaN where it is not given
-            body.fullinertia = body.fullinertia * mass * length ** 2
+        body.inertia = body.inertia * mass * length**2
+        if body.fullinertia[0] == body.fullinertia[0]:  # NaN where it is not given
+            body.fullinertia = body.fullinertia * mass * length**2
     for geom in spec.geoms:
         if geom.name in world:
             continue
@@ -42,8 +43,8 @@ def scale_spec(spec: mujoco.MjSpec, subject: Subject) -> None:
         if geom.fromto[0] == geom.fromto[0]:
             geom.fromto = geom.fromto * length
         # some segments take their mass from their geoms: by density, which must give up the growth in volume
-        geom.density = geom.density * mass / length ** 3
-        geom.mass = geom.mass * mass                            # NaN where it is not given
+        geom.density = geom.density * mass / length**3
+        geom.mass = geom.mass * mass  # NaN where it is not given
     for site in spec.sites:
         site.pos = site.pos * length
         site.size = site.size * length
@@ -58,7 +59,7 @@ def scale_spec(spec: mujoco.MjSpec, subject: Subject) -> None:
     for equality in spec.equalities:
         if equality.type == mujoco.mjtEq.mjEQ_JOINT and equality.name1 in sliding:
             data = equality.data.copy()
-            data[:5] *= length                                 # a polynomial from angle to translation
+            data[:5] *= length  # a polynomial from angle to translation
             equality.data = data
     for actuator in spec.actuators:
         if actuator.dyntype != mujoco.mjtDyn.mjDYN_MUSCLE:

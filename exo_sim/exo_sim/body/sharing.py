@@ -7,6 +7,7 @@ The dual of this box-constrained problem has one unknown y per joint: a = clip(A
 smooth and convex in y, so a semismooth Newton method with a line search always converges; once it knows which
 muscles are at a bound, one step is exact.
 """
+
 from __future__ import annotations
 
 import numba
@@ -39,8 +40,8 @@ def share(arms, torque, activation):
     joints, count = arms.shape
     y, gradient, step = np.zeros(joints), np.empty(joints), np.empty(joints)
     hessian = np.empty((joints, joints))
-    z, dz = np.zeros(count), np.empty(count)           # A'y, and its change along the step
-    free = np.ones(count)                              # at y = 0 every z is 0: all count as free, or no step is seen
+    z, dz = np.zeros(count), np.empty(count)  # A'y, and its change along the step
+    free = np.ones(count)  # at y = 0 every z is 0: all count as free, or no step is seen
     activation[:] = 0.0
     for _ in range(NEWTON_ITERATIONS):
         worst = 0.0

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The wearer as a file: size, mass, preferred speed and what is impaired."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -91,7 +92,7 @@ def make_impairments(text: str, source: str = "impairments") -> Impairments:
     merged = with_presets(fields, source)
     if fields.get("preset"):
         for who in set(merged) - set(fields) - set(Impairments.model_fields):
-            del merged[who]                                    # name and speed, which the preset would suggest
+            del merged[who]  # name and speed, which the preset would suggest
     return _checked(Impairments, merged, source)
 
 
@@ -106,6 +107,6 @@ def _checked(kind: type[Checked], fields: dict, source: str) -> Checked:
             inner = {"contractures": Contracture, "spasticity": Spasticity}.get(first["loc"][0])
             allowed = inner.model_fields if inner else [*kind.model_fields, "preset"]
             raise SimError(f"{source}: unknown field '{field}'; allowed: {', '.join(allowed)}") from error
-        if not first["loc"]:                                   # about the fields together
+        if not first["loc"]:  # about the fields together
             raise SimError(f"{source}: {message}") from error
         raise SimError(f"{source}: {field}: {message} (got {first.get('input')!r})") from error

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`exo evaluate human --assistance`: the walker without a device, with one that is off and with one that assists."""
+
 from __future__ import annotations
 
 import argparse
@@ -10,10 +11,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+
 from exo_device.description import DeviceError
 from exo_policy.checkpoint import CheckpointError
 from exo_policy.controllers import ControllerError
-
 from exo_sim.errors import SimError
 from exo_sim.evaluation.pool import run_all
 from exo_sim.evaluation.walk import SETTLE_S, Condition, WalkResult, WalkTask, walk
@@ -37,10 +38,17 @@ SIDES = ("r", "l")
 
 def parser() -> argparse.ArgumentParser:
     """Command line of `exo evaluate human`."""
-    p = argparse.ArgumentParser(prog="exo evaluate human --assistance", description="Measure the walker at one "
-                                "speed over seeds, without and with assistance, offline and in lockstep")
-    p.add_argument("--checkpoint", "--human", dest="human", default=None,
-                   help="checkpoint (default: the one that comes with the project)")
+    p = argparse.ArgumentParser(
+        prog="exo evaluate human --assistance",
+        description="Measure the walker at one speed over seeds, without and with assistance, offline and in lockstep",
+    )
+    p.add_argument(
+        "--checkpoint",
+        "--human",
+        dest="human",
+        default=None,
+        help="checkpoint (default: the one that comes with the project)",
+    )
     p.add_argument("--seeds", type=int, default=10, help="walks per condition (default: %(default)s)")
     p.add_argument("--seed", type=int, default=100, help="seed of the first walk (default: %(default)s)")
     p.add_argument("--speed", type=float, default=1.25, help="m/s (default: %(default)s)")
@@ -84,10 +92,24 @@ def evaluate(options: argparse.Namespace) -> list[Figure]:
         raise SimError(f"--seeds must be at least 1 and --duration more than {2.0 * SETTLE_S:g} s")
     load_human(options.human)
     started = time.monotonic()
-    conditions = (Condition("no_device", "none", "none"), Condition("unassisted", options.device, "zero"),
-                  Condition("assisted", options.device, options.controller))
-    tasks = [WalkTask(condition, options.seed + i, options.speed, options.duration, options.subject, options.human,
-                      options.physics_rate) for condition in conditions for i in range(options.seeds)]
+    conditions = (
+        Condition("no_device", "none", "none"),
+        Condition("unassisted", options.device, "zero"),
+        Condition("assisted", options.device, options.controller),
+    )
+    tasks = [
+        WalkTask(
+            condition,
+            options.seed + i,
+            options.speed,
+            options.duration,
+            options.subject,
+            options.human,
+            options.physics_rate,
+        )
+        for condition in conditions
+        for i in range(options.seeds)
+    ]
     results = run_all(walk, tasks, options.workers, "walking")
     figures, recorder = [], None
     for condition in conditions:
@@ -113,20 +135,33 @@ def _condition_figures(name: str, results: list[WalkResult], options: argparse.N
     upright = [r for r in results if not r.fell]
     speeds = [r.speed for r in results if np.isfinite(r.speed)]
     figures = [
-        Figure.against(f"share_without_fall_{name}", len(upright) / len(results), "1",
-                       at_least=SMALLEST_SHARE_WITHOUT_FALL),
+        Figure.against(
+            f"share_without_fall_{name}", len(upright) / len(results), "1", at_least=SMALLEST_SHARE_WITHOUT_FALL
+        ),
         Figure(f"walked_{name}", float(np.mean([r.walked_s for r in results])), "s"),
-        Figure.against(f"speed_{name}", float(np.mean(speeds)) if speeds else float("nan"), "m/s",
-                       at_least=options.speed - SPEED_TOLERANCE_MPS, at_most=options.speed + SPEED_TOLERANCE_MPS,
-                       interval=_interval(speeds)),
-        Figure.against(f"device_faults_{name}", sum(bool(r.faults) for r in results), "1", at_most=0)]
+        Figure.against(
+            f"speed_{name}",
+            float(np.mean(speeds)) if speeds else float("nan"),
+            "m/s",
+            at_least=options.speed - SPEED_TOLERANCE_MPS,
+            at_most=options.speed + SPEED_TOLERANCE_MPS,
+            interval=_interval(speeds),
+        ),
+        Figure.against(f"device_faults_{name}", sum(bool(r.faults) for r in results), "1", at_most=0),
+    ]
     for joint, variable in ANGLES.items():
         errors = [_score(r, name, variable, score_against_reference, "rmse") for r in results]
-        figures.append(Figure.against(f"{joint}_rmse_{name}", _mean(errors), "deg", at_most=LARGEST_RMSE_DEG,
-                                      interval=_interval(errors)))
+        figures.append(
+            Figure.against(
+                f"{joint}_rmse_{name}", _mean(errors), "deg", at_most=LARGEST_RMSE_DEG, interval=_interval(errors)
+            )
+        )
     force = [_score(r, name, FORCE, score_against_normative, "r") for r in results]
-    figures.append(Figure.against(f"grf_vertical_r_{name}", _mean(force), "1", at_least=SMALLEST_FORCE_R,
-                                  interval=_interval(force)))
+    figures.append(
+        Figure.against(
+            f"grf_vertical_r_{name}", _mean(force), "1", at_least=SMALLEST_FORCE_R, interval=_interval(force)
+        )
+    )
     return figures
 
 
@@ -136,12 +171,17 @@ def _cost_figures(results: list[WalkResult]) -> list[Figure]:
         for name in ("no_device", "unassisted", "assisted"):
             values = [r.scalar(scalar) for r in results if r.task.condition.name == name]
             mean[name] = values
-            figures.append(Figure(f"metabolic_power_{model}_{name}", _mean(values), "W/kg",
-                                  interval=_interval(values)))
+            figures.append(Figure(f"metabolic_power_{model}_{name}", _mean(values), "W/kg", interval=_interval(values)))
         for baseline in ("unassisted", "no_device"):
             changes = [100.0 * (a - b) / b for a, b in zip(mean["assisted"], mean[baseline])]
-            figures.append(Figure(f"metabolic_change_{model}_assisted_from_{baseline}", _mean(changes), "%",
-                                  interval=_interval(changes)))
+            figures.append(
+                Figure(
+                    f"metabolic_change_{model}_assisted_from_{baseline}",
+                    _mean(changes),
+                    "%",
+                    interval=_interval(changes),
+                )
+            )
     return figures
 
 

@@ -4,6 +4,7 @@
 The baseline of every ratio is real time: a factor of 5 simulates five seconds a second. With --training, the
 training environment and its learner instead.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -40,19 +41,29 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=5, help="walks per variant (default: %(default)s)")
     parser.add_argument("--duration", type=float, default=5.0, help="of a walk (s, default: %(default)s)")
-    parser.add_argument("--training", type=int, nargs="?", const=12, metavar="ITERATIONS",
-                        help="instead, the human's training: steps a second with learning, and a profile")
+    parser.add_argument(
+        "--training",
+        type=int,
+        nargs="?",
+        const=12,
+        metavar="ITERATIONS",
+        help="instead, the human's training: steps a second with learning, and a profile",
+    )
     options = parser.parse_args(argv)
     if options.training:
-        from exo_sim.evaluation.training_speed import report         # sets how torch's threads wait
+        from exo_sim.evaluation.training_speed import report  # sets how torch's threads wait
+
         print("\n".join(report(options.training)))
         return 0
-    for label, controller, measured in (("physics at 500 Hz, muscles, metabolics", NO_CONTROLLER, False),
-                                        ("... and gait measurement", NO_CONTROLLER, True),
-                                        ("... and spline controller and supervisor", "spline", True)):
+    for label, controller, measured in (
+        ("physics at 500 Hz, muscles, metabolics", NO_CONTROLLER, False),
+        ("... and gait measurement", NO_CONTROLLER, True),
+        ("... and spline controller and supervisor", "spline", True),
+    ):
         factors = [real_time_factor(controller, measured, options.duration) for _ in range(options.runs)]
-        print(f"{label:<44} {statistics.median(factors):5.2f} times real time "
-              f"({min(factors):.2f} to {max(factors):.2f})")
+        print(
+            f"{label:<44} {statistics.median(factors):5.2f} times real time ({min(factors):.2f} to {max(factors):.2f})"
+        )
     return 0
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`exo evaluate human`: does the walker walk like people, over seeds, speeds and pushes?"""
+
 from __future__ import annotations
 
 import argparse
@@ -10,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from exo_policy.checkpoint import CheckpointError
 from rich.console import Console
 
+from exo_policy.checkpoint import CheckpointError
 from exo_sim.errors import SimError
 from exo_sim.evaluation import assistance
 from exo_sim.evaluation.pool import run_all
@@ -50,17 +51,30 @@ PLAIN_WIDTH = 150
 
 def parser() -> argparse.ArgumentParser:
     """Command line of `exo evaluate human`."""
-    p = argparse.ArgumentParser(prog=COMMAND, description="Measure how human the walker is, over seeds, speeds and "
-                                "pushes. An evaluation that was interrupted goes on where it was.",
-                                epilog="With --assistance something else is measured: the walker at one speed "
-                                "without a device, with one that is off and with one that assists; see "
-                                "`exo evaluate human --assistance --help`.")
-    p.add_argument("--checkpoint", "--human", dest="human", metavar="FILE", default=None,
-                   help="the walker (default: the one that comes with the project)")
-    p.add_argument("--quick", action="store_true",
-                   help=f"a first look within a minute: {QUICK.seeds} seeds of {QUICK.duration_s:g} s, no pushes")
-    p.add_argument("--speeds", type=float, nargs="+", default=list(SPEEDS_MPS), metavar="V",
-                   help="m/s (default: %(default)s)")
+    p = argparse.ArgumentParser(
+        prog=COMMAND,
+        description="Measure how human the walker is, over seeds, speeds and "
+        "pushes. An evaluation that was interrupted goes on where it was.",
+        epilog="With --assistance something else is measured: the walker at one speed "
+        "without a device, with one that is off and with one that assists; see "
+        "`exo evaluate human --assistance --help`.",
+    )
+    p.add_argument(
+        "--checkpoint",
+        "--human",
+        dest="human",
+        metavar="FILE",
+        default=None,
+        help="the walker (default: the one that comes with the project)",
+    )
+    p.add_argument(
+        "--quick",
+        action="store_true",
+        help=f"a first look within a minute: {QUICK.seeds} seeds of {QUICK.duration_s:g} s, no pushes",
+    )
+    p.add_argument(
+        "--speeds", type=float, nargs="+", default=list(SPEEDS_MPS), metavar="V", help="m/s (default: %(default)s)"
+    )
     p.add_argument("--seeds", type=int, help=f"walks a speed (default: {FULL.seeds})")
     p.add_argument("--duration", type=float, metavar="S", help=f"of a walk (s, default: {FULL.duration_s:g})")
     p.add_argument("--pushes", type=int, help=f"trials a side (default: {FULL.pushes})")
@@ -88,8 +102,10 @@ def main(argv: list[str] | None = None, report: Callable[[Path], Path] | None = 
     console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
     console.print(speed_table(figures))
     console.print(overall_table(figures))
-    print(f"{sum(bool(f.met) for f in figures)} of {sum(f.met is not None for f in figures)} targets met; written: "
-          f"{', '.join(written)}")
+    print(
+        f"{sum(bool(f.met) for f in figures)} of {sum(f.met is not None for f in figures)} targets met; written: "
+        f"{', '.join(written)}"
+    )
     return 1 if options.strict and missed(figures) else 0
 
 
@@ -111,8 +127,12 @@ def evaluate(options: argparse.Namespace) -> list[Figure]:
     write_json(folder / PUSHES_FILE, {"pushes": [_push_record(result) for result in pushes]})
     # where it was written and on how many cores does not decide the result
     config = {k: v for k, v in vars(options).items() if k not in ("output", "workers", "strict", "quick")}
-    config |= {"seeds": size.seeds, "duration": size.duration_s, "pushes": size.pushes,
-               "leg_length_m": walks[0].leg_length_m}
+    config |= {
+        "seeds": size.seeds,
+        "duration": size.duration_s,
+        "pushes": size.pushes,
+        "leg_length_m": walks[0].leg_length_m,
+    }
     write_summary(folder / "summary.json", figures, config, options.seed, {"command": COMMAND})
     write_run_record(folder / "run.json", time.monotonic() - started)
     return figures
@@ -120,23 +140,51 @@ def evaluate(options: argparse.Namespace) -> list[Figure]:
 
 def walk_tasks(options: argparse.Namespace, size: Size) -> list[WalkTask]:
     """Every seed at every speed."""
-    return [WalkTask(WALKING, options.seed + i, speed, size.duration_s, options.subject, options.human,
-                     options.physics_rate, SPEED_LIMITS_MPS)
-            for i in range(size.seeds) for speed in options.speeds]
+    return [
+        WalkTask(
+            WALKING,
+            options.seed + i,
+            speed,
+            size.duration_s,
+            options.subject,
+            options.human,
+            options.physics_rate,
+            SPEED_LIMITS_MPS,
+        )
+        for i in range(size.seeds)
+        for speed in options.speeds
+    ]
 
 
 def push_tasks(options: argparse.Namespace, size: Size) -> list[PushTask]:
     """Every seed from every side."""
-    return [PushTask(origin, options.seed + i, PUSH_SPEED_MPS, options.subject, options.human, options.physics_rate,
-                     SPEED_LIMITS_MPS)
-            for i in range(size.pushes) for origin in PUSH_DIRECTIONS]
+    return [
+        PushTask(
+            origin,
+            options.seed + i,
+            PUSH_SPEED_MPS,
+            options.subject,
+            options.human,
+            options.physics_rate,
+            SPEED_LIMITS_MPS,
+        )
+        for i in range(size.pushes)
+        for origin in PUSH_DIRECTIONS
+    ]
 
 
 def _size(options: argparse.Namespace) -> Size:
     preset = QUICK if options.quick else FULL
-    size = Size(*(given if given is not None else default for given, default in
-                  ((options.seeds, preset.seeds), (options.duration, preset.duration_s),
-                   (options.pushes, preset.pushes))))
+    size = Size(
+        *(
+            given if given is not None else default
+            for given, default in (
+                (options.seeds, preset.seeds),
+                (options.duration, preset.duration_s),
+                (options.pushes, preset.pushes),
+            )
+        )
+    )
     low, high = SPEED_LIMITS_MPS
     for speed in options.speeds:
         if not low <= speed <= high:
@@ -144,8 +192,7 @@ def _size(options: argparse.Namespace) -> Size:
     if len(set(options.speeds)) != len(options.speeds):
         raise SimError("--speeds names a speed twice")
     if size.seeds < 1 or not size.duration_s > 2.0 * SETTLE_S or size.pushes < 0:
-        raise SimError(f"--seeds must be at least 1, --pushes at least 0 and --duration more than "
-                       f"{2.0 * SETTLE_S:g} s")
+        raise SimError(f"--seeds must be at least 1, --pushes at least 0 and --duration more than {2.0 * SETTLE_S:g} s")
     return size
 
 
@@ -157,9 +204,15 @@ def _merged(walks: list[WalkResult]) -> StrideRecorder:
 
 
 def _push_record(result: PushResult) -> dict:
-    return {"origin": result.task.origin, "seed": result.task.seed, "force_n": result.task.force_n,
-            "speed_mps": result.task.speed_mps, "phase": result.phase, "recovered": result.recovered,
-            "fell_after_s": result.fell_after_s}
+    return {
+        "origin": result.task.origin,
+        "seed": result.task.seed,
+        "force_n": result.task.force_n,
+        "speed_mps": result.task.speed_mps,
+        "phase": result.phase,
+        "recovered": result.recovered,
+        "fell_after_s": result.fell_after_s,
+    }
 
 
 if __name__ == "__main__":

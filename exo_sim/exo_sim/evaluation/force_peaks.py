@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The highest vertical force on a foot in every stride, impact of the heel included."""
+
 from __future__ import annotations
 
-from typing import Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 

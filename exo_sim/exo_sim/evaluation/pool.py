@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs many simulations on all cores, shows how far it is, and keeps every result as it comes."""
+
 from __future__ import annotations
 
 import multiprocessing
@@ -17,8 +18,14 @@ from exo_sim.evaluation.store import ResultStore
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
-def run_all(function: Callable[[Any], Any], tasks: Sequence[Any], workers: int, description: str,
-            store: ResultStore | None = None, show: bool = True) -> list[Any]:
+def run_all(
+    function: Callable[[Any], Any],
+    tasks: Sequence[Any],
+    workers: int,
+    description: str,
+    store: ResultStore | None = None,
+    show: bool = True,
+) -> list[Any]:
     """Results of function(task) in the order of tasks; those in the store are not computed again.
 
     Args:
@@ -37,8 +44,9 @@ def run_all(function: Callable[[Any], Any], tasks: Sequence[Any], workers: int, 
         open_tasks = {i: task for i, task in enumerate(tasks) if results[i] is None}
         if not open_tasks:
             return results
-        pool = ProcessPoolExecutor(max(1, min(workers, len(open_tasks))),
-                                   mp_context=multiprocessing.get_context("spawn"))
+        pool = ProcessPoolExecutor(
+            max(1, min(workers, len(open_tasks))), mp_context=multiprocessing.get_context("spawn")
+        )
         try:
             futures = {pool.submit(function, task): i for i, task in open_tasks.items()}
             for future in as_completed(futures):
@@ -54,8 +62,14 @@ def run_all(function: Callable[[Any], Any], tasks: Sequence[Any], workers: int, 
 
 def progress_bar(show: bool = True) -> Progress:
     """How far something is, with the time it took and will take."""
-    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-                    TimeRemainingColumn(), disable=not show)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        disable=not show,
+    )
 
 
 @contextmanager

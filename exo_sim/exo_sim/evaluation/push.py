@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One push at the pelvis while walking, from a side, at a random instant of the stride: does the walker recover?"""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -57,9 +58,15 @@ def push(task: PushTask) -> PushResult:
     Raises:
         SimError, CheckpointError: as their parts do.
     """
-    simulation = Simulation(load_subject(task.subject), None, human=task.human, speed_mps=task.speed_mps,
-                            physics_rate_hz=task.physics_rate_hz, seed=task.seed,
-                            speed_range_mps=task.speed_range_mps)
+    simulation = Simulation(
+        load_subject(task.subject),
+        None,
+        human=task.human,
+        speed_mps=task.speed_mps,
+        physics_rate_hz=task.physics_rate_hz,
+        seed=task.seed,
+        speed_range_mps=task.speed_range_mps,
+    )
     loop, recorder = OfflineLoop(simulation), StrideRecorder(simulation.body.body_mass)
     random = np.random.default_rng([task.seed, list(PUSH_DIRECTIONS).index(task.origin)])
     stride_time = NormativeGait(task.speed_mps, simulation.body.leg_length_m).stride_time_s

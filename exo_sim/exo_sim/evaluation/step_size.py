@@ -4,6 +4,7 @@
 The same walker walks with the same seeds at several physics rates. Every figure is told as its difference from the
 finest rate; how far two seeds lie apart at that rate tells what difference means nothing.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -13,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from exo_policy.checkpoint import CheckpointError
 
+from exo_policy.checkpoint import CheckpointError
 from exo_sim.errors import SimError
 from exo_sim.evaluation.pool import run_all
 from exo_sim.evaluation.walk import SETTLE_S, Condition, WalkResult, WalkTask, walk
@@ -54,49 +55,81 @@ def gait_figures(walks: Sequence[WalkResult]) -> GaitFigures:
     falls = sum(result.fell for result in walks)
     if not measured:
         nothing = float("nan")
-        return GaitFigures(len(walks), falls, nothing, np.full((len(ANGLES), 1), nothing), nothing, nothing,
-                           np.full(len(ANGLES), nothing))
-    each = np.array([[np.mean([result.curves.get(_WALKING.name, angle, side).mean for side in SIDES], axis=0)
-                      for angle in ANGLES] for result in measured])
+        return GaitFigures(
+            len(walks),
+            falls,
+            nothing,
+            np.full((len(ANGLES), 1), nothing),
+            nothing,
+            nothing,
+            np.full(len(ANGLES), nothing),
+        )
+    each = np.array(
+        [
+            [
+                np.mean([result.curves.get(_WALKING.name, angle, side).mean for side in SIDES], axis=0)
+                for angle in ANGLES
+            ]
+            for result in measured
+        ]
+    )
     mean = each.mean(axis=0)
     return GaitFigures(
-        len(walks), falls, float(np.mean([result.speed for result in measured])), mean,
+        len(walks),
+        falls,
+        float(np.mean([result.speed for result in measured])),
+        mean,
         float(np.mean([np.mean(result.force_peaks_bw) for result in measured])),
         float(np.mean([result.scalar("metabolic_power_per_mass") for result in measured])),
-        np.sqrt(((each - mean) ** 2).mean(axis=(0, 2))))
+        np.sqrt(((each - mean) ** 2).mean(axis=(0, 2))),
+    )
 
 
-def compare(human: str | None, rates_hz: Sequence[float], seeds: int, duration_s: float, speed_mps: float,
-            workers: int) -> dict[float, GaitFigures]:
+def compare(
+    human: str | None, rates_hz: Sequence[float], seeds: int, duration_s: float, speed_mps: float, workers: int
+) -> dict[float, GaitFigures]:
     """Figures by physics rate (Hz)."""
-    tasks = [WalkTask(_WALKING, seed, speed_mps, duration_s, "", human, rate)
-             for rate in rates_hz for seed in range(1, seeds + 1)]
+    tasks = [
+        WalkTask(_WALKING, seed, speed_mps, duration_s, "", human, rate)
+        for rate in rates_hz
+        for seed in range(1, seeds + 1)
+    ]
     results = run_all(walk, tasks, workers, "walking", show=sys.stderr.isatty())
-    return {rate: gait_figures([result for result in results if result.task.physics_rate_hz == rate])
-            for rate in rates_hz}
+    return {
+        rate: gait_figures([result for result in results if result.task.physics_rate_hz == rate]) for rate in rates_hz
+    }
 
 
 def table(figures: dict[float, GaitFigures]) -> list[str]:
     """Lines of a Markdown table, finest rate last."""
     finest = figures[max(figures)]
-    lines = ["| physics (Hz) | falls | speed (m/s) | hip, knee, ankle: RMS from the finest (degrees) | "
-             "highest vertical force (BW) | metabolic power (W/kg) |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| physics (Hz) | falls | speed (m/s) | hip, knee, ankle: RMS from the finest (degrees) | "
+        "highest vertical force (BW) | metabolic power (W/kg) |",
+        "|---|---|---|---|---|---|",
+    ]
     for rate in sorted(figures):
         at = figures[rate]
         apart = np.sqrt(((at.angles - finest.angles) ** 2).mean(axis=1))
-        angles = "seeds spread by " + ", ".join(f"{x:.2f}" for x in at.seed_spread) if at is finest \
+        angles = (
+            "seeds spread by " + ", ".join(f"{x:.2f}" for x in at.seed_spread)
+            if at is finest
             else ", ".join(f"{x:.2f}" for x in apart)
-        lines.append(f"| {rate:g} | {at.falls} of {at.walks} | {at.speed:.3f} ({at.speed - finest.speed:+.3f}) | "
-                     f"{angles} | {at.force_peak:.3f} ({at.force_peak - finest.force_peak:+.3f}) | "
-                     f"{at.metabolic_power:.3f} ({100 * (at.metabolic_power / finest.metabolic_power - 1):+.1f} %) |")
+        )
+        lines.append(
+            f"| {rate:g} | {at.falls} of {at.walks} | {at.speed:.3f} ({at.speed - finest.speed:+.3f}) | "
+            f"{angles} | {at.force_peak:.3f} ({at.force_peak - finest.force_peak:+.3f}) | "
+            f"{at.metabolic_power:.3f} ({100 * (at.metabolic_power / finest.metabolic_power - 1):+.1f} %) |"
+        )
     return lines
 
 
 def main(argv: list[str] | None = None) -> int:
     """Prints the table; returns the exit code."""
     parser = argparse.ArgumentParser(prog="step_size", description=__doc__.splitlines()[0])
-    parser.add_argument("--rates", type=float, nargs="+", default=RATES_HZ, metavar="HZ",
-                        help="physics rates (default: %(default)s)")
+    parser.add_argument(
+        "--rates", type=float, nargs="+", default=RATES_HZ, metavar="HZ", help="physics rates (default: %(default)s)"
+    )
     parser.add_argument("--seeds", type=int, default=4, help="walks per rate (default: %(default)s)")
     parser.add_argument("--duration", type=float, default=20.0, help="of a walk (s, default: %(default)s)")
     parser.add_argument("--speed", type=float, default=1.25, help="m/s (default: %(default)s)")
@@ -106,8 +139,7 @@ def main(argv: list[str] | None = None) -> int:
     if options.duration <= SETTLE_S:
         parser.error(f"--duration must be longer than the {SETTLE_S:g} s in which a walk settles")
     try:
-        figures = compare(options.human, options.rates, options.seeds, options.duration, options.speed,
-                          options.workers)
+        figures = compare(options.human, options.rates, options.seeds, options.duration, options.speed, options.workers)
     except (SimError, CheckpointError, OSError) as error:
         print(f"step_size: {error}", file=sys.stderr)
         return 2

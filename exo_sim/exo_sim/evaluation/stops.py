@@ -3,6 +3,7 @@
 
 What a stop ends in depends on where in the stride it is asked for, so it is asked for at phases all over it.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -51,7 +52,7 @@ def stop(device: str, speeds_mps: Sequence[float], phases: int) -> tuple[np.ndar
             walkers.coordinate_and_step()
         state = walkers.state()
         upright &= walkers.upright(state)
-        for i in np.flatnonzero(~upright):                     # who has fallen is out, and must not blow up
+        for i in np.flatnonzero(~upright):  # who has fallen is out, and must not blow up
             walkers.place(i, 0.0, 0.0)
             walked[i] = 0.0
     speed = np.linalg.norm(state.velocity[:, :2], axis=1)

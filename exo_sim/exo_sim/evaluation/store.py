@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finished walks on disk, so that an evaluation that was interrupted goes on where it was."""
+
 from __future__ import annotations
 
 import hashlib
@@ -11,14 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from exo_policy.checkpoint import checkpoint_files
-
 from exo_sim.body.subject import load_subject
 from exo_sim.errors import SimError
 from exo_sim.human.checkpoint import shipped_human
 
 #: Parts of this package that decide how a walk comes out; what is made of its figures afterwards does not.
-DECISIVE = ("body", "gait", "human", "metabolics", "plant", "evaluation/walk.py", "evaluation/push.py",
-            "evaluation/force_peaks.py")
+DECISIVE = (
+    "body",
+    "gait",
+    "human",
+    "metabolics",
+    "plant",
+    "evaluation/walk.py",
+    "evaluation/push.py",
+    "evaluation/force_peaks.py",
+)
 #: Letters of the checksum of checkpoint and walker that a task carries.
 DIGEST_LENGTH = 16
 
@@ -48,7 +56,7 @@ class ResultStore:
         """The result of a task; None where there is none, or none that can be read."""
         try:
             with open(self._path(task), "rb") as file:
-                return pickle.load(file)     # written by this class, in the user's own folder
+                return pickle.load(file)  # written by this class, in the user's own folder
         except (OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError):
             return None
 
@@ -77,7 +85,7 @@ def _code(more: tuple[str, ...]) -> bytes:
 def _checkpoint(human: str | None) -> bytes:
     """Digest of the weights; their path alone would take a checkpoint of a running training for the one before."""
     digest = hashlib.sha256()
-    for file in checkpoint_files(human or shipped_human()):        # a training's folder will do, too
+    for file in checkpoint_files(human or shipped_human()):  # a training's folder will do, too
         if file.is_file():
             digest.update(file.read_bytes())
     return digest.digest()

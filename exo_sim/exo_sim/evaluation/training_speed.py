@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the time of the human's training goes: environment steps a second with learning, and a profile of a step."""
+
 from __future__ import annotations
 
 import cProfile
@@ -17,8 +18,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import mujoco  # noqa: E402
 import numpy as np  # noqa: E402
-from exo_policy.checkpoint import load_checkpoint  # noqa: E402
 
+from exo_policy.checkpoint import load_checkpoint  # noqa: E402
 from exo_sim.body.batch_step import STAGES  # noqa: E402
 from exo_sim.body.devices import find_device  # noqa: E402
 from exo_sim.body.model import build_body  # noqa: E402
@@ -27,8 +28,7 @@ from exo_sim.body.native import function_address  # noqa: E402
 from exo_sim.body.subject import Subject  # noqa: E402
 from exo_sim.gait.reference import JOINTS  # noqa: E402
 from exo_sim.human.checkpoint import load_human, shipped_human  # noqa: E402
-from exo_sim.human.observation import (NOMINAL_SPEED_MPS, POLICY_RATE_HZ, action_mirror_index,  # noqa: E402
-                                       mirror_map)
+from exo_sim.human.observation import NOMINAL_SPEED_MPS, POLICY_RATE_HZ, action_mirror_index, mirror_map  # noqa: E402
 from exo_sim.human.walkers import Walkers  # noqa: E402
 from exo_sim.training.config import HumanTrainingConfig, load_training_config  # noqa: E402
 from exo_sim.training.walking_env import WalkingEnv  # noqa: E402
@@ -37,9 +37,13 @@ from exo_sim.training.walking_env import WalkingEnv  # noqa: E402
 WARM_UP_STEPS = 20
 WARM_UP_ITERATIONS = 2
 #: Parts of an environment step, by the functions that do them.
-PARTS = {"coordination, muscle paths and physics": "batch_step.py:_advance", "joint goals": "walkers.py:_goals",
-         "observation": "walking_env.py:_observe", "reward": "rewards.py:judge",
-         "new episodes": "walking_env.py:_reset_one"}
+PARTS = {
+    "coordination, muscle paths and physics": "batch_step.py:_advance",
+    "joint goals": "walkers.py:_goals",
+    "observation": "walking_env.py:_observe",
+    "reward": "rewards.py:judge",
+    "new episodes": "walking_env.py:_reset_one",
+}
 _STAGE_CALLS = 300
 _MID_STANCE = 0.3
 
@@ -76,9 +80,19 @@ def physics_profile(config: HumanTrainingConfig, device: str) -> dict[str, float
     walkers.place(0, _MID_STANCE, NOMINAL_SPEED_MPS)
     data = walkers.datas[0]
     paths, scratch = muscle_paths(body.model), np.zeros((body.model.nv + 2, 6))
-    addresses = [array.ctypes.data for array in (
-        data.site_xpos, data.geom_xpos, data.geom_xmat, body.model.geom_size, data.xaxis, data.xanchor,
-        data.ten_length, data.ten_J)]
+    addresses = [
+        array.ctypes.data
+        for array in (
+            data.site_xpos,
+            data.geom_xpos,
+            data.geom_xmat,
+            body.model.geom_size,
+            data.xaxis,
+            data.xanchor,
+            data.ten_length,
+            data.ten_J,
+        )
+    ]
     signature = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 
     def stage(name: str) -> float:
@@ -91,8 +105,11 @@ def physics_profile(config: HumanTrainingConfig, device: str) -> dict[str, float
         data.qpos[:], data.qvel[:], data.act[:] = state
         mujoco.mj_step(body.model, data)
 
-    times = {"mj_step": _shortest(mujocos_step), "mj_tendon (not used)": stage("mj_tendon"),
-             "muscle paths (instead of it)": _shortest(lambda: compute_paths(paths, *addresses, scratch))}
+    times = {
+        "mj_step": _shortest(mujocos_step),
+        "mj_tendon (not used)": stage("mj_tendon"),
+        "muscle paths (instead of it)": _shortest(lambda: compute_paths(paths, *addresses, scratch)),
+    }
     # the integrator would move the body on
     times |= {name: stage(name) for name in STAGES if name != "mj_Euler"}
     return times
@@ -116,19 +133,26 @@ def training_rate(config: HumanTrainingConfig, iterations: int) -> dict[str, flo
     from exo_policy.training.ppo import load_actor
     from exo_policy.training.trainer import METRICS_FILE, Trainer
     from exo_policy.training.worker_pool import WorkerPool
-
     from exo_sim.training.curriculum import Curriculum
     from exo_sim.training.train_human import WalkingEnvFactory
 
     index, sign = mirror_map()
-    mirror = MirrorMap(tuple(index.tolist()), tuple(sign.tolist()), tuple(action_mirror_index().tolist()),
-                       (1.0,) * len(JOINTS))
+    mirror = MirrorMap(
+        tuple(index.tolist()), tuple(sign.tolist()), tuple(action_mirror_index().tolist()), (1.0,) * len(JOINTS)
+    )
     pool = WorkerPool(WalkingEnvFactory(config), config.workers, seed=1)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            trainer = Trainer(pool, config.ppo, mirror, max_episode_steps=round(config.episode_s * POLICY_RATE_HZ),
-                              folder=Path(folder), seed=1, curriculum=Curriculum(config.curriculum),
-                              on_save=lambda algorithm, row: None)
+            trainer = Trainer(
+                pool,
+                config.ppo,
+                mirror,
+                max_episode_steps=round(config.episode_s * POLICY_RATE_HZ),
+                folder=Path(folder),
+                seed=1,
+                curriculum=Curriculum(config.curriculum),
+                on_save=lambda algorithm, row: None,
+            )
             load_actor(trainer.algorithm, load_checkpoint(shipped_human(), kind="human")[0])
             samples = config.ppo.steps_per_iteration * pool.count
             trainer.run(WARM_UP_ITERATIONS * samples)
@@ -140,21 +164,29 @@ def training_rate(config: HumanTrainingConfig, iterations: int) -> dict[str, flo
     finally:
         pool.close()
     rates = [float(row["samples_per_s"]) for row in rows]
-    return {"steps_per_s": float(np.median(rates)), "fastest_steps_per_s": max(rates),
-            "learning_share": float(np.median([float(row["learning_share"]) for row in rows])),
-            "workers_us": 1e6 * workers / samples / iterations, "learner_us": 1e6 * learner / samples / iterations}
+    return {
+        "steps_per_s": float(np.median(rates)),
+        "fastest_steps_per_s": max(rates),
+        "learning_share": float(np.median([float(row["learning_share"]) for row in rows])),
+        "workers_us": 1e6 * workers / samples / iterations,
+        "learner_us": 1e6 * learner / samples / iterations,
+    }
 
 
 def report(iterations: int) -> list[str]:
     """Lines for the terminal."""
     config = load_training_config(None)
     rate = training_rate(config, iterations)
-    lines = [f"training with learning: {rate['steps_per_s']:.0f} environment steps a second (fastest iteration "
-             f"{rate['fastest_steps_per_s']:.0f}), {100 * rate['learning_share']:.0f} % of the time learning",
-             f"core time a step: {rate['workers_us']:.0f} us in {config.workers} workers, "
-             f"{rate['learner_us']:.0f} us in the learner"]
-    for title, times in (("one environment step (20 ms)", env_step_profile(config, config.devices[0], 100)),
-                         ("one physics step", physics_profile(config, config.devices[0]))):
+    lines = [
+        f"training with learning: {rate['steps_per_s']:.0f} environment steps a second (fastest iteration "
+        f"{rate['fastest_steps_per_s']:.0f}), {100 * rate['learning_share']:.0f} % of the time learning",
+        f"core time a step: {rate['workers_us']:.0f} us in {config.workers} workers, "
+        f"{rate['learner_us']:.0f} us in the learner",
+    ]
+    for title, times in (
+        ("one environment step (20 ms)", env_step_profile(config, config.devices[0], 100)),
+        ("one physics step", physics_profile(config, config.devices[0])),
+    ):
         lines += ["", f"| {title} | us of CPU |", "|---|---|"]
         lines += [f"| {name} | {value:.1f} |" for name, value in times.items()]
     return lines

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One walk of an evaluation: a seed in a condition, measured as a gait laboratory would."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -51,13 +52,13 @@ class WalkResult:
     """What came of a walk. `recorder` holds its strides under the condition's name."""
 
     task: WalkTask
-    walked_s: float              #: until the first fall, or the whole duration
+    walked_s: float  #: until the first fall, or the whole duration
     fell: bool
     faults: str
     recorder: StrideRecorder
     leg_length_m: float
     force_peaks_bw: list[float]  #: highest vertical force on a foot in every measured stride, body weights
-    drift_rad: float             #: heading at the end less heading when measuring began, + to the left
+    drift_rad: float  #: heading at the end less heading when measuring began, + to the left
 
     @cached_property
     def curves(self) -> CurveTable:
@@ -82,8 +83,7 @@ class WalkResult:
 
     def strides(self) -> int:
         """How many strides of both legs were measured."""
-        return sum(self.recorder.stride_count(self.task.condition.name, self.task.speed_mps, side)
-                   for side in SIDES)
+        return sum(self.recorder.stride_count(self.task.condition.name, self.task.speed_mps, side) for side in SIDES)
 
 
 def walk(task: WalkTask) -> WalkResult:
@@ -92,9 +92,15 @@ def walk(task: WalkTask) -> WalkResult:
     Raises:
         SimError, DeviceError, CheckpointError, ControllerError: as their parts do.
     """
-    simulation = Simulation(load_subject(task.subject), find_device(task.condition.device), human=task.human,
-                            speed_mps=task.speed_mps, physics_rate_hz=task.physics_rate_hz, seed=task.seed,
-                            speed_range_mps=task.speed_range_mps)
+    simulation = Simulation(
+        load_subject(task.subject),
+        find_device(task.condition.device),
+        human=task.human,
+        speed_mps=task.speed_mps,
+        physics_rate_hz=task.physics_rate_hz,
+        seed=task.seed,
+        speed_range_mps=task.speed_range_mps,
+    )
     loop = OfflineLoop(simulation, task.condition.controller, **task.condition.params)
     recorder = StrideRecorder(simulation.body.body_mass)
     peaks = ForcePeaks(simulation.body.body_mass)
@@ -110,9 +116,16 @@ def walk(task: WalkTask) -> WalkResult:
         if heading_then is not None:
             peaks.feed(sample.grf, strides)
     now = heading(simulation.sample.root_orientation_xyzw)
-    return WalkResult(task, simulation.t, simulation.falls > 0, loop.faults, recorder,
-                      simulation.body.leg_length_m, peaks.values,
-                      now - (now if heading_then is None else heading_then))
+    return WalkResult(
+        task,
+        simulation.t,
+        simulation.falls > 0,
+        loop.faults,
+        recorder,
+        simulation.body.leg_length_m,
+        peaks.values,
+        now - (now if heading_then is None else heading_then),
+    )
 
 
 def heading(orientation_xyzw: np.ndarray) -> float:

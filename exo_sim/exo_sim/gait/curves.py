@@ -4,12 +4,13 @@
 Columns: condition, speed_mps, side, variable, phase_percent, mean, sd. Phase is counted from that side's heel
 strike; variables are described in ``exo_sim.gait.variables``; an empty cell is a value that is not known.
 """
+
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from exo_sim.measurement.whole_file import whole_file
 
 PHASE_PERCENT = np.arange(101.0)
 COLUMNS = ("condition", "speed_mps", "side", "variable", "phase_percent", "mean", "sd")
-DIGITS = 6     # significant digits in the file
+DIGITS = 6  # significant digits in the file
 
 
 @dataclass(frozen=True)
@@ -70,16 +71,24 @@ class CurveTable:
         Raises:
             GaitError: no such curve, or several speeds and none given; the message lists what there is.
         """
-        found = [curve for curve in self if (curve.condition, curve.variable, curve.side)
-                 == (condition, variable, side) and speed_mps in (None, curve.speed_mps)]
+        found = [
+            curve
+            for curve in self
+            if (curve.condition, curve.variable, curve.side) == (condition, variable, side)
+            and speed_mps in (None, curve.speed_mps)
+        ]
         if len(found) == 1:
             return found[0]
         if found:
-            raise GaitError(f"{variable} of {condition} has several speeds, give one of "
-                            f"{sorted(curve.speed_mps for curve in found)}")
-        raise GaitError(f"no curve {variable}, side {side}, condition {condition}"
-                        + ("" if speed_mps is None else f", {speed_mps} m/s")
-                        + f"; conditions: {self.conditions}, variables: {self.variables}")
+            raise GaitError(
+                f"{variable} of {condition} has several speeds, give one of "
+                f"{sorted(curve.speed_mps for curve in found)}"
+            )
+        raise GaitError(
+            f"no curve {variable}, side {side}, condition {condition}"
+            + ("" if speed_mps is None else f", {speed_mps} m/s")
+            + f"; conditions: {self.conditions}, variables: {self.variables}"
+        )
 
     @property
     def conditions(self) -> list[str]:
@@ -106,11 +115,12 @@ class CurveTable:
                 for curve in self:
                     writer.writerows(_rows(curve))
         except OSError as error:
-            raise GaitError(f"cannot write {path}: {error.strerror}. Choose a folder that is writable and "
-                            f"has free space") from error
+            raise GaitError(
+                f"cannot write {path}: {error.strerror}. Choose a folder that is writable and has free space"
+            ) from error
 
     @classmethod
-    def read(cls, path: str | Path) -> "CurveTable":
+    def read(cls, path: str | Path) -> CurveTable:
         """Read a file that ``write`` made.
 
         Raises:
@@ -137,8 +147,15 @@ class CurveTable:
 
 def _rows(curve: Curve):
     for phase, mean, sd in zip(curve.phase_percent, curve.mean, curve.sd):
-        yield (curve.condition, _text(curve.speed_mps), curve.side, curve.variable, _text(phase), _text(mean),
-               _text(sd))
+        yield (
+            curve.condition,
+            _text(curve.speed_mps),
+            curve.side,
+            curve.variable,
+            _text(phase),
+            _text(mean),
+            _text(sd),
+        )
 
 
 def _text(value: float) -> str:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Heel strike and toe off of one foot from its vertical ground reaction force, sample by sample."""
+
 from __future__ import annotations
 
 import math
@@ -13,7 +14,7 @@ HEEL_STRIKE_BODY_WEIGHTS = 0.04
 TOE_OFF_BODY_WEIGHTS = 0.02
 # A contact is a stance only once it bears load: a toe that scuffs the floor in swing does not.
 LOADED_BODY_WEIGHTS = 0.20
-DEBOUNCE_S = 0.03               # a change shorter than this is an impact's bounce, not an event
+DEBOUNCE_S = 0.03  # a change shorter than this is an impact's bounce, not an event
 
 HEEL_STRIKE = "heel_strike"
 TOE_OFF = "toe_off"
@@ -42,14 +43,21 @@ class StrideDetector:
         GaitError: thresholds out of order, weight not positive.
     """
 
-    def __init__(self, body_weight: float, *, heel_strike: float = HEEL_STRIKE_BODY_WEIGHTS,
-                 toe_off: float = TOE_OFF_BODY_WEIGHTS, loaded: float = LOADED_BODY_WEIGHTS,
-                 debounce_s: float = DEBOUNCE_S):
+    def __init__(
+        self,
+        body_weight: float,
+        *,
+        heel_strike: float = HEEL_STRIKE_BODY_WEIGHTS,
+        toe_off: float = TOE_OFF_BODY_WEIGHTS,
+        loaded: float = LOADED_BODY_WEIGHTS,
+        debounce_s: float = DEBOUNCE_S,
+    ):
         if not (math.isfinite(body_weight) and body_weight > 0):
             raise GaitError(f"body weight must be a positive number of newtons, got {body_weight}")
         if not 0 < toe_off <= heel_strike <= loaded:
-            raise GaitError(f"thresholds must satisfy 0 < toe_off <= heel_strike <= loaded, got {toe_off}, "
-                            f"{heel_strike}, {loaded}")
+            raise GaitError(
+                f"thresholds must satisfy 0 < toe_off <= heel_strike <= loaded, got {toe_off}, {heel_strike}, {loaded}"
+            )
         if not debounce_s >= 0:
             raise GaitError(f"debounce_s must not be negative, got {debounce_s}")
         self._strike_n, self._off_n = heel_strike * body_weight, toe_off * body_weight
@@ -58,12 +66,12 @@ class StrideDetector:
 
     def restart(self) -> None:
         """Forget everything, as after a reset of the simulation."""
-        self.contact: bool | None = None     # None until the first sample
+        self.contact: bool | None = None  # None until the first sample
         self.last_heel_strike: float | None = None
         self.stride_time: float | None = None
-        self._touching = False               # before debounce
+        self._touching = False  # before debounce
         self._changed_at = 0.0
-        self._peak = 0.0                     # highest force since touching
+        self._peak = 0.0  # highest force since touching
         self._t = -math.inf
         self._force = 0.0
 

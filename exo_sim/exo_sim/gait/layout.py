@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Packs samples into flat rows, so that strides are cut and resampled as one array."""
+
 from __future__ import annotations
 
-from typing import Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -48,20 +49,25 @@ class SampleLayout:
             GaitError: names differ from the first sample's, a side is missing, or a vector is not (3,).
         """
         parts = [*(_vector(sample.grf, side, "grf") for side in SIDES)]
-        parts += [_vector(sample.foot_position, side, "foot_position") if self._has_feet
-                  else np.full(3, np.nan) for side in SIDES]
+        parts += [
+            _vector(sample.foot_position, side, "foot_position") if self._has_feet else np.full(3, np.nan)
+            for side in SIDES
+        ]
         parts.append(pelvis_angles(sample.pelvis_orientation))
         parts.append((sample.metabolic_power, sample.metabolic_power_umberger))
         for block, names in self.names.items():
             values = getattr(sample, block)
             if len(values) != len(names):
-                raise GaitError(f"{block} has {len(values)} names, the first sample had {len(names)}; "
-                                f"call restart() before the signals change")
+                raise GaitError(
+                    f"{block} has {len(values)} names, the first sample had {len(names)}; "
+                    f"call restart() before the signals change"
+                )
             try:
                 parts.append([values[name] for name in names])
             except KeyError as missing:
-                raise GaitError(f"{block} lacks {missing}, which the first sample had; "
-                                f"call restart() before the signals change") from None
+                raise GaitError(
+                    f"{block} lacks {missing}, which the first sample had; call restart() before the signals change"
+                ) from None
         return np.concatenate(parts)
 
 

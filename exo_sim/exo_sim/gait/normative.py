@@ -4,6 +4,7 @@
 Source and licence: heads of ``data/schwartz2008_*.csv``. Variables: ``exo_sim.gait.variables``, and besides
 them ``foot_progression`` (deg, toe-in +) and five ``emg_*`` (linear envelope over its dynamic maximum).
 """
+
 from __future__ import annotations
 
 import csv
@@ -33,8 +34,10 @@ def _curves() -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     table: dict[str, np.ndarray] = {}
     for row in rows:
         values = table.setdefault(row["variable"], np.full((len(speeds), len(phases), 2), np.nan))
-        values[speed_index[float(row["speed_norm"])], phase_index[float(row["phase_percent"])]] = \
-            float(row["mean"]), float(row["sd"])
+        values[speed_index[float(row["speed_norm"])], phase_index[float(row["phase_percent"])]] = (
+            float(row["mean"]),
+            float(row["sd"]),
+        )
     return speeds, phases, table
 
 

@@ -5,6 +5,7 @@ Correlation alone is weak: a plain cosine scores 0.95 against the hip profile, a
 stride leaves 0.93 (ankle) and 0.97 (hip). So timing, size and lag are scored beside it, and the same figures
 for the best-fitting cosine tell how much shape there is to score.
 """
+
 from __future__ import annotations
 
 import math
@@ -15,7 +16,7 @@ import numpy as np
 from exo_sim.gait.errors import GaitError
 from exo_sim.gait.scores import waveform_r
 
-EDGE_SHARE = 0.05       # onset and offset: where a lobe rises above and falls below this share of its peak
+EDGE_SHARE = 0.05  # onset and offset: where a lobe rises above and falls below this share of its peak
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,15 @@ def score_profile(torque: np.ndarray, reference: np.ndarray) -> ProfileScore:
     correlations = np.array([waveform_r(np.roll(torque, -lag), reference) for lag in lags])
     best = int(np.nanargmax(correlations)) if np.isfinite(correlations).any() else 0
     return ProfileScore(
-        r=r, rmse=float(np.sqrt(np.mean((torque - reference) ** 2))),
+        r=r,
+        rmse=float(np.sqrt(np.mean((torque - reference) ** 2))),
         peak_error=float((sign * torque).max() - (sign * reference).max()),
         peak_time_error=_circular(step * (peak - wanted_peak)),
         onset_error=_circular(step * (onset - wanted_onset)),
         offset_error=_circular(step * (offset - wanted_offset)),
-        best_lag=_circular(step * best), r_at_best_lag=float(correlations[best]))
+        best_lag=_circular(step * best),
+        r_at_best_lag=float(correlations[best]),
+    )
 
 
 def best_cosine(reference: np.ndarray) -> np.ndarray:

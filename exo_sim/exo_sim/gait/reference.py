@@ -4,6 +4,7 @@
 Source: Schwartz, Rozumalski and Trost 2008 (J Biomech 41:1639-1650), as six Fourier harmonics whose every
 coefficient is a quadratic in the normalised speed v / sqrt(g L); see ``data/schwartz2008_fourier.json``.
 """
+
 from __future__ import annotations
 
 import json
@@ -14,12 +15,19 @@ import numpy as np
 
 from exo_sim.gait.errors import GaitError
 
-LEG_JOINTS = ("hip_flexion", "hip_adduction", "hip_rotation", "knee_angle", "ankle_angle",
-              "subtalar_angle", "mtp_angle")
+LEG_JOINTS = (
+    "hip_flexion",
+    "hip_adduction",
+    "hip_rotation",
+    "knee_angle",
+    "ankle_angle",
+    "subtalar_angle",
+    "mtp_angle",
+)
 JOINTS = tuple(f"{joint}_{side}" for side in "rl" for joint in LEG_JOINTS)
 
-GRAVITY_M_S2 = 9.81          # the value the normalised speeds of the table were computed with
-TABLE_NODES = 400            # nodes per stride; linear interpolation between them errs below 0.02 degrees
+GRAVITY_M_S2 = 9.81  # the value the normalised speeds of the table were computed with
+TABLE_NODES = 400  # nodes per stride; linear interpolation between them errs below 0.02 degrees
 HARMONICS = 6
 
 # MyoLegs carries its trunk rigidly on the pelvis. A pelvis that follows the measured anterior tilt would
@@ -35,8 +43,8 @@ HIP_ADDUCTION_OFFSET_RAD = -0.02
 # tracking a target on the stop wins nothing and presses the joint into its limit.
 KNEE_MINIMUM_RAD = 0.02
 
-LEG_LENGTH_RANGE_M = (0.4, 1.4)   # hip (greater trochanter) height: from a small child to beyond any adult
-SPEED_RANGE_MPS = (0.0, 4.0)      # refuses mixed-up units (km/h); the data itself end near 2.06 m/s
+LEG_LENGTH_RANGE_M = (0.4, 1.4)  # hip (greater trochanter) height: from a small child to beyond any adult
+SPEED_RANGE_MPS = (0.0, 4.0)  # refuses mixed-up units (km/h); the data itself end near 2.06 m/s
 
 
 @lru_cache(maxsize=1)
@@ -103,8 +111,7 @@ def checked_range(name: str, value: float, allowed: tuple[float, float]) -> floa
     try:
         number = float(value)
     except (TypeError, ValueError):
-        raise GaitError(f"{name} must be a number between {allowed[0]} and {allowed[1]}, "
-                        f"got {value!r}") from None
+        raise GaitError(f"{name} must be a number between {allowed[0]} and {allowed[1]}, got {value!r}") from None
     if not allowed[0] <= number <= allowed[1]:
         raise GaitError(f"{name} must be between {allowed[0]} and {allowed[1]}, got {number}")
     return number
@@ -113,7 +120,7 @@ def checked_range(name: str, value: float, allowed: tuple[float, float]) -> floa
 def _series(coefficients: list, vn: float, phase: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """One angle (rad) and its derivative by phase (rad per stride), each of phase's shape."""
     by_power = np.asarray(coefficients)
-    c = by_power[0] + vn * by_power[1] + vn ** 2 * by_power[2]
+    c = by_power[0] + vn * by_power[1] + vn**2 * by_power[2]
     order = 2.0 * np.pi * np.arange(1, HARMONICS + 1)
     cosine, sine = np.cos(np.outer(phase, order)), np.sin(np.outer(phase, order))
     a, b = c[1::2], c[2::2]
@@ -134,11 +141,33 @@ def _leg_tables(table: dict, vn: float, stride_time_s: float) -> tuple[np.ndarra
     # Hip rotation differs too much between laboratories (SD 11 degrees) to be followed; subtalar and toe
     # joint are not in the data. All three stay at 0.
     zero = np.zeros(TABLE_NODES)
-    leg = np.stack([hip - mean_tilt + HIP_FLEXION_OFFSET_RAD,
-                    adduction - obliquity + HIP_ADDUCTION_OFFSET_RAD, zero,
-                    np.where(extended, KNEE_MINIMUM_RAD, knee), ankle, zero, zero], axis=1)
-    rate = np.stack([hip_rate, adduction_rate - obliquity_rate, zero, np.where(extended, 0.0, knee_rate), ankle_rate,
-                     zero, zero], axis=1) / stride_time_s
+    leg = np.stack(
+        [
+            hip - mean_tilt + HIP_FLEXION_OFFSET_RAD,
+            adduction - obliquity + HIP_ADDUCTION_OFFSET_RAD,
+            zero,
+            np.where(extended, KNEE_MINIMUM_RAD, knee),
+            ankle,
+            zero,
+            zero,
+        ],
+        axis=1,
+    )
+    rate = (
+        np.stack(
+            [
+                hip_rate,
+                adduction_rate - obliquity_rate,
+                zero,
+                np.where(extended, 0.0, knee_rate),
+                ankle_rate,
+                zero,
+                zero,
+            ],
+            axis=1,
+        )
+        / stride_time_s
+    )
     return _both_legs(leg), _both_legs(rate)
 
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What gait measurement is fed with: one instant of a walking body."""
+
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Mapping, Sequence
 
 SIDES = ("r", "l")
 

@@ -4,6 +4,7 @@
 Laboratories disagree by 1.4 to 3.4 degrees in the offset of joint angles and by 1 to 3 degrees in their
 shape, so offset, RMSE after removing it and waveform correlation are three figures.
 """
+
 from __future__ import annotations
 
 import math
@@ -17,7 +18,7 @@ from exo_sim.gait.normative import NormativeGait
 from exo_sim.gait.reference import JOINTS, ReferenceGait
 from exo_sim.gait.variables import ANGLES
 
-ACTIVE_SHARE = 0.30     # a muscle counts as on above this share of its range in the stride
+ACTIVE_SHARE = 0.30  # a muscle counts as on above this share of its range in the stride
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def score_curve(curve: np.ndarray, reference: np.ndarray, sd: np.ndarray | None 
     within = math.nan
     if sd is not None:
         within = float(np.mean(np.abs(difference) <= 2.0 * _pair(sd, reference)[0]))
-    rmse, rmse_shape = (float(np.sqrt(np.mean(error ** 2))) for error in (difference, difference - offset))
+    rmse, rmse_shape = (float(np.sqrt(np.mean(error**2))) for error in (difference, difference - offset))
     return CurveScore(rmse, offset, rmse_shape, waveform_r(curve, reference), within)
 
 
@@ -98,8 +99,7 @@ def score_against_reference(curve: Curve, leg_length_m: float = 0.9) -> CurveSco
 def score_table(table: CurveTable, leg_length_m: float = 0.9) -> dict[tuple, CurveScore]:
     """Scores of all curves of a table that have normative data, by (condition, speed, side, variable)."""
     known = set(NormativeGait.variables())
-    return {curve.key: score_against_normative(curve, leg_length_m) for curve in table
-            if curve.variable in known}
+    return {curve.key: score_against_normative(curve, leg_length_m) for curve in table if curve.variable in known}
 
 
 def on_off_agreement(activation: np.ndarray, emg: np.ndarray, share: float = ACTIVE_SHARE) -> float:
@@ -134,19 +134,21 @@ def vertical_force_peaks(force: np.ndarray) -> tuple[float, float, float]:
     force, _ = _pair(force, force)
     above = np.flatnonzero(force > 0.5 * force.max())
     first, last = int(above[0]), int(above[-1])
-    inner = force[first:last + 1]
+    inner = force[first : last + 1]
     peaks = [i for i in range(1, len(inner) - 1) if inner[i - 1] < inner[i] >= inner[i + 1]]
     if len(peaks) < 2:
         return float(force.max()), math.nan, math.nan
-    valley = peaks[0] + int(np.argmin(inner[peaks[0]:peaks[-1] + 1]))
+    valley = peaks[0] + int(np.argmin(inner[peaks[0] : peaks[-1] + 1]))
     return float(inner[:valley].max()), float(inner[valley]), float(inner[valley:].max())
 
 
 def _pair(curve: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     curve, reference = np.asarray(curve, dtype=float), np.asarray(reference, dtype=float)
     if curve.ndim != 1 or curve.shape != reference.shape or curve.size < 3:
-        raise GaitError(f"curves must be one-dimensional, equally long and of at least 3 points, "
-                        f"got {curve.shape} and {reference.shape}")
+        raise GaitError(
+            f"curves must be one-dimensional, equally long and of at least 3 points, "
+            f"got {curve.shape} and {reference.shape}"
+        )
     if not (np.isfinite(curve).all() and np.isfinite(reference).all()):
         raise GaitError("a curve has gaps (values that are not finite); was its signal recorded?")
     return curve, reference

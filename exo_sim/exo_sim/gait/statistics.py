@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Running mean and standard deviation of arrays, in bounded memory."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -26,11 +27,11 @@ class RunningStatistics:
         self._mean += step / np.maximum(self.count, 1)
         self._squares += step * np.where(seen, value - self._mean, 0.0)
 
-    def merge(self, other: "RunningStatistics") -> None:
+    def merge(self, other: RunningStatistics) -> None:
         """Take in everything that another stream of the same shape has seen (Chan 1979)."""
         total = np.maximum(self.count + other.count, 1)
         delta = other._mean - self._mean
-        self._squares += other._squares + delta ** 2 * self.count * other.count / total
+        self._squares += other._squares + delta**2 * self.count * other.count / total
         self._mean += delta * other.count / total
         self.count = self.count + other.count
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The figures of one stride of one side; the fields are those of exo_msgs/Stride."""
+
 from __future__ import annotations
 
 import math
@@ -9,7 +10,7 @@ import numpy as np
 
 from exo_sim.gait.layout import SampleLayout
 
-MINIMUM_SPEED_MPS = 0.1     # cost of transport has no meaning for a body that stands
+MINIMUM_SPEED_MPS = 0.1  # cost of transport has no meaning for a body that stands
 
 
 @dataclass(frozen=True)
@@ -79,13 +80,33 @@ class StrideMetrics:
         return values
 
 
-SCALARS = ("duration", "stance_percent", "stride_length", "step_length", "step_width", "speed", "cadence",
-           "metabolic_power_per_mass", "metabolic_power_umberger_per_mass", "metabolic_cost",
-           "exo_positive_work", "exo_negative_work", "symmetry_step_length", "symmetry_stance_time")
+SCALARS = (
+    "duration",
+    "stance_percent",
+    "stride_length",
+    "step_length",
+    "step_width",
+    "speed",
+    "cadence",
+    "metabolic_power_per_mass",
+    "metabolic_power_umberger_per_mass",
+    "metabolic_cost",
+    "exo_positive_work",
+    "exo_negative_work",
+    "symmetry_step_length",
+    "symmetry_stance_time",
+)
 
 
-def measure_stride(layout: SampleLayout, side: str, index: int, times: np.ndarray, rows: np.ndarray,
-                   toe_off: float | None, body_mass: float) -> StrideMetrics:
+def measure_stride(
+    layout: SampleLayout,
+    side: str,
+    index: int,
+    times: np.ndarray,
+    rows: np.ndarray,
+    toe_off: float | None,
+    body_mass: float,
+) -> StrideMetrics:
     """Figures of one stride, symmetry left at NaN.
 
     Args:
@@ -116,22 +137,38 @@ def measure_stride(layout: SampleLayout, side: str, index: int, times: np.ndarra
     torque = rows[:, [layout.index("exo_torque", name) for name in exo_joints]] / body_mass
     positive, negative = _work(layout, exo_joints, torque, times, rows)
     return StrideMetrics(
-        side=side, index=index, start=start, end=end, duration=duration,
+        side=side,
+        index=index,
+        start=start,
+        end=end,
+        duration=duration,
         stance_percent=math.nan if toe_off is None else 100.0 * (toe_off - start) / duration,
-        stride_length=stride_length, step_length=place(side, 0) - place(other, 0),
-        step_width=place("l", 1) - place("r", 1), speed=speed, cadence=120.0 / duration,
-        joint_names=joints, angle_min=angles.min(axis=0), angle_max=angles.max(axis=0),
-        metabolic_power_per_mass=power, metabolic_power_umberger_per_mass=mean("metabolic_power_umberger"),
+        stride_length=stride_length,
+        step_length=place(side, 0) - place(other, 0),
+        step_width=place("l", 1) - place("r", 1),
+        speed=speed,
+        cadence=120.0 / duration,
+        joint_names=joints,
+        angle_min=angles.min(axis=0),
+        angle_max=angles.max(axis=0),
+        metabolic_power_per_mass=power,
+        metabolic_power_umberger_per_mass=mean("metabolic_power_umberger"),
         metabolic_cost=power / speed if speed > MINIMUM_SPEED_MPS else math.nan,
-        exo_positive_work=positive, exo_negative_work=negative, exo_joint_names=exo_joints,
-        exo_torque_peak=np.abs(torque).max(axis=0))
+        exo_positive_work=positive,
+        exo_negative_work=negative,
+        exo_joint_names=exo_joints,
+        exo_torque_peak=np.abs(torque).max(axis=0),
+    )
 
 
-def _work(layout: SampleLayout, joints: tuple[str, ...], torque: np.ndarray, times: np.ndarray,
-          rows: np.ndarray) -> tuple[float, float]:
+def _work(
+    layout: SampleLayout, joints: tuple[str, ...], torque: np.ndarray, times: np.ndarray, rows: np.ndarray
+) -> tuple[float, float]:
     """Positive and negative work, J/kg, of torques (n, J) Nm/kg; NaN when a joint's rate was not given."""
     if any(("joint_velocity", name) not in layout for name in joints):
         return math.nan, math.nan
     power = torque * rows[:, [layout.index("joint_velocity", name) for name in joints]]
-    return (float(np.trapezoid(np.maximum(power, 0.0), times, axis=0).sum()),
-            float(np.trapezoid(np.minimum(power, 0.0), times, axis=0).sum()))
+    return (
+        float(np.trapezoid(np.maximum(power, 0.0), times, axis=0).sum()),
+        float(np.trapezoid(np.minimum(power, 0.0), times, axis=0).sum()),
+    )

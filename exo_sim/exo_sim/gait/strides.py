@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cuts a stream of samples into strides: figures stride by stride, and mean curves per condition."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -24,7 +25,7 @@ from exo_sim.gait.variables import SideChannels
 # Human strides last 0.8 s (2.1 m/s) to 1.8 s (0.5 m/s), see the reference gait; what lies far outside is a
 # stumble or a stop and is no stride.
 STRIDE_TIME_RANGE_S = (0.4, 3.0)
-EVENT_DELAY_S = 0.5     # samples kept beyond the longest stride, because events are reported late
+EVENT_DELAY_S = 0.5  # samples kept beyond the longest stride, because events are reported late
 
 
 @dataclass
@@ -34,7 +35,7 @@ class _Leg:
     toe_off: float | None = None
     count: int = 0
     latest: StrideMetrics | None = None
-    rows: deque = field(default_factory=deque)     # (t, packed row) since the open stride began
+    rows: deque = field(default_factory=deque)  # (t, packed row) since the open stride began
 
 
 class StrideRecorder:
@@ -60,8 +61,8 @@ class StrideRecorder:
         self.body_mass = float(body_mass)
         self._shortest, self._longest = stride_time_range_s
         self._group: tuple[str, float] | None = None
-        self._group_from = {side: math.inf for side in SIDES}
-        self._skip = {side: 0 for side in SIDES}
+        self._group_from = dict.fromkeys(SIDES, math.inf)
+        self._skip = dict.fromkeys(SIDES, 0)
         self._curves: dict[tuple[str, float, str], tuple[tuple[str, ...], RunningStatistics]] = {}
         self._figures: dict[tuple[str, float, str], dict[str, RunningStatistics]] = {}
         self.restart()
@@ -75,7 +76,7 @@ class StrideRecorder:
         self._t = -math.inf
         self.dropped = 0
         # time may start again at zero, and no stride is open: all that comes belongs to the current group
-        self._group_from = {side: -math.inf for side in SIDES}
+        self._group_from = dict.fromkeys(SIDES, -math.inf)
 
     def begin(self, condition: str, speed_mps: float, skip: int = 0) -> None:
         """From now on strides count for this condition ("unassisted") at this commanded speed (m/s).
@@ -89,11 +90,12 @@ class StrideRecorder:
             GaitError: empty condition, speed not finite, negative skip.
         """
         if not condition or not math.isfinite(speed_mps) or skip < 0:
-            raise GaitError(f"need a condition name, a finite speed and skip >= 0, got {condition!r}, "
-                            f"{speed_mps}, {skip}")
+            raise GaitError(
+                f"need a condition name, a finite speed and skip >= 0, got {condition!r}, {speed_mps}, {skip}"
+            )
         self._group = (condition, float(speed_mps))
-        self._group_from = {side: self._t for side in SIDES}
-        self._skip = {side: skip for side in SIDES}
+        self._group_from = dict.fromkeys(SIDES, self._t)
+        self._skip = dict.fromkeys(SIDES, skip)
 
     def pause(self) -> None:
         """From now on strides enter no condition, until ``begin`` is called again."""
@@ -149,20 +151,22 @@ class StrideRecorder:
             leg.rows.popleft()
         return stride
 
-    def _measure(self, side: str, leg: _Leg, start: float, end: float,
-                 toe_off: float | None) -> StrideMetrics:
+    def _measure(self, side: str, leg: _Leg, start: float, end: float, toe_off: float | None) -> StrideMetrics:
         sampled = np.array([t for t, _ in leg.rows])
         rows = np.array([row for _, row in leg.rows])
         times = np.concatenate([[start], sampled[(sampled > start) & (sampled < end)], [end]])
         heading = direction_of_travel(self._layout, _resample(sampled, rows, np.array([start, end])))
         rows = turned_into_travel(self._layout, rows, heading)
-        metrics = measure_stride(self._layout, side, leg.count, times, _resample(sampled, rows, times),
-                                 toe_off, self.body_mass)
+        metrics = measure_stride(
+            self._layout, side, leg.count, times, _resample(sampled, rows, times), toe_off, self.body_mass
+        )
         other = self._legs["l" if side == "r" else "r"].latest
         if other is not None:
             metrics = dataclasses.replace(
-                metrics, symmetry_step_length=symmetry_index(metrics.step_length, other.step_length),
-                symmetry_stance_time=symmetry_index(metrics.stance_time, other.stance_time))
+                metrics,
+                symmetry_step_length=symmetry_index(metrics.step_length, other.step_length),
+                symmetry_stance_time=symmetry_index(metrics.stance_time, other.stance_time),
+            )
         leg.count += 1
         leg.latest = metrics
         if self._group is not None and start >= self._group_from[side]:
@@ -198,8 +202,9 @@ class StrideRecorder:
         try:
             figures = self._figures[(condition, float(speed_mps), side)]
         except KeyError:
-            raise GaitError(f"no strides of side {side} for {condition} at {speed_mps} m/s; recorded: "
-                            f"{sorted(self._figures)}") from None
+            raise GaitError(
+                f"no strides of side {side} for {condition} at {speed_mps} m/s; recorded: {sorted(self._figures)}"
+            ) from None
         return {name: (float(value.mean), float(value.sd)) for name, value in figures.items()}
 
     def curve_table(self) -> CurveTable:
@@ -209,11 +214,10 @@ class StrideRecorder:
             mean, sd = statistics.mean, statistics.sd
             for column, variable in enumerate(variables):
                 if statistics.count[:, column].any():
-                    table.add(Curve(condition, speed, side, variable, PHASE_PERCENT, mean[:, column],
-                                    sd[:, column]))
+                    table.add(Curve(condition, speed, side, variable, PHASE_PERCENT, mean[:, column], sd[:, column]))
         return table
 
-    def merge(self, other: "StrideRecorder") -> None:
+    def merge(self, other: StrideRecorder) -> None:
         """Take in the curves and statistics of another recorder, for example of another seed.
 
         Raises:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Left-right symmetry of scalars and of curves."""
+
 from __future__ import annotations
 
 import math

@@ -4,6 +4,7 @@
 Gait laboratories measure fore-aft force, step length and width along the direction of progression. A walkway
 fixes it; here it is where both feet went during the stride (one foot alone turns with the width of its steps).
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -25,8 +26,9 @@ def direction_of_travel(layout: SampleLayout, rows: np.ndarray) -> float:
     Returns:
         0 where the feet were not measured or hardly moved.
     """
-    way = [np.mean([rows[-1, column] - rows[0, column] for column in _columns(layout, "foot", axis)])
-           for axis in range(2)]
+    way = [
+        np.mean([rows[-1, column] - rows[0, column] for column in _columns(layout, "foot", axis)]) for axis in range(2)
+    ]
     return float(np.arctan2(way[1], way[0])) if np.hypot(*way) >= SHORTEST_WAY_M else 0.0
 
 

@@ -25,6 +25,7 @@ hence the constant. The rest of an offset between model and data is real: people
 Forward is the stride's direction of travel (``exo_sim.gait.travel``), pelvis rotation counts from it.
 Mass is the wearer's own, without the device. The powers are those of the sagittal plane.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -35,23 +36,34 @@ from exo_sim.gait.layout import SampleLayout
 from exo_sim.gait.reference import GRAVITY_M_S2
 
 DEG = 180.0 / np.pi
-ILIAC_PLANE_DEG = 5.87     # MyoLegs sites RASI (0.0095, 0.0181, 0.1285), RPSI (-0.155, 0.035, 0.045) m
+ILIAC_PLANE_DEG = 5.87  # MyoLegs sites RASI (0.0095, 0.0181, 0.1285), RPSI (-0.155, 0.035, 0.045) m
 
 # MyoLegs joint: (variable, offset in degrees); any other joint keeps its own name
-ANGLES = {"hip_flexion": ("hip_flexion", ILIAC_PLANE_DEG), "hip_adduction": ("hip_adduction", 0.0),
-          "hip_rotation": ("hip_rotation", 0.0), "knee_angle": ("knee_flexion", 0.0),
-          "ankle_angle": ("ankle_dorsiflexion", 0.0)}
-_MOMENTS = {"hip_flexion": "hip_moment_Nm_kg", "hip_adduction": "hip_abduction_moment_Nm_kg",
-            "knee_angle": "knee_moment_Nm_kg", "ankle_angle": "ankle_moment_Nm_kg"}
-_POWERS = {"hip_flexion": "hip_power_W_kg", "knee_angle": "knee_power_W_kg",
-           "ankle_angle": "ankle_power_W_kg"}
+ANGLES = {
+    "hip_flexion": ("hip_flexion", ILIAC_PLANE_DEG),
+    "hip_adduction": ("hip_adduction", 0.0),
+    "hip_rotation": ("hip_rotation", 0.0),
+    "knee_angle": ("knee_flexion", 0.0),
+    "ankle_angle": ("ankle_dorsiflexion", 0.0),
+}
+_MOMENTS = {
+    "hip_flexion": "hip_moment_Nm_kg",
+    "hip_adduction": "hip_abduction_moment_Nm_kg",
+    "knee_angle": "knee_moment_Nm_kg",
+    "ankle_angle": "ankle_moment_Nm_kg",
+}
+_POWERS = {"hip_flexion": "hip_power_W_kg", "knee_angle": "knee_power_W_kg", "ankle_angle": "ankle_power_W_kg"}
 # joint: (name in exo_torque_<name>_Nm_kg, sign); any other joint keeps its own name and sign
 _EXO = {"hip_flexion": ("hip", 1.0), "knee_angle": ("knee", 1.0), "ankle_angle": ("ankle", -1.0)}
 
 # EMG of Schwartz 2008 and the MyoLegs muscles under that electrode
-EMG_MUSCLES = {"emg_rectus_femoris": ("recfem",), "emg_medial_hamstrings": ("semimem", "semiten"),
-               "emg_lateral_hamstrings": ("bflh",), "emg_tibialis_anterior": ("tibant",),
-               "emg_gastrocnemius_medialis": ("gasmed",)}
+EMG_MUSCLES = {
+    "emg_rectus_femoris": ("recfem",),
+    "emg_medial_hamstrings": ("semimem", "semiten"),
+    "emg_lateral_hamstrings": ("bflh",),
+    "emg_tibialis_anterior": ("tibant",),
+    "emg_gastrocnemius_medialis": ("gasmed",),
+}
 
 
 @dataclass(frozen=True)
@@ -73,15 +85,20 @@ class SideChannels:
     """
 
     def __init__(self, layout: SampleLayout, side: str, body_mass: float):
-        channels = _body(layout, side, body_mass) + _joints(layout, side, body_mass) \
-            + _exoskeleton(layout, side, body_mass) \
-            + [Channel(f"activation_{name[:-2]}", layout.index("activation", name))
-               for name in layout.names["activation"] if name.endswith(f"_{side}")]
+        channels = (
+            _body(layout, side, body_mass)
+            + _joints(layout, side, body_mass)
+            + _exoskeleton(layout, side, body_mass)
+            + [
+                Channel(f"activation_{name[:-2]}", layout.index("activation", name))
+                for name in layout.names["activation"]
+                if name.endswith(f"_{side}")
+            ]
+        )
         self.variables = tuple(channel.variable for channel in channels)
         self._first = np.array([channel.first for channel in channels])
         # a column of ones is appended to the rows for channels that are not products
-        self._second = np.array([len(layout) if channel.second is None else channel.second
-                                 for channel in channels])
+        self._second = np.array([len(layout) if channel.second is None else channel.second for channel in channels])
         self._scale = np.array([channel.scale for channel in channels])
         self._offset = np.array([channel.offset for channel in channels])
 
@@ -101,7 +118,8 @@ def _body(layout: SampleLayout, side: str, body_mass: float) -> list[Channel]:
         Channel("grf_vertical_BW", layout.index("grf", side, 2), 1.0 / weight),
         Channel("grf_fore_aft_BW", layout.index("grf", side, 0), 1.0 / weight),
         Channel("metabolic_power_W_kg", layout.index("metabolic_power"), 1.0 / body_mass),
-        Channel("metabolic_power_umberger_W_kg", layout.index("metabolic_power_umberger"), 1.0 / body_mass)]
+        Channel("metabolic_power_umberger_W_kg", layout.index("metabolic_power_umberger"), 1.0 / body_mass),
+    ]
 
 
 def _joints(layout: SampleLayout, side: str, body_mass: float) -> list[Channel]:

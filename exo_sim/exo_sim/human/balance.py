@@ -9,6 +9,7 @@ strategy: Horak and Nashner 1986, J Neurophysiol 55:1369), and sideways shifts t
 sway loads, with the hips (Winter et al. 1996, J Neurophysiol 75:2334). The policy works on top and may add to them or
 take from them.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -49,8 +50,14 @@ _ADDUCTION = [JOINTS.index("hip_adduction_r"), JOINTS.index("hip_adduction_l")]
 _TO_LEFT = np.array([1.0, -1.0])
 
 
-def balance_offsets(up: np.ndarray, velocity: np.ndarray, speed_command: np.ndarray,
-                    vertical_grf: np.ndarray, lean: np.ndarray, lean_rate: np.ndarray) -> np.ndarray:
+def balance_offsets(
+    up: np.ndarray,
+    velocity: np.ndarray,
+    speed_command: np.ndarray,
+    vertical_grf: np.ndarray,
+    lean: np.ndarray,
+    lean_rate: np.ndarray,
+) -> np.ndarray:
     """Offsets to the joint goals (n, 14) in rad, zero but for the hips, and for the ankles in standing.
 
     Args:
@@ -68,8 +75,9 @@ def balance_offsets(up: np.ndarray, velocity: np.ndarray, speed_command: np.ndar
     standing = np.clip(1.0 - speed_command / STANDING_ENDS_MPS, 0.0, 1.0)
     flexion = loaded * TRUNK_GAIN_RAD * up[:, 0:1] + swinging * FORWARD_GAIN_RAD_S_PER_M * faster
     sway = standing * loaded.min(axis=1) * (SWAY_GAIN_RAD * lean[:, 1] + SWAY_RATE_GAIN_RAD_S * lean_rate[:, 1])
-    adduction = _TO_LEFT * (loaded * TRUNK_GAIN_RAD * up[:, 1:2] + sway[:, None]
-                            + swinging * SIDEWAYS_GAIN_RAD_S_PER_M * velocity[:, 1:2])
+    adduction = _TO_LEFT * (
+        loaded * TRUNK_GAIN_RAD * up[:, 1:2] + sway[:, None] + swinging * SIDEWAYS_GAIN_RAD_S_PER_M * velocity[:, 1:2]
+    )
     offsets = np.zeros((len(up), len(JOINTS)))
     offsets[:, _FLEXION] = np.clip(flexion, -LIMIT_RAD, LIMIT_RAD)
     offsets[:, _ADDUCTION] = np.clip(adduction, -LIMIT_RAD, LIMIT_RAD)

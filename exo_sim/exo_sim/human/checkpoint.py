@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Loads the human's policy."""
+
 from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
 
 from exo_policy.networks import MlpPolicy
-
 from exo_sim.human.contract import HUMAN_CONTRACT
 
 #: Checkpoints that come with the project: who has always been healthy, and who has learned to walk with every impairment.

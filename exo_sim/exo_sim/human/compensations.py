@@ -10,6 +10,7 @@ little about a leg that is weak as a whole, so that has a habit of its own:
 
 One group alone, however weak, moves m by 1/8 at most; a leg whose groups are all equally weak has no group that counts.
 """
+
 from __future__ import annotations
 
 import numpy as np

@@ -3,14 +3,15 @@
 
 Terms are only ever appended to the observation, so that what was learned before a term existed is not lost.
 """
+
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+
 from exo_policy.checkpoint import CheckpointError, load_checkpoint
 from exo_policy.manifest import contract_differences
-
 from exo_sim.human.contract import HUMAN_CONTRACT
 
 
@@ -36,7 +37,9 @@ def widened(tensors: dict[str, np.ndarray], inputs: int) -> dict[str, np.ndarray
     """The same policy with more inputs, the last of which have no effect."""
     more = inputs - tensors["layer0.weight"].shape[1]
     rows = tensors["layer0.weight"].shape[0]
-    return {**tensors,
-            "obs_mean": np.append(tensors["obs_mean"], np.zeros(more, np.float32)),
-            "obs_std": np.append(tensors["obs_std"], np.ones(more, np.float32)),
-            "layer0.weight": np.append(tensors["layer0.weight"], np.zeros((rows, more), np.float32), axis=1)}
+    return {
+        **tensors,
+        "obs_mean": np.append(tensors["obs_mean"], np.zeros(more, np.float32)),
+        "obs_std": np.append(tensors["obs_std"], np.ones(more, np.float32)),
+        "layer0.weight": np.append(tensors["layer0.weight"], np.zeros((rows, more), np.float32), axis=1),
+    }

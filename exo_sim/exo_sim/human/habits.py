@@ -6,6 +6,7 @@ Both are constants that the walker's network adds to what it sees and what it do
 biases alone, and a person with habits is a checkpoint like any other. Few numbers, that much experience decides: changing
 biases alone is known to adapt a trained network well from little data (Ben Zaken et al. 2022, BitFit, ACL short papers).
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -47,7 +48,7 @@ class Habits(NamedTuple):
     posture: np.ndarray
 
     @classmethod
-    def of(cls, numbers: np.ndarray) -> "Habits":
+    def of(cls, numbers: np.ndarray) -> Habits:
         """From rows (n, HABIT_SIZE)."""
         rows = np.atleast_2d(np.asarray(numbers, dtype=np.float32))
         groups = len(GROUPS_BY_SIDE)
@@ -66,6 +67,8 @@ def with_habit(tensors: Mapping[str, np.ndarray], numbers: np.ndarray) -> dict[s
     changed = {name: np.array(tensor) for name, tensor in tensors.items()}
     last = sum(name.endswith(".weight") for name in changed) - 1
     seen = STRENGTH_SCALE * habit.strength[0] / changed["obs_std"][STRENGTH_SLICE]
-    changed["layer0.bias"] = (changed["layer0.bias"] + changed["layer0.weight"][:, STRENGTH_SLICE] @ seen).astype(np.float32)
+    changed["layer0.bias"] = (changed["layer0.bias"] + changed["layer0.weight"][:, STRENGTH_SLICE] @ seen).astype(
+        np.float32
+    )
     changed[f"layer{last}.bias"] = (changed[f"layer{last}.bias"] + habit.posture[0]).astype(np.float32)
     return changed

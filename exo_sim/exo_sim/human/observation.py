@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the human's policy sees and does: names, order and mirror image of observation and action."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ HUMAN_TERMS: tuple[Term, ...] = (
     _vector("angular_velocity_in_body", "rad/s", 0.2, (-1.0, 1.0, -1.0)),
     _vector("heading", "rad", 1.0, (-1.0,)),
     _vector("height_over_standing", "m", 1.0, (1.0,)),
-    _vector("phase_sin_cos", "1", 1.0, (-1.0, -1.0)),      # the other leg is half a stride later
+    _vector("phase_sin_cos", "1", 1.0, (-1.0, -1.0)),  # the other leg is half a stride later
     Term("vertical_grf_r_l", "body weight", 1.0, (1, 0), (1.0, 1.0)),
     # where the feet are under the pelvis: the next step must catch the body sideways as well
     Term("foot_position_r_l", "m", 1.0, (3, 4, 5, 0, 1, 2), (1.0, -1.0, 1.0, 1.0, -1.0, 1.0)),

@@ -5,6 +5,7 @@ A device, a load or a weak leg changes how fast the same intention carries. Peop
 notice, and make it good within seconds (Pagliara, Snaterse and Donelan 2014, J Exp Biol 217:2939: a fast process of
 1.4 s, then a slow one of 27 s, by step frequency). Without it, conditions would be compared at different speeds.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -45,9 +46,11 @@ class Pace:
         self.asked = asked = approach(self.asked, target, period_s)
         walking = asked >= SLOWEST_WALK_MPS
         missed = np.where(np.isfinite(velocity), asked - velocity, 0.0)
-        grown = np.clip(self._correction + missed * (period_s / CORRECTION_TIME_S),
-                        -LARGEST_CORRECTION_MPS, LARGEST_CORRECTION_MPS)
+        grown = np.clip(
+            self._correction + missed * (period_s / CORRECTION_TIME_S), -LARGEST_CORRECTION_MPS, LARGEST_CORRECTION_MPS
+        )
         self._correction = np.where(walking, grown, self._correction * np.exp(-period_s / FORGETTING_TIME_S))
         intended = asked + self._correction
-        return np.where(walking, np.clip(intended, SLOWEST_WALK_MPS, FASTEST_WALK_MPS), np.maximum(intended, 0.0)
-                        * (asked > 0.0))
+        return np.where(
+            walking, np.clip(intended, SLOWEST_WALK_MPS, FASTEST_WALK_MPS), np.maximum(intended, 0.0) * (asked > 0.0)
+        )

@@ -5,6 +5,7 @@ Gaits of people of different size are alike at the same dimensionless speed v / 
 4:222), so one table serves everybody: it is made for one leg length, and speeds, times and moments are converted.
 Below the slowest measured speed the reference fades into quiet standing: amplitudes shrink in proportion to speed.
 """
+
 from __future__ import annotations
 
 from functools import lru_cache
@@ -13,8 +14,13 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from exo_sim.gait.reference import HIP_ADDUCTION_OFFSET_RAD, HIP_FLEXION_OFFSET_RAD, JOINTS, KNEE_MINIMUM_RAD, \
-    ReferenceGait
+from exo_sim.gait.reference import (
+    HIP_ADDUCTION_OFFSET_RAD,
+    HIP_FLEXION_OFFSET_RAD,
+    JOINTS,
+    KNEE_MINIMUM_RAD,
+    ReferenceGait,
+)
 from exo_sim.human.feedforward import ground_forces, joint_moments
 
 #: Speeds (m/s) of the table; 0.05 m/s apart, angles differ by less than 0.5 degrees.
@@ -27,20 +33,23 @@ BANK_LEG_LENGTH_M = 0.90
 #: Phases a stride is sampled at.
 BANK_NODES = 400
 #: Quiet standing (rad), by joint without side; what is not named stands at 0.
-STANDING_POSE_RAD = {"hip_flexion": HIP_FLEXION_OFFSET_RAD, "hip_adduction": HIP_ADDUCTION_OFFSET_RAD,
-                     "knee_angle": KNEE_MINIMUM_RAD}
+STANDING_POSE_RAD = {
+    "hip_flexion": HIP_FLEXION_OFFSET_RAD,
+    "hip_adduction": HIP_ADDUCTION_OFFSET_RAD,
+    "knee_angle": KNEE_MINIMUM_RAD,
+}
 
 #: Ground reaction force in quiet standing (body weights): right up, right forward, left up, left forward.
 STANDING_FORCES_BW = np.array([0.5, 0.0, 0.5, 0.0])
 
 
 class _Table(NamedTuple):
-    stride_time: np.ndarray      #: (S,) s
-    stance: np.ndarray           #: (S,) share of the stride
-    angles: np.ndarray           #: (S, BANK_NODES, 14) rad
-    rates: np.ndarray            #: (S, BANK_NODES, 14) rad/s
-    moments: np.ndarray          #: (S, BANK_NODES, 14) Nm/kg
-    forces: np.ndarray           #: (S, BANK_NODES, 4) body weights
+    stride_time: np.ndarray  #: (S,) s
+    stance: np.ndarray  #: (S,) share of the stride
+    angles: np.ndarray  #: (S, BANK_NODES, 14) rad
+    rates: np.ndarray  #: (S, BANK_NODES, 14) rad/s
+    moments: np.ndarray  #: (S, BANK_NODES, 14) Nm/kg
+    forces: np.ndarray  #: (S, BANK_NODES, 4) body weights
 
 
 @lru_cache(maxsize=1)
@@ -51,12 +60,17 @@ def _table() -> _Table:
     for speed in BANK_SPEEDS_MPS:
         gait = ReferenceGait(float(max(speed, SLOWEST_GAIT_MPS)), BANK_LEG_LENGTH_M)
         share = min(speed / SLOWEST_GAIT_MPS, 1.0)
-        rows.append((gait.stride_time_s, 1.0 - share * (1.0 - gait.stance_fraction),
-                     standing + share * (gait.joint_angles(phase) - standing),
-                     share * gait.joint_velocities(phase),
-                     share * joint_moments(gait.speed_mps, BANK_LEG_LENGTH_M, phase),
-                     STANDING_FORCES_BW + share * (ground_forces(gait.speed_mps, BANK_LEG_LENGTH_M, phase)
-                                                   - STANDING_FORCES_BW)))
+        rows.append(
+            (
+                gait.stride_time_s,
+                1.0 - share * (1.0 - gait.stance_fraction),
+                standing + share * (gait.joint_angles(phase) - standing),
+                share * gait.joint_velocities(phase),
+                share * joint_moments(gait.speed_mps, BANK_LEG_LENGTH_M, phase),
+                STANDING_FORCES_BW
+                + share * (ground_forces(gait.speed_mps, BANK_LEG_LENGTH_M, phase) - STANDING_FORCES_BW),
+            )
+        )
     return _Table(*(np.array(column) for column in zip(*rows)))
 
 
@@ -117,6 +131,7 @@ def _bilinear(table, speed, phase):
         i, j = int(row), min(int(column), nodes - 1)
         u, w, k = row - i, column - j, (j + 1) % nodes
         for c in range(table.shape[2]):
-            values[n, c] = (1.0 - u) * ((1.0 - w) * table[i, j, c] + w * table[i, k, c]) \
-                + u * ((1.0 - w) * table[i + 1, j, c] + w * table[i + 1, k, c])
+            values[n, c] = (1.0 - u) * ((1.0 - w) * table[i, j, c] + w * table[i, k, c]) + u * (
+                (1.0 - w) * table[i + 1, j, c] + w * table[i + 1, k, c]
+            )
     return values

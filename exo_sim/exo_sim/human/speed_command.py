@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a commanded speed is approached: gently while walking, in a step or two when starting and stopping."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -5,6 +5,7 @@ The same class moves the one person in the simulator and the many in training, s
 walks. One call of `coordinate_and_step` is one coordination period (10 ms): joint goals to torque, torque to
 excitations, excitations through MuJoCo's physics.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -19,8 +20,15 @@ from exo_sim.body.native import Gathered
 from exo_sim.errors import SimError
 from exo_sim.gait.reference import JOINTS
 from exo_sim.human.balance import balance_offsets
-from exo_sim.human.observation import (COORDINATION_RATE_HZ, GRF_CLIP_BW, HUMAN_TERMS, LOOKAHEAD_STRIDE,
-                                       NOMINAL_SPEED_MPS, ROOT_HEIGHT_PER_LEG_LENGTH, joint_offsets)
+from exo_sim.human.observation import (
+    COORDINATION_RATE_HZ,
+    GRF_CLIP_BW,
+    HUMAN_TERMS,
+    LOOKAHEAD_STRIDE,
+    NOMINAL_SPEED_MPS,
+    ROOT_HEIGHT_PER_LEG_LENGTH,
+    joint_offsets,
+)
 from exo_sim.human.reference_bank import ReferenceBank
 
 #: Activation of every muscle at reset: a person about to step is not slack.
@@ -59,8 +67,10 @@ class Walkers:
         self.body, self.count = body, count
         self.substeps = round(1.0 / (body.model.opt.timestep * COORDINATION_RATE_HZ))
         if abs(self.substeps * body.model.opt.timestep * COORDINATION_RATE_HZ - 1.0) > 1e-6:
-            raise SimError(f"the physics rate must be a multiple of {COORDINATION_RATE_HZ:g} Hz, "
-                           f"got {1.0 / body.model.opt.timestep:g} Hz")
+            raise SimError(
+                f"the physics rate must be a multiple of {COORDINATION_RATE_HZ:g} Hz, "
+                f"got {1.0 / body.model.opt.timestep:g} Hz"
+            )
         self.bodies = list(bodies)
         self.reference = ReferenceBank(np.array([b.leg_length_m for b in bodies]))
         shared = {id(b): Coordinator(b) for b in bodies}
@@ -73,10 +83,12 @@ class Walkers:
         self.foot_bodies = np.array([body.model.body(FOOT_BODIES[side]).id for side in SIDES])
         self._offsets = np.zeros((count, len(JOINTS)))
         self._exo = np.zeros(len(JOINTS))
-        self._gathered = {field: Gathered(field, self.datas)
-                          for field in ("qpos", "qvel", "sensordata", "act", "xpos")}
-        self._batch = BatchStep(self.bodies, self.coordinators, self.datas, self.substeps) \
-            if all(BatchStep.can_move(b) for b in bodies) else None
+        self._gathered = {field: Gathered(field, self.datas) for field in ("qpos", "qvel", "sensordata", "act", "xpos")}
+        self._batch = (
+            BatchStep(self.bodies, self.coordinators, self.datas, self.substeps)
+            if all(BatchStep.can_move(b) for b in bodies)
+            else None
+        )
         self.deficit = np.zeros((count, len(SIDES)))
         self._weight, self._body_mass, self._leg_length = np.zeros(count), np.zeros(count), np.zeros(count)
         self._who = np.zeros((count, 2))
@@ -93,7 +105,7 @@ class Walkers:
         """Height (n,) of the root in quiet standing (m)."""
         return ROOT_HEIGHT_PER_LEG_LENGTH * self._leg_length
 
-    def upright(self, state: "WalkerState") -> np.ndarray:
+    def upright(self, state: WalkerState) -> np.ndarray:
         """Who (n,) has neither fallen nor broken down numerically."""
         return (state.height > FALL_HEIGHT_SHARE * self.standing_height) & (state.up[:, 2] > FALL_UP_COSINE)
 
@@ -122,15 +134,15 @@ class Walkers:
         mujoco.mj_resetData(body.model, data)
         self.phase[i], self.speed_command[i] = phase, speed
         usual = self.reference.angles(self.speed_command, self.phase)[i]
-        angles = np.clip(usual, *body.condition.range_left.T)              # as far as contractures let the joints go
+        angles = np.clip(usual, *body.condition.range_left.T)  # as far as contractures let the joints go
         rates = np.where(angles == usual, self.reference.rates(self.speed_command, self.phase)[i], 0.0)
         coupling = body.coupling
         data.qpos[:] = body.standing_qpos
         data.qpos[body.joint_qpos], data.qvel[body.joint_dof] = angles, rates
         data.qpos[coupling.qpos] = coupling.positions(angles)
         data.qvel[coupling.dof] = coupling.slopes(angles) * rates[coupling.leader]
-        data.qvel[1] = -speed                                  # MyoLegs walks along -y
-        data.act[:len(body.muscles)] = INITIAL_ACTIVATION
+        data.qvel[1] = -speed  # MyoLegs walks along -y
+        data.act[: len(body.muscles)] = INITIAL_ACTIVATION
         mujoco.mj_forward(body.model, data)
         data.qpos[2] -= self._lowest_sole_point(i)
         mujoco.mj_forward(body.model, data)
@@ -144,7 +156,7 @@ class Walkers:
             axes, size = data.geom_xmat[geom].reshape(3, 3), model.geom_size[geom]
             if model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_CAPSULE:
                 reach = size[0] + size[1] * abs(axes[2, 2])
-            else:                                              # ellipsoid
+            else:  # ellipsoid
                 reach = float(np.linalg.norm(axes[2] * size))
             lowest = min(lowest, data.geom_xpos[geom][2] - reach)
         return float(lowest)
@@ -177,16 +189,20 @@ class Walkers:
     def _goals(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Joint goals (rad), rates (rad/s) and usual torques (Nm), (n, 14) each; the phase advances."""
         stride_time = self.reference.stride_time(self.speed_command)
-        self.phase = np.where(self.speed_command < STANDING_MPS,
-                              WAITING_PHASE + np.round(2.0 * (self.phase - WAITING_PHASE)) / 2.0,
-                              self.phase + self.period_s / stride_time)
+        self.phase = np.where(
+            self.speed_command < STANDING_MPS,
+            WAITING_PHASE + np.round(2.0 * (self.phase - WAITING_PHASE)) / 2.0,
+            self.phase + self.period_s / stride_time,
+        )
         state = self.state()
         length = self._leg_length[:, None]
         lean = -state.foot_position[..., :2].mean(axis=1) / length
         drift = state.velocity[:, :2] - np.stack([self.speed_command, np.zeros(self.count)], axis=1)
-        goal = self.reference.angles(self.speed_command, self.phase) + self._offsets \
-            + balance_offsets(state.up, state.velocity, self.speed_command, state.vertical_grf, lean,
-                              drift / length)
+        goal = (
+            self.reference.angles(self.speed_command, self.phase)
+            + self._offsets
+            + balance_offsets(state.up, state.velocity, self.speed_command, state.vertical_grf, lean, drift / length)
+        )
         rate = self.reference.rates(self.speed_command, self.phase)
         return goal, rate, self.reference.moments(self.speed_command, self.phase) * self._body_mass[:, None]
 
@@ -196,26 +212,36 @@ class Walkers:
 
     def mean_activation_power(self, exponent: int) -> np.ndarray:
         """Mean over muscles (n,) of activation to this power; the larger it is, the more count those at their limit."""
-        activation = self._gathered["act"]()[:, :len(self.body.muscles)]
-        return (activation ** exponent).mean(axis=1)
+        activation = self._gathered["act"]()[:, : len(self.body.muscles)]
+        return (activation**exponent).mean(axis=1)
 
-    def state(self) -> "WalkerState":
+    def state(self) -> WalkerState:
         """Gathers what observation, reward and measurement need from every body."""
         return WalkerState(self)
 
-    def observe(self, state: "WalkerState | None" = None) -> np.ndarray:
+    def observe(self, state: WalkerState | None = None) -> np.ndarray:
         """Observation (n, OBSERVATION_SIZE), float32, in the order and scale of HUMAN_TERMS."""
         s = state or self.state()
         goal = self.reference.angles(self.speed_command, self.phase)
         ahead = self.reference.angles(self.speed_command, self.phase + LOOKAHEAD_STRIDE)
         angle = 2.0 * np.pi * self.phase
-        columns = (s.joint_angle, s.joint_rate, goal - s.joint_angle, ahead - s.joint_angle, s.up, s.velocity,
-                   s.angular_velocity, s.heading[:, None],
-                   (s.height - self.standing_height)[:, None],
-                   np.stack([np.sin(angle), np.cos(angle)], axis=1),
-                   np.minimum(s.vertical_grf, GRF_CLIP_BW), s.foot_position.reshape(self.count, -1),
-                   (self.speed_command - NOMINAL_SPEED_MPS)[:, None], self._who,
-                   np.stack([body.strengths for body in self.bodies]) - 1.0)
+        columns = (
+            s.joint_angle,
+            s.joint_rate,
+            goal - s.joint_angle,
+            ahead - s.joint_angle,
+            s.up,
+            s.velocity,
+            s.angular_velocity,
+            s.heading[:, None],
+            (s.height - self.standing_height)[:, None],
+            np.stack([np.sin(angle), np.cos(angle)], axis=1),
+            np.minimum(s.vertical_grf, GRF_CLIP_BW),
+            s.foot_position.reshape(self.count, -1),
+            (self.speed_command - NOMINAL_SPEED_MPS)[:, None],
+            self._who,
+            np.stack([body.strengths for body in self.bodies]) - 1.0,
+        )
         return np.concatenate(columns, axis=1, dtype=np.float32) * _SCALE
 
 
@@ -251,13 +277,21 @@ class WalkerState:
         self.height = qpos[:, 2]
         feet = gathered["xpos"]().reshape(walkers.count, -1, 3)[:, walkers.foot_bodies] - qpos[:, None, :3]
         cos, sin = cos[:, None], sin[:, None]
-        self.foot_position = np.stack([sin * feet[..., 0] - cos * feet[..., 1], cos * feet[..., 0]
-                                       + sin * feet[..., 1], feet[..., 2]], axis=2)
+        self.foot_position = np.stack(
+            [sin * feet[..., 0] - cos * feet[..., 1], cos * feet[..., 0] + sin * feet[..., 1], feet[..., 2]], axis=2
+        )
         sensors = gathered["sensordata"]()
         # the sensor gives the force of the foot on the floor, in world axes
         weight = walkers._weight[:, None]
         self.vertical_grf = np.stack([-sensors[:, body.foot_sensor[side] + 2] for side in SIDES], axis=1) / weight
-        self.forward_grf = np.stack([cos[:, 0] * sensors[:, body.foot_sensor[side] + 1]
-                                     - sin[:, 0] * sensors[:, body.foot_sensor[side]] for side in SIDES],
-                                    axis=1) / weight
-        self.activation = gathered["act"]()[:, :len(body.muscles)]
+        self.forward_grf = (
+            np.stack(
+                [
+                    cos[:, 0] * sensors[:, body.foot_sensor[side] + 1] - sin[:, 0] * sensors[:, body.foot_sensor[side]]
+                    for side in SIDES
+                ],
+                axis=1,
+            )
+            / weight
+        )
+        self.activation = gathered["act"]()[:, : len(body.muscles)]

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A measured figure with its unit, target and interval, as every measuring command reports it."""
+
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Iterable, Mapping
+from typing import Any
 
 from exo_sim.measurement.errors import MeasurementError
 
@@ -46,22 +48,37 @@ class Figure:
         return math.nan if self.interval is None else self.interval[1]
 
     @classmethod
-    def from_entry(cls, entry: Mapping[str, Any]) -> "Figure":
+    def from_entry(cls, entry: Mapping[str, Any]) -> Figure:
         """A figure as a summary.json holds it, where NaN and infinity are null.
 
         Raises:
             KeyError, TypeError, ValueError: the entry is damaged.
         """
+
         def number(value) -> float:
             return math.nan if value is None else float(value)
 
         interval = entry.get("interval")
-        return cls(entry["name"], number(entry["value"]), entry["unit"], entry.get("target"), entry.get("met"),
-                   None if interval is None else (number(interval[0]), number(interval[1])))
+        return cls(
+            entry["name"],
+            number(entry["value"]),
+            entry["unit"],
+            entry.get("target"),
+            entry.get("met"),
+            None if interval is None else (number(interval[0]), number(interval[1])),
+        )
 
     @classmethod
-    def against(cls, name: str, value: float, unit: str, *, at_least: float | None = None,
-                at_most: float | None = None, interval: tuple[float, float] | None = None) -> "Figure":
+    def against(
+        cls,
+        name: str,
+        value: float,
+        unit: str,
+        *,
+        at_least: float | None = None,
+        at_most: float | None = None,
+        interval: tuple[float, float] | None = None,
+    ) -> Figure:
         """A figure judged against limits (inclusive, in ``unit``); both limits make a range.
 
         The value itself is judged, not its interval. NaN misses.
@@ -78,8 +95,9 @@ class Figure:
         else:
             target = f"<= {at_most:g}" if at_least is None else f">= {at_least:g}"
         value = float(value)
-        met = not math.isnan(value) and (at_least is None or value >= at_least) \
-            and (at_most is None or value <= at_most)
+        met = (
+            not math.isnan(value) and (at_least is None or value >= at_least) and (at_most is None or value <= at_most)
+        )
         return cls(name, value, unit, target, met, interval)
 
 

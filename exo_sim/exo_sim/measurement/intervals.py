@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Confidence intervals for means, shares and rates."""
+
 from __future__ import annotations
 
 import math
@@ -44,8 +45,7 @@ def share_interval(successes: int, trials: int, level: float = 0.95) -> tuple[fl
     """
     _check_level(level)
     if trials < 1 or not 0 <= successes <= trials:
-        raise MeasurementError(f"need 0 <= successes <= trials and at least one trial, "
-                               f"got {successes} of {trials}")
+        raise MeasurementError(f"need 0 <= successes <= trials and at least one trial, got {successes} of {trials}")
     result = stats.binomtest(successes, trials).proportion_ci(level, method="wilson")
     return successes / trials, (float(result.low), float(result.high))
 

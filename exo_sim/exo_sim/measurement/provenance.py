@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which code made a result: package versions and git revision."""
+
 from __future__ import annotations
 
 import platform
@@ -20,9 +21,14 @@ def package_version(distribution: str) -> str:
 
 def versions() -> dict[str, str]:
     """Versions of what a result depends on: Python, MuJoCo, the musculoskeletal model, torch, numpy, this."""
-    return {"python": platform.python_version(), "mujoco": package_version("mujoco"),
-            "myo_sim": package_version("myo-sim"), "torch": package_version("torch"),
-            "numpy": package_version("numpy"), "exo_gait": package_version("exo_sim")}
+    return {
+        "python": platform.python_version(),
+        "mujoco": package_version("mujoco"),
+        "myo_sim": package_version("myo-sim"),
+        "torch": package_version("torch"),
+        "numpy": package_version("numpy"),
+        "exo_gait": package_version("exo_sim"),
+    }
 
 
 def git_revision(directory: Path | None = None) -> str:
@@ -40,8 +46,9 @@ def git_revision(directory: Path | None = None) -> str:
 
 def _git(directory: Path, *arguments: str) -> str:
     try:
-        result = subprocess.run(["git", "-C", str(directory), *arguments], capture_output=True, text=True,
-                                timeout=GIT_TIMEOUT_S, check=True)
-    except (OSError, subprocess.SubprocessError):    # no git, no repository, not ours to read
+        result = subprocess.run(
+            ["git", "-C", str(directory), *arguments], capture_output=True, text=True, timeout=GIT_TIMEOUT_S, check=True
+        )
+    except (OSError, subprocess.SubprocessError):  # no git, no repository, not ours to read
         return ""
     return result.stdout.strip()

@@ -4,6 +4,7 @@
 ``summary.json`` is a pure function of code, configuration and seed: the same seed gives the same bytes.
 What differs between two equal runs (when, where, how long) goes into ``run.json`` beside it.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -11,9 +12,10 @@ import json
 import math
 import os
 import platform
-from datetime import datetime, timezone
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timezone
 from pathlib import Path
-from typing import Any, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,8 +25,13 @@ from exo_sim.measurement.provenance import git_revision, versions
 from exo_sim.measurement.whole_file import whole_file
 
 
-def write_summary(path: str | Path, figures: Sequence[Figure], config: Mapping[str, Any], seed: int | None,
-                  extra: Mapping[str, Any] | None = None) -> dict:
+def write_summary(
+    path: str | Path,
+    figures: Sequence[Figure],
+    config: Mapping[str, Any],
+    seed: int | None,
+    extra: Mapping[str, Any] | None = None,
+) -> dict:
     """Write ``summary.json`` and return what was written.
 
     Args:
@@ -45,8 +52,13 @@ def write_summary(path: str | Path, figures: Sequence[Figure], config: Mapping[s
     duplicates = sorted({name for name in names if names.count(name) > 1})
     if duplicates:
         raise MeasurementError(f"figure name(s) given twice: {', '.join(duplicates)}")
-    summary = {"versions": versions(), "git_revision": git_revision(), "seed": seed, "configuration": config,
-               "figures": list(figures)}
+    summary = {
+        "versions": versions(),
+        "git_revision": git_revision(),
+        "seed": seed,
+        "configuration": config,
+        "figures": list(figures),
+    }
     clash = sorted(set(extra or {}) & set(summary))
     if clash:
         raise MeasurementError(f"extra must not replace {', '.join(clash)}")
@@ -58,9 +70,13 @@ def write_run_record(path: str | Path, wall_time_s: float, extra: Mapping[str, A
 
     ``path`` is the file or an existing folder. Raises MeasurementError when it cannot be written.
     """
-    finished = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    record = {"finished": finished, "wall_time_s": wall_time_s, "platform": platform.platform(),
-              "cpu_count": os.cpu_count()}
+    finished = datetime.now(UTC).isoformat(timespec="seconds")
+    record = {
+        "finished": finished,
+        "wall_time_s": wall_time_s,
+        "platform": platform.platform(),
+        "cpu_count": os.cpu_count(),
+    }
     return write_json(_file(path, "run.json"), {**record, **(extra or {})})
 
 
@@ -78,8 +94,9 @@ def write_json(path: str | Path, content: Mapping[str, Any]) -> dict:
         with whole_file(path) as file:
             file.write(text)
     except OSError as error:
-        raise MeasurementError(f"cannot write {path}: {error.strerror}. Choose a folder that is writable and "
-                               f"has free space") from error
+        raise MeasurementError(
+            f"cannot write {path}: {error.strerror}. Choose a folder that is writable and has free space"
+        ) from error
     return plain
 
 
@@ -97,7 +114,7 @@ def to_plain(value: Any) -> Any:
         return to_plain(value.tolist())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if hasattr(value, "model_dump"):     # pydantic
+    if hasattr(value, "model_dump"):  # pydantic
         return to_plain(value.model_dump())
     if isinstance(value, Mapping):
         return {str(key): to_plain(item) for key, item in value.items()}

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes a text file in one step: a reader never sees half of it, and a failure leaves the old one."""
+
 from __future__ import annotations
 
 import os

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What both metabolic models share: the result, recruitment by fibre type, limits on heat and total."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ import numpy as np
 from exo_sim.metabolics.errors import MetabolicsError
 from exo_sim.metabolics.parameters import MuscleParameters
 
-MINIMUM_HEAT_W_KG = 1.0      # OpenSim master: a muscle releases at least this much heat per kg
+MINIMUM_HEAT_W_KG = 1.0  # OpenSim master: a muscle releases at least this much heat per kg
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,13 @@ def recruitment(slow_twitch: np.ndarray, excitation: np.ndarray) -> tuple[np.nda
     return slow_twitch * np.sin(angle), (1.0 - slow_twitch) * (1.0 - np.cos(angle))
 
 
-def assemble(parameters: MuscleParameters, activation: np.ndarray, maintenance: np.ndarray,
-             shortening: np.ndarray, work: np.ndarray) -> MuscleHeat:
+def assemble(
+    parameters: MuscleParameters,
+    activation: np.ndarray,
+    maintenance: np.ndarray,
+    shortening: np.ndarray,
+    work: np.ndarray,
+) -> MuscleHeat:
     """Forbid negative total power, then apply the minimum heat rate (the order of OpenSim master)."""
     deficit = np.minimum(activation + maintenance + shortening + work, 0.0)
     shortening = shortening - deficit
@@ -57,8 +63,7 @@ def checked(parameters: MuscleParameters, **signals: np.ndarray) -> list[np.ndar
     for name, value in signals.items():
         array = np.asarray(value, dtype=float)
         if array.ndim == 0 or array.shape[-1] != count:
-            raise MetabolicsError(f"{name} must have the {count} muscles on its last axis, "
-                                  f"got shape {array.shape}")
+            raise MetabolicsError(f"{name} must have the {count} muscles on its last axis, got shape {array.shape}")
         arrays.append(array)
     try:
         return list(np.broadcast_arrays(*arrays))

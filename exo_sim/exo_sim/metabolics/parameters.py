@@ -7,21 +7,22 @@ weigh 15.0 kg in a 75 kg body, as measured by Handsfield 2014 (about 7.7 kg a le
 OpenSim's default of 0.25 MPa would make them 45 kg, and MuJoCo's optimal lengths, which are fitted to the
 range of muscle-tendon lengths and up to 2.4 times longer than the published fibres, would make them 18.6 kg.
 """
+
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
-from typing import Sequence
 
 import numpy as np
 
 from exo_sim.metabolics.errors import MetabolicsError
 
-MUSCLE_DENSITY_KG_M3 = 1059.7           # Mendez and Keys 1960, as used by Umberger 2003 and OpenSim
-DEFAULT_SLOW_TWITCH = 0.50              # Uchida 2016, where no measurement exists
-DEFAULT_VMAX_LOPT_S = 10.0              # maximum shortening velocity of MyoLegs' and Rajagopal's muscles
+MUSCLE_DENSITY_KG_M3 = 1059.7  # Mendez and Keys 1960, as used by Umberger 2003 and OpenSim
+DEFAULT_SLOW_TWITCH = 0.50  # Uchida 2016, where no measurement exists
+DEFAULT_VMAX_LOPT_S = 10.0  # maximum shortening velocity of MyoLegs' and Rajagopal's muscles
 
 
 @lru_cache(maxsize=1)
@@ -66,8 +67,10 @@ def published_muscle_mass(names: Sequence[str], body_mass: float = 75.0) -> np.n
     table = _published()
     unknown = [name for name in names if _without_side(name) not in table["muscles"]]
     if unknown:
-        raise MetabolicsError(f"no published mass for muscle(s) {', '.join(unknown)}; pass mass= instead. "
-                              f"Known: {', '.join(table['muscles'])}")
+        raise MetabolicsError(
+            f"no published mass for muscle(s) {', '.join(unknown)}; pass mass= instead. "
+            f"Known: {', '.join(table['muscles'])}"
+        )
     rows = np.array([table["muscles"][_without_side(name)] for name in names]).reshape(-1, 3)
     mass = muscle_mass(rows[:, 0], rows[:, 1], table["specific_tension_pa"])
     return mass * body_mass / table["body_mass_kg"]
@@ -99,12 +102,12 @@ class MuscleParameters:
     def __post_init__(self):
         object.__setattr__(self, "names", tuple(self.names))
         count = len(self.names)
-        for field, low in (("fmax", 0.0), ("lopt", 1e-4), ("slow_twitch", 0.0), ("mass", 1e-6),
-                           ("vmax", 1e-3)):
+        for field, low in (("fmax", 0.0), ("lopt", 1e-4), ("slow_twitch", 0.0), ("mass", 1e-6), ("vmax", 1e-3)):
             value = np.array(getattr(self, field), dtype=float)
             if value.shape != (count,):
-                raise MetabolicsError(f"{field} must have shape ({count},), one value per muscle name, "
-                                      f"got {value.shape}")
+                raise MetabolicsError(
+                    f"{field} must have shape ({count},), one value per muscle name, got {value.shape}"
+                )
             if not np.all(np.isfinite(value)) or value.min(initial=low) < low:
                 raise MetabolicsError(f"{field} must be finite and at least {low:g}")
             value.setflags(write=False)
@@ -113,20 +116,32 @@ class MuscleParameters:
             raise MetabolicsError("slow_twitch is a share and must not exceed 1")
 
     @classmethod
-    def for_body(cls, names: Sequence[str], fmax: np.ndarray, lopt: np.ndarray, body_mass: float,
-                 vmax: float | np.ndarray = DEFAULT_VMAX_LOPT_S) -> "MuscleParameters":
+    def for_body(
+        cls,
+        names: Sequence[str],
+        fmax: np.ndarray,
+        lopt: np.ndarray,
+        body_mass: float,
+        vmax: float | np.ndarray = DEFAULT_VMAX_LOPT_S,
+    ) -> MuscleParameters:
         """Parameters of a healthy body: published masses scaled to ``body_mass`` (kg), fibre types by name.
 
         ``fmax`` (N) and ``lopt`` (m), (M,), describe the simulated muscles; they do not enter the mass.
         """
-        return cls(tuple(names), fmax, lopt, np.array([slow_twitch_ratio(name) for name in names]),
-                   published_muscle_mass(names, body_mass), np.broadcast_to(vmax, (len(names),)))
+        return cls(
+            tuple(names),
+            fmax,
+            lopt,
+            np.array([slow_twitch_ratio(name) for name in names]),
+            published_muscle_mass(names, body_mass),
+            np.broadcast_to(vmax, (len(names),)),
+        )
 
-    def with_neural_weakness(self, strength: np.ndarray) -> "MuscleParameters":
+    def with_neural_weakness(self, strength: np.ndarray) -> MuscleParameters:
         """Strength factors (M,) on the force alone, as after a stroke: the muscle is there but not driven."""
         return replace(self, fmax=self.fmax * self._factors(strength))
 
-    def with_atrophy(self, strength: np.ndarray) -> "MuscleParameters":
+    def with_atrophy(self, strength: np.ndarray) -> MuscleParameters:
         """Strength factors (M,) on force and mass, as after disuse: less muscle, less force, less heat."""
         factors = self._factors(strength)
         return replace(self, fmax=self.fmax * factors, mass=self.mass * factors)

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """From muscles to the whole body, and what people were measured to spend."""
+
 from __future__ import annotations
 
 import numpy as np
 
 from exo_sim.metabolics.errors import MetabolicsError
 
-BASAL_W_KG = 1.2     # OpenSim's default: everything that is not a simulated leg muscle, per kg of body mass
+BASAL_W_KG = 1.2  # OpenSim's default: everything that is not a simulated leg muscle, per kg of body mass
 
 
 def whole_body_power(total: np.ndarray, body_mass: float) -> np.ndarray:
@@ -26,4 +27,4 @@ def looney2019(speed_mps: np.ndarray) -> np.ndarray:
     1.44 + 1.94 v^0.43 + 0.24 v^4; same shape as its input.
     """
     speed = np.asarray(speed_mps, dtype=float)
-    return 1.44 + 1.94 * speed ** 0.43 + 0.24 * speed ** 4
+    return 1.44 + 1.94 * speed**0.43 + 0.24 * speed**4

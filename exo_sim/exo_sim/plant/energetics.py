@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metabolic power of the simulated body: what the muscles did, through both metabolic models."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -11,7 +12,6 @@ from exo_sim.body.coordination import Coordinator
 from exo_sim.body.model import BodyModel
 from exo_sim.body.muscles import MuscleCurves, all_active_and_passive, normalised_length
 from exo_sim.metabolics import MuscleParameters, bhargava2004, umberger2010, whole_body_power
-
 
 #: A muscle that is wasted altogether keeps this share of its mass: the metabolic models divide by mass.
 LEAST_MUSCLE_MASS_SHARE = 1e-3
@@ -60,8 +60,15 @@ class Energetics:
             all_active_and_passive(curves, length[i], velocity[i], active[i], passive[i])
         activation = np.clip([data.act[:count] for data in datas], 0.0, 1.0)
         excitation = np.clip([data.ctrl[:count] for data in datas], 0.0, 1.0)
-        return (self._parameters, excitation, activation, normalised_length(curves, length), velocity,
-                active * activation, passive)
+        return (
+            self._parameters,
+            excitation,
+            activation,
+            normalised_length(curves, length),
+            velocity,
+            active * activation,
+            passive,
+        )
 
 
 class CrowdEnergetics:
@@ -74,11 +81,13 @@ class CrowdEnergetics:
     def __init__(self, body: BodyModel, coordinator: Coordinator):
         self._count = len(body.muscles)
         curves = coordinator.curves
-        self._parameters = MuscleParameters.for_body(body.muscles, body.default_force, curves.optimal_length, 1.0,
-                                                     curves.vmax)
+        self._parameters = MuscleParameters.for_body(
+            body.muscles, body.default_force, curves.optimal_length, 1.0, curves.vmax
+        )
 
-    def power_per_mass(self, datas: list[mujoco.MjData], coordinators: list[Coordinator],
-                       body_mass: np.ndarray) -> np.ndarray:
+    def power_per_mass(
+        self, datas: list[mujoco.MjData], coordinators: list[Coordinator], body_mass: np.ndarray
+    ) -> np.ndarray:
         """Gross metabolic power (n,) in W/kg after Bhargava 2004, of people of these masses (n,) in kg."""
         count = self._count
         length = np.stack([data.actuator_length[:count] for data in datas])

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Quaternions between MuJoCo's order (w, x, y, z) and ROS's (x, y, z, w), which is used everywhere else."""
+
 from __future__ import annotations
 
 import mujoco
@@ -22,8 +23,14 @@ def multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Product (4,) of quaternions x, y, z, w: first b, then a."""
     ax, ay, az, aw = a
     bx, by, bz, bw = b
-    return np.array([aw * bx + ax * bw + ay * bz - az * by, aw * by - ax * bz + ay * bw + az * bx,
-                     aw * bz + ax * by - ay * bx + az * bw, aw * bw - ax * bx - ay * by - az * bz])
+    return np.array(
+        [
+            aw * bx + ax * bw + ay * bz - az * by,
+            aw * by - ax * bz + ay * bw + az * bx,
+            aw * bz + ax * by - ay * bx + az * bw,
+            aw * bw - ax * bx - ay * by - az * bz,
+        ]
+    )
 
 
 def conjugate(q: np.ndarray) -> np.ndarray:

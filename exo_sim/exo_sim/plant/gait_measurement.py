@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures the walk as a gait laboratory would, by condition, and writes what it measured."""
+
 from __future__ import annotations
 
 import dataclasses

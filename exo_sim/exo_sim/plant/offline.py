@@ -3,15 +3,16 @@
 
 The same supervisor and controllers as in device_node and policy_node run here, in the same order of events.
 """
+
 from __future__ import annotations
 
 import numpy as np
+
 from exo_device.command import TorqueRequest
 from exo_device.safety import Instant, Mode, SafetyConfig, SafetySupervisor
 from exo_device.state import DeviceState, ImuSample, to_ns
 from exo_policy.controllers import controller_params, make_controller
 from exo_policy.observation import DeviceObservation
-
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
 from exo_sim.errors import SimError
 from exo_sim.plant.sample import SimulationSample
@@ -37,8 +38,9 @@ class OfflineLoop:
         SimError: a controller for a person without a device.
     """
 
-    def __init__(self, simulation: Simulation, controller: str = NO_CONTROLLER,
-                 believed_mass: float | None = None, **params):
+    def __init__(
+        self, simulation: Simulation, controller: str = NO_CONTROLLER, believed_mass: float | None = None, **params
+    ):
         self.simulation = simulation
         self.controller_name = controller
         self._torque: dict[str, float] = {}
@@ -53,8 +55,13 @@ class OfflineLoop:
         if "strengths" in controller_params(controller):
             params.setdefault("strengths", dict(zip(GROUPS_BY_SIDE, simulation.body.strengths.tolist())))
         self._supervisor = SafetySupervisor(device, mass, SafetyConfig(lockstep=True))
-        self._controller = make_controller(controller, joint_names=device.joint_names, wearer_mass=mass,
-                                           torque_limit=device.torque_limits(mass), **params)
+        self._controller = make_controller(
+            controller,
+            joint_names=device.joint_names,
+            wearer_mass=mass,
+            torque_limit=device.torque_limits(mass),
+            **params,
+        )
         self._supervisor.arm(self._now())
         self._armed_by = simulation.t + ARMING_PATIENCE_S
 
@@ -75,13 +82,28 @@ class OfflineLoop:
 
     def _answer(self) -> None:
         now, motors = self._now(), self.simulation.sample.motors
-        state = DeviceState(now.ros_ns, self._sequence, motors.names, motors.position, motors.velocity,
-                            motors.torque, motors.temperature, np.zeros(len(motors.names), dtype=int),
-                            motors.bus_voltage, ImuSample(motors.orientation_xyzw, motors.angular_velocity,
-                                                          motors.linear_acceleration))
-        observation = DeviceObservation(self.simulation.t, motors.names, motors.position, motors.velocity,
-                                        motors.torque, motors.orientation_xyzw, motors.angular_velocity,
-                                        motors.linear_acceleration)
+        state = DeviceState(
+            now.ros_ns,
+            self._sequence,
+            motors.names,
+            motors.position,
+            motors.velocity,
+            motors.torque,
+            motors.temperature,
+            np.zeros(len(motors.names), dtype=int),
+            motors.bus_voltage,
+            ImuSample(motors.orientation_xyzw, motors.angular_velocity, motors.linear_acceleration),
+        )
+        observation = DeviceObservation(
+            self.simulation.t,
+            motors.names,
+            motors.position,
+            motors.velocity,
+            motors.torque,
+            motors.orientation_xyzw,
+            motors.angular_velocity,
+            motors.linear_acceleration,
+        )
         self._supervisor.on_state(state, now)
         # as in the graph, the policy gives zero torque until the device is active
         wanted = self._controller.update(observation)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The device's sensors: encoders, torque estimate, temperature and the pelvis IMU, with their noise."""
+
 from __future__ import annotations
 
 import mujoco
@@ -37,9 +38,9 @@ class DeviceSensors:
         count = len(body.exo_joints)
         torque = data.actuator_force[body.exo_actuators]
         at = body.imu_sensor
-        orientation = quaternion_xyzw_from_wxyz(data.sensordata[at["orientation"]:at["orientation"] + 4])
-        gyro = data.sensordata[at["gyro"]:at["gyro"] + 3].copy()
-        acceleration = data.sensordata[at["accelerometer"]:at["accelerometer"] + 3].copy()
+        orientation = quaternion_xyzw_from_wxyz(data.sensordata[at["orientation"] : at["orientation"] + 4])
+        gyro = data.sensordata[at["gyro"] : at["gyro"] + 3].copy()
+        acceleration = data.sensordata[at["accelerometer"] : at["accelerometer"] + 3].copy()
         orientation = multiply(_WORLD_TURN, orientation)
         position = data.qpos[self._qpos] + torque * self._compliance
         velocity = data.qvel[self._dof].copy()
@@ -54,5 +55,14 @@ class DeviceSensors:
             tilt = 0.5 * imu.orientation_noise_rad * random.standard_normal(3)
             orientation = multiply(orientation, np.r_[tilt, 1.0])
             orientation /= np.linalg.norm(orientation)
-        return MotorSample(body.exo_joints, position, velocity, torque, np.full(count, AMBIENT_TEMPERATURE_C),
-                           voltage, orientation, gyro, acceleration)
+        return MotorSample(
+            body.exo_joints,
+            position,
+            velocity,
+            torque,
+            np.full(count, AMBIENT_TEMPERATURE_C),
+            voltage,
+            orientation,
+            gyro,
+            acceleration,
+        )

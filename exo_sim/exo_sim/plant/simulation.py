@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """One person in one device, walking: the simulator without ROS."""
+
 from __future__ import annotations
 
 import mujoco
 import numpy as np
-from exo_device.description import DeviceDescription
 
+from exo_device.description import DeviceDescription
 from exo_sim.body.impairments import Impairments
 from exo_sim.body.model import FOOT_BODIES, MYO_TO_REP103, PELVIS_BODY, SIDES, build_body
 from exo_sim.body.subject import Subject, make_subject
@@ -49,9 +50,17 @@ class Simulation:
 
     control_rate_hz = COORDINATION_RATE_HZ
 
-    def __init__(self, subject: Subject, device: DeviceDescription | None, *, human: str | None = None,
-                 speed_mps: float | None = None, physics_rate_hz: float = 500.0, seed: int = 0,
-                 speed_range_mps: tuple[float, float] = SPEED_RANGE_MPS):
+    def __init__(
+        self,
+        subject: Subject,
+        device: DeviceDescription | None,
+        *,
+        human: str | None = None,
+        speed_mps: float | None = None,
+        physics_rate_hz: float = 500.0,
+        seed: int = 0,
+        speed_range_mps: tuple[float, float] = SPEED_RANGE_MPS,
+    ):
         self._device, self._physics_rate_hz, self._speed_range_mps = device, physics_rate_hz, speed_range_mps
         self._human, self._policies = human, {}
         self._random = np.random.default_rng(seed)
@@ -141,7 +150,7 @@ class Simulation:
             mujoco.mj_step(self.body.model, data)
             for k, side in enumerate(SIDES):
                 at = self.body.foot_sensor[side]
-                grf[k] -= data.sensordata[at:at + 3] / walkers.substeps
+                grf[k] -= data.sensordata[at : at + 3] / walkers.substeps
         self._watch_for_falls()
         self.sample = self._measure(grf)
         return self.sample
@@ -192,7 +201,7 @@ class Simulation:
         state = self._walkers.state()
         standing = self._walkers.standing_height[0]
         height, up = state.height[0], state.up[0, 2]
-        if not (height > FALL_HEIGHT_SHARE * standing and up > FALL_UP_COSINE):     # true for NaN as well
+        if not (height > FALL_HEIGHT_SHARE * standing and up > FALL_UP_COSINE):  # true for NaN as well
             self.falls += 1
             self._rest_until = self.t + FALL_REST_S
 
@@ -217,17 +226,27 @@ class Simulation:
         pressure = {}
         for k, side in enumerate(SIDES):
             at = body.foot_sensor[side]
-            contact = data.sensordata[at:at + 3].any()
-            pressure[side] = MYO_TO_REP103 @ data.sensordata[at + 3:at + 6] if contact else np.full(3, np.nan)
+            contact = data.sensordata[at : at + 3].any()
+            pressure[side] = MYO_TO_REP103 @ data.sensordata[at + 3 : at + 6] if contact else np.full(3, np.nan)
         return SimulationSample(
-            t=self.t, motors=self._sensors.read(data), root_position=MYO_TO_REP103 @ data.qpos[:3],
+            t=self.t,
+            motors=self._sensors.read(data),
+            root_position=MYO_TO_REP103 @ data.qpos[:3],
             root_orientation_xyzw=multiply(multiply(_BASE_TURN, root), conjugate(_BASE_TURN)),
-            speed=float(-data.qvel[1]), commanded_speed=float(self._pace.asked[0]),
-            joint_angle=angle, joint_velocity=rate, joint_moment=moment,
+            speed=float(-data.qvel[1]),
+            commanded_speed=float(self._pace.asked[0]),
+            joint_angle=angle,
+            joint_velocity=rate,
+            joint_moment=moment,
             exo_torque=data.actuator_force[body.exo_actuators].copy(),
-            excitation=data.ctrl[:muscles].copy(), activation=data.act[:muscles].copy(),
-            muscle_force=-data.actuator_force[:muscles], metabolic_power=power,
+            excitation=data.ctrl[:muscles].copy(),
+            activation=data.act[:muscles].copy(),
+            muscle_force=-data.actuator_force[:muscles],
+            metabolic_power=power,
             metabolic_power_umberger=power_umberger,
             grf={side: MYO_TO_REP103 @ grf[k] for k, side in enumerate(SIDES)},
-            centre_of_pressure=pressure, foot_position=feet, fallen=self._rest_until is not None,
-            muscles=body.muscles)
+            centre_of_pressure=pressure,
+            foot_position=feet,
+            fallen=self._rest_until is not None,
+            muscles=body.muscles,
+        )

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Topics and services of the simulator."""
+
 from __future__ import annotations
 
-from exo_msgs.msg import HumanState, MotorCommand, MotorStates, Stride, Subject
-from exo_msgs.srv import Reset, SetSpeed, SetSubject
 from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
@@ -11,6 +10,8 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
 
+from exo_msgs.msg import HumanState, MotorCommand, MotorStates, Stride, Subject
+from exo_msgs.srv import Reset, SetSpeed, SetSubject
 from exo_sim.body.subject import make_impairments, make_subject
 from exo_sim.errors import SimError
 from exo_sim.plant.gait_measurement import GaitMeasurement
@@ -53,8 +54,9 @@ class SimulatorInterface:
         self._joints = node.create_publisher(JointState, "joint_states", qos_profile_sensor_data)
         self._subject = node.create_publisher(Subject, "human/subject", SUBJECT_QOS)
         self.publish_subject()
-        node.create_subscription(MotorCommand, "sim/motor_command",
-                                 lambda command: self.bus.receive(command, simulation.t), MOTOR_QOS)
+        node.create_subscription(
+            MotorCommand, "sim/motor_command", lambda command: self.bus.receive(command, simulation.t), MOTOR_QOS
+        )
         node.create_service(SetBool, "sim/pause", self._on_pause)
         node.create_service(Reset, "sim/reset", self._on_reset)
         node.create_service(SetSpeed, "sim/set_speed", self._on_set_speed)
@@ -69,7 +71,7 @@ class SimulatorInterface:
         """Clock, motors and closed strides; on `display`, also what people look at."""
         sample, time = self._simulation.sample, messages.stamp(self._simulation.t)
         self._clock.publish(Clock(clock=time))
-        self._sequence = (self._sequence + 1) % 2 ** 32
+        self._sequence = (self._sequence + 1) % 2**32
         self.repeat_motor_states()
         for metrics in strides:
             self._strides.publish(messages.stride(metrics, time))
@@ -81,8 +83,11 @@ class SimulatorInterface:
     def repeat_motor_states(self) -> None:
         """Sends the newest motor state, again if it was sent before: a lost one would stop a lockstep run."""
         simulation = self._simulation
-        self._motors.publish(messages.motor_states(simulation.sample.motors, messages.stamp(simulation.t),
-                                                   self._sequence, self._imu_frame))
+        self._motors.publish(
+            messages.motor_states(
+                simulation.sample.motors, messages.stamp(simulation.t), self._sequence, self._imu_frame
+            )
+        )
 
     def publish_human(self) -> None:
         """The wearer's state."""
@@ -125,12 +130,22 @@ class SimulatorInterface:
             if len(request.strength_groups) != len(request.strengths):
                 raise SimError(f"{len(request.strength_groups)} strength_groups but {len(request.strengths)} strengths")
             now = simulation.subject
-            base = make_impairments(request.impairments, "sim/set_subject: impairments") if request.impairments \
+            base = (
+                make_impairments(request.impairments, "sim/set_subject: impairments")
+                if request.impairments
                 else now.only
+            )
             strengths = {**base.strengths, **dict(zip(request.strength_groups, request.strengths))}
-            subject = make_subject({**now.model_dump(), **base.model_dump(), "strengths": strengths,
-                                    "height_m": request.height or now.height_m,
-                                    "mass_kg": request.mass or now.mass_kg}, "sim/set_subject")
+            subject = make_subject(
+                {
+                    **now.model_dump(),
+                    **base.model_dump(),
+                    "strengths": strengths,
+                    "height_m": request.height or now.height_m,
+                    "mass_kg": request.mass or now.mass_kg,
+                },
+                "sim/set_subject",
+            )
             if (subject.height_m, subject.mass_kg) == (now.height_m, now.mass_kg):
                 simulation.impair(subject)
                 response.message = "impairments changed" if request.impairments else "strengths changed"

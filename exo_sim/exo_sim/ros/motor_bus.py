@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The simulated motors' end of the bus: which torque holds, and whether the newest state has been answered."""
+
 from __future__ import annotations
 
 import math
@@ -26,8 +27,11 @@ class MotorBusEnd:
 
     def receive(self, command: MotorCommand, now: float) -> None:
         """Takes over a command at sim time now (s); one that no motor could obey is counted and dropped."""
-        valid = len(command.names) == len(command.torque) and all(name in self._joints for name in command.names) \
+        valid = (
+            len(command.names) == len(command.torque)
+            and all(name in self._joints for name in command.names)
             and all(math.isfinite(torque) for torque in command.torque)
+        )
         if not valid:
             self.rejected += 1
             return

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Environments that train the human and the exoskeleton, and the commands that run them."""
+
 from __future__ import annotations
 
 

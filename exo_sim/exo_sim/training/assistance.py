@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Assistance of random strength during training, so that the human walks with and without it."""
+
 from __future__ import annotations
 
 import numpy as np
-from exo_policy.profiles import ANKLE_GENERIC, HIP, joint_sign
 
+from exo_policy.profiles import ANKLE_GENERIC, HIP, joint_sign
 from exo_sim.body.model import BodyModel
 from exo_sim.gait.reference import JOINTS, LEG_JOINTS
 from exo_sim.human.walkers import Walkers

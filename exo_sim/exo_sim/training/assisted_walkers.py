@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """People who wear a device: somebody else, in another fit of the device, at another speed after every episode."""
+
 from __future__ import annotations
 
 import numpy as np
+
 from exo_device.description import DeviceDescription
 from exo_policy.observation import up_from_orientation
-
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
 from exo_sim.human.observation import COORDINATION_RATE_HZ
 from exo_sim.human.pace import Pace
@@ -54,8 +55,9 @@ class AssistedWalkers:
         self._tilt_offset, self._gyro_offset = np.zeros((count, 3)), np.zeros((count, 3))
         self._torque, self._torque_before = np.zeros((count, joints)), np.zeros((count, joints))
         self._target_speed, self._pace = np.zeros(count), Pace(count)
-        self.private = np.zeros((count, len(Wearing.draw(config.wearing, joints, random).for_critic())),
-                                dtype=np.float32)
+        self.private = np.zeros(
+            (count, len(Wearing.draw(config.wearing, joints, random).for_critic())), dtype=np.float32
+        )
         for i in range(count):
             self.reset(i)
 
@@ -65,7 +67,7 @@ class AssistedWalkers:
         person = self._people.draw()
         wearing = Wearing.draw(config.wearing, self.limit.shape[1], random)
         self.strengths[i] = person.body.strengths
-        self._mass[i] = person.body.body_mass                   # before the payload, which is not the person
+        self._mass[i] = person.body.body_mass  # before the payload, which is not the person
         wearing.fit(person.body)
         self.walkers.give_body(i, person.body, person.servo_gain)
         speed = self._draw_speed()
@@ -103,7 +105,7 @@ class AssistedWalkers:
         period, random = self.walkers.period_s, self._random
         changing = random.random(self.count) < period / self._config.speed_change_s
         self._target_speed[changing] = [self._draw_speed() for _ in range(int(changing.sum()))]
-        velocity = np.array([-data.qvel[1] for data in self.walkers.datas])        # MyoLegs walks along -y
+        velocity = np.array([-data.qvel[1] for data in self.walkers.datas])  # MyoLegs walks along -y
         self.walkers.speed_command = self._pace.advance(self._target_speed, velocity, period)
 
     def sense(self) -> dict[str, np.ndarray]:
@@ -116,7 +118,7 @@ class AssistedWalkers:
         position = np.stack([data.qpos[self._qpos] for data in datas]) + stretch
         velocity = np.stack([data.qvel[self._dof] for data in datas]) + stretching
         noise, imu = self._device.joint_sensors, self._device.imu
-        wxyz = sensors[:, at["orientation"]:at["orientation"] + 4]
+        wxyz = sensors[:, at["orientation"] : at["orientation"] + 4]
         # "up" is the same in MyoLegs' and in REP-103's world; before the first step the sensor is still zero
         wxyz = np.where(np.abs(wxyz).sum(axis=1, keepdims=True) > 0.0, wxyz, [1.0, 0.0, 0.0, 0.0])
         up = up_from_orientation(wxyz[:, [1, 2, 3, 0]])
@@ -129,8 +131,9 @@ class AssistedWalkers:
             "joint_position": noisy(position + self._position_offset, noise.position_noise_rad),
             "joint_velocity": noisy(velocity, noise.velocity_noise_rad_s),
             "up_vector": noisy(up, imu.orientation_noise_rad),
-            "angular_velocity": noisy(sensors[:, at["gyro"]:at["gyro"] + 3] + self._gyro_offset,
-                                      imu.gyro_noise_rad_s),
+            "angular_velocity": noisy(
+                sensors[:, at["gyro"] : at["gyro"] + 3] + self._gyro_offset, imu.gyro_noise_rad_s
+            ),
             "torque": noisy(self._torque, noise.torque_noise_nm),
         }
 

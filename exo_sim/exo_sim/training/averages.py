@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Running means over about a stride: what sways within a stride must not be punished, what stays must."""
+
 from __future__ import annotations
 
 import numpy as np

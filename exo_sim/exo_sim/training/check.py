@@ -3,6 +3,7 @@
 
 `exo evaluate human` measures the same at length, by strides cut at heel strike; this only has to rank checkpoints.
 """
+
 from __future__ import annotations
 
 import csv
@@ -11,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from exo_device.description import DeviceDescription
 
+from exo_device.description import DeviceDescription
 from exo_sim.body.model import build_body
 from exo_sim.body.presets import PRESET_PREFIX
 from exo_sim.body.subject import Subject, load_subject
@@ -25,8 +26,14 @@ from exo_sim.human.walkers import Walkers
 SPEEDS_MPS = (0.0, 0.6, 0.75, 1.0, 1.25, 1.5, 1.75)
 EXTREMES = (Subject(name="small", height_m=1.50, mass_kg=45.0), Subject(name="large", height_m=1.95, mass_kg=110.0))
 #: Patients who walk too where impaired people are trained on; how far they are from the healthy gait does not count.
-PATIENTS = ("plantarflexor_weakness_50_right", "drop_foot_left", "hip_abductor_weakness_right",
-            "knee_extensor_weakness_left", "hemiparesis_mild_right", "hemiparesis_severe_left")
+PATIENTS = (
+    "plantarflexor_weakness_50_right",
+    "drop_foot_left",
+    "hip_abductor_weakness_right",
+    "knee_extensor_weakness_left",
+    "hemiparesis_mild_right",
+    "hemiparesis_severe_left",
+)
 #: One more unscaled body sets out from standing and comes to a stop again at half time.
 DURATION_S, SETTLING_S = 16.0, 4.0
 _JUDGED = [JOINTS.index(f"{joint}_{side}") for joint in ("hip_flexion", "knee_angle", "ankle_angle") for side in "rl"]
@@ -45,14 +52,21 @@ class Check:
     @property
     def score(self) -> float:
         """Higher is better; 1 is perfect."""
-        return float(self.upright.mean() - _DEGREE_WEIGHT * self.angle_error.mean()
-                     - _SPEED_WEIGHT * 100.0 * self.speed_error.mean())
+        return float(
+            self.upright.mean()
+            - _DEGREE_WEIGHT * self.angle_error.mean()
+            - _SPEED_WEIGHT * 100.0 * self.speed_error.mean()
+        )
 
     @classmethod
-    def joined(cls, parts: list["Check"]) -> "Check":
+    def joined(cls, parts: list[Check]) -> Check:
         """All trials of several checks."""
-        return cls(*(np.concatenate([getattr(part, name) for part in parts])
-                     for name in ("upright", "speed_error", "angle_error")))
+        return cls(
+            *(
+                np.concatenate([getattr(part, name) for part in parts])
+                for name in ("upright", "speed_error", "angle_error")
+            )
+        )
 
 
 class Checker:
@@ -65,13 +79,19 @@ class Checker:
         patients: presets that walk too, each at their preferred speed.
     """
 
-    def __init__(self, device: DeviceDescription | None, physics_rate_hz: float, duration_s: float = DURATION_S,
-                 patients: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        device: DeviceDescription | None,
+        physics_rate_hz: float,
+        duration_s: float = DURATION_S,
+        patients: tuple[str, ...] = (),
+    ):
         self._steps = round(duration_s * POLICY_RATE_HZ)
         model = build_body(Subject(), device, physics_rate_hz, accelerometer=False)
         impaired = [load_subject(PRESET_PREFIX + name) for name in patients]
-        others = [build_body(subject, device, physics_rate_hz, accelerometer=False)
-                  for subject in (*EXTREMES, *impaired)]
+        others = [
+            build_body(subject, device, physics_rate_hz, accelerometer=False) for subject in (*EXTREMES, *impaired)
+        ]
         self._walkers = Walkers([model] * (len(SPEEDS_MPS) + 1) + others)
         self._target = np.array([*SPEEDS_MPS, 1.25, 1.25, 1.25, *(subject.preferred_speed_mps for subject in impaired)])
         self._healthy = self._walkers.count - len(impaired)
@@ -94,7 +114,7 @@ class Checker:
                 walkers.coordinate_and_step()
             state = walkers.state()
             upright &= walkers.upright(state)
-            for i in np.flatnonzero(~upright):                 # who has fallen is out, and must not blow up
+            for i in np.flatnonzero(~upright):  # who has fallen is out, and must not blow up
                 walkers.place(i, 0.0, 0.0)
             if step >= settled:
                 speeds.append(state.velocity[:, 0] - walkers.speed_command)
@@ -106,7 +126,7 @@ class Checker:
         # a fallen trial counts through `upright`; its other figures are those of the worst that still walks
         for figure in (spread, drift):
             figure[~upright] = figure[upright].max() if upright.any() else 0.0
-        spread[self._healthy:] = spread[:self._healthy].mean()
+        spread[self._healthy :] = spread[: self._healthy].mean()
         return Check(upright, drift, spread)
 
 
@@ -143,8 +163,13 @@ class CheckLog:
 
     def add(self, samples: float, check: Check) -> bool:
         """Writes a check down; returns whether it is the best so far."""
-        row = {"samples": float(samples), "score": check.score, "upright_share": float(check.upright.mean()),
-               "speed_error_mps": float(check.speed_error.mean()), "angle_error_deg": float(check.angle_error.mean())}
+        row = {
+            "samples": float(samples),
+            "score": check.score,
+            "upright_share": float(check.upright.mean()),
+            "speed_error_mps": float(check.speed_error.mean()),
+            "angle_error_deg": float(check.angle_error.mean()),
+        }
         best = all(row["score"] > earlier["score"] for earlier in self._rows)
         self._rows.append(row)
         new = not self._file.exists()

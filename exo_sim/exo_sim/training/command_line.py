@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `exo train human` and `exo train exo` have in common."""
+
 from __future__ import annotations
 
 import argparse
@@ -7,10 +8,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from exo_device.description import DeviceError
-from exo_policy.checkpoint import CheckpointError
 from pydantic import BaseModel
 
+from exo_device.description import DeviceError
+from exo_policy.checkpoint import CheckpointError
 from exo_sim.errors import SimError
 from exo_sim.measurement.errors import MeasurementError
 from exo_sim.measurement.provenance import git_revision
@@ -21,10 +22,16 @@ EXIT_BAD_INPUT = 2
 
 def add_run_arguments(parser: argparse.ArgumentParser, output: str, samples: bool = True) -> None:
     """Options of every training; `output` is the default run folder, `samples` whether they can be chosen."""
-    parser.add_argument("--config", nargs="+", default=[], metavar="YAML", help="changes to the default training "
-                        "configuration: files, or names of shipped ones, of which later ones win")
-    parser.add_argument("--output", default=output,
-                        help="run folder; an unfinished run in it goes on (default: %(default)s)")
+    parser.add_argument(
+        "--config",
+        nargs="+",
+        default=[],
+        metavar="YAML",
+        help="changes to the default training configuration: files, or names of shipped ones, of which later ones win",
+    )
+    parser.add_argument(
+        "--output", default=output, help="run folder; an unfinished run in it goes on (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of everything random (default: %(default)s)")
     if samples:
         parser.add_argument("--samples", type=int, help="environment steps to train for, in total")
@@ -47,8 +54,11 @@ def open_run(options: argparse.Namespace, config: dict) -> tuple[Path, dict]:
 
 def training_record(document: dict, metrics: dict[str, float]) -> dict:
     """The `training` entry of a checkpoint's manifest."""
-    return {**document, "samples": int(metrics["samples"]),
-            "metrics": {name: float(f"{value:.6g}") for name, value in metrics.items()}}
+    return {
+        **document,
+        "samples": int(metrics["samples"]),
+        "metrics": {name: float(f"{value:.6g}") for name, value in metrics.items()},
+    }
 
 
 def run_command(name: str, train: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings of the human's training, checked; the defaults are in human.yaml beside this file."""
+
 from __future__ import annotations
 
 from importlib import resources
@@ -7,9 +8,9 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import yaml
-from exo_policy.training.config import PpoConfig
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from exo_policy.training.config import PpoConfig
 from exo_sim.errors import SimError
 
 Weight = Annotated[float, Field(ge=0.0, le=10.0)]
@@ -26,60 +27,62 @@ class _Model(BaseModel):
 class RewardConfig(_Model):
     """Weights of the reward's terms; the positive ones are each at most their weight per step."""
 
-    pose: Weight                  #: weighted joint angle error, exp(-pose_width e^2)
+    pose: Weight  #: weighted joint angle error, exp(-pose_width e^2)
     pose_width: Annotated[float, Field(gt=0)]
-    pose_fine: Weight             #: the same, narrower: it counts once walking works
+    pose_fine: Weight  #: the same, narrower: it counts once walking works
     pose_fine_width: Annotated[float, Field(gt=0)]
-    rate: Weight                  #: joint rates
-    velocity: Weight              #: walking speed and no sideways drift, at every moment
-    mean_speed: Weight            #: walking speed over about a stride
-    straight: Weight              #: no sideways velocity over a stride
-    even: Weight                  #: both legs err alike over a stride
-    moment: Weight                #: joint moments as measured on people
-    force: Weight                 #: ground reaction force as measured on people
-    contact: Weight               #: feet on the floor when the reference has them there
-    upright: Weight               #: trunk upright, heading kept
-    effort: Weight                #: low mean squared activation
-    action: Weight                #: penalty on squared action
-    impact: Weight                #: penalty on vertical force beyond impact_threshold_bw, per body weight
+    rate: Weight  #: joint rates
+    velocity: Weight  #: walking speed and no sideways drift, at every moment
+    mean_speed: Weight  #: walking speed over about a stride
+    straight: Weight  #: no sideways velocity over a stride
+    even: Weight  #: both legs err alike over a stride
+    moment: Weight  #: joint moments as measured on people
+    force: Weight  #: ground reaction force as measured on people
+    contact: Weight  #: feet on the floor when the reference has them there
+    upright: Weight  #: trunk upright, heading kept
+    effort: Weight  #: low mean squared activation
+    action: Weight  #: penalty on squared action
+    impact: Weight  #: penalty on vertical force beyond impact_threshold_bw, per body weight
     impact_threshold_bw: Annotated[float, Field(gt=0)]
 
 
 class TerminationConfig(_Model):
     """An episode ends with a fall, or when the body has lost the reference."""
 
-    min_height_share: Annotated[float, Field(gt=0, lt=1)]     #: of standing height
-    min_up: Annotated[float, Field(gt=0, lt=1)]               #: cosine of the trunk's tilt
+    min_height_share: Annotated[float, Field(gt=0, lt=1)]  #: of standing height
+    min_up: Annotated[float, Field(gt=0, lt=1)]  #: cosine of the trunk's tilt
     max_heading_rad: Annotated[float, Field(gt=0)]
-    max_pose_error: Annotated[float, Field(gt=0)]             #: weighted squared angle error, rad^2
+    max_pose_error: Annotated[float, Field(gt=0)]  #: weighted squared angle error, rad^2
 
 
 class ImpairmentConfig(_Model):
     """Who is impaired among the people drawn, and how far; a stage of the curriculum may use a part of it."""
 
-    share: Share = 0.0                                        #: of people, if the stage has any
-    strength_range: tuple[Share, Share] = (0.25, 0.8)         #: of weak groups
+    share: Share = 0.0  #: of people, if the stage has any
+    strength_range: tuple[Share, Share] = (0.25, 0.8)  #: of weak groups
     #: Fewest and most weak groups, on one side.
     weak_groups: tuple[Annotated[int, Field(ge=1, le=8)], Annotated[int, Field(ge=1, le=8)]] = (1, 3)
-    whole_side: Share = 0.25                                  #: of the impaired: all groups of one side (hemiparesis)
-    bilateral: Share = 0.15                                   #: of the impaired: the weak groups are so on both sides
+    whole_side: Share = 0.25  #: of the impaired: all groups of one side (hemiparesis)
+    bilateral: Share = 0.15  #: of the impaired: the weak groups are so on both sides
     #: Probability, on a weak side, of each of contracture, spasticity, slow activation and co-contraction.
     others: Share = 0.0
-    most_stiffness_nm_per_rad: Annotated[float, Field(gt=0, le=200)] = 20.0   #: of contractures
-    most_reflex_gain: Annotated[float, Field(gt=0, le=5)] = 0.2               #: of spasticity
-    most_slowdown: Annotated[float, Field(ge=1, le=10)] = 2.0                 #: of activation
+    most_stiffness_nm_per_rad: Annotated[float, Field(gt=0, le=200)] = 20.0  #: of contractures
+    most_reflex_gain: Annotated[float, Field(gt=0, le=5)] = 0.2  #: of spasticity
+    most_slowdown: Annotated[float, Field(ge=1, le=10)] = 2.0  #: of activation
     most_co_contraction: Annotated[float, Field(ge=0, le=0.5)] = 0.1
 
 
 class LeniencyConfig(_Model):
     """What is asked less of an impaired person, at a full deficit (1: strength 25 % or less); see leniency.py."""
 
-    imitation: Share = 0.85             #: taken off what the errors of the impaired leg count for
-    other_leg: Share = 0.4              #: share of a leg's deficit that excuses the other leg too
-    speed_error: Share = 0.5            #: taken off what the error of the speed counts for
-    tilt: Share = 0.5                   #: taken off what tilt and heading count for
-    slower: Share = 0.6                 #: of the range of commanded speeds, taken off its upper end
-    effort: Annotated[float, Field(ge=0, le=100)] = 0.0       #: added to what effort counts for, as a multiple: the weak tire sooner
+    imitation: Share = 0.85  #: taken off what the errors of the impaired leg count for
+    other_leg: Share = 0.4  #: share of a leg's deficit that excuses the other leg too
+    speed_error: Share = 0.5  #: taken off what the error of the speed counts for
+    tilt: Share = 0.5  #: taken off what tilt and heading count for
+    slower: Share = 0.6  #: of the range of commanded speeds, taken off its upper end
+    effort: Annotated[float, Field(ge=0, le=100)] = (
+        0.0  #: added to what effort counts for, as a multiple: the weak tire sooner
+    )
     #: An impaired person falls below this share of standing height, beyond this tilt (cosine) or heading (rad); how far
     #: the gait is from the reference ends nothing.
     min_height_share: Annotated[float, Field(gt=0, lt=1)] = 0.72
@@ -90,10 +93,10 @@ class LeniencyConfig(_Model):
 class CompensationConfig(_Model):
     """How a walker that there is learns to make up for weakness; see training/compensation/."""
 
-    candidates: Annotated[int, Field(ge=4)] = 16              #: habits tried in a generation
+    candidates: Annotated[int, Field(ge=4)] = 16  #: habits tried in a generation
     generations: Annotated[int, Field(ge=1)] = 40
-    trial_s: Annotated[float, Field(gt=0)] = 5.0              #: walk with each of them
-    settle_s: Annotated[float, Field(ge=0)] = 1.2             #: its beginning, which does not count
+    trial_s: Annotated[float, Field(gt=0)] = 5.0  #: walk with each of them
+    settle_s: Annotated[float, Field(ge=0)] = 1.2  #: its beginning, which does not count
     #: Of the first candidates, for the mean of the strengths: fraction of healthy force, and units of action.
     strength_sd: Annotated[float, Field(gt=0)] = 0.15
     posture_sd: Annotated[float, Field(gt=0)] = 0.05
@@ -104,16 +107,16 @@ class CompensationConfig(_Model):
     strengths: dict[str, tuple[Share, ...]] = {"others": (0.5, 0.25)}
     #: Who walks well as it is takes on no habit: it must earn this share more, averaged over the strengths.
     smallest_gain: Share = 0.04
-    rounds: Annotated[int, Field(ge=1)] = 30                  #: of teaching
-    round_steps: Annotated[int, Field(ge=1)] = 200            #: walked in each round, by everybody
-    remembered: Annotated[int, Field(ge=1)] = 200_000         #: newest observations that are learned from
-    batch: Annotated[int, Field(ge=1)] = 1024                 #: observations of a step of learning
-    batches: Annotated[int, Field(ge=1)] = 100                #: steps of learning in a round
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3       #: at first; falls evenly on a logarithmic scale
+    rounds: Annotated[int, Field(ge=1)] = 30  #: of teaching
+    round_steps: Annotated[int, Field(ge=1)] = 200  #: walked in each round, by everybody
+    remembered: Annotated[int, Field(ge=1)] = 200_000  #: newest observations that are learned from
+    batch: Annotated[int, Field(ge=1)] = 1024  #: observations of a step of learning
+    batches: Annotated[int, Field(ge=1)] = 100  #: steps of learning in a round
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3  #: at first; falls evenly on a logarithmic scale
     last_learning_rate: Annotated[float, Field(gt=0)] = 2e-5
 
     @model_validator(mode="after")
-    def _pairs(self) -> "CompensationConfig":
+    def _pairs(self) -> CompensationConfig:
         if len(self.speeds_mps) != len(self.phases):
             raise ValueError("speeds_mps and phases must have the same length")
         if "others" not in self.strengths or not all(self.strengths.values()):
@@ -130,25 +133,25 @@ class CompensationConfig(_Model):
 class PeopleConfig(_Model):
     """Ranges that people are drawn from; a stage of the curriculum may use a part of them."""
 
-    bodies: Annotated[int, Field(ge=1)]                       #: compiled at a time, per worker
-    renew_after_episodes: Annotated[int, Field(ge=1)]         #: one of them is replaced, per worker
+    bodies: Annotated[int, Field(ge=1)]  #: compiled at a time, per worker
+    renew_after_episodes: Annotated[int, Field(ge=1)]  #: one of them is replaced, per worker
     height_range_m: Range
     mass_range_kg: Range
-    bmi_range: Range                                          #: body mass index that height and mass must give
-    strength_range: Range                                     #: of each muscle group and side
-    friction_range: Range                                     #: factor on the friction of floor and soles
-    segment_mass_sd: Annotated[float, Field(ge=0, le=0.5)]    #: of the logarithm of a segment's mass and inertia
-    servo_gain_range: Range                                   #: factor on the coordination's joint servo
+    bmi_range: Range  #: body mass index that height and mass must give
+    strength_range: Range  #: of each muscle group and side
+    friction_range: Range  #: factor on the friction of floor and soles
+    segment_mass_sd: Annotated[float, Field(ge=0, le=0.5)]  #: of the logarithm of a segment's mass and inertia
+    servo_gain_range: Range  #: factor on the coordination's joint servo
     impairments: ImpairmentConfig = ImpairmentConfig()
 
 
 class DisturbanceConfig(_Model):
     """What goes wrong while people walk."""
 
-    push_every_s: Annotated[float, Field(gt=0)]               #: on average
-    push_force_n: Annotated[float, Field(ge=0)]               #: largest, at the pelvis
+    push_every_s: Annotated[float, Field(gt=0)]  #: on average
+    push_force_n: Annotated[float, Field(ge=0)]  #: largest, at the pelvis
     push_duration_s: Range
-    sensor_noise: dict[str, float]                            #: standard deviation by observation term, its unit
+    sensor_noise: dict[str, float]  #: standard deviation by observation term, its unit
 
 
 class CurriculumStage(_Model):
@@ -156,12 +159,12 @@ class CurriculumStage(_Model):
 
     after_episode_s: Annotated[float, Field(ge=0)]
     speed_range_mps: tuple[Speed, Speed]
-    assistance: Share                                         #: largest share of the device's torque limits
-    body_spread: Share                                        #: share of the ranges of size and strength
-    variation: Share                                          #: of friction, mass distribution and servo gain
-    disturbance: Share                                        #: of pushes and sensor noise
-    stops: Share                                              #: share of speed changes and starts that are standing
-    deficit: Share = 1.0                                      #: share of the ranges of impairments
+    assistance: Share  #: largest share of the device's torque limits
+    body_spread: Share  #: share of the ranges of size and strength
+    variation: Share  #: of friction, mass distribution and servo gain
+    disturbance: Share  #: of pushes and sensor noise
+    stops: Share  #: share of speed changes and starts that are standing
+    deficit: Share = 1.0  #: share of the ranges of impairments
 
 
 class HumanTrainingConfig(_Model):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Harder conditions once the walker lasts longer; never back, so that a bad stretch does not flip the task."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -19,8 +20,7 @@ class Curriculum:
 
     def __call__(self, samples: int, episode_s: float) -> dict[str, Any]:
         """Settings of the stage reached with this mean duration of episodes (s)."""
-        while self._reached + 1 < len(self._stages) \
-                and episode_s >= self._stages[self._reached + 1].after_episode_s:
+        while self._reached + 1 < len(self._stages) and episode_s >= self._stages[self._reached + 1].after_episode_s:
             self._reached += 1
         return self._settings()
 

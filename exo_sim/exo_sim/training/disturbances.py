@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What goes wrong while people walk: pushes at the pelvis and senses that err."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -36,8 +37,9 @@ class RandomPushes:
         self._remaining_s = np.maximum(self._remaining_s - period, 0.0)
         for i in np.flatnonzero(ending):
             walkers.datas[i].xfrc_applied[self._pelvis, :2] = 0.0
-        for i in np.flatnonzero((random.random(walkers.count) < period / config.push_every_s)
-                                & (self._remaining_s == 0.0)):
+        for i in np.flatnonzero(
+            (random.random(walkers.count) < period / config.push_every_s) & (self._remaining_s == 0.0)
+        ):
             force = self.level * random.uniform(0.0, config.push_force_n)
             direction = random.uniform(0.0, 2.0 * np.pi)
             walkers.datas[i].xfrc_applied[self._pelvis, :2] = force * np.cos(direction), force * np.sin(direction)
@@ -54,8 +56,9 @@ class SensorNoise:
     def __init__(self, config: DisturbanceConfig, random: np.random.Generator):
         self.level = 0.0
         self._random = random
-        self._deviation = np.concatenate([np.full(term.size, config.sensor_noise.get(term.name, 0.0) * term.scale)
-                                          for term in HUMAN_TERMS]).astype(np.float32)
+        self._deviation = np.concatenate(
+            [np.full(term.size, config.sensor_noise.get(term.name, 0.0) * term.scale) for term in HUMAN_TERMS]
+        ).astype(np.float32)
 
     def __call__(self, observation: np.ndarray) -> np.ndarray:
         """The observation (n, O) with noise."""

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """People who walk in a device, as environments: for the device's policy, for the wearer, or for both at once."""
+
 from __future__ import annotations
 
 from collections import deque
@@ -7,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 from exo_device.description import DeviceDescription
 from exo_policy.action import ActionFilter
 from exo_policy.manifest import Contract
 from exo_policy.observation import STRENGTHS, pack_terms, torque_share
 from exo_policy.training.batch_env import StepResult
-
 from exo_sim.human.checkpoint import load_human
 from exo_sim.human.observation import ACTION_SIZE, BLOCKS_PER_ACTION, COORDINATION_RATE_HZ
 from exo_sim.human.walkers import WalkerState
@@ -41,7 +42,7 @@ class _Step:
     """What a control period was (n,): powers in W/kg, endings, and how well the human walked."""
 
     power: np.ndarray
-    overload: np.ndarray         #: mean fourth power of activation
+    overload: np.ndarray  #: mean fourth power of activation
     mechanical: np.ndarray
     share: np.ndarray
     change: np.ndarray
@@ -85,8 +86,11 @@ class _AssistedEnv:
         self._mean_speed_error = np.zeros(self.count)
         self._power = np.zeros(self.count)
         self._human_action = np.zeros((self.count, ACTION_SIZE), dtype=np.float32)
-        self._wearer = WearerReward(load_training_config(*config.human_reward.like), self._people.walkers, self._random) \
-            if self.human_learns else None
+        self._wearer = (
+            WearerReward(load_training_config(*config.human_reward.like), self._people.walkers, self._random)
+            if self.human_learns
+            else None
+        )
 
     def configure(self, settings: dict[str, Any]) -> None:
         """There is no curriculum: people, fits and speeds are drawn from the whole range at once."""
@@ -97,7 +101,7 @@ class _AssistedEnv:
         self._filter.reset()
         self._share[:] = 0.0
         self._mean_speed_error[:] = 0.0
-        self._steps = self._random.integers(0, self._max_steps // 2, self.count)     # they end at different times
+        self._steps = self._random.integers(0, self._max_steps // 2, self.count)  # they end at different times
         self._blocks = 0
         frame = self._frame()
         self._frames.extend([frame] * self._config.history)
@@ -131,13 +135,27 @@ class _AssistedEnv:
         ended = np.flatnonzero(fallen | out_of_time)
         seconds = [float(self._steps[i] / COORDINATION_RATE_HZ) for i in ended]
         up = ~fallen
-        metrics = {"metabolic_w_kg": float(np.mean(power[up])) if up.any() else 0.0,
-                   "overload": float(np.mean(overload[up])) if up.any() else 0.0,
-                   "mechanical_w_kg": float(mechanical.mean()), "torque_share": float(np.abs(share).mean()),
-                   "at_limit": float((np.abs(share) > AT_LIMIT_SHARE).mean()),
-                   "speed_error_mps": float(np.mean(np.abs(self._mean_speed_error[up]))) if up.any() else 0.0}
-        step = _Step(np.where(fallen, 0.0, np.minimum(power, LARGEST_POWER_W_KG)), overload, mechanical, share, change, beyond,
-                     fallen, out_of_time, walking, metrics, seconds)
+        metrics = {
+            "metabolic_w_kg": float(np.mean(power[up])) if up.any() else 0.0,
+            "overload": float(np.mean(overload[up])) if up.any() else 0.0,
+            "mechanical_w_kg": float(mechanical.mean()),
+            "torque_share": float(np.abs(share).mean()),
+            "at_limit": float((np.abs(share) > AT_LIMIT_SHARE).mean()),
+            "speed_error_mps": float(np.mean(np.abs(self._mean_speed_error[up]))) if up.any() else 0.0,
+        }
+        step = _Step(
+            np.where(fallen, 0.0, np.minimum(power, LARGEST_POWER_W_KG)),
+            overload,
+            mechanical,
+            share,
+            change,
+            beyond,
+            fallen,
+            out_of_time,
+            walking,
+            metrics,
+            seconds,
+        )
         self._power = step.power
         for i in ended:
             self._reset(int(i))
@@ -146,17 +164,20 @@ class _AssistedEnv:
         frame = self._frame()
         self._frames.append(frame)
         for old in self._frames:
-            old[ended] = frame[ended]                 # a new episode has no past
+            old[ended] = frame[ended]  # a new episode has no past
         return step
 
     def _device_reward(self, step: _Step) -> np.ndarray:
         price = self._config.reward
-        reward = (price.metabolic * (price.metabolic_reference_w_kg - step.power) + price.alive
-                  + price.overload * (price.overload_reference - step.overload)
-                  - price.torque * (step.share ** 2).mean(axis=1)
-                  - price.torque_rate * (step.change ** 2).mean(axis=1)
-                  - price.beyond * (step.beyond ** 2).mean(axis=1)
-                  - price.mechanical_power * np.abs(step.mechanical))
+        reward = (
+            price.metabolic * (price.metabolic_reference_w_kg - step.power)
+            + price.alive
+            + price.overload * (price.overload_reference - step.overload)
+            - price.torque * (step.share**2).mean(axis=1)
+            - price.torque_rate * (step.change**2).mean(axis=1)
+            - price.beyond * (step.beyond**2).mean(axis=1)
+            - price.mechanical_power * np.abs(step.mechanical)
+        )
         return np.where(step.fallen | ~np.isfinite(reward), -price.fall, reward).astype(np.float32)
 
     def _walking(self, state: WalkerState) -> np.ndarray:
@@ -180,25 +201,46 @@ class _AssistedEnv:
 
     def _observation(self) -> np.ndarray:
         people = self._people
-        once = pack_terms([term for term in self.contract.observation if not term.per_frame],
-                          {"wearer_mass": people.told_mass, "torque_limit": people.limit / people.told_mass,
-                           STRENGTHS: people.strengths})
+        once = pack_terms(
+            [term for term in self.contract.observation if not term.per_frame],
+            {
+                "wearer_mass": people.told_mass,
+                "torque_limit": people.limit / people.told_mass,
+                STRENGTHS: people.strengths,
+            },
+        )
         return np.concatenate([*self._frames, once], axis=1)
 
     def _private(self) -> np.ndarray:
         """What no policy sees: metabolic power, torques, and how the device sits."""
-        return np.concatenate([(POWER_SCALE * self._power[:, None]).astype(np.float32),
-                               self._share.astype(np.float32), self._people.private], axis=1)
+        return np.concatenate(
+            [
+                (POWER_SCALE * self._power[:, None]).astype(np.float32),
+                self._share.astype(np.float32),
+                self._people.private,
+            ],
+            axis=1,
+        )
 
-    def _for_device(self, reward: np.ndarray, fallen: np.ndarray, out_of_time: np.ndarray, metrics=None,
-                    seconds=None) -> StepResult:
-        return StepResult(self._observation(), reward, fallen, out_of_time, metrics or {}, seconds or [],
-                          np.concatenate([self._people.walkers.observe(), self._private()], axis=1))
+    def _for_device(
+        self, reward: np.ndarray, fallen: np.ndarray, out_of_time: np.ndarray, metrics=None, seconds=None
+    ) -> StepResult:
+        return StepResult(
+            self._observation(),
+            reward,
+            fallen,
+            out_of_time,
+            metrics or {},
+            seconds or [],
+            np.concatenate([self._people.walkers.observe(), self._private()], axis=1),
+        )
 
-    def _for_human(self, reward: np.ndarray, fallen: np.ndarray, out_of_time: np.ndarray, metrics=None,
-                   seconds=None) -> StepResult:
-        return StepResult(self._wearer.observe(), reward, fallen, out_of_time, metrics or {}, seconds or [],
-                          self._private())
+    def _for_human(
+        self, reward: np.ndarray, fallen: np.ndarray, out_of_time: np.ndarray, metrics=None, seconds=None
+    ) -> StepResult:
+        return StepResult(
+            self._wearer.observe(), reward, fallen, out_of_time, metrics or {}, seconds or [], self._private()
+        )
 
     def _nothing(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         no = np.zeros(self.count, dtype=bool)
@@ -276,8 +318,7 @@ class PairEnv(_AssistedEnv):
         """One control period with the device's action (n, J) and the human's (n, 14) beside it."""
         joints = self.device_joints
         step = self._period(action[:, :joints], action[:, joints:])
-        result = self._for_device(self._device_reward(step), step.fallen, step.out_of_time, step.metrics,
-                                  step.seconds)
+        result = self._for_device(self._device_reward(step), step.fallen, step.out_of_time, step.metrics, step.seconds)
         result.partner = self._for_human(self._human_reward(step), step.fallen, step.out_of_time)
         return result
 
@@ -303,7 +344,7 @@ class CarryingEnv(_AssistedEnv):
         reward, fallen, out_of_time, metrics, seconds = *self._nothing(), [], []
         for _ in range(BLOCKS_PER_ACTION):
             step = self._period(no_torque, action)
-            over = fallen | out_of_time            # what follows within this action belongs to the next episode
+            over = fallen | out_of_time  # what follows within this action belongs to the next episode
             reward = reward + np.where(over, 0.0, self._human_reward(step)).astype(np.float32)
             fallen, out_of_time = fallen | (step.fallen & ~over), out_of_time | (step.out_of_time & ~over)
             metrics.append(step.metrics)
@@ -314,4 +355,7 @@ class CarryingEnv(_AssistedEnv):
 
 #: Environment by who learns.
 ENVIRONMENTS: dict[frozenset[str], type[_AssistedEnv]] = {
-    frozenset({EXO}): ExoEnv, frozenset({HUMAN}): CarryingEnv, frozenset({EXO, HUMAN}): PairEnv}
+    frozenset({EXO}): ExoEnv,
+    frozenset({HUMAN}): CarryingEnv,
+    frozenset({EXO, HUMAN}): PairEnv,
+}

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Left-right mirror image of a bilateral device's observation and action."""
+
 from __future__ import annotations
 
 from exo_policy.manifest import Contract

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """How well one wearer walks with each of several habits, all on the same ordinary day."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
 from exo_device.description import DeviceDescription
 from exo_policy.networks import MlpPolicy
-
 from exo_sim.human.checkpoint import load_human
 from exo_sim.human.habits import Habits
 from exo_sim.human.observation import BLOCKS_PER_ACTION, COORDINATION_RATE_HZ
@@ -26,14 +27,27 @@ def ordinary_day(config: ExoTrainingConfig) -> ExoTrainingConfig:
     def middle(pair: tuple[float, float]) -> tuple[float, float]:
         return (sum(pair) / 2.0,) * 2
 
-    return config.model_copy(update={
-        "stop_share": 0.0, "speed_change_s": 1e9, "episode_s": 1e3,
-        "wearing": wearing.model_copy(update={
-            "delay_s": middle(wearing.delay_s), "bandwidth_factor": (1.0, 1.0),
-            "strap_stiffness_nm_per_rad": middle(wearing.strap_stiffness_nm_per_rad),
-            "payload_kg": (0.0, 0.0), "position_offset_rad": 0.0, "tilt_offset_rad": 0.0, "gyro_offset_rad_s": 0.0,
-            "noise_factor": (1.0, 1.0), "mass_error": 0.0}),
-        "people": people.model_copy(update={"friction_range": (1.0, 1.0), "servo_gain_range": (1.0, 1.0)})})
+    return config.model_copy(
+        update={
+            "stop_share": 0.0,
+            "speed_change_s": 1e9,
+            "episode_s": 1e3,
+            "wearing": wearing.model_copy(
+                update={
+                    "delay_s": middle(wearing.delay_s),
+                    "bandwidth_factor": (1.0, 1.0),
+                    "strap_stiffness_nm_per_rad": middle(wearing.strap_stiffness_nm_per_rad),
+                    "payload_kg": (0.0, 0.0),
+                    "position_offset_rad": 0.0,
+                    "tilt_offset_rad": 0.0,
+                    "gyro_offset_rad_s": 0.0,
+                    "noise_factor": (1.0, 1.0),
+                    "mass_error": 0.0,
+                }
+            ),
+            "people": people.model_copy(update={"friction_range": (1.0, 1.0), "servo_gain_range": (1.0, 1.0)}),
+        }
+    )
 
 
 class HabitTrial:
@@ -48,8 +62,9 @@ class HabitTrial:
         seed: of sensor noise.
     """
 
-    def __init__(self, config: ExoTrainingConfig, device: DeviceDescription, human: Path, exo: Path | None, count: int,
-                 seed: int):
+    def __init__(
+        self, config: ExoTrainingConfig, device: DeviceDescription, human: Path, exo: Path | None, count: int, seed: int
+    ):
         self.count, self._walks = count, len(SPEED_SHARES)
         day = ordinary_day(config).model_copy(update={"envs_per_worker": count * self._walks})
         self._env = PairEnv(day, device, str(human), seed)
@@ -59,8 +74,9 @@ class HabitTrial:
         low, high = config.speed_range_mps
         self._speeds = np.tile([low + share * (high - low) for share in SPEED_SHARES], count)
         self._phases = np.tile(PHASES, count)
-        self._steps, self._settled = (round(seconds * COORDINATION_RATE_HZ)
-                                      for seconds in (config.habits.trial_s, config.habits.settle_s))
+        self._steps, self._settled = (
+            round(seconds * COORDINATION_RATE_HZ) for seconds in (config.habits.trial_s, config.habits.settle_s)
+        )
 
     def __call__(self, numbers: np.ndarray) -> np.ndarray:
         """Reward (count,) per control period for habits (count, HABIT_SIZE); who has fallen gets nothing more."""

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The human as a learner that begins as a person who can walk: network, mirror image and clock from its checkpoint."""
+
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+
 from exo_policy.checkpoint import load_checkpoint
 from exo_policy.training.mirror import MirrorMap
-
 from exo_sim.gait.reference import JOINTS
 from exo_sim.human.contract import HUMAN_CONTRACT
 from exo_sim.human.observation import BLOCKS_PER_ACTION, action_mirror_index, mirror_map
@@ -32,11 +33,13 @@ def human_learner(checkpoint: Path, config: ExoTrainingConfig, symmetric: bool):
     mirror = None
     if symmetric and is_doubled(tensors):
         index, sign = mirror_map()
-        mirror = MirrorMap(tuple(index.tolist()), tuple(sign.tolist()), tuple(action_mirror_index().tolist()),
-                           (1.0,) * len(JOINTS))
+        mirror = MirrorMap(
+            tuple(index.tolist()), tuple(sign.tolist()), tuple(action_mirror_index().tolist()), (1.0,) * len(JOINTS)
+        )
         hidden = tuple(size // 2 for size in hidden)
-    ppo = config.human_ppo.model_copy(update={
-        "hidden_layers": hidden, "steps_per_iteration": config.ppo.steps_per_iteration // BLOCKS_PER_ACTION})
+    ppo = config.human_ppo.model_copy(
+        update={"hidden_layers": hidden, "steps_per_iteration": config.ppo.steps_per_iteration // BLOCKS_PER_ACTION}
+    )
     return Partner(ppo, mirror, len(JOINTS), period=BLOCKS_PER_ACTION, start=tensors, warm_up=config.human_warm_up)
 
 

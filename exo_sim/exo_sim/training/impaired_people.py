@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draws impairments for training: weak groups on one side, a whole weak side, both sides, and what comes with them."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -19,8 +20,9 @@ _REFLEX_THRESHOLD = (0.2, 1.0)
 _UNEVEN_SD = 0.1
 
 
-def draw_impairments(config: ImpairmentConfig, severity: float, strengths: dict[str, float],
-                     random: np.random.Generator) -> Impairments:
+def draw_impairments(
+    config: ImpairmentConfig, severity: float, strengths: dict[str, float], random: np.random.Generator
+) -> Impairments:
     """Impairments of a person whose healthy muscles have these strengths (by group and side).
 
     Args:
@@ -42,15 +44,21 @@ def draw_impairments(config: ImpairmentConfig, severity: float, strengths: dict[
         left = 1.0 - severity * (1.0 - float(np.clip(left, low, high)))
         for side in sides:
             drawn[f"{group}_{side}"] = min(left, drawn.get(f"{group}_{side}", left))
-    fields: dict[str, dict] = {"strengths": drawn, "contractures": {}, "spasticity": {}, "activation_slowdown": {},
-                               "co_contraction": {}}
+    fields: dict[str, dict] = {
+        "strengths": drawn,
+        "contractures": {},
+        "spasticity": {},
+        "activation_slowdown": {},
+        "co_contraction": {},
+    }
     for side in sides:
         _others(config, severity, side, fields, random)
     return Impairments(**fields)
 
 
-def _others(config: ImpairmentConfig, severity: float, side: str, fields: dict[str, dict],
-            random: np.random.Generator) -> None:
+def _others(
+    config: ImpairmentConfig, severity: float, side: str, fields: dict[str, dict], random: np.random.Generator
+) -> None:
     def some(most: float) -> float:
         return float(severity * random.uniform(0.2, 1.0) * most)
 
@@ -60,11 +68,13 @@ def _others(config: ImpairmentConfig, severity: float, side: str, fields: dict[s
     if struck():
         joint = str(random.choice(list(_CONTRACTURES)))
         fields["contractures"][f"{joint}_{side}"] = Contracture(
-            stiffness_nm_per_rad=some(config.most_stiffness_nm_per_rad), rest_rad=_CONTRACTURES[joint])
+            stiffness_nm_per_rad=some(config.most_stiffness_nm_per_rad), rest_rad=_CONTRACTURES[joint]
+        )
     if struck():
         group = str(random.choice(_SPASTIC))
         fields["spasticity"][f"{group}_{side}"] = Spasticity(
-            gain=some(config.most_reflex_gain), threshold=float(random.uniform(*_REFLEX_THRESHOLD)))
+            gain=some(config.most_reflex_gain), threshold=float(random.uniform(*_REFLEX_THRESHOLD))
+        )
     if struck():
         slowdown = 1.0 + some(config.most_slowdown - 1.0)
         fields["activation_slowdown"].update({f"{group}_{side}": slowdown for group in MUSCLE_GROUPS})

@@ -4,6 +4,7 @@
 All in proportion to the deficit of each leg (Walkers.deficit). For a healthy person every factor is 1, and reward
 and end of an episode are what they were.
 """
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -41,8 +42,15 @@ def leniency(config: LeniencyConfig, deficit: np.ndarray) -> Leniency:
     counted = np.maximum(deficit, config.other_leg * deficit[:, ::-1])
     leg = 1.0 - config.imitation * counted
     worst = deficit.max(axis=1)
-    return Leniency(leg, np.repeat(leg, len(LEG_JOINTS), axis=1), leg.min(axis=1), 1.0 - config.speed_error * worst,
-                    1.0 - config.tilt * worst, 1.0 + config.effort * worst, worst > 0.0)
+    return Leniency(
+        leg,
+        np.repeat(leg, len(LEG_JOINTS), axis=1),
+        leg.min(axis=1),
+        1.0 - config.speed_error * worst,
+        1.0 - config.tilt * worst,
+        1.0 + config.effort * worst,
+        worst > 0.0,
+    )
 
 
 def lower_speed(config: LeniencyConfig, speed: float, slowest: float, deficit: np.ndarray) -> float:

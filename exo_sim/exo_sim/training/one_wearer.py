@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one person a policy is personalised to: always the same body, on floors and in fits that differ."""
+
 from __future__ import annotations
 
 import numpy as np
-from exo_device.description import DeviceDescription
 
+from exo_device.description import DeviceDescription
 from exo_sim.body.model import FLOOR_GEOM, BodyModel, build_body
 from exo_sim.body.subject import Subject
 from exo_sim.training.config import PeopleConfig
@@ -25,8 +26,14 @@ class OneWearer:
         random: of everything drawn.
     """
 
-    def __init__(self, device: DeviceDescription, physics_rate_hz: float, wearer: Subject, config: PeopleConfig,
-                 random: np.random.Generator):
+    def __init__(
+        self,
+        device: DeviceDescription,
+        physics_rate_hz: float,
+        wearer: Subject,
+        config: PeopleConfig,
+        random: np.random.Generator,
+    ):
         self._config, self._random = config, random
         self._body = build_body(wearer, device, physics_rate_hz, accelerometer=False)
 

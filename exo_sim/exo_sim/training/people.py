@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who walks next in training: people of every size and strength, on floors and with nerves that differ."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import mujoco
 import numpy as np
-from exo_device.description import DeviceDescription
 
+from exo_device.description import DeviceDescription
 from exo_sim.body.model import FLOOR_GEOM, BodyModel, build_body
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
 from exo_sim.body.subject import MODEL_HEIGHT_M, MODEL_MASS_KG, Subject
@@ -36,8 +37,13 @@ class People:
         random: of everything drawn.
     """
 
-    def __init__(self, device: DeviceDescription | None, physics_rate_hz: float, config: PeopleConfig,
-                 random: np.random.Generator):
+    def __init__(
+        self,
+        device: DeviceDescription | None,
+        physics_rate_hz: float,
+        config: PeopleConfig,
+        random: np.random.Generator,
+    ):
         self._device, self._physics_rate_hz, self._config, self._random = device, physics_rate_hz, config, random
         self._spread, self._variation, self._deficit, self._drawn = 0.0, 0.0, 0.0, 0
         self._bodies = [build_body(Subject(), device, physics_rate_hz, accelerometer=False)]
@@ -87,7 +93,7 @@ class People:
         for geom in (floor, *body.sole_geoms):
             model.geom_friction[geom, 0] *= factor
         share = np.exp(variation * config.segment_mass_sd * random.standard_normal(model.nbody))
-        share *= model.body_mass.sum() / (model.body_mass * share).sum()       # the person weighs the same
+        share *= model.body_mass.sum() / (model.body_mass * share).sum()  # the person weighs the same
         model.body_mass[:] *= share
         model.body_inertia[:] *= share[:, None]
         mujoco.mj_setConst(model, mujoco.MjData(model))
@@ -98,7 +104,11 @@ class People:
         while True:
             height = MODEL_HEIGHT_M + spread * (random.uniform(*config.height_range_m) - MODEL_HEIGHT_M)
             mass = MODEL_MASS_KG + spread * (random.uniform(*config.mass_range_kg) - MODEL_MASS_KG)
-            if config.bmi_range[0] <= mass / height ** 2 <= config.bmi_range[1]:
+            if config.bmi_range[0] <= mass / height**2 <= config.bmi_range[1]:
                 break
-        return build_body(Subject(name="drawn", height_m=height, mass_kg=mass), self._device, self._physics_rate_hz,
-                          accelerometer=False)
+        return build_body(
+            Subject(name="drawn", height_m=height, mass_kg=mass),
+            self._device,
+            self._physics_rate_hz,
+            accelerometer=False,
+        )

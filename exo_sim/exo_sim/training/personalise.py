@@ -4,6 +4,7 @@
 First the policy learns to assist this wearer, who walks as before; then the wearer practises with it. For as long somebody
 else, the same wearer, practises without power, so that it can be told what practice alone does.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -22,7 +23,6 @@ from exo_policy.checkpoint import checkpoint_files, load_checkpoint, require_con
 from exo_policy.controllers.learned import PATIENTS_TOLD, shipped_checkpoint  # noqa: E402
 from exo_policy.manifest import Contract  # noqa: E402
 from exo_policy.observation import STRENGTHS  # noqa: E402
-
 from exo_sim.body.devices import find_device  # noqa: E402
 from exo_sim.body.model import build_body  # noqa: E402
 from exo_sim.body.presets import PRESET_PREFIX, presets  # noqa: E402
@@ -64,19 +64,43 @@ PAYLOAD_KG, MASS_ERROR = (0.0, 3.0), 0.02
 
 def parser() -> argparse.ArgumentParser:
     """Command line of `exo personalise`."""
-    p = argparse.ArgumentParser(prog=COMMAND, description="Fit an exoskeleton policy to one wearer: it goes on "
-                                "training with this person alone, for some minutes. An interrupted fitting goes on.")
-    p.add_argument("--subject", required=True, metavar="FILE_OR_PRESET", help="who wears it: a subject file or the "
-                   "name of a preset")
-    p.add_argument("--exo", metavar="CHECKPOINT", help="policy to begin with: a folder that `exo train exo` wrote, or a "
-                   "checkpoint (default: the project's for patients, hip and ankle, which is told who is weak where)")
+    p = argparse.ArgumentParser(
+        prog=COMMAND,
+        description="Fit an exoskeleton policy to one wearer: it goes on "
+        "training with this person alone, for some minutes. An interrupted fitting goes on.",
+    )
+    p.add_argument(
+        "--subject",
+        required=True,
+        metavar="FILE_OR_PRESET",
+        help="who wears it: a subject file or the name of a preset",
+    )
+    p.add_argument(
+        "--exo",
+        metavar="CHECKPOINT",
+        help="policy to begin with: a folder that `exo train exo` wrote, or a "
+        "checkpoint (default: the project's for patients, hip and ankle, which is told who is weak where)",
+    )
     p.add_argument("--output", required=True, metavar="FOLDER", help="gets policy, settings, metrics and result.json")
-    p.add_argument("--human", default=None, help="checkpoint of the walker (default: the one that the policy's folder "
-                   "names, else the project's)")
+    p.add_argument(
+        "--human",
+        default=None,
+        help="checkpoint of the walker (default: the one that the policy's folder names, else the project's)",
+    )
     p.add_argument("--device", default=None, help="name or YAML (default: the one that the policy was trained for)")
-    p.add_argument("--one-sided", action="store_true", help="let the policy treat the legs by different rules; without "
-                   "this it is its own mirror image, and what it does differently comes from how the wearer walks")
-    p.add_argument("--config", nargs="+", default=[], metavar="YAML", help="changes to the default training configuration (reward, wearing, people)")
+    p.add_argument(
+        "--one-sided",
+        action="store_true",
+        help="let the policy treat the legs by different rules; without "
+        "this it is its own mirror image, and what it does differently comes from how the wearer walks",
+    )
+    p.add_argument(
+        "--config",
+        nargs="+",
+        default=[],
+        metavar="YAML",
+        help="changes to the default training configuration (reward, wearing, people)",
+    )
     p.add_argument("--minutes", type=float, default=MINUTES, help="of training at most (default: %(default)g)")
     p.add_argument("--samples", type=int, default=SAMPLES, help="steps of 10 ms at most (default: %(default)s)")
     p.add_argument("--seed", type=int, default=1, help="of everything random (default: %(default)s)")
@@ -116,17 +140,27 @@ def personalise(options: argparse.Namespace) -> int:
         config = load_exo_config(IMPAIRED, *((TOLD,) if told else ()), *options.config)
     config = fitting_config(config, options, wearer, beginning)
     folder = Path(options.output)
-    refuse_another_training(folder, {
-        "config": {**config.model_dump(mode="json"), "device": beginning.device.model_dump(mode="json"),
-                   "exo_sha256": load_checkpoint(beginning.checkpoint, kind=EXO)[1].sha256,
-                   "human_sha256": load_checkpoint(beginning.human, kind=HUMAN)[1].sha256},
-        "seed": options.seed, "git_revision": git_revision()})
+    refuse_another_training(
+        folder,
+        {
+            "config": {
+                **config.model_dump(mode="json"),
+                "device": beginning.device.model_dump(mode="json"),
+                "exo_sha256": load_checkpoint(beginning.checkpoint, kind=EXO)[1].sha256,
+                "human_sha256": load_checkpoint(beginning.human, kind=HUMAN)[1].sha256,
+            },
+            "seed": options.seed,
+            "git_revision": git_revision(),
+        },
+    )
     print(f"fitting {beginning.device.name} to {wearer.name}, {options.minutes:g} minutes at most", flush=True)
     settings = config.stages[0]
     stage = Stage(settings, folder / f"1_{settings.name}", config, beginning.device, options.seed)
     before = Inheritance(beginning.human, beginning.checkpoint, beginning.state)
-    practised, control = (_habituation(options, number, name, config, beginning.device)
-                          for number, name in enumerate((WITH_POWER, WITHOUT_POWER), start=2))
+    practised, control = (
+        _habituation(options, number, name, config, beginning.device)
+        for number, name in enumerate((WITH_POWER, WITHOUT_POWER), start=2)
+    )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         stopped = not stage.finished and not stage.run(before)
@@ -144,21 +178,33 @@ def personalise(options: argparse.Namespace) -> int:
     for condition, human in ((UNPOWERED, beginning.human_unpowered), (LEARNED, beginning.human)):
         others[condition] = f"{OTHERS_STEM}{condition}"
         copy_human(human, folder / others[condition])
-    write_json(folder / RESULT_FILE, {
-        "device": beginning.device.name, "checkpoint": str(fitted.device.relative_to(folder)),
-        "humans": {UNPOWERED: others[UNPOWERED], PRACTISED: str(control.human.relative_to(folder)),
-                   LEARNED: str(practised.human.relative_to(folder))},
-        "humans_of_others": others,
-        "wearer": wearer.model_dump(mode="json", exclude_defaults=True) | {"name": wearer.name},
-        "seed": options.seed, "stage": PERSONALISE, "symmetric": config.symmetric})
+    write_json(
+        folder / RESULT_FILE,
+        {
+            "device": beginning.device.name,
+            "checkpoint": str(fitted.device.relative_to(folder)),
+            "humans": {
+                UNPOWERED: others[UNPOWERED],
+                PRACTISED: str(control.human.relative_to(folder)),
+                LEARNED: str(practised.human.relative_to(folder)),
+            },
+            "humans_of_others": others,
+            "wearer": wearer.model_dump(mode="json", exclude_defaults=True) | {"name": wearer.name},
+            "seed": options.seed,
+            "stage": PERSONALISE,
+            "symmetric": config.symmetric,
+        },
+    )
     print(f"checkpoint {fitted.device}.safetensors, {(time.monotonic() - started) / 60.0:.1f} minutes")
     return 0
 
 
-def _habituation(options: argparse.Namespace, number: int, name: str, config: ExoTrainingConfig,
-                 device: DeviceDescription) -> Habituation:
-    return Habituation(name, Path(options.output) / f"{number}_{name}", config, device, options.seed,
-                       HABIT_SHARE * options.minutes)
+def _habituation(
+    options: argparse.Namespace, number: int, name: str, config: ExoTrainingConfig, device: DeviceDescription
+) -> Habituation:
+    return Habituation(
+        name, Path(options.output) / f"{number}_{name}", config, device, options.seed, HABIT_SHARE * options.minutes
+    )
 
 
 def find_beginning(options: argparse.Namespace, impaired: bool) -> Beginning:
@@ -167,15 +213,17 @@ def find_beginning(options: argparse.Namespace, impaired: bool) -> Beginning:
     Raises:
         SimError, DeviceError, CheckpointError: one that cannot be used.
     """
-    from exo_policy.training.trainer import STATE_FILE          # imports torch
+    from exo_policy.training.trainer import STATE_FILE  # imports torch
 
     policy = find_policy(options.exo or _shipped(options.device or USUAL_DEVICE), options.device)
     device = find_device(policy.device)
     if device is None:
         raise SimError("--device none has no policy to fit; name a device")
     checkpoint = checkpoint_files(policy.checkpoint)[0].with_suffix("")
-    human, unpowered = (Path(options.human or policy.human(condition, None) or shipped_human(impaired))
-                        for condition in (LEARNED, UNPOWERED))
+    human, unpowered = (
+        Path(options.human or policy.human(condition, None) or shipped_human(impaired))
+        for condition in (LEARNED, UNPOWERED)
+    )
     for walker in (human, unpowered):
         load_human(walker)
     state = checkpoint.parent / STATE_FILE
@@ -188,13 +236,16 @@ def _shipped(device: str) -> Path:
     description = find_device(device)
     checkpoint = None if description is None else shipped_checkpoint(description.joint_names, PATIENTS_TOLD)
     if checkpoint is None:
-        raise SimError(f"no policy for patients comes with the project for the device {device}; name one with --exo "
-                       "(`exo train exo --config exo_impaired --device ...` makes one)")
+        raise SimError(
+            f"no policy for patients comes with the project for the device {device}; name one with --exo "
+            "(`exo train exo --config exo_impaired --device ...` makes one)"
+        )
     return checkpoint
 
 
-def fitting_config(config: ExoTrainingConfig, options: argparse.Namespace, wearer: Subject,
-                   beginning: Beginning) -> ExoTrainingConfig:
+def fitting_config(
+    config: ExoTrainingConfig, options: argparse.Namespace, wearer: Subject, beginning: Beginning
+) -> ExoTrainingConfig:
     """The configuration of a training with one wearer, for a policy like the one it begins with.
 
     Raises:
@@ -208,16 +259,27 @@ def fitting_config(config: ExoTrainingConfig, options: argparse.Namespace, weare
     if doubled and not options.one_sided:
         hidden = tuple(size // 2 for size in hidden)
     middle = min(max(wearer.preferred_speed_mps, SLOWEST_MPS + SPEED_SPREAD_MPS), FASTEST_MPS - SPEED_SPREAD_MPS)
-    fitted = config.model_copy(update={
-        "wearer": wearer, "symmetric": not options.one_sided, "history": manifest.contract.history,
-        "low_pass_hz": manifest.contract.action.low_pass_hz,
-        "plantarflexion_only": _plantarflexes_only(manifest.contract),
-        "tells_strengths": _is_told(manifest.contract),
-        "speed_range_mps": (round(middle - SPEED_SPREAD_MPS, 3), round(middle + SPEED_SPREAD_MPS, 3)),
-        "wearing": config.wearing.model_copy(update={"payload_kg": PAYLOAD_KG, "mass_error": MASS_ERROR}),
-        "ppo": config.ppo.model_copy(update={"hidden_layers": tuple(hidden), "initial_std": INITIAL_STD}),
-        "stages": (StageConfig(name=PERSONALISE, learns=(EXO,), samples=options.samples,
-                               minutes=(1.0 - 2.0 * HABIT_SHARE) * options.minutes),)})
+    fitted = config.model_copy(
+        update={
+            "wearer": wearer,
+            "symmetric": not options.one_sided,
+            "history": manifest.contract.history,
+            "low_pass_hz": manifest.contract.action.low_pass_hz,
+            "plantarflexion_only": _plantarflexes_only(manifest.contract),
+            "tells_strengths": _is_told(manifest.contract),
+            "speed_range_mps": (round(middle - SPEED_SPREAD_MPS, 3), round(middle + SPEED_SPREAD_MPS, 3)),
+            "wearing": config.wearing.model_copy(update={"payload_kg": PAYLOAD_KG, "mass_error": MASS_ERROR}),
+            "ppo": config.ppo.model_copy(update={"hidden_layers": tuple(hidden), "initial_std": INITIAL_STD}),
+            "stages": (
+                StageConfig(
+                    name=PERSONALISE,
+                    learns=(EXO,),
+                    samples=options.samples,
+                    minutes=(1.0 - 2.0 * HABIT_SHARE) * options.minutes,
+                ),
+            ),
+        }
+    )
     if options.workers:
         fitted = fitted.model_copy(update={"workers": options.workers})
     require_contract(manifest, fitted.contract(beginning.device.joint_names), beginning.checkpoint)
@@ -230,8 +292,9 @@ def _is_told(contract: Contract) -> bool:
 
 def _plantarflexes_only(contract: Contract) -> bool:
     ankles = [i for i, name in enumerate(contract.action.names) if name.startswith("ankle_angle")]
-    return bool(ankles) and contract.action.maximum is not None and all(contract.action.maximum[i] <= 0.0
-                                                                        for i in ankles)
+    return (
+        bool(ankles) and contract.action.maximum is not None and all(contract.action.maximum[i] <= 0.0 for i in ankles)
+    )
 
 
 def _wearer(word: str) -> Subject:

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A short walk after each stage, the same for all: did it leave a person who walks, and at what cost?"""
+
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-from exo_device.description import DeviceDescription
 
+from exo_device.description import DeviceDescription
 from exo_sim.body.subject import Subject
 from exo_sim.plant.offline import NO_CONTROLLER, OfflineLoop
 from exo_sim.plant.simulation import SPEED_RANGE_MPS, Simulation
@@ -17,8 +18,9 @@ DURATION_S, SETTLE_S = 15.0, 5.0
 WALKS = 2
 
 
-def check_walk(device: DeviceDescription | None, human: Path, checkpoint: Path | None, seed: int,
-               wearer: Subject | None = None) -> dict[str, float]:
+def check_walk(
+    device: DeviceDescription | None, human: Path, checkpoint: Path | None, seed: int, wearer: Subject | None = None
+) -> dict[str, float]:
     """Walks offline with the device (unpowered without a checkpoint) or without any.
 
     The wearer walks at the own preferred speed; without one it is the unscaled body at 1.25 m/s.
@@ -31,8 +33,14 @@ def check_walk(device: DeviceDescription | None, human: Path, checkpoint: Path |
     falls, power, umberger, speed = 0, [], [], []
     asked = SPEED_MPS if wearer is None else wearer.preferred_speed_mps
     for walk in range(WALKS):
-        simulation = Simulation(wearer or Subject(), device, human=str(human), speed_mps=asked, seed=seed + walk,
-                                speed_range_mps=(min(asked, SPEED_RANGE_MPS[0]), max(asked, SPEED_RANGE_MPS[1])))
+        simulation = Simulation(
+            wearer or Subject(),
+            device,
+            human=str(human),
+            speed_mps=asked,
+            seed=seed + walk,
+            speed_range_mps=(min(asked, SPEED_RANGE_MPS[0]), max(asked, SPEED_RANGE_MPS[1])),
+        )
         loop = OfflineLoop(simulation, controller, **params)
         while simulation.t < DURATION_S and not simulation.falls:
             sample = loop.step()
@@ -45,5 +53,9 @@ def check_walk(device: DeviceDescription | None, human: Path, checkpoint: Path |
     def mean(values: list[float]) -> float:
         return float(np.mean(values)) if values else float("nan")
 
-    return {"falls": falls, "metabolic_w_kg": mean(power), "metabolic_umberger_w_kg": mean(umberger),
-            "speed_mps": mean(speed)}
+    return {
+        "falls": falls,
+        "metabolic_w_kg": mean(power),
+        "metabolic_umberger_w_kg": mean(umberger),
+        "speed_mps": mean(speed),
+    }

@@ -4,6 +4,7 @@
 What a stage leaves: config.json (configuration, seed, git revision, what it began with), metrics.csv, the
 checkpoints of device and human as they are after it, and, once it is complete, stage.json with its figures.
 """
+
 from __future__ import annotations
 
 import csv
@@ -11,10 +12,10 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from exo_device.description import DeviceDescription
-from exo_policy.checkpoint import load_checkpoint, save_checkpoint
 from pydantic import ValidationError
 
+from exo_device.description import DeviceDescription
+from exo_policy.checkpoint import load_checkpoint, save_checkpoint
 from exo_sim.body.devices import without_weight
 from exo_sim.errors import SimError
 from exo_sim.human.contract import HUMAN_CONTRACT
@@ -77,8 +78,9 @@ class Stage:
         seed: of everything random.
     """
 
-    def __init__(self, stage: StageConfig, folder: Path, config: ExoTrainingConfig, device: DeviceDescription,
-                 seed: int):
+    def __init__(
+        self, stage: StageConfig, folder: Path, config: ExoTrainingConfig, device: DeviceDescription, seed: int
+    ):
         self.stage, self.folder, self._config, self._device, self._seed = stage, folder, config, device, seed
 
     @property
@@ -96,8 +98,12 @@ class Stage:
         state = self.folder / STATE_FILE
         if EXO not in self.stage.learns:
             return replace(before, human=human, human_state=state)
-        return Inheritance(human, self.folder / self._device.name, device_state=state,
-                           human_state=None if HUMAN in self.stage.learns else before.human_state)
+        return Inheritance(
+            human,
+            self.folder / self._device.name,
+            device_state=state,
+            human_state=None if HUMAN in self.stage.learns else before.human_state,
+        )
 
     def run(self, before: Inheritance) -> bool:
         """Runs the stage or goes on with it. Returns whether it is complete; False after a signal.
@@ -114,26 +120,46 @@ class Stage:
             metrics, seconds = last_metrics(self.folder), trainer.seconds
         self._pass_on(before)
         left = self.leaves(before)
-        check = check_walk(self._device if self.stage.learns and self.stage.worn else None, left.human,
-                           left.device if EXO in self.stage.learns else None, self._seed, self._config.wearer)
-        write_json(self.folder / STAGE_FILE, {
-            "stage": self.stage.model_dump(mode="json"), "seed": self._seed, "git_revision": git_revision(),
-            "seconds": seconds, "metrics": metrics, "check": check})
+        check = check_walk(
+            self._device if self.stage.learns and self.stage.worn else None,
+            left.human,
+            left.device if EXO in self.stage.learns else None,
+            self._seed,
+            self._config.wearer,
+        )
+        write_json(
+            self.folder / STAGE_FILE,
+            {
+                "stage": self.stage.model_dump(mode="json"),
+                "seed": self._seed,
+                "git_revision": git_revision(),
+                "seconds": seconds,
+                "metrics": metrics,
+                "check": check,
+            },
+        )
         return True
 
     def _write_config(self, before: Inheritance) -> dict:
         began = {HUMAN: load_checkpoint(before.human, kind=HUMAN)[1].sha256}
         if before.device is not None:
             began["device"] = load_checkpoint(before.device, kind=EXO)[1].sha256
-        document = {"config": {**self._config.model_dump(mode="json"),
-                               "device": self._device.model_dump(mode="json"), "stage": self.stage.name,
-                               "began_with_sha256": began},
-                    "seed": self._seed, "git_revision": git_revision()}
+        document = {
+            "config": {
+                **self._config.model_dump(mode="json"),
+                "device": self._device.model_dump(mode="json"),
+                "stage": self.stage.name,
+                "began_with_sha256": began,
+            },
+            "seed": self._seed,
+            "git_revision": git_revision(),
+        }
         write_json(self.folder / CONFIG_FILE, document)
         return document
 
     def _train(self, before: Inheritance):
         import torch
+
         from exo_policy.training.ppo import load_actor
         from exo_policy.training.resume import load_state
         from exo_policy.training.trainer import STATE_FILE, Trainer
@@ -149,21 +175,37 @@ class Stage:
         pool = WorkerPool(EnvFactory(learns, config, device, before.human), config.workers, self._seed)
         try:
             if learns == {HUMAN}:
-                trainer = Trainer(pool, human.config, human.mirror, max_episode_steps=steps // human.period,
-                                  folder=self.folder, seed=self._seed, curriculum=NoCurriculum(),
-                                  on_save=self._save_human, warm_up=human.warm_up)
+                trainer = Trainer(
+                    pool,
+                    human.config,
+                    human.mirror,
+                    max_episode_steps=steps // human.period,
+                    folder=self.folder,
+                    seed=self._seed,
+                    curriculum=NoCurriculum(),
+                    on_save=self._save_human,
+                    warm_up=human.warm_up,
+                )
                 if fresh and before.human_state is not None:
                     load_state(before.human_state, trainer.algorithm)
-                if fresh:                                  # the mean, where the state holds the newest
+                if fresh:  # the mean, where the state holds the newest
                     load_actor(trainer.algorithm, human.start)
             else:
                 partner = human if HUMAN in learns else None
                 # a policy whose critic is lost must not be led astray by one that knows nothing yet
                 lost = before.device is not None and before.device_state is None
-                trainer = Trainer(pool, config.ppo, mirror, max_episode_steps=steps, folder=self.folder,
-                                  seed=self._seed, curriculum=NoCurriculum(), partner=partner,
-                                  on_save=lambda algorithm, row: self._save_both(algorithm, trainer, row, contract),
-                                  warm_up=config.human_warm_up if lost else 0)
+                trainer = Trainer(
+                    pool,
+                    config.ppo,
+                    mirror,
+                    max_episode_steps=steps,
+                    folder=self.folder,
+                    seed=self._seed,
+                    curriculum=NoCurriculum(),
+                    partner=partner,
+                    on_save=lambda algorithm, row: self._save_both(algorithm, trainer, row, contract),
+                    warm_up=config.human_warm_up if lost else 0,
+                )
                 if fresh and partner is not None and before.human_state is not None:
                     load_state(before.human_state, trainer.partner_algorithm)
                     load_actor(trainer.partner_algorithm, human.start)
@@ -172,7 +214,7 @@ class Stage:
                 if fresh and before.device is not None:
                     load_actor(trainer.algorithm, load_checkpoint(before.device, kind=EXO)[0])
             if fresh:
-                torch.manual_seed(self._seed)              # a state's random numbers are those of its own seed
+                torch.manual_seed(self._seed)  # a state's random numbers are those of its own seed
             trainer.run(self.stage.samples, self.stage.limit_s)
         finally:
             pool.close()
@@ -190,9 +232,16 @@ class Stage:
         from exo_policy.training.ppo import actor_tensors, tensor_sizes
 
         tensors = actor_tensors(algorithm)
-        save_checkpoint(self.folder / stem, tensors, {
-            "kind": kind, "network": {"sizes": list(tensor_sizes(tensors)), "observation_clip": None},
-            "contract": contract.model_dump(), "training": training_record(self._document, row)})
+        save_checkpoint(
+            self.folder / stem,
+            tensors,
+            {
+                "kind": kind,
+                "network": {"sizes": list(tensor_sizes(tensors)), "observation_clip": None},
+                "contract": contract.model_dump(),
+                "training": training_record(self._document, row),
+            },
+        )
 
     def _pass_on(self, before: Inheritance) -> None:
         """Copies the human that did not learn, so that every stage's folder tells who walked."""
@@ -232,8 +281,10 @@ def refuse_another_training(folder: Path, document: dict) -> None:
             differing = [f"config.{key}" for key in sorted(set(a) | set(b)) if a.get(key) != b.get(key)]
             differing = [key for key in differing if key != "config.workers"]
         if differing:
-            raise SimError(f"{folder} holds another training (different: {', '.join(differing)}); "
-                           f"choose another --output, or the same settings to go on")
+            raise SimError(
+                f"{folder} holds another training (different: {', '.join(differing)}); "
+                f"choose another --output, or the same settings to go on"
+            )
         return
     write_json(file, document)
 
@@ -244,7 +295,7 @@ def complete(config: dict) -> dict:
     try:
         return {**config, **ExoTrainingConfig.model_validate(fields).model_dump(mode="json")}
     except ValidationError:
-        return config                          # of a time when options had other names: what differs is told
+        return config  # of a time when options had other names: what differs is told
 
 
 def last_metrics(folder: Path) -> dict[str, float]:

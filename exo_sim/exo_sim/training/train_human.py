@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`exo train human`: trains the walking human by motion imitation and reinforcement learning."""
+
 from __future__ import annotations
 
 import argparse
@@ -11,14 +12,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from exo_policy.checkpoint import save_checkpoint  # noqa: E402
-
 from exo_sim.gait.reference import JOINTS  # noqa: E402
 from exo_sim.human.contract import HUMAN_CONTRACT  # noqa: E402
 from exo_sim.human.extend import load_starting_policy  # noqa: E402
 from exo_sim.human.observation import POLICY_RATE_HZ, action_mirror_index, mirror_map  # noqa: E402
 from exo_sim.training.check import Check, CheckLog  # noqa: E402
-from exo_sim.training.command_line import (add_run_arguments, open_run, run_command, training_record,  # noqa: E402
-                                           with_options)
+from exo_sim.training.command_line import add_run_arguments, open_run, run_command, training_record, with_options  # noqa: E402
 from exo_sim.training.config import load_training_config  # noqa: E402
 from exo_sim.training.curriculum import Curriculum  # noqa: E402
 from exo_sim.training.walking_env import WalkingEnvFactory  # noqa: E402
@@ -28,8 +27,10 @@ def parser() -> argparse.ArgumentParser:
     """Command line of `exo train human`."""
     p = argparse.ArgumentParser(prog="exo train human", description="Train the walking human (resumes a run folder)")
     add_run_arguments(p, "runs/human")
-    p.add_argument("--init", help="checkpoint whose policy the training starts from; it may know less of the "
-                        "observation than today's")
+    p.add_argument(
+        "--init",
+        help="checkpoint whose policy the training starts from; it may know less of the observation than today's",
+    )
     return p
 
 
@@ -46,8 +47,8 @@ def train(options: argparse.Namespace) -> int:
         CheckpointError: a state or checkpoint that cannot be used.
     """
     # torch and rsl_rl take seconds to import: after the options have been found right
-    from exo_policy.training.ppo import actor_tensors, load_actor, tensor_sizes
     from exo_policy.training.mirror import MirrorMap
+    from exo_policy.training.ppo import actor_tensors, load_actor, tensor_sizes
     from exo_policy.training.trainer import STATE_FILE, Trainer
     from exo_policy.training.worker_pool import WorkerPool
 
@@ -75,19 +76,29 @@ def train(options: argparse.Namespace) -> int:
     pool = WorkerPool(WalkingEnvFactory(config), config.workers, options.seed)
     try:
         index, sign = mirror_map()
-        mirror = MirrorMap(tuple(index.tolist()), tuple(sign.tolist()), tuple(action_mirror_index().tolist()),
-                           (1.0,) * len(JOINTS))
-        trainer = Trainer(pool, config.ppo, mirror,
-                          max_episode_steps=round(config.episode_s * POLICY_RATE_HZ), folder=folder,
-                          seed=options.seed, curriculum=Curriculum(config.curriculum), on_save=save,
-                          warm_up=0 if start is None else config.init_warm_up)
+        mirror = MirrorMap(
+            tuple(index.tolist()), tuple(sign.tolist()), tuple(action_mirror_index().tolist()), (1.0,) * len(JOINTS)
+        )
+        trainer = Trainer(
+            pool,
+            config.ppo,
+            mirror,
+            max_episode_steps=round(config.episode_s * POLICY_RATE_HZ),
+            folder=folder,
+            seed=options.seed,
+            curriculum=Curriculum(config.curriculum),
+            on_save=save,
+            warm_up=0 if start is None else config.init_warm_up,
+        )
         if start is not None and not (folder / STATE_FILE).exists():
             load_actor(trainer.algorithm, start)
         trainer.run(config.samples)
     finally:
         pool.close()
-    print(f"{trainer.samples} samples in {trainer.seconds:.0f} s; newest checkpoint {folder / 'human'}, "
-          f"best {folder / 'best'} ({checks.best})")
+    print(
+        f"{trainer.samples} samples in {trainer.seconds:.0f} s; newest checkpoint {folder / 'human'}, "
+        f"best {folder / 'best'} ({checks.best})"
+    )
     return 0
 
 

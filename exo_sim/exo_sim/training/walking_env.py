@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A batch of people who learn to walk: reference state initialisation, early termination, changing speed."""
+
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+
 from exo_policy.manifest import NetworkSpec
 from exo_policy.networks import MlpPolicy
 from exo_policy.training.batch_env import StepResult
-
 from exo_sim.body.devices import find_device
 from exo_sim.human.observation import ACTION_SIZE, BLOCKS_PER_ACTION, OBSERVATION_SIZE, POLICY_RATE_HZ
 from exo_sim.human.speed_command import approach
@@ -49,7 +50,7 @@ class WalkingEnv:
         self._pushes = RandomPushes(self._walkers, config.disturbance, self._random)
         self._noise = SensorNoise(config.disturbance, self._random)
         self._steps = np.zeros(self.count, dtype=int)
-        self._practised_s = np.full(self.count, np.inf)       # of whoever walks now, over all their episodes
+        self._practised_s = np.full(self.count, np.inf)  # of whoever walks now, over all their episodes
         self._target_speed = np.zeros(self.count)
         self._averages = StrideAverages(self.count)
         self._max_steps = round(config.episode_s * POLICY_RATE_HZ)

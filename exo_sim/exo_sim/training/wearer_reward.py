@@ -5,6 +5,7 @@ How people walk is what the walker has learned from in its own training, with th
 joints are not judged, because a device takes a part of them over. Pushes and erring senses are as they were there: who
 learned to walk cheaply and nothing else would fall over the next kerb.
 """
+
 from __future__ import annotations
 
 import numpy as np

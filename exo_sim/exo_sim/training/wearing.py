@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a device sits this time: motors, straps, sensors and what the wearer carries, drawn for every episode."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -41,18 +42,21 @@ class Wearing:
     mass_factor: float
 
     @classmethod
-    def draw(cls, config: WearingConfig, joints: int, random: np.random.Generator) -> "Wearing":
+    def draw(cls, config: WearingConfig, joints: int, random: np.random.Generator) -> Wearing:
         """Another wearing of a device with so many joints."""
         soft, stiff = config.strap_stiffness_nm_per_rad
         return cls(
-            delay_s=random.uniform(*config.delay_s), bandwidth_factor=random.uniform(*config.bandwidth_factor),
+            delay_s=random.uniform(*config.delay_s),
+            bandwidth_factor=random.uniform(*config.bandwidth_factor),
             # evenly in compliance: half as stiff matters as much as the angle that it adds
-            compliance=random.uniform(1.0 / stiff, 1.0 / soft), payload_kg=random.uniform(*config.payload_kg),
+            compliance=random.uniform(1.0 / stiff, 1.0 / soft),
+            payload_kg=random.uniform(*config.payload_kg),
             position_offset=config.position_offset_rad * random.standard_normal(joints),
             tilt_offset=config.tilt_offset_rad * random.standard_normal(3),
             gyro_offset=config.gyro_offset_rad_s * random.standard_normal(3),
             noise_factor=random.uniform(*config.noise_factor),
-            mass_factor=max(1.0 + config.mass_error * random.standard_normal(), 0.5))
+            mass_factor=max(1.0 + config.mass_error * random.standard_normal(), 0.5),
+        )
 
     def fit(self, body: BodyModel) -> None:
         """Changes motors and load of a body that has a model of its own, before its first step."""
@@ -68,5 +72,13 @@ class Wearing:
 
     def for_critic(self) -> np.ndarray:
         """What the critic is told (5,), each near 1."""
-        return np.array([50.0 * self.delay_s, self.bandwidth_factor, 300.0 * self.compliance,
-                         0.1 * self.payload_kg, self.mass_factor], dtype=np.float32)
+        return np.array(
+            [
+                50.0 * self.delay_s,
+                self.bandwidth_factor,
+                300.0 * self.compliance,
+                0.1 * self.payload_kg,
+                self.mass_factor,
+            ],
+            dtype=np.float32,
+        )

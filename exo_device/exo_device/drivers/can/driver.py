@@ -32,9 +32,15 @@ class CanDriver(Driver):
     port_factory, imu, steady_s, ros_ns: other bus, IMU and clocks (s; ns of ROS time) than the real ones.
     """
 
-    def __init__(self, config: CanConfig, *, port_factory: Callable[[CanConfig], CanPort] = open_port,
-                 imu: ImuSource | None = None, steady_s: Callable[[], float] = time.monotonic,
-                 ros_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self,
+        config: CanConfig,
+        *,
+        port_factory: Callable[[CanConfig], CanPort] = open_port,
+        imu: ImuSource | None = None,
+        steady_s: Callable[[], float] = time.monotonic,
+        ros_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
         self.config = config
         self._port_factory, self._steady_s, self._ros_ns = port_factory, steady_s, ros_ns
         self._imu = imu or make_imu_source(config.imu)

@@ -43,9 +43,17 @@ class CanMaster:
     #: What people look after when a motor is not heard.
     advice = "check power, wiring and ids"
 
-    def __init__(self, config: CanConfig, motors: Sequence[CanMotor], port: CanPort, imu: ImuSource, *,
-                 steady_s: Callable[[], float], ros_ns: Callable[[], int],
-                 on_sample: Callable[[DeviceState], None]) -> None:
+    def __init__(
+        self,
+        config: CanConfig,
+        motors: Sequence[CanMotor],
+        port: CanPort,
+        imu: ImuSource,
+        *,
+        steady_s: Callable[[], float],
+        ros_ns: Callable[[], int],
+        on_sample: Callable[[DeviceState], None],
+    ) -> None:
         self._config, self._port, self._imu = config, port, imu
         self._steady_s, self._ros_ns, self._on_sample = steady_s, ros_ns, on_sample
         self.motors = list(motors)
@@ -189,16 +197,28 @@ class CanMaster:
             return np.array([getattr(measurement, field) for measurement in newest])
 
         voltages = [value for value in of("bus_voltage") if math.isfinite(value)]
-        self._on_sample(DeviceState(
-            stamp_ns=stamp_ns, sequence=self._sequence, names=self.joints, position=of("position"),
-            velocity=of("velocity"), torque=of("torque"), temperature=of("temperature"), error=np.array([motor.error for motor in self.motors]),
-            bus_voltage=min(voltages, default=math.nan), imu=imu))
+        self._on_sample(
+            DeviceState(
+                stamp_ns=stamp_ns,
+                sequence=self._sequence,
+                names=self.joints,
+                position=of("position"),
+                velocity=of("velocity"),
+                torque=of("torque"),
+                temperature=of("temperature"),
+                error=np.array([motor.error for motor in self.motors]),
+                bus_voltage=min(voltages, default=math.nan),
+                imu=imu,
+            )
+        )
 
     def _silent_motors(self) -> str:
         now_s = self._steady_s()
-        silent = [f"{motor.joint} ({motor.address})" for motor in self.motors
-                  if motor.silence_s(now_s) > self._config.reply_timeout_s]
+        silent = [
+            f"{motor.joint} ({motor.address})"
+            for motor in self.motors
+            if motor.silence_s(now_s) > self._config.reply_timeout_s
+        ]
         if not silent:
             return ""
-        return (f"no answer on CAN bus '{self._config.channel}' from the motor of {', '.join(silent)}; "
-                f"{self.advice}")
+        return f"no answer on CAN bus '{self._config.channel}' from the motor of {', '.join(silent)}; {self.advice}"

@@ -56,8 +56,7 @@ class CanPort(ABC):
 class PythonCanPort(CanPort):
     """Any interface of python-can."""
 
-    def __init__(self, interface: str, channel: str, bitrate: int,
-                 options: dict[str, Any] | None = None) -> None:
+    def __init__(self, interface: str, channel: str, bitrate: int, options: dict[str, Any] | None = None) -> None:
         """Raises DriverError, with what to do, when the interface cannot be opened."""
         try:
             import can
@@ -69,8 +68,10 @@ class PythonCanPort(CanPort):
         except (can.CanError, OSError, ValueError, TypeError, NotImplementedError, ImportError) as error:
             hint = HINTS.get(interface, "python-can's documentation lists its interfaces and their settings")
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise DriverError(f"CAN interface '{interface}', channel '{channel}' cannot be opened "
-                              f"({reason}); " + hint.format(channel=channel, bitrate=bitrate)) from error
+            raise DriverError(
+                f"CAN interface '{interface}', channel '{channel}' cannot be opened "
+                f"({reason}); " + hint.format(channel=channel, bitrate=bitrate)
+            ) from error
         self._wake_lock = threading.Lock()
         self._wakes = interface in SOCKET_INTERFACES
         if self._wakes:
@@ -79,8 +80,7 @@ class PythonCanPort(CanPort):
             os.set_blocking(self._waker, False)
 
     def send(self, frame: Frame) -> None:
-        message = self._can.Message(arbitration_id=frame.can_id, data=frame.data,
-                                    is_extended_id=frame.is_extended)
+        message = self._can.Message(arbitration_id=frame.can_id, data=frame.data, is_extended_id=frame.is_extended)
         try:
             self._bus.send(message, timeout=SEND_TIMEOUT_S)
         except (self._can.CanError, OSError) as error:

@@ -24,8 +24,9 @@ ZERO_SILENCE_S = 1.5
 class MotorChannel(CanMotor):
     """State of one motor on the bus."""
 
-    def __init__(self, joint: str, config: MotorConfig, now_s: float,
-                 limits: PlausibilityLimits = PlausibilityLimits()) -> None:
+    def __init__(
+        self, joint: str, config: MotorConfig, now_s: float, limits: PlausibilityLimits = PlausibilityLimits()
+    ) -> None:
         self.joint = joint
         self.id, self.address = config.id, f"id {config.id}"
         self.codec = config.codec()
@@ -119,8 +120,7 @@ class MotorChannel(CanMotor):
         understood = None if self._asked is None else self.applied_torque(self._asked)
         if self._repetition.see(now_s, frame.data, understood):
             self.faults |= MotorFault.FROZEN
-        self.newest = Measurement(now_s, now_ns, position, velocity, torque, reply.temperature, math.nan,
-                                  reply.error)
+        self.newest = Measurement(now_s, now_ns, position, velocity, torque, reply.temperature, math.nan, reply.error)
         return True
 
     def _unwrapped(self, raw: float) -> float:

@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import math
 
-from exo_device.drivers.cubemars_can.codec import (
-    KD_MAX, KP_MAX, MitCommand, MitRange, MotorCodec, Reply, Special)
-from exo_device.drivers.cubemars_can.fixed_point import decode, encode, step
 from exo_device.drivers.can.frame import Frame
+from exo_device.drivers.cubemars_can.codec import KD_MAX, KP_MAX, MitCommand, MitRange, MotorCodec, Reply, Special
+from exo_device.drivers.cubemars_can.fixed_point import decode, encode, step
 
 POSITION_BITS, FIELD_BITS = 16, 12
 SPECIAL_PREFIX = b"\xff" * 7
@@ -25,16 +24,24 @@ class ClassicCodec(MotorCodec):
     temperature from -40 degC; identifier None: any is taken, and 0 sent.
     """
 
-    def __init__(self, motor_id: int, ranges: MitRange, temperature_offset_c: float = 0.0,
-                 reply_bytes: int = LONG_REPLY_BYTES, reply_can_id: int | None = None) -> None:
+    def __init__(
+        self,
+        motor_id: int,
+        ranges: MitRange,
+        temperature_offset_c: float = 0.0,
+        reply_bytes: int = LONG_REPLY_BYTES,
+        reply_can_id: int | None = None,
+    ) -> None:
         super().__init__(motor_id, ranges)
         self._temperature_offset = temperature_offset_c
         self._reply_bytes = reply_bytes
         self._reply_can_id = reply_can_id
         self.position_span = 2.0 * ranges.position_rad
-        self.reply_steps = (step(*self._both(ranges.position_rad), POSITION_BITS),
-                            step(*self._both(ranges.velocity_rad_s), FIELD_BITS),
-                            step(*self._both(ranges.torque_nm), FIELD_BITS))
+        self.reply_steps = (
+            step(*self._both(ranges.position_rad), POSITION_BITS),
+            step(*self._both(ranges.velocity_rad_s), FIELD_BITS),
+            step(*self._both(ranges.torque_nm), FIELD_BITS),
+        )
 
     @staticmethod
     def _both(limit: float) -> tuple[float, float]:
@@ -46,9 +53,21 @@ class ClassicCodec(MotorCodec):
         kp = encode(command.kp, 0.0, KP_MAX, FIELD_BITS)
         kd = encode(command.kd, 0.0, KD_MAX, FIELD_BITS)
         t = encode(command.torque, *self._both(self.ranges.torque_nm), FIELD_BITS)
-        return Frame(self.motor_id, bytes([
-            p >> 8, p & 0xFF, v >> 4, (v & 0xF) << 4 | kp >> 8, kp & 0xFF,
-            kd >> 4, (kd & 0xF) << 4 | t >> 8, t & 0xFF]))
+        return Frame(
+            self.motor_id,
+            bytes(
+                [
+                    p >> 8,
+                    p & 0xFF,
+                    v >> 4,
+                    (v & 0xF) << 4 | kp >> 8,
+                    kp & 0xFF,
+                    kd >> 4,
+                    (kd & 0xF) << 4 | t >> 8,
+                    t & 0xFF,
+                ]
+            ),
+        )
 
     def applied_torque(self, torque: float) -> float:
         limits = self._both(self.ranges.torque_nm)
@@ -106,6 +125,16 @@ class ClassicCodec(MotorCodec):
         p = encode((position + half) % self.position_span - half, *self._both(half), POSITION_BITS)
         v = encode(velocity, *self._both(self.ranges.velocity_rad_s), FIELD_BITS)
         t = encode(torque, *self._both(self.ranges.torque_nm), FIELD_BITS)
-        data = bytes([self.motor_id, p >> 8, p & 0xFF, v >> 4, (v & 0xF) << 4 | t >> 8, t & 0xFF,
-                      min(max(round(temperature - self._temperature_offset), 0), 0xFF), error & 0xFF])
-        return Frame(self._reply_can_id or 0, data[:self._reply_bytes])
+        data = bytes(
+            [
+                self.motor_id,
+                p >> 8,
+                p & 0xFF,
+                v >> 4,
+                (v & 0xF) << 4 | t >> 8,
+                t & 0xFF,
+                min(max(round(temperature - self._temperature_offset), 0), 0xFF),
+                error & 0xFF,
+            ]
+        )
+        return Frame(self._reply_can_id or 0, data[: self._reply_bytes])

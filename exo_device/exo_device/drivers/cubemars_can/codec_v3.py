@@ -12,10 +12,9 @@ import math
 import struct
 from dataclasses import dataclass
 
-from exo_device.drivers.cubemars_can.codec import (
-    KD_MAX, KP_MAX, MitCommand, MitRange, MotorCodec, Reply, Special)
-from exo_device.drivers.cubemars_can.fixed_point import decode, encode, step
 from exo_device.drivers.can.frame import Frame
+from exo_device.drivers.cubemars_can.codec import KD_MAX, KP_MAX, MitCommand, MitRange, MotorCodec, Reply, Special
+from exo_device.drivers.cubemars_can.fixed_point import decode, encode, step
 
 PACKET_CURRENT, PACKET_ORIGIN, PACKET_MIT, PACKET_UPLOAD = 1, 5, 8, 0x29
 POSITION_BITS, FIELD_BITS = 16, 12
@@ -59,8 +58,11 @@ class V3Codec(MotorCodec):
         super().__init__(motor_id, ranges)
         self._constants = constants
         self.position_span = 2 * INT16 * POSITION_UNIT_RAD
-        self.reply_steps = (POSITION_UNIT_RAD, SPEED_UNIT_ERPM * constants.rad_s_per_erpm,
-                            CURRENT_UNIT_A * constants.nm_per_a)
+        self.reply_steps = (
+            POSITION_UNIT_RAD,
+            SPEED_UNIT_ERPM * constants.rad_s_per_erpm,
+            CURRENT_UNIT_A * constants.nm_per_a,
+        )
         self._torque_step = step(-ranges.torque_nm, ranges.torque_nm, FIELD_BITS)
 
     def _frame(self, packet: int, data: bytes) -> Frame:
@@ -73,9 +75,21 @@ class V3Codec(MotorCodec):
         p = encode(command.position, -ranges.position_rad, ranges.position_rad, POSITION_BITS)
         v = encode(command.velocity, -ranges.velocity_rad_s, ranges.velocity_rad_s, FIELD_BITS)
         t = encode(command.torque, -ranges.torque_nm, ranges.torque_nm, FIELD_BITS)
-        return self._frame(PACKET_MIT, bytes([
-            kp >> 4, (kp & 0xF) << 4 | kd >> 8, kd & 0xFF, p >> 8, p & 0xFF,
-            v >> 4, (v & 0xF) << 4 | t >> 8, t & 0xFF]))
+        return self._frame(
+            PACKET_MIT,
+            bytes(
+                [
+                    kp >> 4,
+                    (kp & 0xF) << 4 | kd >> 8,
+                    kd & 0xFF,
+                    p >> 8,
+                    p & 0xFF,
+                    v >> 4,
+                    (v & 0xF) << 4 | t >> 8,
+                    t & 0xFF,
+                ]
+            ),
+        )
 
     def applied_torque(self, torque: float) -> float:
         limit = self.ranges.torque_nm
@@ -98,9 +112,14 @@ class V3Codec(MotorCodec):
         if not frame.is_extended or frame.can_id != expected or len(frame.data) != UPLOAD.size:
             return None
         position, speed, current, temperature, error = UPLOAD.unpack(frame.data)
-        return Reply(self.motor_id, position * POSITION_UNIT_RAD,
-                     speed * SPEED_UNIT_ERPM * self._constants.rad_s_per_erpm,
-                     current * CURRENT_UNIT_A * self._constants.nm_per_a, float(temperature), error)
+        return Reply(
+            self.motor_id,
+            position * POSITION_UNIT_RAD,
+            speed * SPEED_UNIT_ERPM * self._constants.rad_s_per_erpm,
+            current * CURRENT_UNIT_A * self._constants.nm_per_a,
+            float(temperature),
+            error,
+        )
 
     def decode_command(self, frame: Frame) -> MitCommand | Special | None:
         if not frame.is_extended or frame.can_id & 0xFF != self.motor_id:
@@ -117,8 +136,7 @@ class V3Codec(MotorCodec):
             kp=decode(data[0] << 4 | data[1] >> 4, 0.0, KP_MAX, FIELD_BITS),
             kd=decode((data[1] & 0xF) << 8 | data[2], 0.0, KD_MAX, FIELD_BITS),
             position=decode(data[3] << 8 | data[4], -ranges.position_rad, ranges.position_rad, POSITION_BITS),
-            velocity=decode(data[5] << 4 | data[6] >> 4, -ranges.velocity_rad_s, ranges.velocity_rad_s,
-                            FIELD_BITS),
+            velocity=decode(data[5] << 4 | data[6] >> 4, -ranges.velocity_rad_s, ranges.velocity_rad_s, FIELD_BITS),
             torque=decode((data[6] & 0xF) << 8 | data[7], -ranges.torque_nm, ranges.torque_nm, FIELD_BITS),
         )
 
@@ -126,8 +144,10 @@ class V3Codec(MotorCodec):
         wrapped = (round(position / POSITION_UNIT_RAD) + INT16) % (2 * INT16) - INT16
         speed = velocity / self._constants.rad_s_per_erpm / SPEED_UNIT_ERPM
         current = torque / self._constants.nm_per_a / CURRENT_UNIT_A
-        return self._frame(PACKET_UPLOAD, UPLOAD.pack(
-            wrapped, _int16(speed), _int16(current), min(max(round(temperature), -128), 127), error & 0xFF))
+        return self._frame(
+            PACKET_UPLOAD,
+            UPLOAD.pack(wrapped, _int16(speed), _int16(current), min(max(round(temperature), -128), 127), error & 0xFF),
+        )
 
 
 def _int16(value: float) -> int:

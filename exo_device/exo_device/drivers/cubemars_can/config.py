@@ -55,7 +55,7 @@ class MotorConfig(Settings):
     torque_constant_nm_per_a: Positive | None = None
 
     @model_validator(mode="after")
-    def _v3_needs_its_constants(self) -> "MotorConfig":
+    def _v3_needs_its_constants(self) -> MotorConfig:
         names = ("pole_pairs", "gear_ratio", "torque_constant_nm_per_a")
         missing = [name for name in names if getattr(self, name) is None]
         if self.firmware == "v3" and missing:
@@ -66,10 +66,10 @@ class MotorConfig(Settings):
         """Frames of this motor; reply: how an emulated classic motor answers (reply_bytes, reply_can_id)."""
         ranges = MitRange(self.position_range_rad, self.velocity_range_rad_s, self.torque_range_nm)
         if self.firmware == "v3":
-            return V3Codec(self.id, ranges,
-                           MotorConstants(self.pole_pairs, self.gear_ratio, self.torque_constant_nm_per_a))
-        return ClassicCodec(self.id, ranges, self.temperature_offset_c,
-                            **{"reply_can_id": self.reply_can_id, **reply})
+            return V3Codec(
+                self.id, ranges, MotorConstants(self.pole_pairs, self.gear_ratio, self.torque_constant_nm_per_a)
+            )
+        return ClassicCodec(self.id, ranges, self.temperature_offset_c, **{"reply_can_id": self.reply_can_id, **reply})
 
 
 class CubemarsConfig(CanConfig):
@@ -87,7 +87,7 @@ class CubemarsConfig(CanConfig):
     motors: Annotated[dict[str, MotorConfig], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _ids_differ(self) -> "CubemarsConfig":
+    def _ids_differ(self) -> CubemarsConfig:
         taken: dict[int, str] = {}
         for joint, motor in self.motors.items():
             if motor.id in taken:
@@ -96,18 +96,23 @@ class CubemarsConfig(CanConfig):
         return self
 
     @model_validator(mode="after")
-    def _rates_fit(self) -> "CubemarsConfig":
+    def _rates_fit(self) -> CubemarsConfig:
         ratio = self.bus_rate_hz / self.state_rate_hz
         if self.cycles_per_sample < 1 or not math.isclose(ratio, self.cycles_per_sample):
-            raise ValueError(f"bus_rate_hz {self.bus_rate_hz:g} must be a whole multiple of state_rate_hz "
-                             f"{self.state_rate_hz:g}")
-        bits = sum(2 * (EXTENDED_FRAME_BITS if motor.firmware == "v3" else STANDARD_FRAME_BITS)
-                   for motor in self.motors.values())
+            raise ValueError(
+                f"bus_rate_hz {self.bus_rate_hz:g} must be a whole multiple of state_rate_hz {self.state_rate_hz:g}"
+            )
+        bits = sum(
+            2 * (EXTENDED_FRAME_BITS if motor.firmware == "v3" else STANDARD_FRAME_BITS)
+            for motor in self.motors.values()
+        )
         # a new torque goes out at once, beside the cycles: once to each sample at most
         highest = LARGEST_BUS_LOAD * self.bitrate / bits - self.state_rate_hz
         if self.bus_rate_hz > highest:
-            raise ValueError(f"bus_rate_hz {self.bus_rate_hz:g} overloads the bus: {len(self.motors)} motors "
-                             f"at {self.bitrate} bit/s allow {highest:.0f}")
+            raise ValueError(
+                f"bus_rate_hz {self.bus_rate_hz:g} overloads the bus: {len(self.motors)} motors "
+                f"at {self.bitrate} bit/s allow {highest:.0f}"
+            )
         return self
 
     @property

@@ -28,12 +28,21 @@ class CubemarsDriver(CanDriver):
     def _check_joints(self, joint_names: tuple[str, ...]) -> None:
         for name in joint_names:
             if name not in self.config.motors:
-                raise DriverError(f"driver 'cubemars_can' has no motor for {name}; its configuration has "
-                                  f"{', '.join(self.config.motors)}")
+                raise DriverError(
+                    f"driver 'cubemars_can' has no motor for {name}; its configuration has "
+                    f"{', '.join(self.config.motors)}"
+                )
 
     def _make_master(self, joint_names: tuple[str, ...], port: CanPort) -> BusMaster:
-        return BusMaster(self.config, joint_names, port, self._imu, steady_s=self._steady_s,
-                         ros_ns=self._ros_ns, on_sample=self._on_sample)
+        return BusMaster(
+            self.config,
+            joint_names,
+            port,
+            self._imu,
+            steady_s=self._steady_s,
+            ros_ns=self._ros_ns,
+            on_sample=self._on_sample,
+        )
 
     def _connected(self) -> None:
         if self.config.uses_guardian:

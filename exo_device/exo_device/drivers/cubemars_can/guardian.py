@@ -29,7 +29,10 @@ class Guardian:
         """Starts the process and waits until it has opened the bus. Raises DriverError when it has not."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", f"{__package__}.guardian_process", config.model_dump_json()],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0)  # out of reach of Ctrl-C, and as urgent as this one
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            process_group=0,
+        )  # out of reach of Ctrl-C, and as urgent as this one
         readable, _, _ = select.select([self._process.stdout], [], [], START_TIMEOUT_S)
         if not readable or self._process.stdout.readline() != READY:
             self.close()

@@ -18,7 +18,7 @@ class JointMap:
     torque_scale: float
 
     @staticmethod
-    def of(motor: MotorConfig) -> "JointMap":
+    def of(motor: MotorConfig) -> JointMap:
         """The map that a configuration describes."""
         return JointMap(motor.sign, motor.joint_offset_rad, motor.transmission_ratio, motor.torque_scale)
 

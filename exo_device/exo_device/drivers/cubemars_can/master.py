@@ -21,12 +21,19 @@ class BusMaster(CanMaster):
     advice = "check power, wiring, id and firmware"
     motors: list[MotorChannel]
 
-    def __init__(self, config: CubemarsConfig, joints: tuple[str, ...], port: CanPort, imu: ImuSource, *,
-                 steady_s: Callable[[], float], ros_ns: Callable[[], int],
-                 on_sample: Callable[[DeviceState], None]) -> None:
+    def __init__(
+        self,
+        config: CubemarsConfig,
+        joints: tuple[str, ...],
+        port: CanPort,
+        imu: ImuSource,
+        *,
+        steady_s: Callable[[], float],
+        ros_ns: Callable[[], int],
+        on_sample: Callable[[DeviceState], None],
+    ) -> None:
         now_s = steady_s()
-        channels = [MotorChannel(joint, config.motors[joint], now_s, config.plausibility)
-                    for joint in joints]
+        channels = [MotorChannel(joint, config.motors[joint], now_s, config.plausibility) for joint in joints]
         super().__init__(config, channels, port, imu, steady_s=steady_s, ros_ns=ros_ns, on_sample=on_sample)
         self._to_zero: list[str] = []
 

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from exo_device.drivers.cubemars_can.motor_fault import NO_MOTOR_FAULT, MotorFault
 
-
 Limit = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 
 
@@ -51,8 +50,15 @@ class PlausibilityCheck:
         self._travel = self._path = 0.0
         self._wrong_since: float | None = None
 
-    def see(self, t: float, position: float, velocity: float, torque: float, asked: float | None,
-            asked_at: float | None = None) -> MotorFault:
+    def see(
+        self,
+        t: float,
+        position: float,
+        velocity: float,
+        torque: float,
+        asked: float | None,
+        asked_at: float | None = None,
+    ) -> MotorFault:
         """Takes in a reply of time t (s); asked: the torque it should show, None while the motor is off.
 
         asked_at: when the motor was asked for this reply (s), t by default. Its numbers may be that old: a

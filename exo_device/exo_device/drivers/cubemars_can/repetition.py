@@ -33,10 +33,12 @@ class RepetitionCheck:
         if self._asked is None:
             self._asked = asked
         self._contradicted_since_s = self._since(
-            t, self._contradicted_since_s, abs(asked - self._asked) >= self._contradiction_nm)
+            t, self._contradicted_since_s, abs(asked - self._asked) >= self._contradiction_nm
+        )
         self._torque_since_s = self._since(t, self._torque_since_s, abs(asked) >= self._contradiction_nm)
-        return (_lasts(t, self._contradicted_since_s, self._contradiction_s)
-                or _lasts(t, self._torque_since_s, self._longest_s))
+        return _lasts(t, self._contradicted_since_s, self._contradiction_s) or _lasts(
+            t, self._torque_since_s, self._longest_s
+        )
 
     @staticmethod
     def _since(t: float, since: float | None, holds: bool) -> float | None:

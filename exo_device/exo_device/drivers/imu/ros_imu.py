@@ -37,8 +37,10 @@ class RosImu(ImuSource):
         if received is None:
             raise DriverError(f"no IMU sample on topic '{self._config.topic}' yet; is its driver running?")
         if time.monotonic() - received[0] > self._config.max_age_s:
-            raise DriverError(f"the IMU on topic '{self._config.topic}' has been silent for more than "
-                              f"{1e3 * self._config.max_age_s:.0f} ms")
+            raise DriverError(
+                f"the IMU on topic '{self._config.topic}' has been silent for more than "
+                f"{1e3 * self._config.max_age_s:.0f} ms"
+            )
         return received[1]
 
     def close(self) -> None:
@@ -48,6 +50,11 @@ class RosImu(ImuSource):
 
     def _on_imu(self, message: Imu) -> None:
         orientation, rate, force = message.orientation, message.angular_velocity, message.linear_acceleration
-        self._newest = time.monotonic(), ImuSample(
-            np.array([orientation.x, orientation.y, orientation.z, orientation.w]),
-            np.array([rate.x, rate.y, rate.z]), np.array([force.x, force.y, force.z]))
+        self._newest = (
+            time.monotonic(),
+            ImuSample(
+                np.array([orientation.x, orientation.y, orientation.z, orientation.w]),
+                np.array([rate.x, rate.y, rate.z]),
+                np.array([force.x, force.y, force.z]),
+            ),
+        )

@@ -48,4 +48,5 @@ def make_imu_source(config: ImuConfig) -> ImuSource:
     if config.source == "none":
         return FixedImu()
     from exo_device.drivers.imu.ros_imu import RosImu  # ROS only where it is used
+
     return RosImu(config)

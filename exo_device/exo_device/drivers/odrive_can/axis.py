@@ -80,9 +80,15 @@ class Axis(CanMotor):
         if command == Command.GET_ENCODER_ESTIMATES:
             self._heard_s = now_s
             self.newest = Measurement(
-                now_s, now_ns, self._sign * TURN_RAD * pair[0] / self._ratio + self._offset,
-                self._sign * TURN_RAD * pair[1] / self._ratio, self.torque, self.temperature,
-                self.bus_voltage, self._error)
+                now_s,
+                now_ns,
+                self._sign * TURN_RAD * pair[0] / self._ratio + self._offset,
+                self._sign * TURN_RAD * pair[1] / self._ratio,
+                self.torque,
+                self.temperature,
+                self.bus_voltage,
+                self._error,
+            )
         elif command == Command.GET_TORQUES:
             self._measures_torque = True
             self.torque = self._sign * pair[1] * self._ratio

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from exo_device.drivers.can.config import CanConfig, Finite, Positive, Settings
 from exo_device.drivers.odrive_can.codec import HIGHEST_NODE
 
+
 class AxisConfig(Settings):
     """One axis and how its motor drives the joint."""
 
@@ -32,11 +33,10 @@ class ODriveConfig(CanConfig):
     axes: Annotated[dict[str, AxisConfig], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _ids_differ(self) -> "ODriveConfig":
+    def _ids_differ(self) -> ODriveConfig:
         taken: dict[int, str] = {}
         for joint, axis in self.axes.items():
             if axis.node_id in taken:
-                raise ValueError(f"axes of {taken[axis.node_id]} and {joint} have the same node_id "
-                                 f"{axis.node_id}")
+                raise ValueError(f"axes of {taken[axis.node_id]} and {joint} have the same node_id {axis.node_id}")
             taken[axis.node_id] = joint
         return self

@@ -24,9 +24,17 @@ class ODriveDriver(CanDriver):
     def _check_joints(self, joint_names: tuple[str, ...]) -> None:
         for name in joint_names:
             if name not in self.config.axes:
-                raise DriverError(f"driver 'odrive_can' has no axis for {name}; its configuration has "
-                                  f"{', '.join(self.config.axes)}")
+                raise DriverError(
+                    f"driver 'odrive_can' has no axis for {name}; its configuration has {', '.join(self.config.axes)}"
+                )
 
     def _make_master(self, joint_names: tuple[str, ...], port: CanPort) -> ODriveMaster:
-        return ODriveMaster(self.config, joint_names, port, self._imu, steady_s=self._steady_s,
-                            ros_ns=self._ros_ns, on_sample=self._on_sample)
+        return ODriveMaster(
+            self.config,
+            joint_names,
+            port,
+            self._imu,
+            steady_s=self._steady_s,
+            ros_ns=self._ros_ns,
+            on_sample=self._on_sample,
+        )

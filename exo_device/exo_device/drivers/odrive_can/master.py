@@ -19,9 +19,17 @@ class ODriveMaster(CanMaster):
     advice = "check power, wiring, node_id and encoder_msg_rate_ms"
     motors: list[Axis]
 
-    def __init__(self, config: ODriveConfig, joints: tuple[str, ...], port: CanPort, imu: ImuSource, *,
-                 steady_s: Callable[[], float], ros_ns: Callable[[], int],
-                 on_sample: Callable[[DeviceState], None]) -> None:
+    def __init__(
+        self,
+        config: ODriveConfig,
+        joints: tuple[str, ...],
+        port: CanPort,
+        imu: ImuSource,
+        *,
+        steady_s: Callable[[], float],
+        ros_ns: Callable[[], int],
+        on_sample: Callable[[DeviceState], None],
+    ) -> None:
         now_s = steady_s()
         axes = [Axis(joint, config.axes[joint], now_s) for joint in joints]
         super().__init__(config, axes, port, imu, steady_s=steady_s, ros_ns=ros_ns, on_sample=on_sample)

@@ -25,8 +25,9 @@ class ReplayDriver(Driver):
 
     name = "replay"
 
-    def __init__(self, config: ReplayConfig, tape: Tape | None = None,
-                 ros_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self, config: ReplayConfig, tape: Tape | None = None, ros_ns: Callable[[], int] = time.time_ns
+    ) -> None:
         self.config = config
         self._given, self._tape, self._ros_ns = tape, None, ros_ns
         self._joint_names: tuple[str, ...] = ()
@@ -119,20 +120,25 @@ class ReplayDriver(Driver):
         state = self._require(self._tape.states[index], self._joint_names)
         if self.config.stamps == "recorded":
             return state
-        return replace(state, stamp_ns=self._start_ros_ns + self._played_ns(index, rounds),
-                       sequence=(index + rounds * len(self._tape.states)) % SEQUENCE_WRAP)
+        return replace(
+            state,
+            stamp_ns=self._start_ros_ns + self._played_ns(index, rounds),
+            sequence=(index + rounds * len(self._tape.states)) % SEQUENCE_WRAP,
+        )
 
     def _require(self, state: DeviceState, joint_names: tuple[str, ...]) -> DeviceState:
         for field in JOINT_FIELDS:
             count = len(getattr(state, field))
             if count != len(state.names):
-                raise DriverError(f"the recording {self.config.path} has {len(state.names)} names, but "
-                                  f"{count} of {field}")
+                raise DriverError(
+                    f"the recording {self.config.path} has {len(state.names)} names, but {count} of {field}"
+                )
         try:
             return state.select(tuple(joint_names))
         except KeyError as error:
-            raise DriverError(f"the recording {self.config.path} lacks joint {error}; it has "
-                              f"{', '.join(state.names)}") from error
+            raise DriverError(
+                f"the recording {self.config.path} lacks joint {error}; it has {', '.join(state.names)}"
+            ) from error
 
     def _require_ready(self) -> None:
         if not self._joint_names:

@@ -57,8 +57,7 @@ def _messages(config: ReplayConfig) -> Iterator[tuple[str, object]]:
         from mcap.stream_reader import StreamReader
         from mcap_ros2.decoder import DecoderFactory
     except ModuleNotFoundError as error:
-        raise DriverError("driver 'replay' needs mcap, mcap-ros2-support: pip install -r requirements.txt") \
-            from error
+        raise DriverError("driver 'replay' needs mcap, mcap-ros2-support: pip install -r requirements.txt") from error
     path = Path(config.path)
     schemas: dict[int, Schema] = {}
     decoders: dict[int, tuple[str, object]] = {}
@@ -74,8 +73,10 @@ def _messages(config: ReplayConfig) -> Iterator[tuple[str, object]]:
                     if wanted is None:
                         continue
                     if taken.setdefault(wanted, record.topic) != record.topic:
-                        raise DriverError(f"{path}: both {taken[wanted]} and {record.topic} are {wanted}; "
-                                          "set joint_topic and imu_topic with a leading slash")
+                        raise DriverError(
+                            f"{path}: both {taken[wanted]} and {record.topic} are {wanted}; "
+                            "set joint_topic and imu_topic with a leading slash"
+                        )
                     decoder = factory.decoder_for(record.message_encoding, schemas[record.schema_id])
                     decoders[record.id] = wanted, decoder
                 elif isinstance(record, Message) and record.channel_id in decoders:
@@ -97,13 +98,24 @@ def _wanted(topic: str, config: ReplayConfig) -> str | None:
 
 def _state(message, stamp_ns: int, sequence: int, imu: ImuSample) -> DeviceState:
     count = len(message.name)
-    return DeviceState(stamp_ns=stamp_ns, sequence=sequence, names=tuple(message.name),
-                       position=np.array(message.position), velocity=np.array(message.velocity),
-                       torque=np.array(message.effort), temperature=np.full(count, np.nan),
-                       error=np.zeros(count, dtype=int), bus_voltage=float("nan"), imu=imu)
+    return DeviceState(
+        stamp_ns=stamp_ns,
+        sequence=sequence,
+        names=tuple(message.name),
+        position=np.array(message.position),
+        velocity=np.array(message.velocity),
+        torque=np.array(message.effort),
+        temperature=np.full(count, np.nan),
+        error=np.zeros(count, dtype=int),
+        bus_voltage=float("nan"),
+        imu=imu,
+    )
 
 
 def _imu(message) -> ImuSample:
     orientation, rate, force = message.orientation, message.angular_velocity, message.linear_acceleration
-    return ImuSample(np.array([orientation.x, orientation.y, orientation.z, orientation.w]),
-                     np.array([rate.x, rate.y, rate.z]), np.array([force.x, force.y, force.z]))
+    return ImuSample(
+        np.array([orientation.x, orientation.y, orientation.z, orientation.w]),
+        np.array([rate.x, rate.y, rate.z]),
+        np.array([force.x, force.y, force.z]),
+    )

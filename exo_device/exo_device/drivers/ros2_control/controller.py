@@ -14,8 +14,7 @@ from exo_device.drivers.base import DriverError
 EFFORT = "effort"
 
 
-def ask_for_joints(node: Node, controller: str,
-                   wait: Callable[[Callable[[], bool]], bool]) -> tuple[str, ...]:
+def ask_for_joints(node: Node, controller: str, wait: Callable[[Callable[[], bool]], bool]) -> tuple[str, ...]:
     """The controller's joints in the order of its commands.
 
     wait: spins the node until a condition holds; returns whether it does. Raises DriverError when the
@@ -24,8 +23,9 @@ def ask_for_joints(node: Node, controller: str,
     client = node.create_client(GetParameters, f"{controller}/get_parameters")
     try:
         if not wait(client.service_is_ready):
-            raise DriverError(f"controller '{controller}' does not answer: load and activate it, or give its "
-                              "joints as command_order")
+            raise DriverError(
+                f"controller '{controller}' does not answer: load and activate it, or give its joints as command_order"
+            )
         future = client.call_async(GetParameters.Request(names=["joints", "interface_name"]))
         if not wait(future.done):
             raise DriverError(f"controller '{controller}' does not name its joints; give command_order")
@@ -35,6 +35,8 @@ def ask_for_joints(node: Node, controller: str,
     if joints.type != ParameterType.PARAMETER_STRING_ARRAY or not joints.string_array_value:
         raise DriverError(f"controller '{controller}' has no parameter `joints`; give command_order")
     if interface.string_value != EFFORT:
-        raise DriverError(f"controller '{controller}' commands '{interface.string_value}', not effort; "
-                          "choose a forward_command_controller with interface_name: effort")
+        raise DriverError(
+            f"controller '{controller}' commands '{interface.string_value}', not effort; "
+            "choose a forward_command_controller with interface_name: effort"
+        )
     return tuple(joints.string_array_value)

@@ -65,12 +65,15 @@ class Ros2ControlDriver(Driver):
         if self._node is None or not joint_names:
             raise DriverError("driver 'ros2_control': connect it first, and configure at least one joint")
         order = self.config.command_order or ask_for_joints(
-            self._node, self.config.controller, lambda what: self._wait(what, self.config.answer_timeout_s))
+            self._node, self.config.controller, lambda what: self._wait(what, self.config.answer_timeout_s)
+        )
         for joint in joint_names:
             there = self.config.joint(joint).name
             if there not in order:
-                raise DriverError(f"controller '{self.config.controller}' has no joint '{there}' for "
-                                  f"{joint}; it has {', '.join(order)}")
+                raise DriverError(
+                    f"controller '{self.config.controller}' has no joint '{there}' for "
+                    f"{joint}; it has {', '.join(order)}"
+                )
         self._order, self._joint_names = tuple(order), tuple(joint_names)
         self._joints = [self.config.joint(joint) for joint in joint_names]
         self._torque = np.zeros(len(joint_names))
@@ -87,10 +90,17 @@ class Ros2ControlDriver(Driver):
         torque = self._of(message, "effort") if self.config.measures_effort else self._torque
         stamp, count = message.header.stamp, len(self._joint_names)
         return DeviceState(
-            stamp_ns=stamp.sec * NANOSECONDS_PER_SECOND + stamp.nanosec, sequence=self._sequence,
-            names=self._joint_names, position=position, velocity=velocity, torque=torque,
-            temperature=np.full(count, np.nan), error=np.zeros(count, dtype=int), bus_voltage=float("nan"),
-            imu=self._imu.newest())
+            stamp_ns=stamp.sec * NANOSECONDS_PER_SECOND + stamp.nanosec,
+            sequence=self._sequence,
+            names=self._joint_names,
+            position=position,
+            velocity=velocity,
+            torque=torque,
+            temperature=np.full(count, np.nan),
+            error=np.zeros(count, dtype=int),
+            bus_voltage=float("nan"),
+            imu=self._imu.newest(),
+        )
 
     def write(self, command: MotorTorque) -> MotorTorque:
         self._require_ready()
@@ -129,15 +139,19 @@ class Ros2ControlDriver(Driver):
         """Values of one field on our side, in our order. Raises DriverError for what the message lacks."""
         values = getattr(message, field)
         if len(values) != len(message.name):
-            raise DriverError(f"topic '{self.config.state_topic}' carries {len(message.name)} names and "
-                              f"{len(values)} values of {field}; the hardware must export its {field}"
-                              + (", or set measures_effort: false" if field == "effort" else ""))
+            raise DriverError(
+                f"topic '{self.config.state_topic}' carries {len(message.name)} names and "
+                f"{len(values)} values of {field}; the hardware must export its {field}"
+                + (", or set measures_effort: false" if field == "effort" else "")
+            )
         place = {name: index for index, name in enumerate(message.name)}
         result = []
         for joint, ours in zip(self._joints, self._joint_names):
             if joint.name not in place:
-                raise DriverError(f"topic '{self.config.state_topic}' lacks joint '{joint.name}' for {ours}; "
-                                  f"it has {', '.join(message.name) or 'none'}")
+                raise DriverError(
+                    f"topic '{self.config.state_topic}' lacks joint '{joint.name}' for {ours}; "
+                    f"it has {', '.join(message.name) or 'none'}"
+                )
             offset = joint.offset_rad if field == "position" else 0.0
             result.append(joint.sign * values[place[joint.name]] + offset)
         return np.array(result)

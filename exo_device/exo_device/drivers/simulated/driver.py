@@ -45,8 +45,10 @@ class SimulatedDriver(Driver):
         try:
             return frame.select(self._joint_names)
         except KeyError as error:
-            raise DriverError(f"motor states lack joint {error}, they carry {', '.join(frame.names)}: give "
-                              "simulator and device node the same device file") from error
+            raise DriverError(
+                f"motor states lack joint {error}, they carry {', '.join(frame.names)}: give "
+                "simulator and device node the same device file"
+            ) from error
 
     def write(self, command: MotorTorque) -> MotorTorque:
         self._require_ready()
@@ -80,4 +82,5 @@ def _make_bus(config: SimulatedConfig) -> MotorBus:
     if config.transport == "memory":
         return MemoryBus()
     from exo_device.drivers.simulated.ros_bus import RosMotorBus  # ROS only where it is used
+
     return RosMotorBus(config)

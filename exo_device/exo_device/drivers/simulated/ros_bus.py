@@ -8,7 +8,6 @@ a hop between threads, and does not queue behind the device node's services.
 from __future__ import annotations
 
 import rclpy
-from exo_msgs.msg import MotorCommand, MotorStates
 from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
@@ -21,6 +20,7 @@ from exo_device.drivers.simulated.bus import MotorBus
 from exo_device.drivers.simulated.config import SimulatedConfig
 from exo_device.messages import motor_command_message, state_from_message
 from exo_device.state import DeviceState
+from exo_msgs.msg import MotorCommand, MotorStates
 
 #: Latest wins: an old state or command is worth nothing.
 BUS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
@@ -43,8 +43,11 @@ class RosMotorBus(MotorBus):
         # The process may have been started with __node:=..., which must not rename this node too.
         own_name = ["--ros-args", "-r", f"__node:={self._config.node_name}"]
         self._node = Node(
-            self._config.node_name, namespace=self._config.namespace, cli_args=own_name,
-            start_parameter_services=False, enable_rosout=False,
+            self._config.node_name,
+            namespace=self._config.namespace,
+            cli_args=own_name,
+            start_parameter_services=False,
+            enable_rosout=False,
             parameter_overrides=[Parameter("start_type_description_service", value=False)],
         )
         self._publisher = self._node.create_publisher(MotorCommand, "sim/motor_command", BUS_QOS)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an exoskeleton policy is worth: without a device, unpowered, under the published profiles, under the policy."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -8,4 +9,5 @@ from collections.abc import Callable
 def main(argv: list[str] | None = None, deploy: Callable | None = None, report: Callable | None = None) -> int:
     """`exo evaluate exo`; imports only when called. See `exo_sim.evaluation.exo.command`."""
     from exo_sim.evaluation.exo.command import main as run
+
     return run(argv, deploy, report)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`exo evaluate exo`: what a trained policy saves, how it does it, and whether it may be believed."""
+
 from __future__ import annotations
 
 import argparse
@@ -11,12 +12,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from rich.console import Console
+
 from exo_device.description import DeviceError
 from exo_policy.checkpoint import CheckpointError, load_checkpoint
 from exo_policy.controllers import make_controller
 from exo_policy.controllers.learned import shipped_checkpoint
-from rich.console import Console
-
 from exo_sim.body.devices import NO_DEVICE as WORN_BY_NOBODY
 from exo_sim.body.devices import find_device
 from exo_sim.errors import SimError
@@ -53,31 +54,65 @@ MOST_MINUTES = 500.0
 
 def parser() -> argparse.ArgumentParser:
     """Command line of `exo evaluate exo`."""
-    p = argparse.ArgumentParser(prog=COMMAND, description="Measure an exoskeleton policy: walks without a device, "
-                                "unpowered, under the published profiles and under the policy, offline and in "
-                                "lockstep with the supervisor. An evaluation that was interrupted goes on.")
-    p.add_argument("policies", nargs="*", metavar="RUN", help="folders that `exo train exo` wrote, or checkpoints; one "
-                   "for each training seed (default: the checkpoint that comes with the project for --device)")
+    p = argparse.ArgumentParser(
+        prog=COMMAND,
+        description="Measure an exoskeleton policy: walks without a device, "
+        "unpowered, under the published profiles and under the policy, offline and in "
+        "lockstep with the supervisor. An evaluation that was interrupted goes on.",
+    )
+    p.add_argument(
+        "policies",
+        nargs="*",
+        metavar="RUN",
+        help="folders that `exo train exo` wrote, or checkpoints; one "
+        "for each training seed (default: the checkpoint that comes with the project for --device)",
+    )
     p.add_argument("--device", default=None, help="name or YAML (default: the one that the policy was trained for)")
     p.add_argument("--human", default=None, help="walker where a policy's folder names none (default: the project's)")
-    p.add_argument("--same-human", action="store_true", help="the same walker in every condition, also where a policy's "
-                   "folder has one that is used to it")
-    p.add_argument("--speeds", type=float, nargs="+", default=list(SPEEDS_MPS), metavar="V",
-                   help="m/s (default: %(default)s)")
+    p.add_argument(
+        "--same-human",
+        action="store_true",
+        help="the same walker in every condition, also where a policy's folder has one that is used to it",
+    )
+    p.add_argument(
+        "--speeds", type=float, nargs="+", default=list(SPEEDS_MPS), metavar="V", help="m/s (default: %(default)s)"
+    )
     p.add_argument("--seeds", type=int, help=f"walks per condition, speed and policy (default: {SEEDS})")
     p.add_argument("--duration", type=float, metavar="S", help=f"of a walk (s, default: {DURATION_S:g})")
     p.add_argument("--quick", action="store_true", help=f"a first look: {QUICK_SEEDS} walk of {QUICK_DURATION_S:g} s")
     p.add_argument("--seed", type=int, default=200, help="seed of the first walk (default: %(default)s)")
-    p.add_argument("--delay-ms", type=float, nargs="*", default=[], metavar="MS", help="further conditions: the policy "
-                   "with motors of this delay")
-    p.add_argument("--mass-error", type=float, nargs="*", default=[], metavar="SHARE", help="further conditions: the "
-                   "device is told a mass that is wrong by this share, up and down")
-    p.add_argument("--population", type=float, metavar="MIN", help="let people drawn as in the policy's "
-                   "training walk as well, so many person-minutes for each condition and policy, and count falls")
+    p.add_argument(
+        "--delay-ms",
+        type=float,
+        nargs="*",
+        default=[],
+        metavar="MS",
+        help="further conditions: the policy with motors of this delay",
+    )
+    p.add_argument(
+        "--mass-error",
+        type=float,
+        nargs="*",
+        default=[],
+        metavar="SHARE",
+        help="further conditions: the device is told a mass that is wrong by this share, up and down",
+    )
+    p.add_argument(
+        "--population",
+        type=float,
+        metavar="MIN",
+        help="let people drawn as in the policy's "
+        "training walk as well, so many person-minutes for each condition and policy, and count falls",
+    )
     p.add_argument("--subject", default="", metavar="YAML", help="subject, or preset:NAME (default: the unscaled body)")
     p.add_argument("--physics-rate", type=float, default=500.0, help="Hz (default: %(default)s)")
-    p.add_argument("--deployment", nargs="?", const=REAL_TIME, choices=(REAL_TIME, LOCKSTEP), help="walk over topics "
-                   "as well, with policy_node and device_node, and compare (default where given: %(const)s)")
+    p.add_argument(
+        "--deployment",
+        nargs="?",
+        const=REAL_TIME,
+        choices=(REAL_TIME, LOCKSTEP),
+        help="walk over topics as well, with policy_node and device_node, and compare (default where given: %(const)s)",
+    )
     p.add_argument("--output", default="runs/evaluate_exo", metavar="DIR", help="folder (default: %(default)s)")
     p.add_argument("--workers", type=int, default=os.cpu_count(), help="processes (default: one per core)")
     p.add_argument("--strict", action="store_true", help="exit 1 when a figure misses its target")
@@ -94,7 +129,7 @@ class TopicWalk:
     speed_mps: float
     duration_s: float
     seed: int
-    mode: str                    #: REAL_TIME or LOCKSTEP
+    mode: str  #: REAL_TIME or LOCKSTEP
     folder: Path
 
 
@@ -102,8 +137,9 @@ class TopicWalk:
 Deploy = Callable[[TopicWalk], float]
 
 
-def main(argv: Sequence[str] | None = None, deploy: Deploy | None = None,
-         report: Callable[[Path], list[Path]] | None = None) -> int:
+def main(
+    argv: Sequence[str] | None = None, deploy: Deploy | None = None, report: Callable[[Path], list[Path]] | None = None
+) -> int:
     """Runs the evaluation; returns the exit code.
 
     Args:
@@ -121,8 +157,10 @@ def main(argv: Sequence[str] | None = None, deploy: Deploy | None = None,
     console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
     for table in (*overview(figures), *population_table(figures)):
         console.print(table)
-    print(f"{sum(bool(f.met) for f in figures)} of {sum(f.met is not None for f in figures)} targets met; written: "
-          f"{', '.join(written)}")
+    print(
+        f"{sum(bool(f.met) for f in figures)} of {sum(f.met is not None for f in figures)} targets met; written: "
+        f"{', '.join(written)}"
+    )
     return 1 if options.strict and missed(figures) else 0
 
 
@@ -150,9 +188,13 @@ def evaluate(options: argparse.Namespace, deploy: Deploy | None) -> list[Figure]
     # where it was written and on how many cores does not decide the result
     config = {k: v for k, v in vars(options).items() if k not in ("output", "workers", "strict", "quick", "policies")}
     seeds, duration = _size(options)
-    config |= {"seeds": seeds, "duration": duration, "device": policies[0].device,
-               "device_description": find_device(policies[0].device),
-               "policies": [_describe(policy) for policy in policies]}
+    config |= {
+        "seeds": seeds,
+        "duration": duration,
+        "device": policies[0].device,
+        "device_description": find_device(policies[0].device),
+        "policies": [_describe(policy) for policy in policies],
+    }
     write_summary(folder / SUMMARY_FILE, figures, config, options.seed, {"command": COMMAND})
     write_run_record(folder / "run.json", time.monotonic() - started)
     return figures
@@ -163,8 +205,11 @@ def walk_tasks(options: argparse.Namespace, policies: Sequence[Policy]) -> list[
     seeds, duration = _size(options)
     variants = [(condition, None, 1.0) for condition in CONDITIONS]
     variants += [(f"{LEARNED}:delay {ms:g} ms", 1e-3 * ms, 1.0) for ms in options.delay_ms]
-    variants += [(f"{LEARNED}:mass {sign * 100.0 * share:+g} %", None, 1.0 + sign * share)
-                 for share in options.mass_error for sign in (1.0, -1.0)]
+    variants += [
+        (f"{LEARNED}:mass {sign * 100.0 * share:+g} %", None, 1.0 + sign * share)
+        for share in options.mass_error
+        for sign in (1.0, -1.0)
+    ]
     tasks: dict[ExoWalkTask, None] = {}
     for condition, delay_s, mass_factor in variants:
         kind = condition.split(":")[0]
@@ -177,10 +222,23 @@ def walk_tasks(options: argparse.Namespace, policies: Sequence[Policy]) -> list[
             label = "" if shared else policy.label
             for speed in options.speeds:
                 for i in range(seeds):
-                    tasks[ExoWalkTask(condition, label, speed, options.seed + i, duration,
-                                      WORN_BY_NOBODY if kind == NO_DEVICE else policy.device, human, checkpoint,
-                                      weights_digest(checkpoint, human), options.subject, options.physics_rate, delay_s,
-                                      mass_factor)] = None
+                    tasks[
+                        ExoWalkTask(
+                            condition,
+                            label,
+                            speed,
+                            options.seed + i,
+                            duration,
+                            WORN_BY_NOBODY if kind == NO_DEVICE else policy.device,
+                            human,
+                            checkpoint,
+                            weights_digest(checkpoint, human),
+                            options.subject,
+                            options.physics_rate,
+                            delay_s,
+                            mass_factor,
+                        )
+                    ] = None
     return list(tasks)
 
 
@@ -226,7 +284,7 @@ def _policies(options: argparse.Namespace) -> list[Policy]:
     else:
         policies = [find_policy(path, options.device) for path in paths]
     labels = [policy.label for policy in policies]
-    if len(set(labels)) != len(labels):        # folders of the same name in different places
+    if len(set(labels)) != len(labels):  # folders of the same name in different places
         policies = [dataclasses.replace(policy, label=f"{policy.label}_{i}") for i, policy in enumerate(policies, 1)]
     devices = sorted({policy.device for policy in policies})
     if len(devices) > 1:
@@ -234,8 +292,13 @@ def _policies(options: argparse.Namespace) -> list[Policy]:
     device = find_device(devices[0])
     for policy in policies:
         # refused now, not after half an hour of walking
-        make_controller("learned", joint_names=device.joint_names, wearer_mass=75.0,
-                        torque_limit=device.torque_limits(75.0), checkpoint=policy.checkpoint)
+        make_controller(
+            "learned",
+            joint_names=device.joint_names,
+            wearer_mass=75.0,
+            torque_limit=device.torque_limits(75.0),
+            checkpoint=policy.checkpoint,
+        )
         for _, human in policy.humans:
             load_human(human)
     return policies
@@ -243,27 +306,46 @@ def _policies(options: argparse.Namespace) -> list[Policy]:
 
 def _size(options: argparse.Namespace) -> tuple[int, float]:
     seeds, duration = (QUICK_SEEDS, QUICK_DURATION_S) if options.quick else (SEEDS, DURATION_S)
-    return (seeds if options.seeds is None else options.seeds,
-            duration if options.duration is None else options.duration)
+    return (
+        seeds if options.seeds is None else options.seeds,
+        duration if options.duration is None else options.duration,
+    )
 
 
 def _describe(policy: Policy) -> dict:
     _, manifest = load_checkpoint(policy.checkpoint, kind="exo")
-    return {"label": policy.label, "checkpoint": policy.checkpoint, "humans": dict(policy.humans),
-            "sha256": manifest.sha256, "samples": manifest.training.samples, "training_seed": manifest.training.seed,
-            "git_revision": manifest.training.git_revision}
+    return {
+        "label": policy.label,
+        "checkpoint": policy.checkpoint,
+        "humans": dict(policy.humans),
+        "sha256": manifest.sha256,
+        "samples": manifest.training.samples,
+        "training_seed": manifest.training.seed,
+        "git_revision": manifest.training.git_revision,
+    }
 
 
-def _deployment(options: argparse.Namespace, policy: Policy, results: Sequence[ExoWalkResult], deploy: Deploy,
-                folder: Path, store: ResultStore) -> list[Figure]:
+def _deployment(
+    options: argparse.Namespace,
+    policy: Policy,
+    results: Sequence[ExoWalkResult],
+    deploy: Deploy,
+    folder: Path,
+    store: ResultStore,
+) -> list[Figure]:
     """What the first policy saves over topics, beside what it saves offline, with the same walker in both halves."""
     human = options.human if options.same_human else policy.human(LEARNED, options.human)
-    low, high = SPEED_RANGE_MPS                # the simulator's; offline any speed may be asked for
+    low, high = SPEED_RANGE_MPS  # the simulator's; offline any speed may be asked for
     speeds = [speed for speed in options.speeds if low <= speed <= high]
-    assisted = [r for r in results if (r.task.condition, r.task.policy) == (LEARNED, policy.label)
-                and r.task.speed_mps in speeds]
-    baseline = [dataclasses.replace(r.task, condition=UNPOWERED, checkpoint="", digest=weights_digest("", human))
-                for r in assisted]
+    assisted = [
+        r
+        for r in results
+        if (r.task.condition, r.task.policy) == (LEARNED, policy.label) and r.task.speed_mps in speeds
+    ]
+    baseline = [
+        dataclasses.replace(r.task, condition=UNPOWERED, checkpoint="", digest=weights_digest("", human))
+        for r in assisted
+    ]
     unpowered = run_all(walk_in_device, baseline, options.workers, "walking unpowered", store)
     found = []
     for speed in speeds:
@@ -271,13 +353,28 @@ def _deployment(options: argparse.Namespace, policy: Policy, results: Sequence[E
         offline = [100.0 * (u.scalar(COST) - a.scalar(COST)) / u.scalar(COST) for a, u in pairs]
         known = [saved for saved in offline if math.isfinite(saved)]
         saved = sum(known) / len(known) if known else math.nan
-        over_topics = -deploy(TopicWalk(policy, human, options.subject, speed, OVER_TOPICS_S, options.seed,
-                                        options.deployment, folder / TOPICS_FOLDER))
-        found += [Figure(at("saving_over_topics", LEARNED, speed), over_topics, "%"),
-                  Figure(at("saving_offline_same_walker", LEARNED, speed), saved, "%"),
-                  Figure.against(at("saving_over_topics_share_of_offline", LEARNED, speed),
-                                 over_topics / saved if saved > 0.0 else math.nan, "1",
-                                 at_least=SMALLEST_SHARE_OVER_TOPICS)]
+        over_topics = -deploy(
+            TopicWalk(
+                policy,
+                human,
+                options.subject,
+                speed,
+                OVER_TOPICS_S,
+                options.seed,
+                options.deployment,
+                folder / TOPICS_FOLDER,
+            )
+        )
+        found += [
+            Figure(at("saving_over_topics", LEARNED, speed), over_topics, "%"),
+            Figure(at("saving_offline_same_walker", LEARNED, speed), saved, "%"),
+            Figure.against(
+                at("saving_over_topics_share_of_offline", LEARNED, speed),
+                over_topics / saved if saved > 0.0 else math.nan,
+                "1",
+                at_least=SMALLEST_SHARE_OVER_TOPICS,
+            ),
+        ]
     return found
 
 

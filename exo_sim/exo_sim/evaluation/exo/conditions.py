@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who walks, in what, under which controller: the conditions of an evaluation and the trained policies in it."""
+
 from __future__ import annotations
 
 import json
@@ -7,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exo_policy.checkpoint import checkpoint_files, load_checkpoint
-
 from exo_sim.errors import SimError
 
 NO_DEVICE, UNPOWERED, SPLINE, LEARNED = "no_device", "unpowered", "spline", "learned"
@@ -36,7 +36,7 @@ class Policy:
         """The walker of a condition."""
         humans = dict(self.humans)
         if condition == SPLINE:
-            condition = UNPOWERED               # nobody has trained with it
+            condition = UNPOWERED  # nobody has trained with it
         return humans.get(condition, otherwise)
 
 

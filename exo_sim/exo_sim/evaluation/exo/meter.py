@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures what the motors did during a walk: power, torque, how fast it changes, and how often it is at its limit."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -58,8 +59,9 @@ class MotorMeter:
         torque, power = np.stack(self._torques) / self._mass, np.stack(self._powers) / self._mass
         share = np.abs(np.stack(self._torques)) / self._limit
         rate = np.diff(torque, axis=0) / self._period_s
-        kinds = {name[:-2]: [i for i, other in enumerate(self._names) if other[:-2] == name[:-2]]
-                 for name in self._names}
+        kinds = {
+            name[:-2]: [i for i, other in enumerate(self._names) if other[:-2] == name[:-2]] for name in self._names
+        }
         return MotorFigures(
             positive_power=float(np.maximum(power, 0.0).sum(axis=1).mean()),
             negative_power=float(np.minimum(power, 0.0).sum(axis=1).mean()),
@@ -67,4 +69,5 @@ class MotorMeter:
             rms_torque={kind: float(np.sqrt((torque[:, own] ** 2).mean())) for kind, own in kinds.items()},
             rms_rate={kind: float(np.sqrt((rate[:, own] ** 2).mean())) for kind, own in kinds.items()},
             at_limit={kind: float((share[:, own] > AT_LIMIT_SHARE).mean()) for kind, own in kinds.items()},
-            over_limit=float(share.max() - 1.0))
+            over_limit=float(share.max() - 1.0),
+        )

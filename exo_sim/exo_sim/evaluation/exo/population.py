@@ -5,6 +5,7 @@ errors and at changing speeds as the policy's training draws them.
 The walks of an evaluation are of one body on a good floor at a constant speed, where nobody falls; whether a device
 makes people fall shows where walking is hard.
 """
+
 from __future__ import annotations
 
 import math
@@ -12,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from exo_policy.checkpoint import load_checkpoint
-from exo_policy.networks import MlpPolicy
 from pydantic import ValidationError
 
+from exo_policy.checkpoint import load_checkpoint
+from exo_policy.networks import MlpPolicy
 from exo_sim.body.devices import find_device, without_weight
 from exo_sim.errors import SimError
 from exo_sim.evaluation.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED, Policy
@@ -60,8 +61,9 @@ class PopulationWalk:
     minutes: float
 
 
-def population_tasks(policies: Sequence[Policy], human: str | None, same_human: bool, minutes: float,
-                     seed: int) -> list[PopulationTask]:
+def population_tasks(
+    policies: Sequence[Policy], human: str | None, same_human: bool, minutes: float, seed: int
+) -> list[PopulationTask]:
     """Tasks of so many person-minutes for each condition and policy.
 
     Raises:
@@ -72,9 +74,18 @@ def population_tasks(policies: Sequence[Policy], human: str | None, same_human: 
         training_config(policy.checkpoint)
         for condition in CONDITIONS:
             walker = human if same_human else policy.human(condition, human)
-            tasks += [PopulationTask(condition, policy.label, policy.device, walker, policy.checkpoint,
-                                     weights_digest(policy.checkpoint, walker), seed + i)
-                      for i in range(math.ceil(minutes / TASK_MINUTES))]
+            tasks += [
+                PopulationTask(
+                    condition,
+                    policy.label,
+                    policy.device,
+                    walker,
+                    policy.checkpoint,
+                    weights_digest(policy.checkpoint, walker),
+                    seed + i,
+                )
+                for i in range(math.ceil(minutes / TASK_MINUTES))
+            ]
     return tasks
 
 
@@ -91,8 +102,10 @@ def training_config(checkpoint: str) -> ExoTrainingConfig:
     try:
         return ExoTrainingConfig.model_validate(known)
     except ValidationError as error:
-        raise SimError(f"{checkpoint}: its manifest does not hold the configuration of its training, so nobody knows "
-                       "whom to draw; leave out --population") from error
+        raise SimError(
+            f"{checkpoint}: its manifest does not hold the configuration of its training, so nobody knows "
+            "whom to draw; leave out --population"
+        ) from error
 
 
 def walk_population(task: PopulationTask) -> PopulationWalk:
@@ -124,8 +137,10 @@ def population_figures(walks: Sequence[PopulationWalk]) -> list[Figure]:
         if own:
             minutes = sum(walk.minutes for walk in own)
             rate, interval = rate_interval(sum(walk.falls for walk in own), minutes)
-            figures += [Figure(figure_name(condition), rate, "1/min", interval=interval),
-                        Figure(minutes_name(condition), minutes, "min")]
+            figures += [
+                Figure(figure_name(condition), rate, "1/min", interval=interval),
+                Figure(minutes_name(condition), minutes, "min"),
+            ]
     return figures
 
 

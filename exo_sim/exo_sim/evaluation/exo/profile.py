@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Torque over the stride against the profiles validated on people, which no training has seen."""
+
 from __future__ import annotations
 
 import dataclasses
 
 import numpy as np
+
 from exo_policy.profile_metrics import CurveFigures, LobeTiming, compare_profiles
 from exo_policy.profiles import ANKLE_GENERIC, HIP, TorqueProfile
 
@@ -39,12 +41,19 @@ def compare(joint: str, torque: np.ndarray | None) -> dict[str, float]:
     scale = float(ours @ shape / (shape @ shape))
     # a curve that points the other way has no fitting scale: compare it with the reference as it is
     comparison = compare_profiles(ours, shape * (scale if scale > 0.0 else 1.0))
-    return {**_named(comparison.curve), **{f"cosine_{name}": value for name, value in _named(comparison.cosine).items()}}
+    return {
+        **_named(comparison.curve),
+        **{f"cosine_{name}": value for name, value in _named(comparison.cosine).items()},
+    }
 
 
 def _named(figures: CurveFigures) -> dict[str, float]:
-    named = {"r": figures.r, "best_lag": figures.best_lag_percent, "r_at_best_lag": figures.r_at_best_lag,
-             "rmse_scaled": figures.rmse_scaled}
+    named = {
+        "r": figures.r,
+        "best_lag": figures.best_lag_percent,
+        "r_at_best_lag": figures.r_at_best_lag,
+        "rmse_scaled": figures.rmse_scaled,
+    }
     for lobe in ("positive", "negative"):
         timing: LobeTiming | None = getattr(figures, lobe)
         if timing is not None:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The figures that matter as tables on the terminal."""
+
 from __future__ import annotations
 
 import math
@@ -13,20 +14,25 @@ from exo_sim.evaluation.exo.population import CONDITIONS, figure_name, minutes_n
 from exo_sim.measurement import Figure
 
 #: Rows of the table by speed: beginning of the figure's name, title, decimals.
-ROWS = (("gross_bhargava", "gross cost, Bhargava 2004 (W/kg)", 2), ("gross_umberger", "gross cost, Umberger 2010 (W/kg)", 2),
-        ("gross_change_bhargava_from_unpowered", "change from unpowered (%)", 1),
-        ("gross_change_bhargava_from_no_device", "change from no device (%)", 1),
-        ("gross_change_umberger_from_unpowered", "change from unpowered, Umberger (%)", 1),
-        ("hip_profile_r", "hip torque, r with the validated profile", 3),
-        ("hip_profile_cosine_r", "  best-fitting cosine", 3),
-        ("hip_profile_positive_peak_error", "  time of flexion peak (% of stride)", 1),
-        ("ankle_profile_r", "ankle torque, r with the validated profile", 3),
-        ("ankle_profile_cosine_r", "  best-fitting cosine", 3),
-        ("ankle_profile_positive_peak_error", "  time of push-off peak (% of stride)", 1),
-        ("positive_power", "power given (W/kg)", 3), ("negative_power", "power taken (W/kg)", 3),
-        ("hip_flexion_time_at_limit", "hip, share of time at the limit", 3),
-        ("ankle_angle_time_at_limit", "ankle, share of time at the limit", 3), ("falls", "falls", 0),
-        ("saving_over_topics", "saved over topics (%)", 1))
+ROWS = (
+    ("gross_bhargava", "gross cost, Bhargava 2004 (W/kg)", 2),
+    ("gross_umberger", "gross cost, Umberger 2010 (W/kg)", 2),
+    ("gross_change_bhargava_from_unpowered", "change from unpowered (%)", 1),
+    ("gross_change_bhargava_from_no_device", "change from no device (%)", 1),
+    ("gross_change_umberger_from_unpowered", "change from unpowered, Umberger (%)", 1),
+    ("hip_profile_r", "hip torque, r with the validated profile", 3),
+    ("hip_profile_cosine_r", "  best-fitting cosine", 3),
+    ("hip_profile_positive_peak_error", "  time of flexion peak (% of stride)", 1),
+    ("ankle_profile_r", "ankle torque, r with the validated profile", 3),
+    ("ankle_profile_cosine_r", "  best-fitting cosine", 3),
+    ("ankle_profile_positive_peak_error", "  time of push-off peak (% of stride)", 1),
+    ("positive_power", "power given (W/kg)", 3),
+    ("negative_power", "power taken (W/kg)", 3),
+    ("hip_flexion_time_at_limit", "hip, share of time at the limit", 3),
+    ("ankle_angle_time_at_limit", "ankle, share of time at the limit", 3),
+    ("falls", "falls", 0),
+    ("saving_over_topics", "saved over topics (%)", 1),
+)
 
 
 def overview(figures: Sequence[Figure]) -> list[Table]:
@@ -58,8 +64,11 @@ def population_table(figures: Sequence[Figure]) -> list[Table]:
     table.add_column("falls per minute of walking", justify="right")
     table.add_column("person-minutes", justify="right")
     for condition in CONDITIONS:
-        table.add_row(condition.replace("_", " "), _cell(by_name.get(figure_name(condition)), 2),
-                      _cell(by_name.get(minutes_name(condition)), 0))
+        table.add_row(
+            condition.replace("_", " "),
+            _cell(by_name.get(figure_name(condition)), 2),
+            _cell(by_name.get(minutes_name(condition)), 0),
+        )
     return [table]
 
 

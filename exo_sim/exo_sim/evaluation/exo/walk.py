@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """One walk of an evaluation of an exoskeleton: strides, metabolic cost by muscle group, and what the motors did."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from exo_device.description import DeviceDescription
 
+from exo_device.description import DeviceDescription
 from exo_sim.body.devices import find_device
 from exo_sim.body.muscle_groups import main_groups
 from exo_sim.body.subject import load_subject
@@ -67,8 +68,8 @@ class ExoWalkResult:
     fell: bool
     faults: str
     recorder: StrideRecorder
-    resting_w_kg: float          #: what the simulated body spends at rest: basal power and the muscles' least heat
-    group_power: dict[str, float] = field(default_factory=dict)     #: W/kg, Bhargava 2004, mean while measured
+    resting_w_kg: float  #: what the simulated body spends at rest: basal power and the muscles' least heat
+    group_power: dict[str, float] = field(default_factory=dict)  #: W/kg, Bhargava 2004, mean while measured
     motors: MotorFigures | None = None
 
     @cached_property
@@ -79,8 +80,11 @@ class ExoWalkResult:
     def scalar(self, name: str) -> float:
         """Mean of a stride figure on both sides; NaN without strides."""
         try:
-            return float(np.mean([self.recorder.figures(self.task.condition, self.task.speed_mps, side)[name][0]
-                                  for side in SIDES]))
+            return float(
+                np.mean(
+                    [self.recorder.figures(self.task.condition, self.task.speed_mps, side)[name][0] for side in SIDES]
+                )
+            )
         except (GaitError, KeyError):
             return float("nan")
 
@@ -102,16 +106,24 @@ def walk_in_device(task: ExoWalkTask) -> ExoWalkResult:
         SimError, DeviceError, CheckpointError, ControllerError: as their parts do.
     """
     device = _with_delay(find_device(task.device), task.delay_s)
-    simulation = Simulation(load_subject(task.subject), device, human=task.human, speed_mps=task.speed_mps,
-                            physics_rate_hz=task.physics_rate_hz, seed=task.seed, speed_range_mps=SPEED_LIMITS_MPS)
+    simulation = Simulation(
+        load_subject(task.subject),
+        device,
+        human=task.human,
+        speed_mps=task.speed_mps,
+        physics_rate_hz=task.physics_rate_hz,
+        seed=task.seed,
+        speed_range_mps=SPEED_LIMITS_MPS,
+    )
     mass = simulation.body.body_mass
     controller = CONTROLLERS.get(task.condition.split(":")[0], NO_CONTROLLER)
     params = {"checkpoint": task.checkpoint} if controller == "learned" else {}
     loop = OfflineLoop(simulation, controller, believed_mass=task.mass_factor * mass, **params)
     recorder = StrideRecorder(mass)
     # the limit is that of the true wearer: a device that is told a wrong mass must not hide it
-    meter = MotorMeter(simulation.body.exo_joints, device.torque_limits(mass) if device else (), mass,
-                       simulation.period_s)
+    meter = MotorMeter(
+        simulation.body.exo_joints, device.torque_limits(mass) if device else (), mass, simulation.period_s
+    )
     joints = simulation.body.exo_joint_index
     muscles, samples, measuring = np.zeros(len(simulation.body.muscles)), 0, False
     while simulation.t < task.duration_s - 1e-9:
@@ -130,8 +142,9 @@ def walk_in_device(task: ExoWalkTask) -> ExoWalkResult:
     if samples:
         per_mass = muscles / samples / mass
         groups = {group: float(per_mass[own].sum()) for group, own in main_groups(simulation.body.muscles).items()}
-    return ExoWalkResult(task, simulation.t, simulation.falls > 0, loop.faults, recorder, _resting(simulation), groups,
-                         meter.figures())
+    return ExoWalkResult(
+        task, simulation.t, simulation.falls > 0, loop.faults, recorder, _resting(simulation), groups, meter.figures()
+    )
 
 
 def _resting(simulation: Simulation) -> float:

@@ -4,6 +4,7 @@
 As in `exo evaluate exo`: the unit of an interval is the training where there are three or more, else the evaluation
 seed; changes are paired by seed.
 """
+
 from __future__ import annotations
 
 import math
@@ -31,8 +32,12 @@ LARGEST_DIFFERENCE = 5.0
 LEAST_TORQUE = 0.003
 #: Kind of joint, and sign of the torque there, that weakness of a muscle group calls for; the first one is judged that
 #: the policy can give. Without active dorsiflexion the leg of a drop foot can still be lifted at the hip.
-CALLS_FOR = {"plantarflexors": (("ankle_angle", -1.0),), "dorsiflexors": (("ankle_angle", 1.0), ("hip_flexion", 1.0)),
-             "hip_flexors": (("hip_flexion", 1.0),), "hip_extensors": (("hip_flexion", -1.0),)}
+CALLS_FOR = {
+    "plantarflexors": (("ankle_angle", -1.0),),
+    "dorsiflexors": (("ankle_angle", 1.0), ("hip_flexion", 1.0)),
+    "hip_flexors": (("hip_flexion", 1.0),),
+    "hip_extensors": (("hip_flexion", -1.0),),
+}
 ASSISTED = (LEARNED, PERSONALISED)
 #: What is compared with the device unpowered: practice alone, and assistance.
 COMPARED = (PRACTISED, *ASSISTED)
@@ -51,10 +56,16 @@ def called_for(patient: Patient, can_give: Sequence[tuple[str, float]]) -> str:
     Args:
         can_give: kinds of joint with the signs of torque that the policy can give there.
     """
-    weak = {name[:-2]: strength for name, strength in patient.subject.strengths.items()
-            if name.endswith(f"_{patient.side}") and name[:-2] in CALLS_FOR and strength < 1.0}
-    both = {name[:-2] for name, strength in patient.subject.strengths.items()
-            if name.endswith(f"_{OTHER[patient.side]}") and strength < 1.0}
+    weak = {
+        name[:-2]: strength
+        for name, strength in patient.subject.strengths.items()
+        if name.endswith(f"_{patient.side}") and name[:-2] in CALLS_FOR and strength < 1.0
+    }
+    both = {
+        name[:-2]
+        for name, strength in patient.subject.strengths.items()
+        if name.endswith(f"_{OTHER[patient.side]}") and strength < 1.0
+    }
     weak = {group: strength for group, strength in weak.items() if group not in both}
     for group in sorted(weak, key=weak.get):
         for kind, sign in CALLS_FOR[group]:
@@ -63,8 +74,9 @@ def called_for(patient: Patient, can_give: Sequence[tuple[str, float]]) -> str:
     return ""
 
 
-def assistance_figures(results: Sequence[PatientWalk], patients: Sequence[Patient],
-                       can_give: Sequence[tuple[str, float]], speed: float) -> list[Figure]:
+def assistance_figures(
+    results: Sequence[PatientWalk], patients: Sequence[Patient], can_give: Sequence[tuple[str, float]], speed: float
+) -> list[Figure]:
     """All figures of walks in a device at one speed.
 
     Args:
@@ -92,15 +104,20 @@ def _of_condition(walks: Walks, patient: Patient, worn: str, speed: float) -> li
     falls = sum(walk.fell for walk in own)
     figures = [
         Figure(at("walks", key, speed), len(own), "1"),
-        Figure(at("falls", key, speed), falls, "1") if worn not in ASSISTED
+        Figure(at("falls", key, speed), falls, "1")
+        if worn not in ASSISTED
         else Figure.against(at("falls", key, speed), falls, "1", at_most=0),
         Figure.against(at("device_faults", key, speed), sum(bool(w.faults) for w in own), "1", at_most=0),
         walks.figure(at("speed", key, speed), "m/s", key, speed, lambda w: w.scalar("speed")),
-        walks.figure(at("metabolic_power", key, speed), "W/kg", key, speed,
-                     lambda w: w.scalar("metabolic_power_per_mass")),
-        walks.figure(at(COST, key, speed), "J/kg/m", key, speed, cost_of_transport)]
-    return figures + [walks.figure(at(f"asymmetry_{name}", key, speed), "%", key, speed,
-                                   lambda w, n=name: asymmetry(w, n)) for name in ASYMMETRIES]
+        walks.figure(
+            at("metabolic_power", key, speed), "W/kg", key, speed, lambda w: w.scalar("metabolic_power_per_mass")
+        ),
+        walks.figure(at(COST, key, speed), "J/kg/m", key, speed, cost_of_transport),
+    ]
+    return figures + [
+        walks.figure(at(f"asymmetry_{name}", key, speed), "%", key, speed, lambda w, n=name: asymmetry(w, n))
+        for name in ASYMMETRIES
+    ]
 
 
 def _changes(walks: Walks, patient: Patient, worn: str, speed: float) -> list[Figure]:
@@ -115,14 +132,16 @@ def _changes(walks: Walks, patient: Patient, worn: str, speed: float) -> list[Fi
     for name in ASYMMETRIES:
         before = walks.figure("before", "%", baseline, speed, lambda w, n=name: asymmetry(w, n)).value
         judged = worn in ASSISTED and not patient.name.startswith(HEALTHY) and before >= LEAST_ASYMMETRY
-        figures.append(_reduction(walks, name, key, baseline, speed,
-                                  {"at_least": SMALLEST_REDUCTION} if judged else {}))
+        figures.append(
+            _reduction(walks, name, key, baseline, speed, {"at_least": SMALLEST_REDUCTION} if judged else {})
+        )
     return figures
 
 
 def _cost_change(walks: Walks, name: str, key: str, baseline: str, speed: float, aim: dict[str, float]) -> Figure:
-    return walks.change(name, "%", key, baseline, speed,
-                        lambda a, b: 100.0 * (cost_of_transport(a) / cost_of_transport(b) - 1.0), **aim)
+    return walks.change(
+        name, "%", key, baseline, speed, lambda a, b: 100.0 * (cost_of_transport(a) / cost_of_transport(b) - 1.0), **aim
+    )
 
 
 def _reduction(walks: Walks, name: str, key: str, baseline: str, speed: float, target: dict[str, float]) -> Figure:
@@ -132,8 +151,9 @@ def _reduction(walks: Walks, name: str, key: str, baseline: str, speed: float, t
     samples = []
     for policy, seeds in after.items():
         partners = before.get(policy) or before.get("") or {}
-        pairs = [(asymmetry(partners[seed], name), asymmetry(walk, name)) for seed, walk in seeds.items()
-                 if seed in partners]
+        pairs = [
+            (asymmetry(partners[seed], name), asymmetry(walk, name)) for seed, walk in seeds.items() if seed in partners
+        ]
         pairs = [pair for pair in pairs if all(map(math.isfinite, pair))]
         mean = float(np.mean([b for b, _ in pairs])) if pairs else 0.0
         if mean > 0.0:
@@ -151,20 +171,35 @@ def _reduction(walks: Walks, name: str, key: str, baseline: str, speed: float, t
 def _torques(walks: Walks, patient: Patient, worn: str, called: str, speed: float) -> list[Figure]:
     key = condition(patient.name, worn)
     joints = sorted({joint for walk in walks.all(key, speed) for joint in walk.torque})
-    figures = [walks.figure(at(f"torque_{joint}", key, speed), "Nm/kg", key, speed,
-                            lambda w, j=joint: w.torque.get(j, math.nan)) for joint in joints]
-    figures += [walks.figure(at(f"power_{joint}", key, speed), "W/kg", key, speed,
-                             lambda w, j=joint: w.power.get(j, math.nan)) for joint in joints]
+    figures = [
+        walks.figure(
+            at(f"torque_{joint}", key, speed), "Nm/kg", key, speed, lambda w, j=joint: w.torque.get(j, math.nan)
+        )
+        for joint in joints
+    ]
+    figures += [
+        walks.figure(at(f"power_{joint}", key, speed), "W/kg", key, speed, lambda w, j=joint: w.power.get(j, math.nan))
+        for joint in joints
+    ]
     for kind in sorted({joint[:-2] for joint in joints}):
         if not {f"{kind}_r", f"{kind}_l"} <= set(joints):
             continue
         name = at(f"torque_difference_{kind}", key, speed)
         if patient.name.startswith(HEALTHY):
             # of each walk without its sign: walks that favour one leg or the other must not cancel out
-            figures.append(walks.figure(name, "%", key, speed, lambda w, k=kind: abs(torque_difference(w, k, "r")),
-                                        at_most=LARGEST_DIFFERENCE))
+            figures.append(
+                walks.figure(
+                    name,
+                    "%",
+                    key,
+                    speed,
+                    lambda w, k=kind: abs(torque_difference(w, k, "r")),
+                    at_most=LARGEST_DIFFERENCE,
+                )
+            )
         else:
             target = {"at_least": LARGEST_DIFFERENCE} if kind == called else {}
-            figures.append(walks.figure(name, "%", key, speed,
-                                        lambda w, k=kind: torque_difference(w, k, patient.side), **target))
+            figures.append(
+                walks.figure(name, "%", key, speed, lambda w, k=kind: torque_difference(w, k, patient.side), **target)
+            )
     return figures

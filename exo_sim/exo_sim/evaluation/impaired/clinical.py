@@ -3,6 +3,7 @@
 
 Every change is paired by seed, which starts both walks in the same phase of the stride; intervals are over seeds.
 """
+
 from __future__ import annotations
 
 import itertools
@@ -46,8 +47,14 @@ def shows(change: Figure, sign: Sign) -> bool:
     return certain and sign.towards * change.value >= sign.least
 
 
-def clinical_figures(results: Sequence[PatientWalk], deficits: Sequence[Deficit], patients: Sequence[Patient],
-                     selves: Mapping[str, str], speed: float, side: str) -> list[Figure]:
+def clinical_figures(
+    results: Sequence[PatientWalk],
+    deficits: Sequence[Deficit],
+    patients: Sequence[Patient],
+    selves: Mapping[str, str],
+    speed: float,
+    side: str,
+) -> list[Figure]:
     """All figures of the walks without a device at one speed.
 
     Args:
@@ -82,23 +89,37 @@ def clinical_figures(results: Sequence[PatientWalk], deficits: Sequence[Deficit]
 def _of_person(walks: Walks, name: str, speed: float) -> list[Figure]:
     key = condition(name, NO_DEVICE)
     own = walks.all(key, speed)
-    return [Figure(at("walks", key, speed), len(own), "1"),
-            Figure(at("falls", key, speed), sum(walk.fell for walk in own), "1"),
-            walks.figure(at("walked", key, speed), "s", key, speed, lambda walk: walk.walked_s),
-            walks.figure(at("speed", key, speed), "m/s", key, speed, lambda walk: walk.scalar("speed")),
-            walks.figure(at(COST, key, speed), "J/kg/m", key, speed, cost_of_transport),
-            *(walks.figure(at(f"asymmetry_{measure}", key, speed), "%", key, speed,
-                           lambda walk, m=measure: asymmetry(walk, m)) for measure in ASYMMETRIES)]
+    return [
+        Figure(at("walks", key, speed), len(own), "1"),
+        Figure(at("falls", key, speed), sum(walk.fell for walk in own), "1"),
+        walks.figure(at("walked", key, speed), "s", key, speed, lambda walk: walk.walked_s),
+        walks.figure(at("speed", key, speed), "m/s", key, speed, lambda walk: walk.scalar("speed")),
+        walks.figure(at(COST, key, speed), "J/kg/m", key, speed, cost_of_transport),
+        *(
+            walks.figure(
+                at(f"asymmetry_{measure}", key, speed), "%", key, speed, lambda walk, m=measure: asymmetry(walk, m)
+            )
+            for measure in ASYMMETRIES
+        ),
+    ]
 
 
 def _of_sign(walks: Walks, sign: Sign, name: str, healthy: str, speed: float, side: str, judged: bool) -> list[Figure]:
     """Value of a sign in a person, and its change against the healthy self."""
     key, baseline = condition(name, NO_DEVICE), condition(healthy, NO_DEVICE)
     target = {"at_least": sign.least} if sign.direction == "up" else {"at_most": -sign.least}
-    return [walks.figure(at(sign.name, key, speed), sign.unit, key, speed, lambda walk: sign_value(walk, sign, side)),
-            walks.change(at(f"{sign.name}_change", key, speed), sign.unit, key, baseline, speed,
-                         lambda walk, other: sign_value(walk, sign, side) - sign_value(other, sign, side),
-                         **(target if judged else {}))]
+    return [
+        walks.figure(at(sign.name, key, speed), sign.unit, key, speed, lambda walk: sign_value(walk, sign, side)),
+        walks.change(
+            at(f"{sign.name}_change", key, speed),
+            sign.unit,
+            key,
+            baseline,
+            speed,
+            lambda walk, other: sign_value(walk, sign, side) - sign_value(other, sign, side),
+            **(target if judged else {}),
+        ),
+    ]
 
 
 def _of_deficit(walks: Walks, deficit: Deficit, speed: float, side: str) -> list[Figure]:
@@ -108,11 +129,20 @@ def _of_deficit(walks: Walks, deficit: Deficit, speed: float, side: str) -> list
     tau: dict[str, float] = {}
     healthy_key = condition(HEALTHY, NO_DEVICE)
     for sign in deficit.signs:
-        values = [walks.figure("value", sign.unit, condition(name, NO_DEVICE), speed,
-                               lambda walk: sign_value(walk, sign, side)).value for name in series]
+        values = [
+            walks.figure(
+                "value", sign.unit, condition(name, NO_DEVICE), speed, lambda walk: sign_value(walk, sign, side)
+            ).value
+            for name in series
+        ]
         tau[sign.name] = monotony([sign.towards * value for value in values])
-        healthy = walks.figure(at(f"{sign.name}_in_{deficit.name}", healthy_key, speed), sign.unit, healthy_key, speed,
-                               lambda walk: sign_value(walk, sign, side))
+        healthy = walks.figure(
+            at(f"{sign.name}_in_{deficit.name}", healthy_key, speed),
+            sign.unit,
+            healthy_key,
+            speed,
+            lambda walk: sign_value(walk, sign, side),
+        )
         figures.append(healthy)
         for strength, name in walked.items():
             judged = strength <= JUDGED_FROM
@@ -125,19 +155,29 @@ def _of_deficit(walks: Walks, deficit: Deficit, speed: float, side: str) -> list
     for place, finding in enumerate(deficit.findings):
         seen = [sign for sign in finding.signs if any(shows(change, sign) for change in changes[sign.name])]
         shown.append(bool(seen))
-        figures.append(Figure.against(at(finding_name(place), deficit.name, speed), float(bool(seen)), "1",
-                                      at_least=1.0))
+        figures.append(
+            Figure.against(at(finding_name(place), deficit.name, speed), float(bool(seen)), "1", at_least=1.0)
+        )
         if place == 0:
-            figures.append(Figure.against(at(MONOTONY, deficit.name, speed), _best(tau, finding, seen), "1",
-                                          at_least=1.0))
+            figures.append(
+                Figure.against(at(MONOTONY, deficit.name, speed), _best(tau, finding, seen), "1", at_least=1.0)
+            )
     whole = shown[0] and sum(shown) >= SMALLEST_SHARE_SHOWN * len(shown)
     figures.append(Figure.against(at(SHOWN, deficit.name, speed), float(whole), "1", at_least=1.0))
-    figures += [walks.change(at(f"{COST}_rise", condition(name, NO_DEVICE), speed), "J/kg/m",
-                             condition(name, NO_DEVICE), healthy_key, speed,
-                             lambda walk, other: cost_of_transport(walk) - cost_of_transport(other))
-                for name in walked.values()]
-    costs = [walks.figure("cost", "J/kg/m", condition(name, NO_DEVICE), speed, cost_of_transport).value
-             for name in series]
+    figures += [
+        walks.change(
+            at(f"{COST}_rise", condition(name, NO_DEVICE), speed),
+            "J/kg/m",
+            condition(name, NO_DEVICE),
+            healthy_key,
+            speed,
+            lambda walk, other: cost_of_transport(walk) - cost_of_transport(other),
+        )
+        for name in walked.values()
+    ]
+    costs = [
+        walks.figure("cost", "J/kg/m", condition(name, NO_DEVICE), speed, cost_of_transport).value for name in series
+    ]
     figures.append(Figure.against(at(f"{COST}_{MONOTONY}", deficit.name, speed), monotony(costs), "1", at_least=1.0))
     return figures
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The clinical table: one row a sign, healthy value and change with severity, as a file and on the terminal."""
+
 from __future__ import annotations
 
 import csv
@@ -59,18 +60,39 @@ def clinical_rows(figures: Mapping[str, Figure], deficits: Sequence[Deficit], sp
             verdict = bool(figures[at(finding_name(place), deficit.name, speed)].value)
             for sign in finding.signs:
                 changes = [figures[at(f"{sign.name}_change", key, speed)] for key in people]
-                rows.append(Row(
-                    deficit.title, finding.title, sign.title, sign.unit, sign.direction, finding.source,
-                    figures[at(f"{sign.name}_in_{deficit.name}", healthy_key, speed)].value,
-                    tuple(c.value for c in changes), tuple(c.interval for c in changes),
-                    tuple(shows(c, sign) for c in changes),
-                    figures[at(f"{sign.name}_{MONOTONY}", deficit.name, speed)].value, verdict))
+                rows.append(
+                    Row(
+                        deficit.title,
+                        finding.title,
+                        sign.title,
+                        sign.unit,
+                        sign.direction,
+                        finding.source,
+                        figures[at(f"{sign.name}_in_{deficit.name}", healthy_key, speed)].value,
+                        tuple(c.value for c in changes),
+                        tuple(c.interval for c in changes),
+                        tuple(shows(c, sign) for c in changes),
+                        figures[at(f"{sign.name}_{MONOTONY}", deficit.name, speed)].value,
+                        verdict,
+                    )
+                )
         costs = [figures[at(f"{COST}_rise", key, speed)] for key in people]
-        rows.append(Row(deficit.title, COST_TITLE, COST_TITLE, "J/kg/m", "up", COST_SOURCE,
-                        figures[at(COST, healthy_key, speed)].value, tuple(cost.value for cost in costs),
-                        tuple(cost.interval for cost in costs),
-                        tuple(cost.interval is not None and cost.interval[0] > 0.0 for cost in costs),
-                        figures[at(f"{COST}_{MONOTONY}", deficit.name, speed)].value, None))
+        rows.append(
+            Row(
+                deficit.title,
+                COST_TITLE,
+                COST_TITLE,
+                "J/kg/m",
+                "up",
+                COST_SOURCE,
+                figures[at(COST, healthy_key, speed)].value,
+                tuple(cost.value for cost in costs),
+                tuple(cost.interval for cost in costs),
+                tuple(cost.interval is not None and cost.interval[0] > 0.0 for cost in costs),
+                figures[at(f"{COST}_{MONOTONY}", deficit.name, speed)].value,
+                None,
+            )
+        )
     return rows
 
 
@@ -91,13 +113,35 @@ def as_csv(rows: Sequence[Row]) -> str:
     """One line a sign; numbers as they are."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["deficit", "finding", "sign", "unit", "expected", "healthy",
-                     *(f"change_at_{100 * level:g}_percent" for level in LEVELS),
-                     *(f"shown_at_{100 * level:g}_percent" for level in LEVELS), "monotony", "source"])
+    writer.writerow(
+        [
+            "deficit",
+            "finding",
+            "sign",
+            "unit",
+            "expected",
+            "healthy",
+            *(f"change_at_{100 * level:g}_percent" for level in LEVELS),
+            *(f"shown_at_{100 * level:g}_percent" for level in LEVELS),
+            "monotony",
+            "source",
+        ]
+    )
     for row in rows:
-        writer.writerow([row.deficit, row.finding, row.sign, row.unit, row.expected, _number(row.healthy),
-                         *map(_number, row.changes), *(int(shown) for shown in row.shown), _number(row.monotony),
-                         row.source])
+        writer.writerow(
+            [
+                row.deficit,
+                row.finding,
+                row.sign,
+                row.unit,
+                row.expected,
+                _number(row.healthy),
+                *map(_number, row.changes),
+                *(int(shown) for shown in row.shown),
+                _number(row.monotony),
+                row.source,
+            ]
+        )
     return stream.getvalue()
 
 
@@ -106,9 +150,21 @@ def as_markdown(rows: Sequence[Row]) -> str:
     head = ["deficit", "sign", "expected", "healthy", *(f"{100 * level:g} %" for level in LEVELS), "monotony", "source"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in rows:
-        lines.append("| " + " | ".join([row.deficit, f"{row.sign} ({row.unit})", row.expected,
-                                        shown(row.healthy, row.unit), *cells(row), shown(row.monotony, "1"),
-                                        row.source]) + " |")
+        lines.append(
+            "| "
+            + " | ".join(
+                [
+                    row.deficit,
+                    f"{row.sign} ({row.unit})",
+                    row.expected,
+                    shown(row.healthy, row.unit),
+                    *cells(row),
+                    shown(row.monotony, "1"),
+                    row.source,
+                ]
+            )
+            + " |"
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random patients in one or more devices: one row each in a file, and saving against severity."""
+
 from __future__ import annotations
 
 import io
@@ -47,21 +48,22 @@ def random_patient(number: int, seed: int) -> Subject:
     """Patient `number` of the cohort of a seed: the same one however large the cohort is."""
     random = np.random.default_rng((STREAM, seed, number))
     height = random.uniform(*HEIGHT_M)
-    mass = float(np.clip(random.uniform(*BMI) * height ** 2, *MASS_KG))
+    mass = float(np.clip(random.uniform(*BMI) * height**2, *MASS_KG))
     one_sided, side = random.random() < ONE_SIDED_SHARE, SIDES[int(random.integers(2))]
     among = [f"{group}_{side}" for group in MUSCLE_GROUPS] if one_sided else list(GROUPS_BY_SIDE)
     weak = sorted(random.choice(len(among), size=int(random.integers(1, len(among) + 1)), replace=False))
     mean = random.uniform(*MEAN_STRENGTH)
     left = np.clip(mean + random.uniform(-STRENGTH_SPREAD, STRENGTH_SPREAD, len(weak)), WEAKEST, 1.0)
     strengths = {among[i]: round(float(strength), 3) for i, strength in zip(weak, left)}
-    return Subject(name=f"patient_{number:04d}", height_m=round(float(height), 3), mass_kg=round(mass, 1),
-                   strengths=strengths)
+    return Subject(
+        name=f"patient_{number:04d}", height_m=round(float(height), 3), mass_kg=round(mass, 1), strengths=strengths
+    )
 
 
 def severity(subject: Subject) -> float:
     """Share of the maximum isometric force of all muscles of both legs that is missing (0 to 1)."""
     body = build_body(subject, None, 500.0, accelerometer=False)
-    left = body.model.actuator_gainprm[:len(body.muscles), 2]
+    left = body.model.actuator_gainprm[: len(body.muscles), 2]
     return 1.0 - float(left.sum() / body.default_force.sum())
 
 
@@ -74,16 +76,29 @@ def walk_cohort(task: CohortTask) -> dict[str, Any]:
     subject, unpowered, assisted = task.unpowered.subject, walk_patient(task.unpowered), walk_patient(task.assisted)
     before, after = cost_of_transport(unpowered), cost_of_transport(assisted)
     row: dict[str, Any] = {
-        "patient": subject.name, "number": task.number, "seed": task.unpowered.seed, "device": task.assisted.device,
-        "policy": task.assisted.policy, "checkpoint": task.assisted.checkpoint, "digest": task.assisted.digest,
-        "speed_mps": task.unpowered.speed_mps, "duration_s": task.unpowered.duration_s,
-        "height_m": subject.height_m, "mass_kg": subject.mass_kg, "severity": severity(subject)}
+        "patient": subject.name,
+        "number": task.number,
+        "seed": task.unpowered.seed,
+        "device": task.assisted.device,
+        "policy": task.assisted.policy,
+        "checkpoint": task.assisted.checkpoint,
+        "digest": task.assisted.digest,
+        "speed_mps": task.unpowered.speed_mps,
+        "duration_s": task.unpowered.duration_s,
+        "height_m": subject.height_m,
+        "mass_kg": subject.mass_kg,
+        "severity": severity(subject),
+    }
     row |= {f"strength_{group}": subject.strengths.get(group, 1.0) for group in GROUPS_BY_SIDE}
     for worn, walk in ((UNPOWERED, unpowered), (LEARNED, assisted)):
-        row |= {f"walked_s_{worn}": walk.walked_s, f"fell_{worn}": walk.fell, f"faults_{worn}": walk.faults,
-                f"speed_mps_{worn}": walk.scalar("speed"),
-                f"metabolic_power_w_kg_{worn}": walk.scalar("metabolic_power_per_mass"),
-                f"cost_j_kg_m_{worn}": cost_of_transport(walk)}
+        row |= {
+            f"walked_s_{worn}": walk.walked_s,
+            f"fell_{worn}": walk.fell,
+            f"faults_{worn}": walk.faults,
+            f"speed_mps_{worn}": walk.scalar("speed"),
+            f"metabolic_power_w_kg_{worn}": walk.scalar("metabolic_power_per_mass"),
+            f"cost_j_kg_m_{worn}": cost_of_transport(walk),
+        }
         row |= {f"asymmetry_{name}_percent_{worn}": asymmetry(walk, name) for name in ASYMMETRIES}
     row["saving_percent"] = 100.0 * (1.0 - after / before)
     row |= {f"torque_{joint}_nm_kg": torque for joint, torque in assisted.torque.items()}
@@ -153,29 +168,45 @@ def cohort_figures(rows: Sequence[Mapping[str, Any]]) -> list[Figure]:
         saving = np.array([row["saving_percent"] for row in upright])
         lost = np.array([row["severity"] for row in upright])
         mean, interval = mean_interval(saving)
-        figures += [figure("cohort_patients", len(own), "1"),
-                    figure("cohort_walked_to_the_end", len(upright), "1"),
-                    figure("cohort_falls_unpowered", sum(row[f"fell_{UNPOWERED}"] for row in own), "1"),
-                    figure("cohort_falls_assisted", sum(row[f"fell_{LEARNED}"] for row in own), "1"),
-                    figure("cohort_saving", mean, "%", interval if len(upright) > 1 else None),
-                    figure("cohort_who_saves", float(np.mean(saving > 0.0)) if len(upright) else math.nan, "1")]
+        figures += [
+            figure("cohort_patients", len(own), "1"),
+            figure("cohort_walked_to_the_end", len(upright), "1"),
+            figure("cohort_falls_unpowered", sum(row[f"fell_{UNPOWERED}"] for row in own), "1"),
+            figure("cohort_falls_assisted", sum(row[f"fell_{LEARNED}"] for row in own), "1"),
+            figure("cohort_saving", mean, "%", interval if len(upright) > 1 else None),
+            figure("cohort_who_saves", float(np.mean(saving > 0.0)) if len(upright) else math.nan, "1"),
+        ]
         if len(upright) >= FEWEST_FOR_TREND and np.ptp(lost) > 0.0:
             trend = stats.linregress(lost, saving)
             half = float(stats.t.ppf(0.975, len(upright) - 2) * trend.stderr)
-            figures += [figure("cohort_saving_per_10_percent_severity", 0.1 * trend.slope, "%",
-                               (0.1 * (trend.slope - half), 0.1 * (trend.slope + half))),
-                        figure("cohort_saving_severity_rank_correlation", float(stats.spearmanr(lost, saving)[0]), "1")]
+            figures += [
+                figure(
+                    "cohort_saving_per_10_percent_severity",
+                    0.1 * trend.slope,
+                    "%",
+                    (0.1 * (trend.slope - half), 0.1 * (trend.slope + half)),
+                ),
+                figure("cohort_saving_severity_rank_correlation", float(stats.spearmanr(lost, saving)[0]), "1"),
+            ]
         for measure in ASYMMETRIES:
-            change = [row[f"asymmetry_{measure}_percent_{LEARNED}"] - row[f"asymmetry_{measure}_percent_{UNPOWERED}"]
-                      for row in upright]
+            change = [
+                row[f"asymmetry_{measure}_percent_{LEARNED}"] - row[f"asymmetry_{measure}_percent_{UNPOWERED}"]
+                for row in upright
+            ]
             known = [value for value in change if math.isfinite(value)]
             mean, interval = mean_interval(known)
-            figures.append(figure(f"cohort_asymmetry_{measure}_change", mean, "%",
-                                  interval if len(known) > 1 else None))
+            figures.append(
+                figure(f"cohort_asymmetry_{measure}_change", mean, "%", interval if len(known) > 1 else None)
+            )
     return figures
 
 
 def whole(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Rows of those who did not fall in either walk and whose saving is known."""
-    return [row for row in rows if not (row[f"fell_{UNPOWERED}"] or row[f"fell_{LEARNED}"])
-            and row["saving_percent"] is not None and math.isfinite(row["saving_percent"])]
+    return [
+        row
+        for row in rows
+        if not (row[f"fell_{UNPOWERED}"] or row[f"fell_{LEARNED}"])
+        and row["saving_percent"] is not None
+        and math.isfinite(row["saving_percent"])
+    ]

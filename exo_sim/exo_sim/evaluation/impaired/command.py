@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`exo evaluate impaired`: how patients walk, and what a device does for them."""
+
 from __future__ import annotations
 
 import argparse
@@ -10,10 +11,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import yaml
-from exo_device.description import DeviceError
-from exo_policy.checkpoint import CheckpointError
 from rich.console import Console
 
+from exo_device.description import DeviceError
+from exo_policy.checkpoint import CheckpointError
 from exo_sim.body.devices import find_device
 from exo_sim.body.presets import PRESET_PREFIX, presets
 from exo_sim.body.subject import Subject, load_subject
@@ -23,14 +24,27 @@ from exo_sim.evaluation.exo.walk import SPEED_LIMITS_MPS
 from exo_sim.evaluation.impaired.assistance import assistance_figures
 from exo_sim.evaluation.impaired.clinical import clinical_figures
 from exo_sim.evaluation.impaired.clinical_table import as_csv, as_markdown, clinical_rows
-from exo_sim.evaluation.impaired.cohort import (COHORT_FILE, CohortTask, cohort_figures, cohort_tasks, walk_cohort,
-                                                write_cohort)
+from exo_sim.evaluation.impaired.cohort import (
+    COHORT_FILE,
+    CohortTask,
+    cohort_figures,
+    cohort_tasks,
+    walk_cohort,
+    write_cohort,
+)
 from exo_sim.evaluation.impaired.deficits import Deficit, load_deficits
 from exo_sim.evaluation.impaired.patients import HEALTHY, Patient, healthy_selves, known_deficit, named_patients
 from exo_sim.evaluation.impaired.policies import WornPolicy, can_give, describe, find_policies
 from exo_sim.evaluation.impaired.tables import assistance_table, clinical_tables, cohort_table
-from exo_sim.evaluation.impaired.tasks import (DURATION_S, QUICK_DURATION_S, QUICK_SEEDS, SEEDS, make_task,
-                                               patient_tasks, walk_size)
+from exo_sim.evaluation.impaired.tasks import (
+    DURATION_S,
+    QUICK_DURATION_S,
+    QUICK_SEEDS,
+    SEEDS,
+    make_task,
+    patient_tasks,
+    walk_size,
+)
 from exo_sim.evaluation.impaired.walk import SETTLE_S, PatientWalk, walk_patient
 from exo_sim.evaluation.pool import run_all
 from exo_sim.evaluation.store import ResultStore
@@ -51,33 +65,75 @@ PLAIN_WIDTH = 160
 def parser() -> argparse.ArgumentParser:
     """Command line of `exo evaluate impaired`."""
     p = argparse.ArgumentParser(
-        prog=COMMAND, description="Measure how impaired people walk. Without --exo: deficits of growing severity and "
+        prog=COMMAND,
+        description="Measure how impaired people walk. Without --exo: deficits of growing severity and "
         "named patients, each beside the healthy run of the same person. With --exo: named patients in the device, "
         "without power and under the policy. With --cohort: random patients. An evaluation that was interrupted goes "
-        "on.")
-    p.add_argument("--human", "--checkpoint", dest="human", metavar="FILE", default=None,
-                   help="the walker (default: the one for impaired people that comes with the project)")
-    p.add_argument("--patients", nargs="+", default=[ALL], metavar="WHO",
-                   help="presets, subject files, or a weak group as plantarflexors_r=0.5; 'all' for every preset "
-                   "(one-sided ones on the right), 'none' (default: %(default)s)")
-    p.add_argument("--deficits", nargs="+", default=None, metavar="NAME", help="severity series to walk: "
-                   f"{', '.join(d.name for d in load_deficits())}; 'all' or 'none' (default: all, with --exo none)")
+        "on.",
+    )
+    p.add_argument(
+        "--human",
+        "--checkpoint",
+        dest="human",
+        metavar="FILE",
+        default=None,
+        help="the walker (default: the one for impaired people that comes with the project)",
+    )
+    p.add_argument(
+        "--patients",
+        nargs="+",
+        default=[ALL],
+        metavar="WHO",
+        help="presets, subject files, or a weak group as plantarflexors_r=0.5; 'all' for every preset "
+        "(one-sided ones on the right), 'none' (default: %(default)s)",
+    )
+    p.add_argument(
+        "--deficits",
+        nargs="+",
+        default=None,
+        metavar="NAME",
+        help="severity series to walk: "
+        f"{', '.join(d.name for d in load_deficits())}; 'all' or 'none' (default: all, with --exo none)",
+    )
     p.add_argument("--side", choices=("r", "l"), default="r", help="affected leg of the series (default: %(default)s)")
     p.add_argument("--subject", default="", metavar="YAML", help="who has these deficits (default: the unscaled body)")
-    p.add_argument("--exo", nargs="+", default=[], metavar="RUN", help="policies for everybody: folders that `exo "
-                   "train exo` wrote, or checkpoints; one for each training seed")
-    p.add_argument("--personalised", nargs="+", default=[], metavar="RUN",
-                   help="folders that `exo personalise` wrote; each walks with its own wearer and the healthy self")
+    p.add_argument(
+        "--exo",
+        nargs="+",
+        default=[],
+        metavar="RUN",
+        help="policies for everybody: folders that `exo train exo` wrote, or checkpoints; one for each training seed",
+    )
+    p.add_argument(
+        "--personalised",
+        nargs="+",
+        default=[],
+        metavar="RUN",
+        help="folders that `exo personalise` wrote; each walks with its own wearer and the healthy self",
+    )
     p.add_argument("--device", default=None, help="name or YAML (default: the one that the policy was trained for)")
-    p.add_argument("--same-human", action="store_true", help="the walker of --human in every condition, also where a "
-                   "policy's folder has one that is used to it")
-    p.add_argument("--cohort", type=int, default=0, metavar="N", help="this many random patients in the devices of "
-                   f"--exo instead; {COHORT_FILE} gets a row each")
-    p.add_argument("--speed", type=float, default=SPEED_MPS, metavar="V",
-                   help="commanded to everybody, so that what is slow is not taken for what is weak (m/s, default: "
-                   "%(default)g)")
-    p.add_argument("--seeds", type=int,
-                   help=f"walks per person, condition and policy (default: {SEEDS}; with --cohort 1)")
+    p.add_argument(
+        "--same-human",
+        action="store_true",
+        help="the walker of --human in every condition, also where a policy's folder has one that is used to it",
+    )
+    p.add_argument(
+        "--cohort",
+        type=int,
+        default=0,
+        metavar="N",
+        help=f"this many random patients in the devices of --exo instead; {COHORT_FILE} gets a row each",
+    )
+    p.add_argument(
+        "--speed",
+        type=float,
+        default=SPEED_MPS,
+        metavar="V",
+        help="commanded to everybody, so that what is slow is not taken for what is weak (m/s, default: %(default)g)",
+    )
+    p.add_argument(
+        "--seeds", type=int, help=f"walks per person, condition and policy (default: {SEEDS}; with --cohort 1)"
+    )
     p.add_argument("--duration", type=float, metavar="S", help=f"of a walk (s, default: {DURATION_S:g})")
     p.add_argument("--quick", action="store_true", help=f"a first look: {QUICK_SEEDS} walks of {QUICK_DURATION_S:g} s")
     p.add_argument("--seed", type=int, default=300, help="seed of the first walk (default: %(default)s)")
@@ -100,8 +156,10 @@ def main(argv: Sequence[str] | None = None, report: Callable[[Path], Path] | Non
         return 2
     for table in tables:
         console.print(table)
-    print(f"{sum(bool(f.met) for f in figures)} of {sum(f.met is not None for f in figures)} targets met; written: "
-          f"{', '.join(written)}")
+    print(
+        f"{sum(bool(f.met) for f in figures)} of {sum(f.met is not None for f in figures)} targets met; written: "
+        f"{', '.join(written)}"
+    )
     return 1 if options.strict and missed(figures) else 0
 
 
@@ -123,8 +181,13 @@ def evaluate(options: argparse.Namespace) -> tuple[list[Figure], list]:
     else:
         figures, tables, config = _patients(options, policies, own, store)
     seeds, duration = walk_size(options)
-    config = {**_settings(options), **config, "seeds": seeds, "duration": duration,
-              "policies": [describe(worn) for worn in (*policies, *own)]}
+    config = {
+        **_settings(options),
+        **config,
+        "seeds": seeds,
+        "duration": duration,
+        "policies": [describe(worn) for worn in (*policies, *own)],
+    }
     write_summary(Path(options.output) / SUMMARY_FILE, figures, config, options.seed, {"command": COMMAND})
     write_run_record(Path(options.output) / "run.json", time.monotonic() - started)
     return figures, tables
@@ -135,8 +198,9 @@ def _settings(options: argparse.Namespace) -> dict:
     return {k: v for k, v in vars(options).items() if k not in ("output", "workers", "strict", "quick")}
 
 
-def _patients(options: argparse.Namespace, policies: list[WornPolicy], own: list[WornPolicy],
-              store: ResultStore) -> tuple[list[Figure], list, dict]:
+def _patients(
+    options: argparse.Namespace, policies: list[WornPolicy], own: list[WornPolicy], store: ResultStore
+) -> tuple[list[Figure], list, dict]:
     subject = load_subject(options.subject)
     patients, deficits = _chosen_patients(options), _chosen_deficits(options)
     if not patients and not deficits:
@@ -165,15 +229,24 @@ def _patients(options: argparse.Namespace, policies: list[WornPolicy], own: list
         worn = [walk for walk in results if walk.task.worn != NO_DEVICE]
         figures += assistance_figures(worn, everybody, give, options.speed)
         tables.append(assistance_table(figures, everybody, options.speed))
-    config = {"patients": {patient.name: {"subject": patient.subject, "side": patient.side,
-                                          "deficit": patient.deficit, "healthy": names[patient.name]}
-                           for patient in patients},
-              "deficits": [deficit.name for deficit in deficits]}
+    config = {
+        "patients": {
+            patient.name: {
+                "subject": patient.subject,
+                "side": patient.side,
+                "deficit": patient.deficit,
+                "healthy": names[patient.name],
+            }
+            for patient in patients
+        },
+        "deficits": [deficit.name for deficit in deficits],
+    }
     return figures, tables, config
 
 
-def _cohort(options: argparse.Namespace, policies: list[WornPolicy],
-            store: ResultStore) -> tuple[list[Figure], list, dict]:
+def _cohort(
+    options: argparse.Namespace, policies: list[WornPolicy], store: ResultStore
+) -> tuple[list[Figure], list, dict]:
     duration = walk_size(options)[1]
     template = [make_task(options, HEALTHY, Subject(), LEARNED, worn, options.seed, duration) for worn in policies]
     tasks: list[CohortTask] = cohort_tasks(template, options.cohort, options.seed)
@@ -233,8 +306,9 @@ def _check(options: argparse.Namespace) -> None:
     if options.cohort and not options.exo:
         raise SimError("--cohort needs policies: name them with --exo")
     if options.cohort and (options.personalised or seeds != 1):
-        raise SimError("--cohort walks every patient once under the policies of --exo; leave out --personalised and "
-                       "--seeds")
+        raise SimError(
+            "--cohort walks every patient once under the policies of --exo; leave out --personalised and --seeds"
+        )
 
 
 if __name__ == "__main__":

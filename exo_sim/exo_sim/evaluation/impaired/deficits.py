@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The deficits that clinicians know and the signs they know them by; the data are in deficits.yaml beside this file."""
+
 from __future__ import annotations
 
 from functools import lru_cache
@@ -28,15 +29,16 @@ class Sign(_Model):
     leg: Literal["affected", "opposite", "both", "asymmetry"]
     curve: str = ""
     window: tuple[Percent | Literal["toe_off"], Percent] | None = None
-    take: Literal["", "max", "mean", "negative_mean", "negative_min", "fastest_fall", "fastest_rise",
-                  "positive_work"] = ""
+    take: Literal[
+        "", "max", "mean", "negative_mean", "negative_min", "fastest_fall", "fastest_rise", "positive_work"
+    ] = ""
     stride: str = ""
     direction: Literal["up", "down"]
     least: Annotated[float, Field(gt=0.0)]
     unit: str
 
     @model_validator(mode="after")
-    def _one_source(self) -> "Sign":
+    def _one_source(self) -> Sign:
         of_curve = bool(self.curve and self.window and self.take)
         if of_curve == bool(self.stride) or bool(self.curve or self.window or self.take) != of_curve:
             raise ValueError(f"sign {self.name}: give curve, window and take, or stride")
@@ -66,7 +68,7 @@ class Deficit(_Model):
     findings: Annotated[tuple[Finding, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _sound(self) -> "Deficit":
+    def _sound(self) -> Deficit:
         unknown = [group for group in self.groups if group not in MUSCLE_GROUPS]
         if unknown:
             raise ValueError(f"deficit {self.name}: unknown muscle group(s) {', '.join(unknown)}")

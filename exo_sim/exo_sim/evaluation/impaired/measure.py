@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The value of a sign in a walk: one number out of mean curves and stride figures."""
+
 from __future__ import annotations
 
 import math

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who walks: named patients, people with one deficit of a certain severity, and everybody's healthy self."""
+
 from __future__ import annotations
 
 import re
@@ -53,8 +54,12 @@ def same_body(one: Subject, other: Subject) -> bool:
 
 def healthy_selves(patients: Sequence[Patient], subject: Subject) -> dict[str, Patient]:
     """The healthy self of each patient by the patient's name; of those with the subject's body it is the subject's."""
-    return {patient.name: healthy(subject) if same_body(patient.subject, subject)
-            else healthy(patient.subject, f"{HEALTHY}_{patient.name}") for patient in patients}
+    return {
+        patient.name: healthy(subject)
+        if same_body(patient.subject, subject)
+        else healthy(patient.subject, f"{HEALTHY}_{patient.name}")
+        for patient in patients
+    }
 
 
 def severity_series(deficit: Deficit, subject: Subject, side: str) -> list[Patient]:
@@ -100,7 +105,7 @@ def named_patients(words: Sequence[str], find) -> list[Patient]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise SimError(f"patient(s) named twice: {', '.join(twice)}")
-    if any(name.split('_')[0] == HEALTHY for name in names):
+    if any(name.split("_")[0] == HEALTHY for name in names):
         raise SimError(f"names that begin with '{HEALTHY}' are of those who walk beside the patients; choose another")
     return patients
 
@@ -111,8 +116,9 @@ def _patient(word: str, find) -> Patient:
         group, strength = inline.groups()
         if group not in GROUPS_BY_SIDE:
             raise SimError(f"unknown muscle group '{group}'; allowed: {', '.join(GROUPS_BY_SIDE)}")
-        subject = make_subject({"name": f"{group}_{100.0 * float(strength):g}", "strengths": {group: float(strength)}},
-                               word)
+        subject = make_subject(
+            {"name": f"{group}_{100.0 * float(strength):g}", "strengths": {group: float(strength)}}, word
+        )
     else:
         subject = find(word)
     name = re.sub(r"[^A-Za-z0-9]+", "_", subject.name).strip("_")

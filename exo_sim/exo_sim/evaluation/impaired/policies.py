@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The trained policies of an evaluation of patients: for everybody, or for one wearer each."""
+
 from __future__ import annotations
 
 import json
@@ -9,7 +10,6 @@ from pathlib import Path
 
 from exo_policy.checkpoint import load_checkpoint
 from exo_policy.controllers import make_controller
-
 from exo_sim.body.devices import find_device
 from exo_sim.body.subject import Subject, make_subject
 from exo_sim.errors import SimError
@@ -55,15 +55,22 @@ def find_policies(paths: Sequence[str], device: str | None, personalised: bool) 
     wearers = [_wearer(Path(path)) if personalised else (None, ()) for path in paths]
     found = [WornPolicy(find_policy(path, device), *wearer) for path, wearer in zip(paths, wearers)]
     labels = [worn.policy.label for worn in found]
-    if len(set(labels)) != len(labels):        # folders of the same name in different places
-        found = [replace(worn, policy=replace(worn.policy, label=f"{worn.policy.label}_{i}"))
-                 for i, worn in enumerate(found, 1)]
+    if len(set(labels)) != len(labels):  # folders of the same name in different places
+        found = [
+            replace(worn, policy=replace(worn.policy, label=f"{worn.policy.label}_{i}"))
+            for i, worn in enumerate(found, 1)
+        ]
     for worn in found:
         description = find_device(worn.policy.device)
         if description is None:
             raise SimError("--device none has no policy to measure; name a device")
-        make_controller("learned", joint_names=description.joint_names, wearer_mass=ANY_MASS_KG,
-                        torque_limit=description.torque_limits(ANY_MASS_KG), checkpoint=worn.policy.checkpoint)
+        make_controller(
+            "learned",
+            joint_names=description.joint_names,
+            wearer_mass=ANY_MASS_KG,
+            torque_limit=description.torque_limits(ANY_MASS_KG),
+            checkpoint=worn.policy.checkpoint,
+        )
         for _, human in (*worn.policy.humans, *worn.others):
             load_human(human)
     return found
@@ -76,8 +83,10 @@ def _wearer(path: Path) -> tuple[Subject, tuple[tuple[str, str], ...]]:
         fields = result["wearer"]
         others = tuple((condition, str(path / stem)) for condition, stem in sorted(result["humans_of_others"].items()))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SimError(f"{path} is not a folder that `exo personalise` has finished; give one, or use --exo for a "
-                       "policy for everybody") from error
+        raise SimError(
+            f"{path} is not a folder that `exo personalise` has finished; give one, or use --exo for a "
+            "policy for everybody"
+        ) from error
     return make_subject(fields, str(file)), others
 
 
@@ -88,8 +97,12 @@ def can_give(policies: Sequence[Policy]) -> list[tuple[str, float]]:
         _, manifest = load_checkpoint(policy.checkpoint, kind="exo")
         action = manifest.contract.action
         low, high = action.minimum or (-1.0,) * len(action.names), action.maximum or (1.0,) * len(action.names)
-        own = {(name[:-2], sign) for name, a, b in zip(action.names, low, high)
-               for sign, share in ((-1.0, -a), (1.0, b)) if share > 0.0}
+        own = {
+            (name[:-2], sign)
+            for name, a, b in zip(action.names, low, high)
+            for sign, share in ((-1.0, -a), (1.0, b))
+            if share > 0.0
+        }
         given = own if given is None else given & own
     return sorted(given or ())
 
@@ -98,7 +111,14 @@ def describe(worn: WornPolicy) -> dict:
     """For the configuration in summary.json."""
     policy = worn.policy
     _, manifest = load_checkpoint(policy.checkpoint, kind="exo")
-    return {"label": policy.label, "checkpoint": policy.checkpoint, "device": policy.device,
-            "humans": dict(policy.humans), "wearer": worn.wearer and worn.wearer.name, "sha256": manifest.sha256,
-            "samples": manifest.training.samples, "training_seed": manifest.training.seed,
-            "git_revision": manifest.training.git_revision}
+    return {
+        "label": policy.label,
+        "checkpoint": policy.checkpoint,
+        "device": policy.device,
+        "humans": dict(policy.humans),
+        "wearer": worn.wearer and worn.wearer.name,
+        "sha256": manifest.sha256,
+        "samples": manifest.training.samples,
+        "training_seed": manifest.training.seed,
+        "git_revision": manifest.training.git_revision,
+    }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an evaluation of patients found, as tables on the terminal."""
+
 from __future__ import annotations
 
 import math
@@ -12,33 +13,43 @@ from rich.text import Text
 from exo_sim.evaluation.exo.conditions import UNPOWERED
 from exo_sim.evaluation.exo.figures import at
 from exo_sim.evaluation.impaired.assistance import COMPARED
-from exo_sim.evaluation.impaired.measure import ASYMMETRIES
 from exo_sim.evaluation.impaired.clinical import COST
 from exo_sim.evaluation.impaired.clinical_table import LEVELS, Row, cells, falls_words, shown, verdict
 from exo_sim.evaluation.impaired.deficits import Deficit
+from exo_sim.evaluation.impaired.measure import ASYMMETRIES
 from exo_sim.evaluation.impaired.patients import Patient
 from exo_sim.evaluation.impaired.walk import condition
 from exo_sim.measurement import Figure
 
 STYLES = {None: "", True: "green", False: "bold red"}
-BEFORE_AFTER = ((COST, "cost (J/kg/m)", 2), *((f"asymmetry_{name}", f"{name.replace('_', ' ')} (%)", 1)
-                                              for name in ASYMMETRIES))
+BEFORE_AFTER = (
+    (COST, "cost (J/kg/m)", 2),
+    *((f"asymmetry_{name}", f"{name.replace('_', ' ')} (%)", 1) for name in ASYMMETRIES),
+)
 
 
-def clinical_tables(rows: Sequence[Row], figures: Mapping[str, Figure], deficits: Sequence[Deficit],
-                    speed: float) -> list[Table]:
+def clinical_tables(
+    rows: Sequence[Row], figures: Mapping[str, Figure], deficits: Sequence[Deficit], speed: float
+) -> list[Table]:
     """A table for each deficit; green: in the expected direction, large enough and beyond chance."""
     tables = []
     for deficit in deficits:
         seen = verdict(figures, deficit, speed)
-        table = _table(f"{deficit.title}: {'as in the clinic' if seen else 'not as in the clinic'}; "
-                       + falls_words(figures, deficit, speed))
+        table = _table(
+            f"{deficit.title}: {'as in the clinic' if seen else 'not as in the clinic'}; "
+            + falls_words(figures, deficit, speed)
+        )
         for head in ("sign", "expected", "healthy", *(f"{100 * level:g} %" for level in LEVELS), "monotony"):
             table.add_column(head, justify="left" if head in ("sign", "expected") else "right", no_wrap=head != "sign")
         for row in (row for row in rows if row.deficit == deficit.title):
             changes = [Text(text, style=STYLES[True] if good else "") for text, good in zip(cells(row, ""), row.shown)]
-            table.add_row(f"{row.sign} ({row.unit})", row.expected, shown(row.healthy, row.unit), *changes,
-                          shown(row.monotony, "1"))
+            table.add_row(
+                f"{row.sign} ({row.unit})",
+                row.expected,
+                shown(row.healthy, row.unit),
+                *changes,
+                shown(row.monotony, "1"),
+            )
         tables.append(table)
     return tables
 
@@ -46,7 +57,9 @@ def clinical_tables(rows: Sequence[Row], figures: Mapping[str, Figure], deficits
 def assistance_table(figures: Sequence[Figure], patients: Sequence[Patient], speed: float) -> Table:
     """Unpowered to assisted, one row a patient and policy; red misses its target."""
     by_name = {figure.name: figure for figure in figures}
-    table = _table("in the device, unpowered to assisted, or to unpowered and practised; torque: affected side over the other (%)")
+    table = _table(
+        "in the device, unpowered to assisted, or to unpowered and practised; torque: affected side over the other (%)"
+    )
     for head in ("patient", "policy", *(title for _, title, _ in BEFORE_AFTER), "hip torque", "ankle torque", "falls"):
         table.add_column(head, justify="left" if head in ("patient", "policy") else "right", no_wrap=True)
     for patient in patients:
@@ -55,8 +68,10 @@ def assistance_table(figures: Sequence[Figure], patients: Sequence[Patient], spe
             if at("falls", after, speed) not in by_name:
                 continue
             row = [_before_after(by_name, name, before, after, speed, digits) for name, _, digits in BEFORE_AFTER]
-            row += [_cell(by_name.get(at(f"torque_difference_{kind}", after, speed)), 0)
-                    for kind in ("hip_flexion", "ankle_angle")]
+            row += [
+                _cell(by_name.get(at(f"torque_difference_{kind}", after, speed)), 0)
+                for kind in ("hip_flexion", "ankle_angle")
+            ]
             row.append(_cell(by_name.get(at("falls", after, speed)), 0))
             table.add_row(patient.name, worn, *row)
     return table
@@ -74,8 +89,7 @@ def cohort_table(figures: Sequence[Figure]) -> Table:
     return table
 
 
-def _before_after(figures: Mapping[str, Figure], name: str, before: str, after: str, speed: float,
-                  digits: int) -> Text:
+def _before_after(figures: Mapping[str, Figure], name: str, before: str, after: str, speed: float, digits: int) -> Text:
     values = [figures.get(at(name, key, speed)) for key in (before, after)]
     texts = [f"{f.value:.{digits}f}" if f is not None and math.isfinite(f.value) else "-" for f in values]
     judged = figures.get(at(f"{name}_change" if name == COST else f"{name}_reduction", after, speed))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which walks an evaluation of patients consists of."""
+
 from __future__ import annotations
 
 import argparse
@@ -23,13 +24,20 @@ def walk_size(options: argparse.Namespace) -> tuple[int, float]:
     """Walks a person and condition, and how long each is (s)."""
     seeds, duration = (QUICK_SEEDS, QUICK_DURATION_S) if options.quick else (SEEDS, DURATION_S)
     seeds = 1 if options.cohort else seeds
-    return (seeds if options.seeds is None else options.seeds,
-            duration if options.duration is None else options.duration)
+    return (
+        seeds if options.seeds is None else options.seeds,
+        duration if options.duration is None else options.duration,
+    )
 
 
-def patient_tasks(options: argparse.Namespace, subject: Subject, patients: Sequence[Patient],
-                  deficits: Sequence[Deficit], policies: Sequence[WornPolicy],
-                  own: Sequence[WornPolicy]) -> list[PatientTask]:
+def patient_tasks(
+    options: argparse.Namespace,
+    subject: Subject,
+    patients: Sequence[Patient],
+    deficits: Sequence[Deficit],
+    policies: Sequence[WornPolicy],
+    own: Sequence[WornPolicy],
+) -> list[PatientTask]:
     """Every walk, each once: without a device everybody, in a device the patients and their healthy selves."""
     selves = healthy_selves(patients, subject)
     people: dict[str, Patient] = {HEALTHY: healthy(subject)} if deficits else {}
@@ -56,16 +64,24 @@ def patient_tasks(options: argparse.Namespace, subject: Subject, patients: Seque
     return list(tasks.values())
 
 
-def _add(tasks: dict[str, PatientTask], options: argparse.Namespace, patient: Patient, worn: str,
-         policy: WornPolicy | None) -> None:
+def _add(
+    tasks: dict[str, PatientTask], options: argparse.Namespace, patient: Patient, worn: str, policy: WornPolicy | None
+) -> None:
     seeds, duration = walk_size(options)
     for i in range(seeds):
         task = make_task(options, patient.name, patient.subject, worn, policy, options.seed + i, duration)
-        tasks[repr(task)] = task                # a subject holds dictionaries, which have no hash
+        tasks[repr(task)] = task  # a subject holds dictionaries, which have no hash
 
 
-def make_task(options: argparse.Namespace, name: str, subject: Subject, worn: str, policy: WornPolicy | None, seed: int,
-          duration: float) -> PatientTask:
+def make_task(
+    options: argparse.Namespace,
+    name: str,
+    subject: Subject,
+    worn: str,
+    policy: WornPolicy | None,
+    seed: int,
+    duration: float,
+) -> PatientTask:
     """The walk of somebody in a condition; `policy` is None without a device."""
     human, checkpoint, label, device = options.human, "", "", WORN_BY_NOBODY
     if policy is not None:
@@ -76,5 +92,17 @@ def make_task(options: argparse.Namespace, name: str, subject: Subject, worn: st
         checkpoint = chosen.checkpoint if worn in (LEARNED, PERSONALISED) else ""
         # two policies with the same walker share the conditions that they do not enter
         label = chosen.label if checkpoint or (chosen.humans and not options.same_human) else ""
-    return PatientTask(name, subject, worn, device, label, options.speed, seed, duration, human, checkpoint,
-                       weights_digest(checkpoint, human), options.physics_rate)
+    return PatientTask(
+        name,
+        subject,
+        worn,
+        device,
+        label,
+        options.speed,
+        seed,
+        duration,
+        human,
+        checkpoint,
+        weights_digest(checkpoint, human),
+        options.physics_rate,
+    )

@@ -3,6 +3,7 @@
 
 Over a fixed time one leg may push off once more than the other: in eight seconds that alone is a difference of 15 %.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One walk of a patient, without a device or in one: strides, cost, and the torque that each joint got."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -23,7 +24,13 @@ from exo_sim.plant.simulation import Simulation
 PERSONALISED = "personalised"
 #: Unpowered too, but after as much practice as with power: what practice alone does.
 PRACTISED = "practised"
-CONTROLLERS = {NO_DEVICE: NO_CONTROLLER, UNPOWERED: "zero", PRACTISED: "zero", LEARNED: "learned", PERSONALISED: "learned"}
+CONTROLLERS = {
+    NO_DEVICE: NO_CONTROLLER,
+    UNPOWERED: "zero",
+    PRACTISED: "zero",
+    LEARNED: "learned",
+    PERSONALISED: "learned",
+}
 #: Not measured (s): the walk settles in three strides; assistance begins after a full stride and fades in over two.
 SETTLE_S = {NO_DEVICE: 4.0, UNPOWERED: 7.0, PRACTISED: 7.0, LEARNED: 7.0, PERSONALISED: 7.0}
 
@@ -110,8 +117,15 @@ def walk_patient(task: PatientTask) -> PatientWalk:
     Raises:
         SimError, DeviceError, CheckpointError, ControllerError: as their parts do.
     """
-    simulation = Simulation(task.subject, find_device(task.device), human=task.human, speed_mps=task.speed_mps,
-                            physics_rate_hz=task.physics_rate_hz, seed=task.seed, speed_range_mps=SPEED_LIMITS_MPS)
+    simulation = Simulation(
+        task.subject,
+        find_device(task.device),
+        human=task.human,
+        speed_mps=task.speed_mps,
+        physics_rate_hz=task.physics_rate_hz,
+        seed=task.seed,
+        speed_range_mps=SPEED_LIMITS_MPS,
+    )
     body = simulation.body
     params = {"checkpoint": task.checkpoint} if CONTROLLERS[task.worn] == "learned" else {}
     loop = OfflineLoop(simulation, CONTROLLERS[task.worn], **params)

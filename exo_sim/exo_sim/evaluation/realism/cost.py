@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gross metabolic cost over speed, after both metabolic models."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -22,8 +23,11 @@ def power(group: SpeedGroup) -> list[Figure]:
     for model, scalar in MODELS.items():
         watts = [walk.scalar(scalar) for walk in group.walks]
         figures.append(group.figure(f"metabolic_power_{model}", watts, "W/kg"))
-        figures.append(group.figure(f"cost_of_transport_{model}", [w / walk.speed for w, walk
-                                                                   in zip(watts, group.walks)], "J/kg/m"))
+        figures.append(
+            group.figure(
+                f"cost_of_transport_{model}", [w / walk.speed for w, walk in zip(watts, group.walks)], "J/kg/m"
+            )
+        )
     return figures
 
 
@@ -41,8 +45,15 @@ def over_speed(groups: Sequence[SpeedGroup]) -> list[Figure]:
                 correlations.append(float(np.corrcoef(watts, looney2019(speed))[0, 1]))
                 cheapest.append(cheapest_speed(speed, watts / speed))
         figures.append(_figure(f"cost_r_{model}", correlations, "1", at_least=SMALLEST_COST_R))
-        figures.append(_figure(f"cheapest_speed_{model}", cheapest, "m/s", at_least=CHEAPEST_SPEED_MPS[0],
-                               at_most=CHEAPEST_SPEED_MPS[1]))
+        figures.append(
+            _figure(
+                f"cheapest_speed_{model}",
+                cheapest,
+                "m/s",
+                at_least=CHEAPEST_SPEED_MPS[0],
+                at_most=CHEAPEST_SPEED_MPS[1],
+            )
+        )
     return figures
 
 
@@ -52,7 +63,7 @@ def cheapest_speed(speed: np.ndarray, cost: np.ndarray) -> float:
     i = int(np.argmin(cost))
     if i in (0, len(cost) - 1):
         return float(speed[i])
-    a, b, _ = np.polyfit(speed[i - 1:i + 2], cost[i - 1:i + 2], 2)
+    a, b, _ = np.polyfit(speed[i - 1 : i + 2], cost[i - 1 : i + 2], 2)
     return float(-b / (2.0 * a))
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """All figures of the walker's realism, in the order in which they are to be read."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -10,9 +11,18 @@ from exo_sim.evaluation.realism.group import SpeedGroup
 from exo_sim.evaluation.walk import WalkResult
 from exo_sim.measurement import Figure
 
-BY_SPEED = (walking.walking, waveforms.angles, waveforms.forces, loading.loading, waveforms.moments,
-            waveforms.powers, loading.push_off, muscle_timing.muscle_timing, cost.power,
-            symmetry.symmetry)
+BY_SPEED = (
+    walking.walking,
+    waveforms.angles,
+    waveforms.forces,
+    loading.loading,
+    waveforms.moments,
+    waveforms.powers,
+    loading.push_off,
+    muscle_timing.muscle_timing,
+    cost.power,
+    symmetry.symmetry,
+)
 
 
 def grouped(walks: Sequence[WalkResult]) -> list[SpeedGroup]:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """All walks at one speed, and figures as means over them."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -45,8 +46,9 @@ class SpeedGroup:
     def per_side(self, walk: WalkResult, variable: str, measure: Callable[[Curve], float]) -> float:
         """Mean of a measure of a curve over both legs of a walk; NaN where it was not walked long enough."""
         try:
-            return float(np.mean([measure(walk.curves.get(walk.task.condition.name, variable, side))
-                                  for side in SIDES]))
+            return float(
+                np.mean([measure(walk.curves.get(walk.task.condition.name, variable, side)) for side in SIDES])
+            )
         except GaitError:
             return float("nan")
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Peaks: two of the vertical force, no impact spike, push-off power of the ankle."""
+
 from __future__ import annotations
 
 import math
@@ -8,8 +9,7 @@ import numpy as np
 from scipy.signal import find_peaks
 
 from exo_sim.evaluation.realism.group import SpeedGroup, at_speed
-from exo_sim.evaluation.realism.targets import (IMPACT_SPEED_MPS, LARGEST_IMPACT_BW, PUSH_OFF_SD,
-                                                PUSH_OFF_SPEEDS_MPS)
+from exo_sim.evaluation.realism.targets import IMPACT_SPEED_MPS, LARGEST_IMPACT_BW, PUSH_OFF_SD, PUSH_OFF_SPEEDS_MPS
 from exo_sim.evaluation.realism.waveforms import VERTICAL
 from exo_sim.gait.curves import Curve
 from exo_sim.measurement import Figure
@@ -31,7 +31,7 @@ def peaks_around_midstance(curve: Curve) -> tuple[float, float]:
     """Largest force before and after midstance."""
     loaded = np.flatnonzero(curve.mean > LOADED_SHARE * curve.mean.max())
     middle = int(loaded[0] + loaded[-1]) // 2
-    return float(curve.mean[:middle + 1].max()), float(curve.mean[middle:].max())
+    return float(curve.mean[: middle + 1].max()), float(curve.mean[middle:].max())
 
 
 def loading(group: SpeedGroup) -> list[Figure]:
@@ -45,8 +45,9 @@ def loading(group: SpeedGroup) -> list[Figure]:
     else:
         figures.append(Figure(name, largest, "BW"))
     for place, which in enumerate(("first", "second")):
-        values = [group.per_side(walk, VERTICAL, lambda curve: peaks_around_midstance(curve)[place])
-                  for walk in group.walks]
+        values = [
+            group.per_side(walk, VERTICAL, lambda curve: peaks_around_midstance(curve)[place]) for walk in group.walks
+        ]
         figures.append(group.figure(f"grf_vertical_{which}_peak", values, "BW"))
     return figures
 

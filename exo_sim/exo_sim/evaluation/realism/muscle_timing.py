@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """When muscles work, against electromyography."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -20,8 +21,15 @@ def muscle_timing(group: SpeedGroup) -> list[Figure]:
     The heads under one electrode are averaged. On means above 30 % of the curve's own range: neither amplitude is
     calibrated.
     """
-    return [group.figure(f"{emg}_agreement", [_agreement(group, walk, emg) for walk in group.walks], "1",
-                         at_least=SMALLEST_EMG_AGREEMENT) for emg in EMG_MUSCLES]
+    return [
+        group.figure(
+            f"{emg}_agreement",
+            [_agreement(group, walk, emg) for walk in group.walks],
+            "1",
+            at_least=SMALLEST_EMG_AGREEMENT,
+        )
+        for emg in EMG_MUSCLES
+    ]
 
 
 def _agreement(group: SpeedGroup, walk: WalkResult, emg: str) -> float:
@@ -33,5 +41,7 @@ def _agreement(group: SpeedGroup, walk: WalkResult, emg: str) -> float:
 
 
 def _activation(walk: WalkResult, emg: str, side: str) -> np.ndarray:
-    return np.mean([walk.curves.get(walk.task.condition.name, f"activation_{head}", side).mean
-                    for head in EMG_MUSCLES[emg]], axis=0)
+    return np.mean(
+        [walk.curves.get(walk.task.condition.name, f"activation_{head}", side).mean for head in EMG_MUSCLES[emg]],
+        axis=0,
+    )

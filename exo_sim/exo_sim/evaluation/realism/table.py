@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The figures on a terminal: one row a figure, one column a speed."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the walker is held to. Laboratories disagree by 1.4 to 3.4 degrees in the offset of joint angles and by 1 to 3
 degrees in their shape, hence shape is judged apart from offset."""
+
 from __future__ import annotations
 
 #: Share of walks without a fall, and mean speed against the commanded one (m/s).

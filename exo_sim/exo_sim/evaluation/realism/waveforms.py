@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shape of joint angles, moments and ground reaction force against the norm."""
+
 from __future__ import annotations
 
 from exo_sim.evaluation.realism.group import SpeedGroup
-from exo_sim.evaluation.realism.targets import (LARGEST_ANGLE_RMSE_DEG, SMALLEST_ANGLE_R, SMALLEST_FORE_AFT_R,
-                                                SMALLEST_MOMENT_R, SMALLEST_VERTICAL_R)
+from exo_sim.evaluation.realism.targets import (
+    LARGEST_ANGLE_RMSE_DEG,
+    SMALLEST_ANGLE_R,
+    SMALLEST_FORE_AFT_R,
+    SMALLEST_MOMENT_R,
+    SMALLEST_VERTICAL_R,
+)
 from exo_sim.gait.scores import score_against_normative
 from exo_sim.measurement import Figure
 
@@ -18,17 +24,21 @@ def angles(group: SpeedGroup) -> list[Figure]:
     figures = []
     for joint, variable in ANGLES.items():
         figures += [
-            group.figure(f"{joint}_angle_rmse", _scores(group, variable, "rmse_shape"), "deg",
-                         at_most=LARGEST_ANGLE_RMSE_DEG),
+            group.figure(
+                f"{joint}_angle_rmse", _scores(group, variable, "rmse_shape"), "deg", at_most=LARGEST_ANGLE_RMSE_DEG
+            ),
             group.figure(f"{joint}_angle_r", _scores(group, variable, "r"), "1", at_least=SMALLEST_ANGLE_R[joint]),
-            group.figure(f"{joint}_angle_offset", _scores(group, variable, "offset"), "deg")]
+            group.figure(f"{joint}_angle_offset", _scores(group, variable, "offset"), "deg"),
+        ]
     return figures
 
 
 def moments(group: SpeedGroup) -> list[Figure]:
     """Correlation of internal moments; the knee's without a target."""
-    return [_correlation(group, f"{joint}_moment_r", f"{joint}_moment_Nm_kg", SMALLEST_MOMENT_R.get(joint))
-            for joint in JOINTS]
+    return [
+        _correlation(group, f"{joint}_moment_r", f"{joint}_moment_Nm_kg", SMALLEST_MOMENT_R.get(joint))
+        for joint in JOINTS
+    ]
 
 
 def powers(group: SpeedGroup) -> list[Figure]:
@@ -38,8 +48,10 @@ def powers(group: SpeedGroup) -> list[Figure]:
 
 def forces(group: SpeedGroup) -> list[Figure]:
     """Correlation of both components of the ground reaction force."""
-    return [_correlation(group, "grf_vertical_r", VERTICAL, SMALLEST_VERTICAL_R),
-            _correlation(group, "grf_fore_aft_r", FORE_AFT, SMALLEST_FORE_AFT_R)]
+    return [
+        _correlation(group, "grf_vertical_r", VERTICAL, SMALLEST_VERTICAL_R),
+        _correlation(group, "grf_fore_aft_r", FORE_AFT, SMALLEST_FORE_AFT_R),
+    ]
 
 
 def _correlation(group: SpeedGroup, name: str, variable: str, at_least: float | None) -> Figure:
@@ -48,6 +60,7 @@ def _correlation(group: SpeedGroup, name: str, variable: str, at_least: float | 
 
 
 def _scores(group: SpeedGroup, variable: str, figure: str) -> list[float]:
-    return [group.per_side(walk, variable,
-                           lambda curve: getattr(score_against_normative(curve, walk.leg_length_m), figure))
-            for walk in group.walks]
+    return [
+        group.per_side(walk, variable, lambda curve: getattr(score_against_normative(curve, walk.leg_length_m), figure))
+        for walk in group.walks
+    ]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`exo train compensations`: a walker that knows how strong it is learns to make up for what is weak."""
+
 from __future__ import annotations
 
 import argparse
@@ -15,8 +16,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np  # noqa: E402
-from exo_policy.checkpoint import load_checkpoint  # noqa: E402
 
+from exo_policy.checkpoint import load_checkpoint  # noqa: E402
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE  # noqa: E402
 from exo_sim.evaluation.pool import one_thread  # noqa: E402
 from exo_sim.gait.reference import JOINTS  # noqa: E402
@@ -38,10 +39,14 @@ COMPENSATIONS_FILE = "compensations.json"
 
 def parser() -> argparse.ArgumentParser:
     """Command line of `exo train compensations`."""
-    p = argparse.ArgumentParser(prog=COMMAND, description="Let a walker that knows its strengths find habits that make up "
-                                "for weak muscle groups, and teach them to its network (resumes a run folder)")
-    p.add_argument("--human", default=None, metavar="CHECKPOINT", help="the walker (default: the project's for impaired "
-                   "people)")
+    p = argparse.ArgumentParser(
+        prog=COMMAND,
+        description="Let a walker that knows its strengths find habits that make up "
+        "for weak muscle groups, and teach them to its network (resumes a run folder)",
+    )
+    p.add_argument(
+        "--human", default=None, metavar="CHECKPOINT", help="the walker (default: the project's for impaired people)"
+    )
     add_run_arguments(p, "runs/compensations", samples=False)
     return p
 
@@ -64,21 +69,45 @@ def train(options: argparse.Namespace) -> int:
     human, folder = Path(options.human or shipped_human(impaired=True)), Path(options.output)
     load_human(human)
     _, before = load_checkpoint(human, kind="human")
-    document = {"config": {**config.model_dump(mode="json"), "began_with_sha256": before.sha256}, "seed": options.seed,
-                "git_revision": git_revision()}
+    document = {
+        "config": {**config.model_dump(mode="json"), "began_with_sha256": before.sha256},
+        "seed": options.seed,
+        "git_revision": git_revision(),
+    }
     refuse_another_training(folder, document)
     found = {weakness: _search(weakness, config, human, folder, options.seed) for weakness in WEAKNESSES}
     write_json(folder / COMPENSATIONS_FILE, {weakness: found[weakness].in_words() for weakness in WEAKNESSES})
     rows = np.array([found[weakness].habit * found[weakness].adopted for weakness in WEAKNESSES])
-    print(f"made up for: {', '.join(weakness for weakness in WEAKNESSES if found[weakness].adopted) or 'nothing'}", flush=True)
-    from exo_sim.training.compensation.teaching import PUPIL_STEM, teach           # imports torch
+    print(
+        f"made up for: {', '.join(weakness for weakness in WEAKNESSES if found[weakness].adopted) or 'nothing'}",
+        flush=True,
+    )
+    from exo_sim.training.compensation.teaching import PUPIL_STEM, teach  # imports torch
 
-    learned = teach(config, human, rows, folder, options.seed, {
-        "kind": "human", "contract": HUMAN_CONTRACT.model_dump(),
-        "training": {**document, "config": {**document["config"], "found": {
-                         weakness: found[weakness].in_words() for weakness in WEAKNESSES if found[weakness].adopted}},
-                     "samples": config.compensations.rounds * config.compensations.round_steps
-                     * config.workers * config.envs_per_worker}})
+    learned = teach(
+        config,
+        human,
+        rows,
+        folder,
+        options.seed,
+        {
+            "kind": "human",
+            "contract": HUMAN_CONTRACT.model_dump(),
+            "training": {
+                **document,
+                "config": {
+                    **document["config"],
+                    "found": {
+                        weakness: found[weakness].in_words() for weakness in WEAKNESSES if found[weakness].adopted
+                    },
+                },
+                "samples": config.compensations.rounds
+                * config.compensations.round_steps
+                * config.workers
+                * config.envs_per_worker,
+            },
+        },
+    )
     print(f"checkpoint {folder / PUPIL_STEM}.safetensors, {learned['error']:.3f} units of action from its teacher")
     return 0
 
@@ -95,10 +124,14 @@ class Compensation(NamedTuple):
     def in_words(self) -> dict:
         """For people to read."""
         groups = len(GROUPS_BY_SIDE)
-        return {"reward": self.reward, "reward_without": self.reward_without, "adopted": self.adopted,
-                "seconds": self.seconds,
-                "felt_stronger_by": dict(zip(GROUPS_BY_SIDE, self.habit[:groups].round(4).tolist())),
-                "posture": dict(zip(JOINTS, self.habit[groups:].round(4).tolist()))}
+        return {
+            "reward": self.reward,
+            "reward_without": self.reward_without,
+            "adopted": self.adopted,
+            "seconds": self.seconds,
+            "felt_stronger_by": dict(zip(GROUPS_BY_SIDE, self.habit[:groups].round(4).tolist())),
+            "posture": dict(zip(JOINTS, self.habit[groups:].round(4).tolist())),
+        }
 
 
 def _search(weakness: str, config: HumanTrainingConfig, human: Path, folder: Path, seed: int) -> Compensation:
@@ -107,14 +140,17 @@ def _search(weakness: str, config: HumanTrainingConfig, human: Path, folder: Pat
     deviations /= 1.0 - np.mean(settings.strengths_of(weakness))
     workers = max(1, min(config.workers, settings.candidates))
     arguments = (config, human, weakness, math.ceil(settings.candidates / workers))
-    with one_thread(), ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), trial.prepare,
-                                           arguments) as pool:
+    with (
+        one_thread(),
+        ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), trial.prepare, arguments) as pool,
+    ):
 
         def walk(numbers: np.ndarray) -> np.ndarray:
             return np.concatenate(list(pool.map(trial.walk, np.array_split(numbers, workers))))
 
-        found = search_habit(weakness, folder / f"{weakness}.json", walk, deviations, settings.candidates,
-                             settings.generations, seed)
+        found = search_habit(
+            weakness, folder / f"{weakness}.json", walk, deviations, settings.candidates, settings.generations, seed
+        )
         without, reward = walk(np.stack([np.zeros(HABIT_SIZE), found.habit])).tolist()
     adopted = reward > (1.0 + settings.smallest_gain) * without
     return Compensation(found.habit, reward, without, adopted, found.seconds)

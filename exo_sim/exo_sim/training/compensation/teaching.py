@@ -4,6 +4,7 @@ Ross et al. 2011, AISTATS).
 
 Afterwards there is one network, of the same size, that can be run and trained on like any other.
 """
+
 from __future__ import annotations
 
 import csv
@@ -13,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from tensordict import TensorDict
+
 from exo_policy.checkpoint import load_checkpoint, save_checkpoint
 from exo_policy.networks import MlpPolicy
 from exo_policy.training.mirror import MirrorMap
 from exo_policy.training.ppo import actor_tensors, build_ppo, load_actor, sampling_policy
 from exo_policy.training.rsl_env import OBSERVATION_GROUP, LearnerView
 from exo_policy.training.worker_pool import WorkerPool
-from tensordict import TensorDict
-
 from exo_sim.evaluation.pool import one_thread, progress_bar
 from exo_sim.gait.reference import JOINTS
 from exo_sim.human.checkpoint import load_human
@@ -51,8 +52,9 @@ class Teacher:
         return self._human(habits.feel(observation)) + habits.posture
 
 
-def teach(config: HumanTrainingConfig, human: Path, rows: np.ndarray, folder: Path, seed: int,
-          manifest: Mapping) -> dict[str, float]:
+def teach(
+    config: HumanTrainingConfig, human: Path, rows: np.ndarray, folder: Path, seed: int, manifest: Mapping
+) -> dict[str, float]:
     """Teaches the walker of a checkpoint its compensations; goes on where it was.
 
     Args:
@@ -68,8 +70,9 @@ def teach(config: HumanTrainingConfig, human: Path, rows: np.ndarray, folder: Pa
     start = folder / PUPIL_STEM if log else human
     tensors, before = load_checkpoint(start, kind="human")
     index, sign = mirror_map()
-    mirror = MirrorMap(tuple(index.tolist()), tuple(sign.tolist()), tuple(action_mirror_index().tolist()),
-                       (1.0,) * len(JOINTS))
+    mirror = MirrorMap(
+        tuple(index.tolist()), tuple(sign.tolist()), tuple(action_mirror_index().tolist()), (1.0,) * len(JOINTS)
+    )
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     random = np.random.default_rng((seed, len(log)))
@@ -89,10 +92,12 @@ def teach(config: HumanTrainingConfig, human: Path, rows: np.ndarray, folder: Pa
                 walked = pool.rollout(sampling_policy(algorithm), settings.round_steps, seed + number)
                 met = walked.observation[:-1].reshape(-1, pool.observation_size)
                 error = float(np.sqrt(np.mean((walked.mean.reshape(-1, len(JOINTS)) - teacher(met)) ** 2)))
-                seen = np.concatenate([seen, met])[-settings.remembered:]
+                seen = np.concatenate([seen, met])[-settings.remembered :]
                 share = number / max(1, settings.rounds - 1)
                 for group in optimiser.param_groups:
-                    group["lr"] = settings.learning_rate * (settings.last_learning_rate / settings.learning_rate) ** share
+                    group["lr"] = (
+                        settings.learning_rate * (settings.last_learning_rate / settings.learning_rate) ** share
+                    )
                 wanted = teacher(seen)
                 for _ in range(settings.batches):
                     chosen = random.integers(len(seen), size=settings.batch)
@@ -102,11 +107,18 @@ def teach(config: HumanTrainingConfig, human: Path, rows: np.ndarray, folder: Pa
                     loss.backward()
                     optimiser.step()
                 seconds = walked.episode_seconds
-                log.append({"round": number + 1, "error": error, "loss": math.sqrt(float(loss.detach())),
-                            "episode_s": float(np.mean(seconds)) if seconds else math.nan})
+                log.append(
+                    {
+                        "round": number + 1,
+                        "error": error,
+                        "loss": math.sqrt(float(loss.detach())),
+                        "episode_s": float(np.mean(seconds)) if seconds else math.nan,
+                    }
+                )
                 algorithm.policy_average.restart()
-                save_checkpoint(folder / PUPIL_STEM, actor_tensors(algorithm),
-                                {**manifest, "network": before.network.model_dump()})
+                save_checkpoint(
+                    folder / PUPIL_STEM, actor_tensors(algorithm), {**manifest, "network": before.network.model_dump()}
+                )
                 _write(folder / LOG_FILE, log)
                 progress.advance(bar)
         finally:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """How well people with one weakness walk with each of several habits that grow with it."""
+
 from __future__ import annotations
 
 from itertools import product
@@ -19,7 +20,7 @@ from exo_sim.training.averages import StrideAverages
 from exo_sim.training.config import HumanTrainingConfig
 from exo_sim.training.rewards import judge
 
-_trial: "CompensationTrial | None" = None
+_trial: CompensationTrial | None = None
 
 
 def weak_subject(weakness: str, strength: float) -> Subject:
@@ -43,16 +44,19 @@ class CompensationTrial:
     def __init__(self, config: HumanTrainingConfig, human: Path, weakness: str, count: int):
         settings = config.compensations
         self.count, self._config, self._human = count, config, load_human(human)
-        bodies = {strength: build_body(weak_subject(weakness, strength), None, config.physics_rate_hz, accelerometer=False)
-                  for strength in settings.strengths_of(weakness)}
+        bodies = {
+            strength: build_body(weak_subject(weakness, strength), None, config.physics_rate_hz, accelerometer=False)
+            for strength in settings.strengths_of(weakness)
+        }
         cases = list(product(bodies, zip(settings.speeds_mps, settings.phases)))
         self._cases = [(speed, phase) for _, (speed, phase) in cases] * count
         self._walkers = Walkers([bodies[strength] for strength, _ in cases] * count)
         place = WEAKNESSES.index(weakness)
         #: What the weakness counts for in each case.
         self._weak = np.array([weaknesses(bodies[strength].strengths)[0, 0, place] for strength, _ in cases])
-        self._steps, self._settled = (round(seconds * POLICY_RATE_HZ)
-                                      for seconds in (settings.trial_s, settings.settle_s))
+        self._steps, self._settled = (
+            round(seconds * POLICY_RATE_HZ) for seconds in (settings.trial_s, settings.settle_s)
+        )
 
     def __call__(self, numbers: np.ndarray) -> np.ndarray:
         """Reward (count,) per policy period for habits (count, HABIT_SIZE); who has fallen gets nothing more."""
@@ -74,7 +78,7 @@ class CompensationTrial:
             averages.update(walkers, state)
             judgement = judge(config, walkers, state, action, effort, averages)
             upright &= ~judgement.failed
-            for i in np.flatnonzero(~upright):                     # out, and must not blow up
+            for i in np.flatnonzero(~upright):  # out, and must not blow up
                 walkers.place(i, 0.0, 0.0)
             if step >= self._settled:
                 total += np.where(upright, judgement.reward, 0.0)
@@ -90,4 +94,4 @@ def prepare(config: HumanTrainingConfig, human: Path, weakness: str, count: int)
 def walk(numbers: np.ndarray) -> np.ndarray:
     """Rewards of habits (n, HABIT_SIZE) in the trial of this process, at most as many as it has places for."""
     missing = _trial.count - len(numbers)
-    return _trial(np.concatenate([numbers, np.zeros((missing, numbers.shape[1]))]))[:len(numbers)]
+    return _trial(np.concatenate([numbers, np.zeros((missing, numbers.shape[1]))]))[: len(numbers)]
