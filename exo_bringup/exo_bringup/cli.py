@@ -361,14 +361,14 @@ def _film(chosen: argparse.Namespace) -> int:
 
 
 def _compare(chosen: argparse.Namespace) -> int:
-    from exo_bringup.html_report.page import write_comparison_page
+    from exo_bringup.report.run import write_comparison_page
 
     print(f"written: {write_comparison_page(chosen.run_folders, chosen.output)}")
     return 0
 
 
 def _evaluate_human(chosen: argparse.Namespace) -> int:
-    from exo_bringup.evaluation_reports import write_evaluation_report
+    from exo_bringup.report.results import write_evaluation_report
     from exo_sim.evaluation import main as evaluate
 
     return evaluate(chosen.rest, write_evaluation_report) or 0
@@ -376,14 +376,14 @@ def _evaluate_human(chosen: argparse.Namespace) -> int:
 
 def _evaluate_exo(chosen: argparse.Namespace) -> int:
     from exo_bringup.deployment import walk_over_topics
-    from exo_bringup.exo_report.page import write_exo_page
+    from exo_bringup.report.device import write_exo_page
     from exo_sim.evaluation.exo import main as evaluate
 
     return evaluate(chosen.rest, walk_over_topics, write_exo_page)
 
 
 def _evaluate_impaired(chosen: argparse.Namespace) -> int:
-    from exo_bringup.evaluation_reports import write_evaluation_report
+    from exo_bringup.report.results import write_evaluation_report
     from exo_sim.evaluation.impaired import main as evaluate
 
     return evaluate(chosen.rest, write_evaluation_report)
@@ -397,8 +397,7 @@ def _inspect(chosen: argparse.Namespace) -> int:
 
 
 def _report(chosen: argparse.Namespace) -> int:
-    from exo_bringup.evaluation_reports import is_evaluation, report_folder, write_evaluation_report
-    from exo_bringup.report import report_again
+    from exo_bringup.report.results import is_evaluation, report_again, report_folder, write_evaluation_report
 
     folder = report_folder(chosen.run_folder)
     if is_evaluation(folder):

@@ -242,7 +242,7 @@ def run_simulation(options: RunOptions) -> int:
     if failure is not None:
         raise failure
     # only now: it imports matplotlib and scipy, which would keep the first step waiting
-    from exo_bringup.report import write_report
+    from exo_bringup.report.results import write_report
 
     met = write_report(
         folder,

@@ -59,7 +59,7 @@ def add_show_commands(commands: argparse._SubParsersAction) -> None:
 
 def run_compare(chosen: argparse.Namespace) -> int:
     """`exo compare`."""
-    from exo_bringup.html_report.page import write_comparison_page
+    from exo_bringup.report.run import write_comparison_page
 
     print(f"written to {write_comparison_page(chosen.run_folders, chosen.output)}")
     return 0

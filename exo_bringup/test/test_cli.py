@@ -21,7 +21,7 @@ def test_the_rest_of_the_line_is_handed_on(monkeypatch, command, module, rest):
 
 
 def test_an_evaluation_of_the_walker_is_drawn_as_its_report(monkeypatch):
-    from exo_bringup.evaluation_reports import write_evaluation_report
+    from exo_bringup.report.results import write_evaluation_report
 
     handed = []
     stub = types.ModuleType("exo_sim.evaluation")

@@ -7,10 +7,8 @@ import pytest
 
 from exo_bringup.deployment import change_of, command
 from exo_bringup.errors import BringupError
-from exo_bringup.evaluation_reports import report_folder, write_evaluation_report
-from exo_bringup.exo_report.data import load_evaluation
-from exo_bringup.exo_report.figure import reference_band
-from exo_bringup.exo_report.page import command_line, lead
+from exo_bringup.report.device import command_words, headline, load_evaluation, reference_band
+from exo_bringup.report.results import report_folder, write_evaluation_report
 from exo_policy.controllers.learned import shipped_checkpoint
 from exo_sim.body.devices import find_device
 from exo_sim.evaluation.exo.command import LOCKSTEP, TopicWalk
@@ -67,14 +65,14 @@ def test_report_is_whole_and_says_how_to_make_it_again(folder):
     assert "<svg" in page and "<script" not in page and "http-equiv" not in page
     assert "Learned policy" in page and "delay 50 ms" in page and "validated" in page
     assert (folder / "figure.png").stat().st_size > 50_000 and (folder / "figure.svg").stat().st_size > 50_000
-    again = command_line(load_evaluation(folder))
+    again = " ".join(command_words(load_evaluation(folder)))
     assert (
         again.startswith("exo evaluate exo")
         and "--speeds 1 1.25" in again
         and "--delay-ms 50" in again
         and "--population 8" in again
     )
-    assert "0 falls" in lead(load_evaluation(folder))
+    assert "0 falls" in headline(load_evaluation(folder))
     card = (folder / "model_card.md").read_text()
     assert "must not be used for" in card and "change from unpowered" in card and "ankle_angle_r" in card
     assert "no device 0.10 [0.00, 0.70], unpowered 0.10" in card

@@ -22,8 +22,8 @@ from exo_bringup.film.make import (
     render_frames,
 )
 from exo_bringup.film.scene import pose_at
-from exo_bringup.html_report.run_data import load_run
 from exo_bringup.recorded_motion import read_motion
+from exo_bringup.report.run_data import load_run
 from exo_sim.body.devices import find_device
 from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from exo_bringup.errors import BringupError
-from exo_bringup.evaluation_reports import is_evaluation, report_folder, write_evaluation_report
-from exo_bringup.impaired_report.data import load_impaired
-from exo_bringup.impaired_report.page import command_line, lead
+from exo_bringup.report.impaired import command_words, headline, load_impaired
+from exo_bringup.report.results import is_evaluation, report_folder, write_evaluation_report
 from exo_sim.body.subject import Subject
 from exo_sim.evaluation.exo.conditions import LEARNED, UNPOWERED
 from exo_sim.evaluation.impaired.assistance import assistance_figures
@@ -102,9 +101,9 @@ def test_the_page_holds_table_figures_and_the_way_back(folder):
         for suffix in (".svg", ".png"):
             assert (folder / "figures" / f"{name}{suffix}").stat().st_size > 20_000
     evaluation = load_impaired(folder)
-    assert "3 of 5 deficits look as in the clinic (dorsiflexor weakness" in lead(evaluation)
-    assert "personalised policy changes the cost per distance by" in lead(evaluation)
-    again = command_line(evaluation)
+    assert "3 of 5 deficits look as in the clinic (dorsiflexor weakness" in headline(evaluation)
+    assert "personalised policy changes the cost per distance by" in headline(evaluation)
+    again = " ".join(command_words(evaluation))
     assert again.startswith("exo evaluate impaired --exo runs/a runs/b --patients patients/") and "--speed 1" in again
 
 
@@ -159,8 +158,8 @@ def test_a_cohort_is_a_figure_of_saving_against_severity(tmp_path):
     )
     page = write_evaluation_report(tmp_path).read_text()
     assert page.count("<svg") == 1 and "Cohort" in page
-    assert "hip_ankle saves" in lead(load_impaired(tmp_path)) and (tmp_path / "figures" / "cohort.png").is_file()
-    assert "--cohort 30" in command_line(load_impaired(tmp_path))
+    assert "hip_ankle saves" in headline(load_impaired(tmp_path)) and (tmp_path / "figures" / "cohort.png").is_file()
+    assert "--cohort 30" in " ".join(command_words(load_impaired(tmp_path)))
 
 
 def test_other_folders_are_refused_in_a_line(tmp_path, folder):
@@ -169,5 +168,8 @@ def test_other_folders_are_refused_in_a_line(tmp_path, folder):
     with pytest.raises(BringupError, match="cannot be read"):
         load_impaired(tmp_path)
     (tmp_path / "summary.json").write_text('{"figures": []}')
+    with pytest.raises(BringupError, match="not the folder of an evaluation"):
+        load_impaired(tmp_path)
+    (tmp_path / "summary.json").write_text(f'{{"command": "{COMMAND}", "figures": []}}')
     with pytest.raises(BringupError, match="damaged"):
         load_impaired(tmp_path)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A recorder that is killed, a disk that is full, a disk that is slow: what is lost, and who notices."""
 
-import os
 import signal
 import subprocess
 import sys

@@ -11,8 +11,8 @@ import pytest
 
 from exo_bringup import cli
 from exo_bringup.errors import BringupError
-from exo_bringup.picture import draw_run
-from exo_bringup.run_figures import RunOutcome, run_figures
+from exo_bringup.report.picture import draw_run
+from exo_bringup.report.run_figures import RunOutcome, run_figures
 from exo_bringup.run_folder import RunFolder
 from exo_bringup.run_options import RunOptions
 

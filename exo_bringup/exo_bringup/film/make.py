@@ -18,10 +18,9 @@ from exo_bringup.film.clips import Clip, choose_clips
 from exo_bringup.film.encode import check_output, write_film
 from exo_bringup.film.gl import choose_backend
 from exo_bringup.film.scene import FilmScene, pose_at
-from exo_bringup.html_report.run_data import METABOLIC_POWER, RunData, load_run
-from exo_bringup.html_report.style import OTHER_COLOUR
-from exo_bringup.html_report.svg import shown
 from exo_bringup.recorded_motion import RecordedMotion, read_motion
+from exo_bringup.report.run_data import METABOLIC_POWER, RunData, load_run
+from exo_bringup.report.style import OTHER_COLOUR, shown
 from exo_sim.body.model import build_body
 
 FILM_NAME = "film.gif"

@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-"""How patients walk and what a device does for them, as figures and one self-contained HTML file."""
