@@ -17,7 +17,7 @@ from exo_device import parameters
 from exo_device.control_loop import ControlLoop
 from exo_device.description import DeviceError, load_device
 from exo_device.drivers import Driver, DriverError, make_driver
-from exo_device.drivers.can.bus_thread import THREAD_SWITCH_S
+from exo_device.drivers.can.bus import THREAD_SWITCH_S
 from exo_device.drivers.config_file import read_driver_config
 from exo_device.parameters import DeviceParameters, ParameterError
 from exo_device.ros_interface import DeviceInterface

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small device, its states and requests, and a supervisor driven by hand-made clocks."""
 
+import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,16 @@ DEVICES = Path(__file__).resolve().parents[2] / "exo_bringup" / "config" / "devi
 WEARER_MASS_KG = 75.0
 PERIOD_NS = to_ns(0.01)
 STEADY_OFFSET_NS = 123_456_789
+
+
+def _share(name: str) -> None:
+    """Makes a helper beside this file importable: importlib mode puts no test folder on sys.path."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+
+_share("emulated_odrive")
 
 
 def make_state(device: DeviceDescription, stamp_ns: int = 0, sequence: int = 0, **changes) -> DeviceState:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from emulated_odrive import EmulatedAxis
 
 from exo_device.command import MotorTorque
 from exo_device.drivers import make_driver
@@ -22,8 +23,7 @@ from exo_device.drivers.cubemars_can import CubemarsConfig, CubemarsDriver
 from exo_device.drivers.replay import ReplayConfig, ReplayDriver, Tape
 from exo_device.drivers.simulated import MemoryBus, SimulatedConfig, SimulatedDriver
 from exo_device.emulator import EmulatedBus, Followed
-from exo_device.emulator.odrive import EmulatedAxis
-from exo_device.emulator.server import serve
+from exo_device.emulator.bus import serve
 
 #: Long enough for a message to pass on a busy machine; a test that passes does not wait for it.
 PATIENCE_S = 20.0

@@ -14,7 +14,7 @@ from exo_device.drivers import DriverError, make_driver
 from exo_device.drivers.can.port import PythonCanPort
 from exo_device.drivers.config_file import read_driver_config
 from exo_device.emulator import EmulatedBus, Fault, SpringDamper
-from exo_device.emulator.server import serve
+from exo_device.emulator.bus import serve
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "exo_bringup" / "config" / "drivers" / "cubemars_example.yaml"
 JOINT = "ankle_angle_l"

@@ -15,6 +15,7 @@ import yaml
 rclpy = pytest.importorskip("rclpy")
 pytest.importorskip("exo_msgs.msg")
 
+from emulated_odrive import EmulatedAxis, serve_axes  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data  # noqa: E402
 from sensor_msgs.msg import Imu, JointState  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
@@ -25,9 +26,8 @@ from exo_device.drivers.config_file import read_driver_config  # noqa: E402
 from exo_device.drivers.cubemars_can.codec import MitCommand  # noqa: E402
 from exo_device.drivers.node import SpinningThread  # noqa: E402
 from exo_device.emulator import EmulatedBus, Fault, Followed, SpringDamper  # noqa: E402
-from exo_device.emulator.odrive import EmulatedAxis, serve_axes  # noqa: E402
-from exo_device.emulator.server import serve  # noqa: E402
-from exo_device.emulator.simulator_link import SimulatorLink  # noqa: E402
+from exo_device.emulator.bus import serve  # noqa: E402
+from exo_device.emulator.ros import SimulatorLink  # noqa: E402
 from exo_msgs.msg import DeviceStatus, MotorCommand, MotorStates, TorqueCommand  # noqa: E402
 
 CONFIG = Path(__file__).resolve().parents[2] / "exo_bringup" / "config"

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from exo_device.drivers import DriverError, make_driver
-from exo_device.drivers.can.frame import Frame
-from exo_device.drivers.can.port import PythonCanPort
+from exo_device.drivers.can.port import Frame, PythonCanPort
 from exo_device.drivers.config_file import read_driver_config
-from exo_device.drivers.cubemars_can.master import BusMaster
+from exo_device.drivers.cubemars_can.driver import BusMaster
 from exo_device.drivers.imu import FixedImu
 from exo_device.emulator import EmulatedBus, Followed
 from exo_device.emulator.in_process import EmulatorPort, MadeClock

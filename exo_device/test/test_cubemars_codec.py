@@ -6,11 +6,17 @@ import math
 import numpy as np
 import pytest
 
-from exo_device.drivers.can.frame import Frame
-from exo_device.drivers.cubemars_can.codec import MitCommand, MitRange, Special
-from exo_device.drivers.cubemars_can.codec_classic import ClassicCodec
-from exo_device.drivers.cubemars_can.codec_v3 import MotorConstants, V3Codec
-from exo_device.drivers.cubemars_can.fixed_point import decode, encode
+from exo_device.drivers.can.port import Frame
+from exo_device.drivers.cubemars_can.codec import (
+    ClassicCodec,
+    MitCommand,
+    MitRange,
+    MotorConstants,
+    Special,
+    V3Codec,
+    decode,
+    encode,
+)
 
 AK80_9 = MitRange(12.5, 50.0, 18.0)
 AK60_6 = MitRange(12.5, 45.0, 15.0)

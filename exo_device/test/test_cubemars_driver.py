@@ -19,12 +19,11 @@ from exo_device.drivers import DriverError, make_driver
 from exo_device.drivers.can.port import PortError, PythonCanPort
 from exo_device.drivers.config_file import read_driver_config
 from exo_device.drivers.cubemars_can import MotorFault
-from exo_device.drivers.cubemars_can.joint_map import JointMap
+from exo_device.drivers.cubemars_can.motor import JointMap, RepetitionCheck
 from exo_device.drivers.cubemars_can.plausibility import PlausibilityCheck, PlausibilityLimits
-from exo_device.drivers.cubemars_can.repetition import RepetitionCheck
 from exo_device.emulator import EmulatedBus, Fault, Followed, SpringDamper
+from exo_device.emulator.bus import serve
 from exo_device.emulator.in_process import MadeClock, SteppedCubemarsDriver
-from exo_device.emulator.server import serve
 
 CONFIG = Path(__file__).resolve().parents[2] / "exo_bringup" / "config"
 EXAMPLE = CONFIG / "drivers" / "cubemars_example.yaml"

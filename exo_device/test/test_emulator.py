@@ -13,8 +13,7 @@ import pytest
 import yaml
 
 from exo_device.drivers import make_driver
-from exo_device.drivers.can.frame import Frame
-from exo_device.drivers.can.port import PythonCanPort
+from exo_device.drivers.can.port import Frame, PythonCanPort
 from exo_device.drivers.config_file import read_driver_config
 from exo_device.drivers.cubemars_can.codec import MitCommand
 from exo_device.emulator import EmulatedBus, EmulatorError, Fault, FaultPlan, Followed, SpringDamper, main

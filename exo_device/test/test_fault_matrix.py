@@ -281,7 +281,7 @@ def test_other_firmware_works_and_stops_the_same_way(lab_of, firmware):
 
 
 def test_frames_at_random_on_the_bus_give_no_torque_and_no_exception(lab_of):
-    from exo_device.drivers.can.frame import Frame
+    from exo_device.drivers.can.port import Frame
 
     lab = lab_of()
     lab.run(0.1)

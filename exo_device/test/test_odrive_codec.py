@@ -5,11 +5,11 @@ import math
 from importlib.resources import files
 
 import pytest
+from emulated_odrive import EmulatedAxis
 
 from exo_device.drivers.odrive_can import AxisConfig, codec
-from exo_device.drivers.odrive_can.axis import NOT_ON, START_S, Axis
 from exo_device.drivers.odrive_can.codec import AxisState
-from exo_device.emulator.odrive import EmulatedAxis
+from exo_device.drivers.odrive_can.driver import NOT_ON, START_S, Axis
 
 cantools = pytest.importorskip("cantools")
 pytest.importorskip("odrive_can")

@@ -19,7 +19,7 @@ from exo_device.drivers import DriverError, make_driver  # noqa: E402
 from exo_device.drivers.imu import ImuConfig, make_imu_source  # noqa: E402
 from exo_device.drivers.node import SpinningThread  # noqa: E402
 from exo_device.emulator import SpringDamper  # noqa: E402
-from exo_device.emulator.controller import EmulatedController  # noqa: E402
+from exo_device.emulator.ros import EmulatedController  # noqa: E402
 
 DOMAIN = 71 + os.getpid() % 25
 PATIENCE_S = 20.0

@@ -14,8 +14,7 @@ from exo_device.description import load_device
 from exo_device.drivers import DriverError, make_driver
 from exo_device.drivers.can.port import PythonCanPort
 from exo_device.drivers.config_file import read_driver_config
-from exo_device.drivers.cubemars_can.codec import MitCommand
-from exo_device.drivers.cubemars_can.codec_classic import ClassicCodec
+from exo_device.drivers.cubemars_can.codec import ClassicCodec, MitCommand
 from exo_device.safety import Instant, SafetyConfig, SafetySupervisor
 from exo_device.trials import fuzz
 from exo_device.trials.bus_tap import BusTap

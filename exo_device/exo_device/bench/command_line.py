@@ -14,9 +14,9 @@ from exo_device.drivers import DriverError, make_driver
 from exo_device.drivers.can.driver import open_port
 from exo_device.drivers.can.port import PortError
 from exo_device.drivers.config_file import read_driver_config
-from exo_device.drivers.cubemars_can.channel import ZERO_SILENCE_S
 from exo_device.drivers.cubemars_can.config import HIGHEST_ID
 from exo_device.drivers.cubemars_can.driver import CubemarsDriver
+from exo_device.drivers.cubemars_can.motor import ZERO_SILENCE_S
 
 EXIT_OK, EXIT_ERROR = 0, 2
 #: Lines of `watch` this often (s).

@@ -7,11 +7,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from exo_device.drivers.can.frame import Frame
-from exo_device.drivers.can.port import CanPort
-from exo_device.drivers.cubemars_can.codec import MitRange
-from exo_device.drivers.cubemars_can.codec_classic import LONG_REPLY_BYTES, SHORT_REPLY_BYTES, ClassicCodec
-from exo_device.drivers.cubemars_can.codec_v3 import PACKET_UPLOAD, MotorConstants, V3Codec
+from exo_device.drivers.can.port import CanPort, Frame
+from exo_device.drivers.cubemars_can.codec import (
+    LONG_REPLY_BYTES,
+    PACKET_UPLOAD,
+    SHORT_REPLY_BYTES,
+    ClassicCodec,
+    MitRange,
+    MotorConstants,
+    V3Codec,
+)
 
 #: A motor answers within a few ms; a slow adapter adds some more (s).
 ANSWER_S = 0.03

@@ -10,10 +10,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from exo_device.command import MotorTorque
 from exo_device.state import DeviceState
+
+#: Numbers in a driver's settings.
+Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Settings(BaseModel):
+    """A driver's settings, or a part of them: frozen, and without settings that nobody knows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class DriverError(ValueError):

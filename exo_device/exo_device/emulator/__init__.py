@@ -3,9 +3,8 @@
 
 from exo_device.emulator.bus import EmulatedBus
 from exo_device.emulator.command_line import main
-from exo_device.emulator.faults import FAULTS, EmulatorError, Fault, FaultPlan
 from exo_device.emulator.mechanics import Followed, Mechanics, SpringDamper
-from exo_device.emulator.motor import EmulatedMotor
+from exo_device.emulator.motor import FAULTS, EmulatedMotor, EmulatorError, Fault, FaultPlan
 
 __all__ = [
     "FAULTS",

@@ -14,18 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exo_device.drivers import DriverError, make_driver
-from exo_device.drivers.can.bus_thread import THREAD_SWITCH_S
+from exo_device.drivers.can.bus import THREAD_SWITCH_S
 from exo_device.drivers.can.port import PythonCanPort
 from exo_device.drivers.config_file import read_driver_config
 from exo_device.drivers.cubemars_can.config import CubemarsConfig
-from exo_device.emulator.bus import EmulatedBus
-from exo_device.emulator.faults import FAULTS, EmulatorError, Fault, FaultPlan
+from exo_device.emulator.bus import EmulatedBus, serve
 from exo_device.emulator.mechanics import Followed, Mechanics, SpringDamper
-from exo_device.emulator.server import serve
+from exo_device.emulator.motor import FAULTS, EmulatorError, Fault, FaultPlan
 
 if TYPE_CHECKING:  # ROS only where it is used
-    from exo_device.emulator.controller import EmulatedController
-    from exo_device.emulator.simulator_link import SimulatorLink
+    from exo_device.emulator.ros import EmulatedController, SimulatorLink
 
 EXIT_OK, EXIT_ERROR = 0, 2
 ROS_ARGUMENTS = "--ros-args"
@@ -164,7 +162,7 @@ def _run_cubemars(chosen: argparse.Namespace) -> int:
 
     try:
         if from_simulator:
-            from exo_device.emulator.simulator_link import SimulatorLink
+            from exo_device.emulator.ros import SimulatorLink
 
             _beside(lambda: SimulatorLink(bus, chosen.namespace), serve_bus)
         else:
@@ -181,7 +179,7 @@ def _run_ros2_control(chosen: argparse.Namespace) -> int:
     stop = _stop_on_signals()
 
     def make():
-        from exo_device.emulator.controller import EmulatedController
+        from exo_device.emulator.ros import EmulatedController
 
         return EmulatedController(joints, mechanics, namespace=chosen.namespace, state_topic=chosen.state_topic)
 

@@ -6,11 +6,9 @@ For tests of what happens when, and for running a control loop against emulated 
 
 from __future__ import annotations
 
-from exo_device.drivers.can.frame import Frame
-from exo_device.drivers.can.port import CanPort, PortError
+from exo_device.drivers.can.port import CanPort, Frame, PortError
 from exo_device.drivers.cubemars_can.config import CubemarsConfig
-from exo_device.drivers.cubemars_can.driver import CubemarsDriver
-from exo_device.drivers.cubemars_can.master import BusMaster
+from exo_device.drivers.cubemars_can.driver import BusMaster, CubemarsDriver
 from exo_device.drivers.imu import ImuSource
 from exo_device.emulator.bus import EmulatedBus
 from exo_device.state import DeviceState, to_ns

@@ -23,8 +23,8 @@ from exo_device.command import MotorTorque, TorqueRequest
 from exo_device.control_loop import ControlLoop, LoopConfig, LoopHooks
 from exo_device.description import DeviceDescription
 from exo_device.drivers import make_driver
+from exo_device.drivers.cubemars_can.codec import MotorFault
 from exo_device.drivers.cubemars_can.driver import CubemarsDriver
-from exo_device.drivers.cubemars_can.motor_fault import MotorFault
 from exo_device.safety import Event, Instant, Mode, SafetyConfig, SafetySupervisor
 from exo_device.state import DeviceState
 from exo_device.trials.witness_process import WitnessProcess

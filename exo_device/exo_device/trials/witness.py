@@ -14,12 +14,11 @@ import sys
 import threading
 import time
 
-from exo_device.drivers.can.frame import Frame
-from exo_device.drivers.can.port import PythonCanPort
+from exo_device.drivers.can.port import Frame, PythonCanPort
 from exo_device.drivers.cubemars_can.config import CubemarsConfig
 from exo_device.emulator import EmulatedBus, EmulatorError, Fault, FaultPlan, Followed, SpringDamper
+from exo_device.emulator.bus import serve
 from exo_device.emulator.command_line import LEFT_PHASE_RAD, _beside, _stop_on_signals, load_config
-from exo_device.emulator.server import serve
 
 #: Legs on springs that full torque turns by half of their range (Nm/rad, Nm s/rad).
 STIFFNESS_NM_PER_RAD, DAMPING_NMS_PER_RAD = 60.0, 6.0
@@ -132,7 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         if from_simulator:
-            from exo_device.emulator.simulator_link import SimulatorLink
+            from exo_device.emulator.ros import SimulatorLink
 
             _beside(lambda: SimulatorLink(bus, chosen.namespace), serve_bus)
         else:

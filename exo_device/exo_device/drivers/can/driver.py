@@ -13,9 +13,7 @@ import numpy as np
 
 from exo_device.command import MotorTorque
 from exo_device.drivers.base import Driver, DriverError
-from exo_device.drivers.can.bus_thread import BusThread
-from exo_device.drivers.can.config import CanConfig
-from exo_device.drivers.can.master import CanMaster
+from exo_device.drivers.can.bus import BusThread, CanConfig, CanMaster
 from exo_device.drivers.can.port import CanPort, PythonCanPort, drain
 from exo_device.drivers.imu import ImuSource, make_imu_source
 from exo_device.state import DeviceState

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One end of a CAN bus. The only file of the drivers that imports python-can."""
+"""One end of a CAN bus, and the frames that it carries. The only file of the drivers that imports python-can."""
 
 from __future__ import annotations
 
@@ -7,10 +7,20 @@ import os
 import select
 import threading
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any
 
 from exo_device.drivers.base import DriverError
-from exo_device.drivers.can.frame import Frame
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One data frame: identifier (11 bits, or 29 when extended) and up to eight bytes."""
+
+    can_id: int
+    data: bytes
+    is_extended: bool = False
+
 
 #: Bit of an error frame's identifier that says bus-off (Linux, include/uapi/linux/can/error.h,
 #: CAN_ERR_BUSOFF).

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """CubeMars AK motors in MIT mode on a CAN bus."""
 
+from exo_device.drivers.cubemars_can.codec import MotorFault
 from exo_device.drivers.cubemars_can.config import CubemarsConfig, MotorConfig
 from exo_device.drivers.cubemars_can.driver import CubemarsDriver
-from exo_device.drivers.cubemars_can.motor_fault import MotorFault
 
 __all__ = ["CubemarsConfig", "CubemarsDriver", "MotorConfig", "MotorFault"]

@@ -8,10 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from exo_device.drivers.can.config import CanConfig, Finite, Positive, Settings
-from exo_device.drivers.cubemars_can.codec import MitRange, MotorCodec
-from exo_device.drivers.cubemars_can.codec_classic import ClassicCodec
-from exo_device.drivers.cubemars_can.codec_v3 import MotorConstants, V3Codec
+from exo_device.drivers.base import Finite, Positive, Settings
+from exo_device.drivers.can.bus import CanConfig
+from exo_device.drivers.cubemars_can.codec import ClassicCodec, MitRange, MotorCodec, MotorConstants, V3Codec
 from exo_device.drivers.cubemars_can.plausibility import PlausibilityLimits
 
 #: Byte 0 of a zero-torque command is 0x7f: on a bus that echoes, motor 127 could not be told from it.

@@ -11,9 +11,9 @@ import time
 
 from exo_device.drivers.base import DriverError
 from exo_device.drivers.can.port import CanPort, PortError, PythonCanPort
-from exo_device.drivers.cubemars_can.channel import MotorChannel
 from exo_device.drivers.cubemars_can.config import CubemarsConfig
 from exo_device.drivers.cubemars_can.guardian import ON, READY
+from exo_device.drivers.cubemars_can.motor import MotorChannel
 
 #: The bus thread may be late by as much (s) before the guardian acts.
 SILENCE_S = 0.1

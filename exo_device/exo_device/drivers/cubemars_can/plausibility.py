@@ -4,40 +4,34 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from exo_device.drivers.cubemars_can.motor_fault import NO_MOTOR_FAULT, MotorFault
-
-Limit = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+from exo_device.drivers.base import Positive, Settings
+from exo_device.drivers.cubemars_can.codec import NO_MOTOR_FAULT, MotorFault
 
 
-class PlausibilityLimits(BaseModel):
+class PlausibilityLimits(Settings):
     """How much disagreement is still noise. Joint side: rad, rad/s, Nm, s."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     #: A step between two replies beyond this, and beyond this multiple of what the reported speeds explain,
     #: is a leap. A walking joint of 10 rad/s moves 0.025 rad from one 400 Hz reply to the next.
-    jump_rad: Limit = 0.15
-    jump_speed_factor: Limit = 2.0
+    jump_rad: Positive = 0.15
+    jump_speed_factor: Positive = 2.0
     #: Over this time the position must move as the reported speed says, but for this angle and this share.
-    frozen_window_s: Limit = 0.05
-    frozen_rad: Limit = 0.03
-    frozen_share: Limit = 0.5
+    frozen_window_s: Positive = 0.05
+    frozen_rad: Positive = 0.03
+    frozen_share: Positive = 0.5
     #: Measured torque may differ by this and by this share of the torque asked for, for this long.
-    following_nm: Limit = 2.0
-    following_share: Limit = 0.5
-    following_s: Limit = 0.1
+    following_nm: Positive = 2.0
+    following_share: Positive = 0.5
+    following_s: Positive = 0.1
     #: Replies equal to the last bit contradict a torque that has changed by this since the first of them, once
     #: it has lasted for this time. 15 steps of the torque field of an AK10-9.
-    repeated_nm: Limit = 0.5
-    repeated_s: Limit = 0.05
+    repeated_nm: Positive = 0.5
+    repeated_s: Positive = 0.05
     #: Replies equal to the last bit for this long, with more than repeated_nm asked for, are one old reply: no
     #: joint of a person keeps so still under torque. None: they may be; for a joint that is clamped, or while
     #: a simulator that turns emulated motors is paused.
-    standstill_s: Limit | None = 0.5
+    standstill_s: Positive | None = 0.5
 
 
 class PlausibilityCheck:

@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
-from exo_device.drivers.can.frame import Frame
+from exo_device.drivers.can.port import Frame
 
 COMMAND_BITS = 5
 HIGHEST_NODE = 62  # 63 is nobody's: an ODrive without an address

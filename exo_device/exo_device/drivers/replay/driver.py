@@ -10,8 +10,7 @@ from dataclasses import replace
 
 from exo_device.command import MotorTorque
 from exo_device.drivers.base import Driver, DriverError
-from exo_device.drivers.replay.config import ReplayConfig
-from exo_device.drivers.replay.tape import Tape, load_tape
+from exo_device.drivers.replay.tape import ReplayConfig, Tape, load_tape
 from exo_device.state import JOINT_FIELDS, NANOSECONDS_PER_SECOND, DeviceState, to_ns
 
 SEQUENCE_WRAP = 2**32

@@ -7,12 +7,30 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
-from exo_device.drivers.base import DriverError
-from exo_device.drivers.replay.config import ReplayConfig
+from exo_device.drivers.base import DriverError, Settings
 from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState, ImuSample
+
+
+class ReplayConfig(Settings):
+    """Which recording, and how it plays."""
+
+    #: MCAP file with exo/joint_states and exo/imu, as the recorder of `exo sim` writes it.
+    path: str
+    #: Recorded time per wall time.
+    speed: Annotated[float, Field(gt=0.0, le=100.0)] = 1.0
+    #: Plays again from the start when it has ended; otherwise the end is a lost bus.
+    repeat: bool = False
+    #: now: samples are stamped with the time that they are played at. recorded: with their own stamps, for
+    #: a device node in lockstep, which takes its time from them.
+    stamps: Literal["now", "recorded"] = "now"
+    #: Topics; a name without a leading slash fits in any namespace.
+    joint_topic: str = "exo/joint_states"
+    imu_topic: str = "exo/imu"
 
 
 @dataclass

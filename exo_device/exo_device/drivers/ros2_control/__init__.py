@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Any exoskeleton with a ros2_control hardware interface."""
 
-from exo_device.drivers.ros2_control.config import ControlledJoint, Ros2ControlConfig
-from exo_device.drivers.ros2_control.driver import Ros2ControlDriver
+from exo_device.drivers.ros2_control.driver import ControlledJoint, Ros2ControlConfig, Ros2ControlDriver
 
 __all__ = ["ControlledJoint", "Ros2ControlConfig", "Ros2ControlDriver"]

@@ -5,9 +5,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Annotated, Literal
 
 import numpy as np
 import rclpy
+from pydantic import Field
+from rcl_interfaces.msg import ParameterType
+from rcl_interfaces.srv import GetParameters
 from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
@@ -16,12 +20,86 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 
 from exo_device.command import MotorTorque
-from exo_device.drivers.base import Driver, DriverError
-from exo_device.drivers.imu import make_imu_source
+from exo_device.drivers.base import Driver, DriverError, Finite, Settings
+from exo_device.drivers.imu import ImuConfig, make_imu_source
 from exo_device.drivers.node import driver_node
-from exo_device.drivers.ros2_control.config import Ros2ControlConfig
-from exo_device.drivers.ros2_control.controller import ask_for_joints
 from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState
+
+
+class ControlledJoint(Settings):
+    """A joint of the controller_manager that drives one of the device's joints."""
+
+    #: Its name there.
+    name: str
+    #: +1 when both angles grow together, else -1.
+    sign: Literal[1, -1] = 1
+    #: Our angle (rad) where theirs is zero.
+    offset_rad: Finite = 0.0
+
+
+class Ros2ControlConfig(Settings):
+    """Where the controllers are, and what they call the joints."""
+
+    #: Name of a forward_command_controller with `interface_name: effort`.
+    controller: str = "forward_effort_controller"
+    #: Topic that it takes efforts from; empty: <controller>/commands.
+    command_topic: str = ""
+    #: Topic of the joint_state_broadcaster; every message must carry all of the device's joints.
+    state_topic: str = "joint_states"
+    #: By joint of the device; a joint that is not listed has the same name and sign there.
+    joints: dict[str, ControlledJoint] = Field(default_factory=dict)
+    #: The controller's joints in its own order. Empty: the controller is asked for its parameter `joints`.
+    command_order: tuple[str, ...] = ()
+    #: How long to wait for that answer (s).
+    answer_timeout_s: Annotated[float, Field(gt=0.0, le=60.0)] = 5.0
+    #: False: the hardware measures no effort, and the torque last asked for stands in.
+    measures_effort: bool = True
+    #: Where the IMU is.
+    imu: ImuConfig = ImuConfig()
+    #: Name of the ROS node that holds the topics; namespace empty: as the process's ROS arguments say.
+    node_name: str = "device_ros2_control"
+    namespace: str = ""
+
+    @property
+    def topic(self) -> str:
+        """command_topic with its default resolved."""
+        return self.command_topic or f"{self.controller}/commands"
+
+    def joint(self, name: str) -> ControlledJoint:
+        """What a joint of the device is there."""
+        return self.joints.get(name) or ControlledJoint(name=name)
+
+
+EFFORT = "effort"
+
+
+def ask_for_joints(node: Node, controller: str, wait: Callable[[Callable[[], bool]], bool]) -> tuple[str, ...]:
+    """The controller's joints in the order of its commands.
+
+    wait: spins the node until a condition holds; returns whether it does. Raises DriverError when the
+    controller does not answer, or commands anything but effort: a torque sent as a position is dangerous.
+    """
+    client = node.create_client(GetParameters, f"{controller}/get_parameters")
+    try:
+        if not wait(client.service_is_ready):
+            raise DriverError(
+                f"controller '{controller}' does not answer: load and activate it, or give its joints as command_order"
+            )
+        future = client.call_async(GetParameters.Request(names=["joints", "interface_name"]))
+        if not wait(future.done):
+            raise DriverError(f"controller '{controller}' does not name its joints; give command_order")
+    finally:
+        node.destroy_client(client)
+    joints, interface = future.result().values
+    if joints.type != ParameterType.PARAMETER_STRING_ARRAY or not joints.string_array_value:
+        raise DriverError(f"controller '{controller}' has no parameter `joints`; give command_order")
+    if interface.string_value != EFFORT:
+        raise DriverError(
+            f"controller '{controller}' commands '{interface.string_value}', not effort; "
+            "choose a forward_command_controller with interface_name: effort"
+        )
+    return tuple(joints.string_array_value)
+
 
 COMMAND_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 #: As the joint_state_broadcaster publishes, reliable or not.

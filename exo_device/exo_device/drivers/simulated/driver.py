@@ -1,16 +1,96 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Driver of simulated motors on any MotorBus."""
+"""Driver of simulated motors on any MotorBus: its settings, the bus, and one within the process."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+import threading
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
 
 from exo_device.command import MotorTorque
-from exo_device.drivers.base import Driver, DriverError
-from exo_device.drivers.simulated.bus import MotorBus
-from exo_device.drivers.simulated.config import SimulatedConfig
-from exo_device.drivers.simulated.memory_bus import MemoryBus
+from exo_device.drivers.base import Driver, DriverError, Settings
 from exo_device.state import JOINT_FIELDS, DeviceState
+
+
+class SimulatedConfig(Settings):
+    """Where the simulated motors are."""
+
+    #: ros: topics sim/motor_states and sim/motor_command. memory: within one process, for tests.
+    transport: Literal["ros", "memory"] = "ros"
+    #: Name of the ROS node that holds the bus's end.
+    node_name: str = "device_motor_bus"
+    #: Namespace of that node; empty: as the process's ROS arguments say.
+    namespace: str = ""
+
+
+class MotorBus(ABC):
+    """The device's end of a bus. receive and send are called from one thread, wake from any."""
+
+    @abstractmethod
+    def open(self) -> None:
+        """Starts listening. Raises DriverError when it cannot."""
+
+    @abstractmethod
+    def receive(self, timeout_s: float) -> DeviceState | None:
+        """The newest frame since the last call, as it came. None after timeout_s, or on wake()."""
+
+    @abstractmethod
+    def send(self, command: MotorTorque) -> None:
+        """Sends a frame to the motors."""
+
+    @abstractmethod
+    def wake(self) -> None:
+        """Makes a waiting receive() return early."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stops listening; may be called twice."""
+
+
+class MemoryBus(MotorBus):
+    """Both ends of a bus. The motors' end is put_state() and commands; latest wins, as on the topics."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._state: DeviceState | None = None
+        self._woken = False
+        self._is_open = False
+        #: Every frame the motors got, oldest first.
+        self.commands: list[MotorTorque] = []
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the device's end listens."""
+        return self._is_open
+
+    def put_state(self, state: DeviceState) -> None:
+        """Motors' end: sends a frame. It replaces one not taken yet, and is lost while the bus is closed."""
+        with self._condition:
+            if self._is_open:
+                self._state = state
+                self._condition.notify()
+
+    def open(self) -> None:
+        self._is_open = True
+
+    def receive(self, timeout_s: float) -> DeviceState | None:
+        with self._condition:
+            self._condition.wait_for(lambda: self._state is not None or self._woken, timeout_s)
+            self._woken = False
+            state, self._state = self._state, None
+            return state
+
+    def send(self, command: MotorTorque) -> None:
+        self.commands.append(command)
+
+    def wake(self) -> None:
+        with self._condition:
+            self._woken = True
+            self._condition.notify()
+
+    def close(self) -> None:
+        self._is_open = False
+        self._state = None
 
 
 class SimulatedDriver(Driver):

@@ -11,13 +11,12 @@ import rclpy
 from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from exo_device.command import MotorTorque
 from exo_device.drivers.base import DriverError
-from exo_device.drivers.simulated.bus import MotorBus
-from exo_device.drivers.simulated.config import SimulatedConfig
+from exo_device.drivers.node import driver_node
+from exo_device.drivers.simulated.driver import MotorBus, SimulatedConfig
 from exo_device.messages import motor_command_message, state_from_message
 from exo_device.state import DeviceState
 from exo_msgs.msg import MotorCommand, MotorStates
@@ -40,16 +39,7 @@ class RosMotorBus(MotorBus):
     def open(self) -> None:
         if not rclpy.ok():
             raise DriverError("driver 'simulated' with transport 'ros' needs rclpy.init() first")
-        # The process may have been started with __node:=..., which must not rename this node too.
-        own_name = ["--ros-args", "-r", f"__node:={self._config.node_name}"]
-        self._node = Node(
-            self._config.node_name,
-            namespace=self._config.namespace,
-            cli_args=own_name,
-            start_parameter_services=False,
-            enable_rosout=False,
-            parameter_overrides=[Parameter("start_type_description_service", value=False)],
-        )
+        self._node = driver_node(self._config.node_name, self._config.namespace)
         self._publisher = self._node.create_publisher(MotorCommand, "sim/motor_command", BUS_QOS)
         self._node.create_subscription(MotorStates, "sim/motor_states", self._on_states, BUS_QOS)
         self._guard = self._node.create_guard_condition(lambda: None)

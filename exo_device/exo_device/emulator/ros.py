@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small stand-in for a controller_manager: a forward_command_controller for effort, and joint states.
-
-It turns springs by itself, or the joints of the simulator. Its topics and parameters are those that the
-driver `ros2_control` uses of the real ones; it has no hardware interface, no lifecycle and no switching.
-"""
+"""Emulated motors on ROS topics: a stand-in for a controller_manager, and the simulated leg that turns the motors."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 from rclpy.node import Node
@@ -14,7 +11,8 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import Float64MultiArray
 
-from exo_device.emulator.mechanics import Mechanics
+from exo_device.emulator.bus import EmulatedBus
+from exo_device.emulator.mechanics import Followed, Mechanics
 from exo_msgs.msg import MotorCommand, MotorStates
 
 BUS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
@@ -26,7 +24,10 @@ STATE_TOPIC = "joint_states"
 
 
 class EmulatedController(Node):
-    """Commands and states of joints in this order.
+    """A small stand-in for a controller_manager: a forward_command_controller for effort, and joint states.
+
+    Its topics and parameters are those that the driver `ros2_control` uses of the real ones; it has no hardware
+    interface, no lifecycle and no switching. joints: in the controller's order.
 
     mechanics: makes what a joint turns; None: the joints are those of sim/motor_states.
     """
@@ -91,3 +92,66 @@ class EmulatedController(Node):
         message = JointState(name=list(self.effort), position=position, velocity=velocity, effort=effort)
         message.header.stamp = stamp or self.get_clock().now().to_msg()
         self._states.publish(message)
+
+
+class SimulatorLink(Node):
+    """Between sim/motor_states, sim/motor_command and the emulated motors; sim/imu for the driver's IMU.
+
+    Each state is answered at once, and again when the motors' torque changes before the next one.
+    The motors of bus must turn Followed mechanics.
+    """
+
+    def __init__(self, bus: EmulatedBus, namespace: str = "") -> None:
+        super().__init__("motor_emulator", namespace=namespace or None)
+        self._bus = bus
+        self._newest: MotorStates | None = None
+        self._told: dict[str, float] = {}
+        self._set_points = [0] * len(bus.motors)
+        #: Set once the joints' positions are known: before that the motors must not answer.
+        self.has_states = threading.Event()
+        self._command = self.create_publisher(MotorCommand, "sim/motor_command", BUS_QOS)
+        self._imu = self.create_publisher(Imu, "sim/imu", qos_profile_sensor_data)
+        self.create_subscription(MotorStates, "sim/motor_states", self._on_states, BUS_QOS)
+
+    def _on_states(self, states: MotorStates) -> None:
+        motors = self._bus.motors
+        self._imu.publish(states.imu)  # first: the driver takes the newest one with the joints' positions
+        fields = zip(states.names, states.position, states.velocity, states.torque)
+        for name, position, velocity, torque in fields:
+            if name in motors:
+                joint: Followed = motors[name].mechanics
+                joint.position, joint.velocity, joint.torque = position, velocity, torque
+        self._answer(states)
+        self.has_states.set()
+
+    def after_frame(self) -> None:
+        """To be called after each frame: a torque that has changed is told once every motor knows its own.
+
+        The simulator computes the time that has passed since its last state once it is over, with the newest
+        torque: what the motors give by then must not wait for its next state.
+        """
+        states = self._newest
+        if states is None:
+            return
+        set_points = [motor.commands for motor in self._bus.motors.values()]
+        if any(now == before for now, before in zip(set_points, self._set_points)):
+            return
+        self._set_points = set_points
+        if self._torques(states) != self._told:
+            self._answer(states)
+
+    def _torques(self, states: MotorStates) -> dict[str, float]:
+        motors = self._bus.motors
+        return {name: motors[name].torque for name in states.names if name in motors}
+
+    def _answer(self, states: MotorStates) -> None:
+        self._newest = states
+        torque = self._told = self._torques(states)
+        command = MotorCommand(
+            sequence=states.sequence,
+            names=list(torque),
+            torque=list(torque.values()),
+            enable=any(self._bus.motors[name].is_on for name in torque),
+        )
+        command.header.stamp = states.header.stamp
+        self._command.publish(command)

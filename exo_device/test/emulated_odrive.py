@@ -9,11 +9,10 @@ import threading
 import time
 from collections.abc import Mapping
 
-from exo_device.drivers.can.frame import Frame
-from exo_device.drivers.can.port import CanPort, PortError
+from exo_device.drivers.can.port import CanPort, Frame, PortError
 from exo_device.drivers.odrive_can import codec
 from exo_device.drivers.odrive_can.codec import AxisState, Command
-from exo_device.drivers.odrive_can.config import AxisConfig
+from exo_device.drivers.odrive_can.driver import AxisConfig
 from exo_device.emulator.mechanics import Mechanics
 
 TURN_RAD = 2.0 * math.pi

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The master of a motor bus: a cycle tells every motor its torque and listens. No thread, no clock.
+"""A motor bus: its settings, its motors as the master sees them, the master's cycle, and the thread that runs it.
 
-Torque comes from set(), in any thread; samples go to on_sample, in the thread that calls cycle(). The master
-lowers the torque by itself when set() is not called for a while: the control loop above it may hang.
+The master has no thread and no clock: a cycle tells every motor its torque and listens. Torque comes from set(), in
+any thread; samples go to on_sample, in the thread that calls cycle(). The master lowers the torque by itself when
+set() is not called for a while: the control loop above it may hang.
 
 Cycles come at a fixed rate. A new torque does not wait for the next one: it goes out at once, in between, where
 the port can be woken while it listens, and at most once to each sample, which keeps the bus's load bounded.
@@ -12,17 +13,110 @@ from __future__ import annotations
 
 import math
 import threading
+import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
-from exo_device.drivers.base import DriverError
-from exo_device.drivers.can.config import CanConfig
-from exo_device.drivers.can.frame import Frame
-from exo_device.drivers.can.motor import CanMotor, Measurement
-from exo_device.drivers.can.port import CanPort, PortError
-from exo_device.drivers.imu import ImuSource
+from exo_device.drivers.base import DriverError, Settings
+from exo_device.drivers.can.port import CanPort, Frame, PortError
+from exo_device.drivers.imu import ImuConfig, ImuSource
 from exo_device.state import DeviceState
+from exo_device.statistics import Latencies
+
+
+class CanConfig(Settings):
+    """A CAN bus with motors."""
+
+    #: python-can's names of the interface and the channel on it: socketcan and can0, slcan and /dev/ttyACM0,
+    #: udp_multicast and 239.74.163.2, virtual and any name.
+    interface: str
+    channel: str
+    #: Of the bus (bit/s), as set in the motors.
+    bitrate: Annotated[int, Field(ge=125_000, le=1_000_000)] = 1_000_000
+    #: Further settings that python-can takes for this interface, e.g. {port: 43113} or {ttyBaudrate:
+    #: 2000000}.
+    bus_options: dict[str, Any] = Field(default_factory=dict)
+    #: Every motor is told its torque this often (Hz), whether there is a new one or not.
+    bus_rate_hz: Annotated[float, Field(ge=50.0, le=1000.0)] = 400.0
+    #: A motor that was not heard for this long (s) is a lost bus.
+    reply_timeout_s: Annotated[float, Field(ge=0.005, le=5.0)] = 0.025
+    #: Without a word from the device node for this long (s) the bus thread brings the torque down by itself.
+    host_timeout_s: Annotated[float, Field(ge=0.02, le=5.0)] = 0.05
+    #: ... within this time (s).
+    host_ramp_s: Annotated[float, Field(ge=0.0, le=0.5)] = 0.05
+    #: Where the IMU is: the motor bus carries none.
+    imu: ImuConfig = ImuConfig()
+
+    @property
+    def cycles_per_sample(self) -> int:
+        """Bus cycles to one sample."""
+        return 1
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a motor said last of how it moves, on the joint side: rad, rad/s, Nm, degC, V (NaN: not said)."""
+
+    #: When it arrived: s of the steady clock, ns of ROS time.
+    steady_s: float
+    ros_ns: int
+    position: float
+    velocity: float
+    torque: float
+    temperature: float
+    bus_voltage: float
+    #: The motor's own code.
+    error: int
+
+
+class CanMotor(ABC):
+    """What to send to one motor, and what it said last. Joint side, except frames."""
+
+    #: Joint that it drives; how people call the motor on its bus, as `id 3`.
+    joint: str
+    address: str
+    newest: Measurement | None = None
+
+    @abstractmethod
+    def applied_torque(self, torque: float) -> float:
+        """Joint torque (Nm) that the motor understands when it is asked for this one."""
+
+    @abstractmethod
+    def frames(self, torque: float, enable: bool, now_s: float) -> list[Frame]:
+        """What to send in a cycle."""
+
+    @abstractmethod
+    def off_frames(self) -> list[Frame]:
+        """The last words to this motor: zero torque, and off."""
+
+    @abstractmethod
+    def take(self, frame: Frame, now_s: float, now_ns: int) -> bool:
+        """Takes in a frame if this motor sent it."""
+
+    @abstractmethod
+    def silence_s(self, now_s: float) -> float:
+        """Time (s) since the motor was heard, or since it could first have been."""
+
+    @property
+    @abstractmethod
+    def error(self) -> int:
+        """What DeviceState.error says of this motor."""
+
+    def host_fell_silent(self) -> None:
+        """The device node has said nothing for too long with the motors on."""
+
+    def switched_off(self) -> None:
+        """The motors are not to be on any more: what was found wrong with them may be forgotten."""
+
+    def is_echo(self, frame: Frame) -> bool:
+        """Whether frame is what a host sends to this motor: some buses return what was sent."""
+        return False
+
 
 SEQUENCE_WRAP = 2**32
 #: The last words are said this many times: a frame may be lost.
@@ -222,3 +316,62 @@ class CanMaster:
         if not silent:
             return ""
         return f"no answer on CAN bus '{self._config.channel}' from the motor of {', '.join(silent)}; {self.advice}"
+
+
+#: The thread ends within a cycle; one that takes longer than this (s) hangs in the adapter's driver.
+END_TIMEOUT_S = 0.5
+#: Python hands the interpreter from thread to thread this often (s; its default is 5 ms): a frame or a command
+#: that arrives while another thread computes must not wait for half a control period.
+THREAD_SWITCH_S = 0.0005
+NANOSECONDS = 1_000_000_000
+
+
+class BusThread:
+    """Runs a master's cycles at a fixed rate until stop(); every motor is off at the end, however it comes.
+
+    on_cycle is called after each cycle with whether the motors are on; it returns what is wrong, or "".
+    """
+
+    def __init__(self, master: CanMaster, rate_hz: float, on_cycle: Callable[[bool], str]) -> None:
+        self._master, self._period_s, self._on_cycle = master, 1.0 / rate_hz, on_cycle
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="motor_bus", daemon=True)
+        #: From the start of one cycle to the start of the next.
+        self.periods = Latencies()
+        #: Longest of them so far (s).
+        self.longest_period_s = 0.0
+        self.cycles = 0
+        #: Why the thread ended by itself; empty while it runs.
+        self.crash = ""
+        #: Set by on_cycle.
+        self.problem = ""
+
+    def start(self) -> None:
+        """Starts the cycles."""
+        self._thread.start()
+
+    def stop(self) -> bool:
+        """Ends the thread. Returns whether it has ended and thereby said its last words to the motors."""
+        self._stop.set()
+        self._thread.join(END_TIMEOUT_S)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            self._cycle_on()
+        except Exception as error:  # whatever it is: the motors must not keep their last torque
+            self.crash = f"the motor bus's thread ended: {type(error).__name__}: {error}"
+        finally:
+            self._master.farewell()
+
+    def _cycle_on(self) -> None:
+        start = due = time.monotonic()
+        while not self._stop.is_set():
+            due = max(due + self._period_s, start)  # time that was lost is not made up for in a burst
+            self._master.cycle(due)
+            self._stop.wait(max(due - time.monotonic(), 0.0))  # a lost bus makes nobody wait
+            self.problem = self._on_cycle(self._master.is_on)
+            began, start = start, time.monotonic()
+            self.cycles += 1
+            self.periods.add(round((start - began) * NANOSECONDS))
+            self.longest_period_s = max(self.longest_period_s, start - began)

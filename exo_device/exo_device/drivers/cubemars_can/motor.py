@@ -1,18 +1,103 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One motor as the bus master sees it: what to send it, and what it said last. Joint side, except frames."""
+"""One AK motor as the bus master sees it: what to send it, and what it said last. Joint side, except frames."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
-from exo_device.drivers.can.frame import Frame
-from exo_device.drivers.can.motor import CanMotor, Measurement
-from exo_device.drivers.cubemars_can.codec import MitCommand
+from exo_device.drivers.can.bus import CanMotor, Measurement
+from exo_device.drivers.can.port import Frame
+from exo_device.drivers.cubemars_can.codec import NO_MOTOR_FAULT, MitCommand, MotorFault
 from exo_device.drivers.cubemars_can.config import MotorConfig
-from exo_device.drivers.cubemars_can.joint_map import JointMap
-from exo_device.drivers.cubemars_can.motor_fault import NO_MOTOR_FAULT, MotorFault
 from exo_device.drivers.cubemars_can.plausibility import PlausibilityCheck, PlausibilityLimits
-from exo_device.drivers.cubemars_can.repetition import RepetitionCheck
+
+
+@dataclass(frozen=True)
+class JointMap:
+    """Motor side: what frames carry. Joint side: MyoLegs sign, rad, rad/s, Nm."""
+
+    sign: int
+    offset: float
+    ratio: float
+    torque_scale: float
+
+    @staticmethod
+    def of(motor: MotorConfig) -> JointMap:
+        """The map that a configuration describes."""
+        return JointMap(motor.sign, motor.joint_offset_rad, motor.transmission_ratio, motor.torque_scale)
+
+    def joint_position(self, motor: float) -> float:
+        """Joint angle (rad) at this output angle (rad)."""
+        return self.sign * motor / self.ratio + self.offset
+
+    def joint_velocity(self, motor: float) -> float:
+        """Joint speed (rad/s) at this output speed (rad/s)."""
+        return self.sign * motor / self.ratio
+
+    def joint_torque(self, motor: float) -> float:
+        """Torque (Nm) at the joint for this number in a frame."""
+        return self.sign * motor * self.torque_scale * self.ratio
+
+    def motor_position(self, joint: float) -> float:
+        """Inverse of joint_position."""
+        return self.sign * (joint - self.offset) * self.ratio
+
+    def motor_velocity(self, joint: float) -> float:
+        """Inverse of joint_velocity."""
+        return self.sign * joint * self.ratio
+
+    def motor_torque(self, joint: float) -> float:
+        """Inverse of joint_torque."""
+        return self.sign * joint / (self.torque_scale * self.ratio)
+
+
+class RepetitionCheck:
+    """Is a motor's answer a new one? Replies carry no counter: an old one that is sent again looks like a joint at rest.
+
+    Two things give it away, to the last bit of the frame. A motor that is asked for another torque cannot report the
+    same torque, angle and speed as before. And no worn joint that is given torque stays within one step of all three
+    fields (0.02 degrees, 0.02 rad/s, 0.03 Nm) for long. A joint at rest without torque cannot be told from a stale
+    one, and need not be: nothing pushes it.
+    """
+
+    def __init__(self, contradiction_nm: float, contradiction_s: float, longest_s: float | None) -> None:
+        """Torque asked for (Nm) that must show in the replies after contradiction_s; longest_s: see PlausibilityLimits."""
+        self._contradiction_nm, self._contradiction_s = contradiction_nm, contradiction_s
+        self._longest_s = longest_s
+        self._data = b""
+        self._asked: float | None = None
+        self._torque_since_s = self._contradicted_since_s = None
+
+    def see(self, t: float, data: bytes, asked: float | None) -> bool:
+        """Takes in a reply of time t (s); asked: torque (Nm) that the motor understood last, None while it is off.
+
+        Returns whether the replies repeat an old one.
+        """
+        if asked is None or data != self._data:
+            self._data, self._asked = data, asked
+            self._torque_since_s = self._contradicted_since_s = None
+            return False
+        if self._asked is None:
+            self._asked = asked
+        self._contradicted_since_s = self._since(
+            t, self._contradicted_since_s, abs(asked - self._asked) >= self._contradiction_nm
+        )
+        self._torque_since_s = self._since(t, self._torque_since_s, abs(asked) >= self._contradiction_nm)
+        return _lasts(t, self._contradicted_since_s, self._contradiction_s) or _lasts(
+            t, self._torque_since_s, self._longest_s
+        )
+
+    @staticmethod
+    def _since(t: float, since: float | None, holds: bool) -> float | None:
+        if not holds:
+            return None
+        return t if since is None else since
+
+
+def _lasts(t: float, since: float | None, longest_s: float | None) -> bool:
+    return since is not None and longest_s is not None and t - since >= longest_s
+
 
 #: A motor may miss a frame: it is told to switch on this many times, and later that it is off this often (s).
 ENABLE_REPEATS = 3
