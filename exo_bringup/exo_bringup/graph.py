@@ -64,11 +64,6 @@ class NodeSpec:
         """`parameters` as the text of a ROS parameter file for this node."""
         return yaml.safe_dump({f"/**/{self.name}": {"ros__parameters": dict(self.parameters)}}, sort_keys=True)
 
-    @property
-    def full_name(self) -> str:
-        """Name of the node in the graph, with its namespace."""
-        return "/".join(["", *filter(None, [self.namespace.strip("/")]), self.name])
-
 
 @dataclass(frozen=True)
 class GraphOptions:

@@ -31,13 +31,6 @@ def multiply(first, second) -> np.ndarray:
     return _xyzw(_quaternions.qmult(_wxyz(first), _wxyz(second)))
 
 
-def about_axis(angle: float, axis) -> np.ndarray:
-    """Quaternion (4,) that turns by an angle (rad) about an axis (3,)."""
-    if _tf is not None:
-        return np.asarray(_tf.quaternion_about_axis(angle, axis))
-    return _xyzw(_quaternions.axangle2quat(axis, angle))
-
-
 def to_matrix(quaternion) -> np.ndarray:
     """Rotation matrix (3, 3) of a quaternion (4,)."""
     if _tf is not None:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The film: what is read and shown, where the camera is, what is written, and three frames rendered."""
 
-import argparse
 import importlib.util
 import math
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from exo_bringup import show_commands
+from exo_bringup import cli
 from exo_bringup.errors import BringupError
 from exo_bringup.film import encode, gl, look
 from exo_bringup.film.clips import Clip, choose_clips, heel_strikes
@@ -252,27 +251,21 @@ def test_a_film_is_written_beside_the_run(recorded, backend):
     assert "unassisted and assisted" in said[0] and "3 frames" in said[0]
 
 
-def command_line():
-    parser = argparse.ArgumentParser(prog="exo")
-    show_commands.add_show_commands(parser.add_subparsers(required=True))
-    return parser
-
-
 def test_the_command_line_has_the_films_own_defaults():
-    chosen = command_line().parse_args(["film", "run"])
+    chosen = cli.build_parser().parse_args(["film", "run"])
     assert FilmOptions(chosen.seconds, chosen.playback, chosen.width) == FilmOptions()
 
 
 def test_the_command_line_refuses_in_one_line(tmp_path):
     for words in (["film", str(tmp_path)], ["compare", str(tmp_path), str(tmp_path)]):
-        chosen = command_line().parse_args(words)
+        chosen = cli.build_parser().parse_args(words)
         with pytest.raises(ValueError, match="not the folder of a run"):
             chosen.run(chosen)
 
 
 def test_the_command_line_compares(tmp_path, capsys):
     folders = [str(made_up.run_folder(tmp_path, name).path) for name in "ab"]
-    chosen = command_line().parse_args(["compare", *folders, "--output", str(tmp_path / "both.html")])
+    chosen = cli.build_parser().parse_args(["compare", *folders, "--output", str(tmp_path / "both.html")])
     assert chosen.run(chosen) == 0
     assert "2 runs side by side" in (tmp_path / "both.html").read_text()
     assert "both.html" in capsys.readouterr().out

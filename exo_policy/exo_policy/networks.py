@@ -51,11 +51,6 @@ class MlpPolicy:
         """Length of the observation vector."""
         return self.spec.sizes[0]
 
-    @property
-    def output_size(self) -> int:
-        """Length of the action vector."""
-        return self.spec.sizes[-1]
-
     def __call__(self, observation: np.ndarray) -> np.ndarray:
         """Map observations (..., I), already scaled as the contract says, to outputs (..., O) float32.
 

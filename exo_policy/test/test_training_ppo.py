@@ -12,7 +12,7 @@ from exo_policy.training.config import PpoConfig
 from exo_policy.training.mirror import MirrorMap
 from exo_policy.training.ppo import StepSize, actor_tensors, build_ppo, load_actor, tensor_sizes
 from exo_policy.training.resume import load_state, save_state
-from exo_policy.training.rsl_env import OBSERVATION_GROUP, RslEnv
+from exo_policy.training.rsl_env import OBSERVATION_GROUP, LearnerView
 from exo_policy.training.worker_pool import WorkerError, WorkerPool
 
 # worker processes import it by name, which a test module in importlib mode does not have
@@ -21,6 +21,17 @@ import reach_env  # noqa: E402
 
 MIRROR = MirrorMap((1, 0, 2), (1.0, 1.0, -1.0), (1, 0), (1.0, 1.0))
 CONFIG = PpoConfig(hidden_layers=(16, 8), steps_per_iteration=32, epochs=2, mini_batches=2)
+
+
+class _Alone(LearnerView):
+    """Environments with a single learner, which steps them itself."""
+
+    def __init__(self, env):
+        self.env = env
+        super().__init__(env.reset(), env.action_size, max_episode_steps=100)
+
+    def step(self, actions):
+        return self.take(self.env.step(actions.numpy()))
 
 
 def train(algorithm, env, iterations, config=CONFIG):
@@ -44,7 +55,7 @@ def train(algorithm, env, iterations, config=CONFIG):
 @pytest.mark.parametrize("mirror, privileged", [(MIRROR, False), (None, False), (MIRROR, True)])
 def test_learns_and_exports_the_network_that_it_trained(mirror, privileged):
     torch.manual_seed(0)
-    env = RslEnv(reach_env.ReachEnv(privileged=privileged), 100)
+    env = _Alone(reach_env.ReachEnv(privileged=privileged))
     algorithm = build_ppo(env, CONFIG, mirror)
     rewards = train(algorithm, env, 60)
     assert np.mean(rewards[-5:]) > 0.5 * np.mean(rewards[:3])  # rewards are negative: the error halves
@@ -62,7 +73,7 @@ def test_learns_and_exports_the_network_that_it_trained(mirror, privileged):
 @pytest.mark.parametrize("mirror", [MIRROR, None])
 def test_policy_can_start_from_an_exported_network(mirror):
     torch.manual_seed(1)
-    env = RslEnv(reach_env.ReachEnv(), 100)
+    env = _Alone(reach_env.ReachEnv())
     trained = build_ppo(env, CONFIG, mirror)
     train(trained, env, 3)
     fresh = build_ppo(env, CONFIG, mirror)
@@ -74,7 +85,7 @@ def test_policy_can_start_from_an_exported_network(mirror):
 
 def test_state_survives_saving_and_loading(tmp_path):
     torch.manual_seed(2)
-    env = RslEnv(reach_env.ReachEnv(), 100)
+    env = _Alone(reach_env.ReachEnv())
     algorithm = build_ppo(env, CONFIG, MIRROR)
     train(algorithm, env, 3)
     save_state(tmp_path / "state.safetensors", algorithm, {"samples": 7})
@@ -88,7 +99,7 @@ def test_state_survives_saving_and_loading(tmp_path):
 
 def test_critic_with_a_learning_rate_of_its_own_keeps_it(tmp_path):
     torch.manual_seed(3)
-    env = RslEnv(reach_env.ReachEnv(), 100)
+    env = _Alone(reach_env.ReachEnv())
     config = CONFIG.model_copy(update={"critic_learning_rate": 0.004, "desired_kl": 1e-6})
     algorithm = build_ppo(env, config, MIRROR)
     train(algorithm, env, 3, config)  # far more divergence than asked for: smaller steps
@@ -104,7 +115,7 @@ def test_critic_with_a_learning_rate_of_its_own_keeps_it(tmp_path):
 
 def test_saved_policy_is_the_mean_over_the_last_iterations(tmp_path):
     torch.manual_seed(4)
-    env = RslEnv(reach_env.ReachEnv(), 100)
+    env = _Alone(reach_env.ReachEnv())
     config = CONFIG.model_copy(update={"averaged_iterations": 2})
     algorithm = build_ppo(env, config, None)
     bias = [layer for layer in algorithm.actor.mlp if isinstance(layer, torch.nn.Linear)][-1].bias

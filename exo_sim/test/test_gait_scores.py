@@ -1,24 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Normative data and the scores against it and against torque profiles."""
+"""Normative data and the scores against it."""
 
 import math
 
 import numpy as np
 import pytest
-from scipy.interpolate import PchipInterpolator
 
-from exo_sim.gait.curves import PHASE_PERCENT, Curve, CurveTable
+from exo_sim.gait.curves import PHASE_PERCENT, Curve
 from exo_sim.gait.errors import GaitError
 from exo_sim.gait.normative import NormativeGait
-from exo_sim.gait.profiles import best_cosine, score_profile
 from exo_sim.gait.reference import JOINTS, ReferenceGait
 from exo_sim.gait.scores import (
     on_off_agreement,
     score_against_normative,
     score_against_reference,
     score_curve,
-    score_table,
-    vertical_force_peaks,
     waveform_r,
 )
 from exo_sim.gait.variables import EMG_MUSCLES
@@ -85,11 +81,8 @@ def _measured(variable, mean, speed=FREE):
 
 def test_scores_of_measured_curves():
     normative = NormativeGait(FREE).curve("grf_vertical_BW").mean
-    table = CurveTable([_measured("grf_vertical_BW", normative + 0.1), _measured("activation_soleus", normative)])
-    scores = score_table(table)
-    assert list(scores) == [("a", FREE, "r", "grf_vertical_BW")]
-    assert scores["a", FREE, "r", "grf_vertical_BW"].r == pytest.approx(1.0)
-    assert scores["a", FREE, "r", "grf_vertical_BW"].offset == pytest.approx(0.1)
+    score = score_against_normative(_measured("grf_vertical_BW", normative + 0.1))
+    assert (score.r, score.offset) == pytest.approx((1.0, 0.1))
     reference = np.rad2deg(ReferenceGait(1.25).joint_angles(PHASE_PERCENT / 100))
     hip = _measured("hip_flexion", reference[:, 0] + 5.87 + 2.0, speed=1.25)
     assert score_against_reference(hip).rmse == pytest.approx(2.0)
@@ -111,47 +104,6 @@ def test_on_off_agreement():
     assert shifted == pytest.approx(0.9, abs=0.02)
     with pytest.raises(GaitError, match="share"):
         on_off_agreement(wave, wave, 1.5)
-
-
-def test_vertical_force_peaks():
-    first, valley, second = vertical_force_peaks(NormativeGait(FREE).curve("grf_vertical_BW").mean)
-    assert (first, second) == pytest.approx((1.097, 1.08), abs=0.03) and 0.7 < valley < 0.85
-    one_hump = np.maximum(np.sin(PHASE), 0.0)
-    assert vertical_force_peaks(one_hump)[0] == pytest.approx(1.0)
-    assert math.isnan(vertical_force_peaks(one_hump)[2])
-
-
-def _ankle(shift=0.0, scale=1.0):
-    """The ankle profile of Zhang 2017 (percent of stride, Nm/kg), shifted in percent."""
-    curve = PchipInterpolator([0.0, 26.7, 52.9, 62.7, 100.0], [0.0, 0.0, 0.54, 0.0, 0.0])
-    return scale * curve((PHASE_PERCENT - shift) % 100.0)
-
-
-def test_profile_scores_tell_shift_and_size():
-    same = score_profile(_ankle(), _ankle())
-    assert (same.r, same.rmse, same.best_lag, same.peak_time_error) == pytest.approx((1.0, 0.0, 0.0, 0.0))
-    late = score_profile(_ankle(shift=6.0, scale=0.8), _ankle())
-    assert late.best_lag == pytest.approx(6.0) and late.r_at_best_lag == pytest.approx(1.0) and late.r < 0.9
-    assert late.peak_time_error == pytest.approx(6.0)
-    assert (late.onset_error, late.offset_error) == pytest.approx((6.0, 6.0), abs=0.1)
-    assert late.peak_error == pytest.approx(-0.2 * 0.54, abs=1e-3)
-    # across heel strike, and a negative lobe
-    early = score_profile(-_ankle(shift=45.0), -_ankle(shift=49.0))
-    assert early.peak_time_error == pytest.approx(-4.0) and early.onset_error == pytest.approx(-4.0, abs=0.1)
-    # a pure shift of 3 % leaves a high correlation: why r alone is not reported
-    assert score_profile(_ankle(shift=3.0), _ankle()).r > 0.92
-
-
-def test_cosine_and_empty_profiles():
-    cosine = 0.1 + 0.3 * np.cos(PHASE - 1.0)
-    np.testing.assert_allclose(best_cosine(cosine), cosine, atol=1e-12)
-    assert 0.5 < score_profile(best_cosine(_ankle()), _ankle()).r < 0.9
-    nothing = score_profile(np.zeros(101), _ankle())
-    assert math.isnan(nothing.r) and math.isnan(nothing.onset_error) and nothing.peak_error < -0.5
-    with pytest.raises(GaitError, match="no torque"):
-        score_profile(_ankle(), np.zeros(101))
-    with pytest.raises(GaitError):
-        best_cosine(np.zeros(3))
 
 
 @pytest.mark.parametrize(

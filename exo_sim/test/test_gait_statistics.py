@@ -6,9 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from exo_sim.gait.errors import GaitError
 from exo_sim.gait.statistics import RunningStatistics
-from exo_sim.gait.symmetry import curve_symmetry, symmetry_index
+from exo_sim.gait.symmetry import symmetry_index
 
 
 def test_running_statistics_equal_numpy_and_skip_nan():
@@ -41,13 +40,3 @@ def test_symmetry_index(right, left, percent):
 def test_symmetry_index_without_meaning():
     for right, left in ((0.0, 0.0), (-1.0, 0.5), (math.nan, 1.0)):
         assert math.isnan(symmetry_index(right, left))
-
-
-def test_curve_symmetry():
-    phase = np.linspace(0, 2 * np.pi, 101)
-    r, difference = curve_symmetry(np.sin(phase), np.sin(phase) + 0.2)
-    assert r == pytest.approx(1.0) and difference == pytest.approx(0.2)
-    assert curve_symmetry(np.sin(phase), -np.sin(phase))[0] == pytest.approx(-1.0)
-    assert math.isnan(curve_symmetry(np.sin(phase), np.ones(101))[0])
-    with pytest.raises(GaitError, match="equally long"):
-        curve_symmetry(np.zeros(3), np.zeros(4))

@@ -126,12 +126,8 @@ def test_mass_grows_with_the_body_and_not_with_strength():
     names = ("soleus_r", "vaslat_l")
     light, heavy = published_muscle_mass(names, 50.0), published_muscle_mass(names, 100.0)
     np.testing.assert_allclose(heavy, 2 * light)
-    healthy = MuscleParameters.for_body(names, [5000.0, 5000.0], [0.05, 0.1], 75.0)
-    paretic, wasted = healthy.with_neural_weakness([0.5, 1.0]), healthy.with_atrophy([0.5, 1.0])
-    np.testing.assert_allclose(paretic.fmax, [2500.0, 5000.0])
-    np.testing.assert_allclose(paretic.mass, healthy.mass)
-    np.testing.assert_allclose(wasted.mass, healthy.mass * [0.5, 1.0])
-    np.testing.assert_allclose(wasted.fmax, paretic.fmax)
+    weak, strong = (MuscleParameters.for_body(names, force, [0.05, 0.1], 75.0) for force in ([500.0] * 2, [5000.0] * 2))
+    np.testing.assert_allclose(weak.mass, strong.mass)
 
 
 @pytest.mark.parametrize(
@@ -182,5 +178,3 @@ def test_bad_signals_and_bodies():
             whole_body_power(one, mass)
         with pytest.raises(MetabolicsError, match="body mass"):
             published_muscle_mass(["soleus_r"], mass)
-    with pytest.raises(MetabolicsError, match="strength"):
-        SOLEUS.with_atrophy([0.0])

@@ -264,4 +264,3 @@ def test_people_stop_and_stand_too(config):
     for _ in range(30):
         result = env.step(np.zeros((4, 2)))
     assert not result.terminated.any() and (env._people.walkers.speed_command == 0.0).all()
-    assert config.stop_share > 0.0

@@ -8,7 +8,7 @@ import torch
 from rsl_rl.env import VecEnv
 from tensordict import TensorDict
 
-from exo_policy.training.batch_env import BatchEnv, StepResult
+from exo_policy.training.batch_env import StepResult
 
 OBSERVATION_GROUP, PRIVILEGED_GROUP = "policy", "privileged"
 
@@ -61,14 +61,3 @@ class LearnerView(VecEnv):
         if result.privileged is not None:
             groups[PRIVILEGED_GROUP] = torch.from_numpy(result.privileged)
         return TensorDict(groups, batch_size=[self.num_envs])
-
-
-class RslEnv(LearnerView):
-    """Environments with a single learner."""
-
-    def __init__(self, env: BatchEnv, max_episode_steps: int) -> None:
-        self.env = env
-        super().__init__(env.reset(), env.action_size, max_episode_steps)
-
-    def step(self, actions: torch.Tensor):
-        return self.take(self.env.step(actions.numpy()))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from exo_sim.gait.curves import Curve, CurveTable
+from exo_sim.gait.curves import Curve
 from exo_sim.gait.errors import GaitError
 from exo_sim.gait.normative import NormativeGait
 from exo_sim.gait.reference import JOINTS, ReferenceGait
@@ -96,12 +96,6 @@ def score_against_reference(curve: Curve, leg_length_m: float = 0.9) -> CurveSco
     return score_curve(curve.mean, np.rad2deg(angles[:, JOINTS.index(f"{joint}_r")]) + offset)
 
 
-def score_table(table: CurveTable, leg_length_m: float = 0.9) -> dict[tuple, CurveScore]:
-    """Scores of all curves of a table that have normative data, by (condition, speed, side, variable)."""
-    known = set(NormativeGait.variables())
-    return {curve.key: score_against_normative(curve, leg_length_m) for curve in table if curve.variable in known}
-
-
 def on_off_agreement(activation: np.ndarray, emg: np.ndarray, share: float = ACTIVE_SHARE) -> float:
     """Share of the stride, 0 to 1, on which activation and EMG (n,) are both on or both off.
 
@@ -119,27 +113,6 @@ def on_off_agreement(activation: np.ndarray, emg: np.ndarray, share: float = ACT
 def is_active(curve: np.ndarray, share: float = ACTIVE_SHARE) -> np.ndarray:
     """Where a curve (n,) of activation or EMG counts as on: above ``share`` of its own range; (n,) of bool."""
     return curve > curve.min() + share * np.ptp(curve)
-
-
-def vertical_force_peaks(force: np.ndarray) -> tuple[float, float, float]:
-    """First peak, valley and second peak of a vertical ground reaction force (n,) over the stride.
-
-    The peaks are the highest points before and after midstance, the lowest point between the first and the
-    last local maximum of what exceeds half the highest force. NaN for the valley and the second peak when
-    there is one hump only.
-
-    Raises:
-        GaitError: fewer than three points or values not finite.
-    """
-    force, _ = _pair(force, force)
-    above = np.flatnonzero(force > 0.5 * force.max())
-    first, last = int(above[0]), int(above[-1])
-    inner = force[first : last + 1]
-    peaks = [i for i in range(1, len(inner) - 1) if inner[i - 1] < inner[i] >= inner[i + 1]]
-    if len(peaks) < 2:
-        return float(force.max()), math.nan, math.nan
-    valley = peaks[0] + int(np.argmin(inner[peaks[0] : peaks[-1] + 1]))
-    return float(inner[:valley].max()), float(inner[valley]), float(inner[valley:].max())
 
 
 def _pair(curve: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 
@@ -136,18 +136,3 @@ class MuscleParameters:
             published_muscle_mass(names, body_mass),
             np.broadcast_to(vmax, (len(names),)),
         )
-
-    def with_neural_weakness(self, strength: np.ndarray) -> MuscleParameters:
-        """Strength factors (M,) on the force alone, as after a stroke: the muscle is there but not driven."""
-        return replace(self, fmax=self.fmax * self._factors(strength))
-
-    def with_atrophy(self, strength: np.ndarray) -> MuscleParameters:
-        """Strength factors (M,) on force and mass, as after disuse: less muscle, less force, less heat."""
-        factors = self._factors(strength)
-        return replace(self, fmax=self.fmax * factors, mass=self.mass * factors)
-
-    def _factors(self, strength: np.ndarray) -> np.ndarray:
-        factors = np.broadcast_to(np.asarray(strength, dtype=float), self.fmax.shape)
-        if not np.all(np.isfinite(factors)) or factors.min(initial=1.0) <= 0:
-            raise MetabolicsError("strength factors must be finite and greater than 0 (1 is healthy)")
-        return factors
