@@ -8,6 +8,6 @@ an empty module of that name in place, unless the real one is imported already.
 import contextlib
 import importlib
 
-for _package in ("exo_msgs", "exo_device", "exo_policy", "exo_sim", "exo_bringup"):
+for _package in ("exo_msgs", "exo_core", "exo_device", "exo_policy", "exo_sim", "exo_lab", "exo_bringup"):
     with contextlib.suppress(ModuleNotFoundError):
         importlib.import_module(_package)

@@ -7,9 +7,6 @@ PACKAGE = "exo_bringup"
 SHARED_FOLDERS = {
     "launch": "*.launch.py",
     "config": "*.yaml",
-    "config/devices": "*.yaml",
-    "config/drivers": "*.yaml",
-    "config/subjects": "*.yaml",
     "config/security": "*.xml",
     "meshes": "*.stl",
     "rviz": "*.rviz",
@@ -20,7 +17,7 @@ setup(
     name=PACKAGE,
     version="0.1.0",
     packages=find_packages(exclude=["test"]),
-    package_data={"exo_bringup.report": ["*.j2"]},
+    package_data={"exo_lab.report": ["*.j2"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),

@@ -26,7 +26,7 @@ from exo_policy.observation import DeviceObservation
 from exo_sim.body.subject import Subject
 from exo_sim.plant.simulation import Simulation
 
-CONFIG = Path(__file__).resolve().parents[1] / "exo_bringup" / "config"
+CONFIG = Path(__file__).resolve().parents[1] / "exo_device" / "exo_device" / "config"
 SPEED_MPS = 1.25
 ARM_S, COMPARE_FROM_S, DURATION_S = 1.0, 4.5, 8.0
 #: Steps of the position, velocity and torque fields move the torque by less than this (Nm, RMS); a minute of

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-NESTED = {"exo_msgs", "exo_device", "exo_policy", "exo_sim", "exo_bringup"}
+NESTED = {"exo_msgs", "exo_core", "exo_device", "exo_policy", "exo_sim", "exo_lab", "exo_bringup"}
 DEPENDENCY_TAGS = {
     "depend",
     "build_depend",
@@ -25,10 +25,12 @@ MEMBERSHIP = "exo_gait_packages"
 # What each package may depend on of the others: one way, without a circle.
 ALLOWED = {
     "exo_msgs": set(),
-    "exo_device": {"exo_msgs"},
-    "exo_policy": {"exo_msgs"},
-    "exo_sim": {"exo_msgs", "exo_device", "exo_policy"},
-    "exo_bringup": {"exo_msgs", "exo_device", "exo_policy", "exo_sim"},
+    "exo_core": set(),
+    "exo_device": {"exo_msgs", "exo_core"},
+    "exo_policy": {"exo_msgs", "exo_core"},
+    "exo_sim": {"exo_msgs", "exo_core", "exo_device", "exo_policy"},
+    "exo_lab": {"exo_msgs", "exo_core", "exo_device", "exo_policy", "exo_sim"},
+    "exo_bringup": {"exo_msgs", "exo_core", "exo_device", "exo_policy", "exo_sim", "exo_lab"},
 }
 
 

@@ -305,34 +305,34 @@ def _view(chosen: argparse.Namespace) -> int:
 
 
 def _train_human(chosen: argparse.Namespace) -> int:
-    from exo_sim.training import main as train
+    from exo_lab.train import main as train
 
     return train(chosen.rest) or 0
 
 
 def _train_compensations(chosen: argparse.Namespace) -> int:
-    from exo_sim.training import main as train
+    from exo_lab.train import main as train
 
     return train(chosen.rest, kind="compensations")
 
 
 def _train_exo(chosen: argparse.Namespace) -> int:
-    from exo_sim.training import main as train
+    from exo_lab.train import main as train
 
     return train(chosen.rest, kind="exo") or 0
 
 
 def _personalise(chosen: argparse.Namespace) -> int:
-    from exo_sim.training import main as train
+    from exo_lab.train import main as train
 
     return train(chosen.rest, kind="personalise")
 
 
 def _emulate(chosen: argparse.Namespace) -> int:
-    from exo_bringup.paths import share_folder
+    from exo_device.devices import driver_file
     from exo_device.emulator import main as emulate
 
-    return emulate(chosen.rest, share_folder() / "config" / "drivers" / "cubemars_example.yaml")
+    return emulate(chosen.rest, driver_file("cubemars_example"))
 
 
 def _trial(chosen: argparse.Namespace) -> int:
@@ -361,30 +361,30 @@ def _film(chosen: argparse.Namespace) -> int:
 
 
 def _compare(chosen: argparse.Namespace) -> int:
-    from exo_bringup.report.run import write_comparison_page
+    from exo_lab.report.run import write_comparison_page
 
     print(f"written: {write_comparison_page(chosen.run_folders, chosen.output)}")
     return 0
 
 
 def _evaluate_human(chosen: argparse.Namespace) -> int:
-    from exo_bringup.report.results import write_evaluation_report
-    from exo_sim.evaluation import main as evaluate
+    from exo_lab.evaluate import main as evaluate
+    from exo_lab.report.results import write_evaluation_report
 
     return evaluate(chosen.rest, write_evaluation_report) or 0
 
 
 def _evaluate_exo(chosen: argparse.Namespace) -> int:
     from exo_bringup.deployment import walk_over_topics
-    from exo_bringup.report.device import write_exo_page
-    from exo_sim.evaluation.exo import main as evaluate
+    from exo_lab.evaluate.exo import main as evaluate
+    from exo_lab.report.device import write_exo_page
 
     return evaluate(chosen.rest, walk_over_topics, write_exo_page)
 
 
 def _evaluate_impaired(chosen: argparse.Namespace) -> int:
-    from exo_bringup.report.results import write_evaluation_report
-    from exo_sim.evaluation.impaired import main as evaluate
+    from exo_lab.evaluate.impaired import main as evaluate
+    from exo_lab.report.results import write_evaluation_report
 
     return evaluate(chosen.rest, write_evaluation_report)
 
@@ -397,7 +397,7 @@ def _inspect(chosen: argparse.Namespace) -> int:
 
 
 def _report(chosen: argparse.Namespace) -> int:
-    from exo_bringup.report.results import is_evaluation, report_again, report_folder, write_evaluation_report
+    from exo_lab.report.results import is_evaluation, report_again, report_folder, write_evaluation_report
 
     folder = report_folder(chosen.run_folder)
     if is_evaluation(folder):

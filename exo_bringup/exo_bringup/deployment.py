@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from exo_bringup.errors import BringupError
-from exo_sim.evaluation.exo.command import LOCKSTEP, TopicWalk
+from exo_core.errors import UserError
+from exo_lab.evaluate.exo.command import LOCKSTEP, TopicWalk
 
 #: Figure of `exo sim`'s summary: metabolic power of the assisted half against the unpowered one (%).
 CHANGE = "metabolic_power_change"
@@ -21,7 +21,7 @@ def walk_over_topics(walk: TopicWalk) -> float:
     """Walks with simulator, device and policy as nodes; returns the change of metabolic power (%).
 
     Raises:
-        BringupError: the run failed, the device stopped or nothing was measured; says where to look.
+        UserError: the run failed, the device stopped or nothing was measured; says where to look.
     """
     name = f"{walk.policy.label}_{walk.speed_mps:g}"
     before = set(walk.folder.glob("*")) if walk.folder.is_dir() else set()
@@ -30,11 +30,11 @@ def walk_over_topics(walk: TopicWalk) -> float:
             command(walk, name), capture_output=True, text=True, check=False, timeout=PATIENCE * walk.duration_s
         )
     except subprocess.TimeoutExpired as error:
-        raise BringupError(f"the walk over topics did not end within {error.timeout:g} s; see {walk.folder}") from error
+        raise UserError(f"the walk over topics did not end within {error.timeout:g} s; see {walk.folder}") from error
     made = sorted(set(walk.folder.glob(f"*{name}")) - before)
     if done.returncode != 0 or not made:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise BringupError(f"the walk over topics at {walk.speed_mps:g} m/s failed: {last}")
+        raise UserError(f"the walk over topics at {walk.speed_mps:g} m/s failed: {last}")
     return change_of(made[-1])
 
 
@@ -77,14 +77,14 @@ def change_of(run: Path) -> float:
     """Change of metabolic power in a run's summary (%).
 
     Raises:
-        BringupError: the summary cannot be read, the person fell, or the device stopped.
+        UserError: the summary cannot be read, the person fell, or the device stopped.
     """
     try:
         summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
         figures = {figure["name"]: figure["value"] for figure in summary["figures"]}
         change, falls, faults = figures[CHANGE], figures["falls"], figures["device_faults"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BringupError(f"{run}/summary.json cannot be used: {error}") from error
+        raise UserError(f"{run}/summary.json cannot be used: {error}") from error
     if falls or faults or change is None:
-        raise BringupError(f"the walk over topics does not count: {falls:g} falls, {faults:g} device faults; see {run}")
+        raise UserError(f"the walk over topics does not count: {falls:g} falls, {faults:g} device faults; see {run}")
     return float(change)

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import yaml
 
-from exo_bringup.errors import BringupError
-from exo_bringup.paths import PRESET_PREFIX, find_configuration, share_folder
-from exo_policy.observation import STRENGTH_GROUPS
+from exo_bringup.paths import share_folder
+from exo_core.errors import UserError
+from exo_core.joints import STRENGTH_GROUPS
+from exo_device.devices import device_file, driver_file
+from exo_sim.subjects import PRESET_PREFIX, subject_file
 
 MODES = ("realtime", "fast", "lockstep")
 #: Muscles and arrows for RViz (Hz): as often as /tf, or they trail behind the bones. Nobody else needs so many.
@@ -95,13 +97,13 @@ class GraphOptions:
 def describe_graph(options: GraphOptions) -> list[NodeSpec]:
     """Nodes of the simulated graph: simulator, device, policy, and visualization where it is asked for.
 
-    Raises BringupError for an unknown mode, device or subject.
+    Raises UserError for an unknown mode, device or subject.
     """
     if options.mode not in MODES:
-        raise BringupError(f"mode '{options.mode}' is unknown: choose one of {', '.join(MODES)}")
+        raise UserError(f"mode '{options.mode}' is unknown: choose one of {', '.join(MODES)}")
     share = share_folder()
-    subject = str(find_configuration("subject", options.subject))
-    device = str(find_configuration("device", options.device))
+    subject = str(subject_file(options.subject))
+    device = str(device_file(options.device))
     files = (str(share / GRAPH_FILE),)
     if options.mode == "lockstep":
         files += (str(share / LOCKSTEP_FILE),)
@@ -136,8 +138,8 @@ def describe_hardware(options: GraphOptions) -> list[NodeSpec]:
     With use_mock_hardware the motors are emulated by one process more; all else stays as it is.
     """
     share = share_folder()
-    subject = str(find_configuration("subject", options.subject))
-    device = str(find_configuration("device", options.device))
+    subject = str(subject_file(options.subject))
+    device = str(device_file(options.device))
     files = (str(share / GRAPH_FILE), str(share / HARDWARE_FILE))
     if not options.use_mock_hardware:
         return [
@@ -147,7 +149,7 @@ def describe_hardware(options: GraphOptions) -> list[NodeSpec]:
     from exo_bringup.mock_hardware import emulated_settings, emulator_arguments
     from exo_device.description import load_device
 
-    given = options.driver_config and str(find_configuration("driver", options.driver_config))
+    given = options.driver_config and str(driver_file(options.driver_config))
     settings = emulated_settings(options.driver, given)
     arguments = emulator_arguments(options.driver, settings, load_device(device).joint_names)
     if options.namespace:
@@ -163,7 +165,7 @@ def describe_hardware(options: GraphOptions) -> list[NodeSpec]:
 
 def _device_and_policy(options: GraphOptions, files: tuple[str, ...], device: str, subject: str) -> list[NodeSpec]:
     wearer_mass_kg = subject_mass_kg(subject)
-    settings = options.driver_config and str(find_configuration("driver", options.driver_config))
+    settings = options.driver_config and str(driver_file(options.driver_config))
     return [
         _node(
             "exo_device",
@@ -224,7 +226,7 @@ def subject_strengths(path: str | Path) -> str:
     """A subject's strengths by muscle group as policy_node takes them; what is healthy is left out.
 
     A device computer without the simulator's packages knows no presets, and a real wearer need not fit into the
-    simulator: there the file's own strengths count. Raises BringupError for a file that cannot be read.
+    simulator: there the file's own strengths count. Raises UserError for a file that cannot be read.
     """
     try:
         from exo_sim.body.subject import load_subject
@@ -238,13 +240,13 @@ def subject_strengths(path: str | Path) -> str:
 def subject_mass_kg(path: str | Path) -> float:
     """Body mass (kg) of a subject file. The device computer reads it without the simulator's packages.
 
-    A named patient has the default subject's size. Raises BringupError if the file has no usable mass.
+    A named patient has the default subject's size. Raises UserError if the file has no usable mass.
     """
     if str(path).startswith(PRESET_PREFIX):
-        path = find_configuration("subject", "default")
+        path = subject_file("default")
     mass = _read_subject(path).get("mass_kg")
     if isinstance(mass, bool) or not isinstance(mass, (int, float)) or not mass > 0.0:
-        raise BringupError(f"{path}: mass_kg must be a positive number (kg), got {mass!r}")
+        raise UserError(f"{path}: mass_kg must be a positive number (kg), got {mass!r}")
     return float(mass)
 
 
@@ -252,5 +254,5 @@ def _read_subject(path: str | Path) -> dict:
     try:
         content = yaml.safe_load(Path(path).read_text())
     except (OSError, yaml.YAMLError) as error:
-        raise BringupError(f"{path} cannot be read as YAML: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{path} cannot be read as YAML: {str(error).splitlines()[0]}") from error
     return content if isinstance(content, dict) else {}

@@ -8,14 +8,14 @@ import os
 import tempfile
 from pathlib import Path
 
-from exo_bringup.errors import BringupError
+from exo_core.errors import UserError
 
 
 class GraphLock:
     """Held from construction to release()."""
 
     def __init__(self, domain_id: int, namespace: str, folder: str | Path | None = None):
-        """Raises BringupError if another exo_gait graph of this domain and namespace holds it."""
+        """Raises UserError if another exo_gait graph of this domain and namespace holds it."""
         label = namespace.strip("/").replace("/", ".") or "root"
         path = Path(folder or tempfile.gettempdir()) / f"exo_gait-{os.getuid()}-{domain_id}-{label}.lock"
         self._file = path.open("a")
@@ -23,7 +23,7 @@ class GraphLock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self._file.close()
-            raise BringupError(in_use_message(domain_id, namespace)) from error
+            raise UserError(in_use_message(domain_id, namespace)) from error
 
     def release(self) -> None:
         """Free the lock. The file stays: removing it would race with the next holder."""

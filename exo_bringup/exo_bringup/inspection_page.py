@@ -18,7 +18,7 @@ NANOSECONDS = 1e9
 
 
 def print_inspection(run: str, console: Console | None = None) -> None:
-    """Prints the page. Raises BringupError for what is no recording."""
+    """Prints the page. Raises UserError for what is no recording."""
     (console or Console(highlight=False)).print(render(inspect_recording(run)))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from exo_bringup.errors import BringupError
 from exo_bringup.graph import GraphOptions, NodeSpec
+from exo_core.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,14 @@ HARDWARE_ARGUMENTS = COMMON_ARGUMENTS + (
 
 
 def options_from_launch(values: dict[str, str]) -> GraphOptions:
-    """Graph options from launch arguments. Raises BringupError for a text that is no number or truth."""
+    """Graph options from launch arguments. Raises UserError for a text that is no number or truth."""
     kinds = {"speed": float, "seed": int, "viewer_port": int, **dict.fromkeys(TRUTHS, _truth)}
     converted = {}
     for name, text in values.items():
         try:
             converted[FIELDS.get(name, name)] = kinds.get(name, str)(text)
         except ValueError as error:
-            raise BringupError(f"launch argument {name}: cannot use '{text}'") from error
+            raise UserError(f"launch argument {name}: cannot use '{text}'") from error
     return GraphOptions(**converted)
 
 

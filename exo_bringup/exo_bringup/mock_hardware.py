@@ -9,8 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from exo_bringup.errors import BringupError
-from exo_bringup.paths import share_folder
+from exo_core.errors import UserError
+from exo_device.devices import driver_file
 from exo_device.drivers.config_file import read_driver_config
 from exo_device.emulator.command_line import MULTICAST, MULTICAST_CHANNEL
 
@@ -18,7 +18,7 @@ CUBEMARS, ROS2_CONTROL = "cubemars_can", "ros2_control"
 #: What the emulator calls the motors of a driver.
 MOTORS = {CUBEMARS: "cubemars", ROS2_CONTROL: "ros2_control"}
 #: Settings that are taken where none are given; no real motor may be driven with an example's.
-EXAMPLE = "config/drivers/cubemars_example.yaml"
+EXAMPLE = "cubemars_example"
 #: UDP port of the emulated bus in ROS domain 0; each domain has its own, as it has its own topics. Clear of DDS's.
 FIRST_PORT = 43200
 
@@ -31,13 +31,13 @@ def emulated_settings(driver: str, driver_config: str) -> str:
         driver_config: settings of the real motors; empty for the example's.
 
     Raises:
-        BringupError: no emulator for this driver. DriverError: settings that cannot be read.
+        UserError: no emulator for this driver. DriverError: settings that cannot be read.
     """
     if driver not in MOTORS:
-        raise BringupError(f"use_mock_hardware needs a driver with motors: {' or '.join(MOTORS)}, not '{driver}'")
+        raise UserError(f"use_mock_hardware needs a driver with motors: {' or '.join(MOTORS)}, not '{driver}'")
     if driver == ROS2_CONTROL:  # a controller's topics are the same, whoever stands behind them
         return driver_config
-    path = driver_config or str(share_folder() / EXAMPLE)
+    path = driver_config or str(driver_file(EXAMPLE))
     settings = read_driver_config(path, driver)
     domain = int(os.environ.get("ROS_DOMAIN_ID") or 0)
     settings.update(interface=MULTICAST, channel=MULTICAST_CHANNEL, bus_options={"port": FIRST_PORT + domain})

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from exo_bringup.errors import BringupError
+from exo_core.errors import UserError
 
 #: From <linux/prctl.h>.
 PR_SET_PDEATHSIG = 1
@@ -74,7 +74,7 @@ class Child:
                     preexec_fn=functools.partial(_before_exec, _nice_of_session()),
                 )
             except OSError as error:
-                raise BringupError(f"{name} cannot be started: {error}") from error
+                raise UserError(f"{name} cannot be started: {error}") from error
 
     @property
     def exit_code(self) -> int | None:

@@ -16,10 +16,10 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 from rclpy.signals import SignalHandlerOptions
 
 from exo_bringup.background_recording import BackgroundRecording
-from exo_bringup.errors import BringupError
-from exo_bringup.message_schema import assemble_schema, message_class
 from exo_bringup.recording import Recording
 from exo_bringup.topics import TOPICS, Topic
+from exo_core.errors import UserError
+from exo_core.message_schema import assemble_schema, message_class
 
 #: Deep enough that a second at 200 Hz loses nothing.
 QUEUE_DEPTH = 200
@@ -40,7 +40,7 @@ class RecorderNode(Node):
         )
         output = self.get_parameter("output").value
         if not output:
-            raise BringupError("recorder_node needs the parameter output: the MCAP file to write")
+            raise UserError("recorder_node needs the parameter output: the MCAP file to write")
         recording = Recording(Path(output))
         self._recorded = [self._subscribe(topic, recording) for topic in TOPICS]
         # a process of its own and a thread of its own: a full or slow disk is never the graph's trouble
@@ -84,7 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
         while not stop.wait(FETCH_PERIOD_S):
             node.fetch()
         node.fetch()
-    except (BringupError, RuntimeError) as error:  # RuntimeError: ROS arguments that rcl cannot parse
+    except (UserError, RuntimeError) as error:  # RuntimeError: ROS arguments that rcl cannot parse
         print(f"recorder_node: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     finally:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mcap.writer import CompressionType, Writer
 
-from exo_bringup.errors import BringupError
+from exo_core.errors import UserError
 
 #: Messages are compressed this many bytes at a time, or those of FLUSH_PERIOD_S.
 CHUNK_BYTES = 256 * 1024
@@ -29,13 +29,13 @@ class Recording:
     """
 
     def __init__(self, path: Path, library: str = "exo_gait", clock: Callable[[], float] = time.monotonic) -> None:
-        """Raises BringupError if the file cannot be written."""
+        """Raises UserError if the file cannot be written."""
         self.path = path
         self._clock = clock
         try:
             self._file = path.open("wb")
         except OSError as error:
-            raise BringupError(f"recording {path} cannot be written: {error.strerror}") from error
+            raise UserError(f"recording {path} cannot be written: {error.strerror}") from error
         self._writer = Writer(self._file, chunk_size=CHUNK_BYTES, compression=CompressionType.ZSTD)
         self._writer.start(profile=PROFILE, library=library)
         self._good_bytes = 0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from exo_bringup import rotations
-from exo_bringup.errors import BringupError
+from exo_core.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class RobotState:
     """Transforms of one URDF."""
 
     def __init__(self, urdf: str):
-        """Raises BringupError if the text is not URDF, or has a joint that the exporter would not write."""
+        """Raises UserError if the text is not URDF, or has a joint that the exporter would not write."""
         try:
             robot = ElementTree.fromstring(urdf.encode())
         except ElementTree.ParseError as error:
-            raise BringupError(f"robot description is not XML: {error}") from error
+            raise UserError(f"robot description is not XML: {error}") from error
         self._joints = [_read_joint(element) for element in robot.iter("joint")]
         self._moving = [joint for joint in self._joints if joint.kind != "fixed"]
         self._slides = np.array([joint.kind == "prismatic" for joint in self._moving], dtype=bool)
@@ -83,7 +83,7 @@ class RobotState:
 def _read_joint(element: ElementTree.Element) -> _Joint:
     name, kind = element.get("name"), element.get("type")
     if kind not in ("fixed", "revolute", "prismatic"):
-        raise BringupError(f"robot description: joint {name} is of kind '{kind}', not fixed, revolute or prismatic")
+        raise UserError(f"robot description: joint {name} is of kind '{kind}', not fixed, revolute or prismatic")
     origin, axis = element.find("origin"), element.find("axis")
     return _Joint(
         name,

@@ -15,8 +15,8 @@ from mcap.exceptions import McapError
 from mcap.reader import NonSeekingReader
 from mcap_ros2.decoder import DecoderFactory
 
-from exo_bringup.errors import BringupError
 from exo_bringup.telemetry import FAULT_MODE, MODE_NAMES
+from exo_core.errors import UserError
 
 NANOSECONDS = 1e9
 #: An interval this many times longer than the usual one is a gap.
@@ -103,11 +103,11 @@ class RunInspection:
 
 
 def find_recording(run: str | Path) -> Path:
-    """A run's recording: the folder of a run, or the file itself. Raises BringupError."""
+    """A run's recording: the folder of a run, or the file itself. Raises UserError."""
     path = Path(run)
     file = path / RECORDING_NAME if path.is_dir() else path
     if not file.is_file():
-        raise BringupError(f"{run}: neither a run folder with {RECORDING_NAME} nor a recording")
+        raise UserError(f"{run}: neither a run folder with {RECORDING_NAME} nor a recording")
     return file
 
 
@@ -163,7 +163,7 @@ class _Modes:
 
 
 def inspect_recording(run: str | Path) -> RunInspection:
-    """Reads a whole recording, as far as it goes. Raises BringupError for a file that is no MCAP recording."""
+    """Reads a whole recording, as far as it goes. Raises UserError for a file that is no MCAP recording."""
     path = find_recording(run)
     decoder, topics, torques, modes = DecoderFactory(), {}, _Torques(), _Modes()
     decoders: dict[int, object] = {}
@@ -186,7 +186,7 @@ def inspect_recording(run: str | Path) -> RunInspection:
                     decoders[schema.id] = decoder.decoder_for(channel.message_encoding, schema)
                 take(decoders[schema.id](message.data))
     if not topics:
-        raise BringupError(f"{path}: an MCAP file without messages")
+        raise UserError(f"{path}: an MCAP file without messages")
     for figures in topics.values():
         figures.times_s.sort()
     duration_s = max(figures.times_s[-1] for figures in topics.values())
@@ -226,7 +226,7 @@ def _messages(stream, path: Path) -> Iterator[tuple | None]:
             return
         except CUT_OFF as error:
             if not seen:
-                raise BringupError(f"{path}: not an MCAP recording ({type(error).__name__})") from error
+                raise UserError(f"{path}: not an MCAP recording ({type(error).__name__})") from error
             return
         seen = True
         yield item

@@ -10,8 +10,10 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exo_bringup.errors import BringupError
-from exo_bringup.graph import GraphOptions, find_configuration
+from exo_bringup.graph import GraphOptions
+from exo_core.errors import UserError
+from exo_device.devices import device_file
+from exo_sim.subjects import subject_file
 
 #: Under this, a condition would hold too few strides to average (s).
 SHORTEST_RUN_S = 4.0
@@ -106,9 +108,9 @@ def graph_options_from_arguments(chosen: argparse.Namespace) -> GraphOptions:
 
 
 def viewer_options(chosen: argparse.Namespace) -> dict:
-    """The options of the viewer, as GraphOptions has them. Raises BringupError for a port out of range."""
+    """The options of the viewer, as GraphOptions has them. Raises UserError for a port out of range."""
     if not 0 <= chosen.viewer_port <= 65535:
-        raise BringupError(f"--viewer-port must be 0 to 65535, got {chosen.viewer_port}")
+        raise UserError(f"--viewer-port must be 0 to 65535, got {chosen.viewer_port}")
     return {
         "viewer": chosen.viewer,
         "viewer_host": chosen.viewer_host,
@@ -147,19 +149,17 @@ def options_from_arguments(chosen: argparse.Namespace) -> RunOptions:
         quiet=chosen.quiet,
     )
     if not SHORTEST_RUN_S <= options.duration_s <= LONGEST_RUN_S:
-        raise BringupError(f"--duration must be {SHORTEST_RUN_S:g} to {LONGEST_RUN_S:g} s, got {options.duration_s:g}")
+        raise UserError(f"--duration must be {SHORTEST_RUN_S:g} to {LONGEST_RUN_S:g} s, got {options.duration_s:g}")
     if Path(options.name).name != options.name or options.name in ("", ".", ".."):
-        raise BringupError(f"--name must be a plain file name, got '{options.name}'")
+        raise UserError(f"--name must be a plain file name, got '{options.name}'")
     return options
 
 
 def domain_id(chosen: int | None) -> int:
-    """The ROS domain: what was chosen, else ROS_DOMAIN_ID, else 0. BringupError: out of range."""
+    """The ROS domain: what was chosen, else ROS_DOMAIN_ID, else 0. UserError: out of range."""
     text = os.environ.get("ROS_DOMAIN_ID", "") or "0" if chosen is None else str(chosen)
     if not text.isdigit() or int(text) > LARGEST_DOMAIN_ID:
-        raise BringupError(
-            f"the ROS domain must be 0 to {LARGEST_DOMAIN_ID}, got '{text}' (--domain-id or ROS_DOMAIN_ID)"
-        )
+        raise UserError(f"the ROS domain must be 0 to {LARGEST_DOMAIN_ID}, got '{text}' (--domain-id or ROS_DOMAIN_ID)")
     return int(text)
 
 
@@ -173,16 +173,16 @@ def check_graph(options: GraphOptions) -> None:
     from exo_sim.body.subject import load_subject
 
     if not (math.isfinite(options.speed_mps) and options.speed_mps > 0.0):
-        raise BringupError(f"--speed must be a positive number (m/s), got {options.speed_mps}")
+        raise UserError(f"--speed must be a positive number (m/s), got {options.speed_mps}")
     if not 0 <= options.seed < 2**31:
-        raise BringupError(f"--seed must be 0 to {2**31 - 1}, got {options.seed}")
+        raise UserError(f"--seed must be 0 to {2**31 - 1}, got {options.seed}")
     name_parts = options.namespace.split("/") if options.namespace else []
     if not all(part.isidentifier() and part.isascii() for part in name_parts):
-        raise BringupError(
+        raise UserError(
             f"--namespace must be letters, digits and _, not starting with a digit, got '{options.namespace}'"
         )
-    subject = load_subject(find_configuration("subject", options.subject))
-    device = load_device(find_configuration("device", options.device))
+    subject = load_subject(subject_file(options.subject))
+    device = load_device(device_file(options.device))
     make_controller(
         options.controller,
         joint_names=device.joint_names,

@@ -11,16 +11,16 @@ import tempfile
 import time
 from pathlib import Path
 
-from exo_bringup.errors import BringupError
 from exo_bringup.graph import GraphOptions, NodeSpec, describe_graph, describe_hardware
 from exo_bringup.graph_lock import GraphLock, in_use_message
 from exo_bringup.live_table import Display
 from exo_bringup.paths import executable_path
 from exo_bringup.processes import Children, child_environment
-from exo_bringup.run_folder import RunFolder
 from exo_bringup.run_options import FADE_S, Phase, RunOptions
 from exo_bringup.run_options import domain_id as checked_domain_id
 from exo_bringup.telemetry import ACTIVE_MODE, FAULT_MODE, Telemetry
+from exo_core.errors import UserError
+from exo_lab.run_folder import RunFolder
 
 SIMULATOR, VIEWER = "simulator_node", "viewer_node"
 RECORDER = "recorder_node"
@@ -93,7 +93,7 @@ class GraphSession:
         self._signal = number
 
     def start(self, specs: list[NodeSpec]) -> None:
-        """Start the nodes. Raises BringupError if a graph of this name runs already."""
+        """Start the nodes. Raises UserError if a graph of this name runs already."""
         programs = [executable_path(spec.package, spec.executable) for spec in specs]
         deadline = time.monotonic() + DISCOVERY_S
         while time.monotonic() < deadline:
@@ -106,7 +106,7 @@ class GraphSession:
 
     def _allow_simulators(self, count: int) -> None:
         if self._monitor.node.count(SIMULATOR) > count:
-            raise BringupError(in_use_message(self.options.domain_id, self.options.graph.namespace))
+            raise UserError(in_use_message(self.options.domain_id, self.options.graph.namespace))
 
     def wait_until_ready(self) -> None:
         """Wait for every service and the first messages of simulator and device."""
@@ -123,7 +123,7 @@ class GraphSession:
             self._allow_simulators(1)  # on a busy machine another one may show late
             if time.monotonic() > deadline:
                 missing = ", ".join(node.waiting_for(names)) or "messages of the simulator or the device"
-                raise BringupError(
+                raise UserError(
                     f"the graph did not come up within {START_TIMEOUT_S:g} s: still waiting for "
                     f"{missing}; the logs are in {self.children.log_folder}"
                 )
@@ -137,7 +137,7 @@ class GraphSession:
         return [name for name in self.children.names() if name != VIEWER or name not in dead]
 
     def tick(self) -> None:
-        """One turn of the loop. Raises Interrupted on a signal, BringupError when a child has died."""
+        """One turn of the loop. Raises Interrupted on a signal, UserError when a child has died."""
         time.sleep(TICK_S)
         self._monitor.spin()
         if self._signal:
@@ -162,7 +162,7 @@ class GraphSession:
             last = "\n".join(f"  | {line}" for line in child.last_lines())
             if last:
                 self.display.complain(f"the end of {child.log_file}:\n{last}")
-            raise BringupError(f"{child.name} ended by itself with exit code {child.exit_code}; stopped the rest")
+            raise UserError(f"{child.name} ended by itself with exit code {child.exit_code}; stopped the rest")
 
     def _tell_fault(self) -> None:
         cause = self.telemetry.cause if self.telemetry.mode == FAULT_MODE else ""
@@ -172,13 +172,13 @@ class GraphSession:
                 self.display.complain(f"device_node: the device has latched a fault and gives no torque: {cause}")
 
     def call(self, client, request):
-        """Call a service and return its response. Raises BringupError if it refuses or does not answer."""
+        """Call a service and return its response. Raises UserError if it refuses or does not answer."""
         future = client.call_async(request)
         deadline = time.monotonic() + CALL_TIMEOUT_S
         while not future.done():
             self.tick()
             if time.monotonic() > deadline:
-                raise BringupError(f"service {client.srv_name} did not answer within {CALL_TIMEOUT_S:g} s")
+                raise UserError(f"service {client.srv_name} did not answer within {CALL_TIMEOUT_S:g} s")
         response = future.result()
         results = getattr(response, "results", None)
         refused = (
@@ -189,7 +189,7 @@ class GraphSession:
             else [response.message]
         )
         if refused:
-            raise BringupError(f"{client.srv_name} refused: {'; '.join(refused)}")
+            raise UserError(f"{client.srv_name} refused: {'; '.join(refused)}")
         return response
 
     def arm(self) -> None:
@@ -207,7 +207,7 @@ class GraphSession:
         if self.telemetry.mode is not None:
             try:
                 self.call(self.node.disarm, _trigger())
-            except (BringupError, Interrupted):
+            except (UserError, Interrupted):
                 pass
 
     @property
@@ -224,7 +224,7 @@ def run_simulation(options: RunOptions) -> int:
     began = time.monotonic()
     interrupted = None
     timings: dict[str, float] = {}
-    failure: BringupError | None = None
+    failure: UserError | None = None
     display.say(f"run folder: {folder.path}")
     session = GraphSession(options, folder, display)
     with session:
@@ -233,7 +233,7 @@ def run_simulation(options: RunOptions) -> int:
         except Interrupted as signalled:
             interrupted = signalled.number
             session.disarm_quietly()
-        except BringupError as error:
+        except UserError as error:
             failure = error
         finally:
             display.stop()
@@ -242,17 +242,16 @@ def run_simulation(options: RunOptions) -> int:
     if failure is not None:
         raise failure
     # only now: it imports matplotlib and scipy, which would keep the first step waiting
-    from exo_bringup.report.results import write_report
+    from exo_lab.report.results import write_report
 
-    met = write_report(
-        folder,
-        options,
-        session.telemetry,
-        time.monotonic() - began,
-        timings,
-        complete=interrupted is None,
-        say=display.say,
-    )
+    record = {
+        **{key: round(value, 3) for key, value in timings.items()},
+        "complete": interrupted is None,
+        "falls": session.telemetry.falls,
+        "device_faults": list(session.telemetry.fault_names),
+        "device_cause": session.telemetry.cause,
+    }
+    met = write_report(folder, options.configuration(), time.monotonic() - began, record, display.say)
     if options.quiet:
         print(folder.path)
     if interrupted is not None:
@@ -314,7 +313,7 @@ def _walk(session: GraphSession, phase: Phase, timings: dict[str, float]) -> Non
         elif telemetry.paused:
             moved_at = time.monotonic()  # somebody has pressed pause in the viewer
         elif time.monotonic() - moved_at > STALL_TIMEOUT_S:
-            raise BringupError(
+            raise UserError(
                 f"simulated time has stood still at {seen_s:.2f} s for {STALL_TIMEOUT_S:g} s; "
                 f"the logs are in {session.children.log_folder}"
             )

@@ -20,10 +20,10 @@ import mujoco
 import numpy as np
 
 from exo_bringup import rotations
-from exo_bringup.errors import BringupError
 from exo_bringup.paths import share_folder
 from exo_bringup.urdf_meshes import MESH_ADDRESS, RING
 from exo_bringup.urdf_shapes import BONE, DEVICE, MATERIALS, Shape, shapes_of
+from exo_core.errors import UserError
 from exo_sim.body.model import BodyModel, build_body
 
 BASE_LINK = "base_link"
@@ -54,7 +54,7 @@ def urdf_text(
         length_scale: size of the body relative to the unscaled model, which the meshes are made for.
 
     Raises:
-        BringupError: the model has a joint that does not pass through its body's origin.
+        UserError: the model has a joint that does not pass through its body's origin.
     """
     robot = ElementTree.Element("robot", name=name)
     robot.append(ElementTree.Comment(" Written by exo_bringup.urdf_export from MyoLegs (myo-sim) and the device. "))
@@ -87,7 +87,7 @@ def _add_body(
     joints = range(model.body_jntadr[body], model.body_jntadr[body] + model.body_jntnum[body])
     for index in joints:
         if np.abs(model.jnt_pos[index]).max() > 0.0:
-            raise BringupError(f"joint {model.joint(index).name} is off its body's origin: URDF export lacks that")
+            raise UserError(f"joint {model.joint(index).name} is off its body's origin: URDF export lacks that")
         last = index == joints[-1]
         child = name if last else f"{model.joint(index).name}_link"
         _add_joint(robot, model, index, parent, child, position, rpy, efforts)
@@ -193,7 +193,8 @@ def build_urdf(subject: str = "", device: str = "") -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point of `python -m exo_bringup.urdf_export`. Returns the exit code."""
-    from exo_bringup.paths import find_configuration
+    from exo_device.devices import device_file
+    from exo_sim.subjects import subject_file
 
     parser = argparse.ArgumentParser(prog="urdf_export", description="Write the URDF of a subject in a device.")
     parser.add_argument("--subject", default="default", help="name or YAML file (default: %(default)s)")
@@ -202,8 +203,8 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         text = build_urdf(
-            str(find_configuration("subject", chosen.subject)),
-            str(find_configuration("device", chosen.device)),
+            str(subject_file(chosen.subject)),
+            str(device_file(chosen.device)),
         )
         if chosen.output == "-":
             print(text, end="")

@@ -18,8 +18,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import String
 
-from exo_bringup.errors import BringupError
 from exo_bringup.topics import VIEWER_ADDRESS
+from exo_core.errors import UserError
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 #: Callbacks handled in a frame at most, so that the page goes on whatever arrives.
@@ -39,7 +39,7 @@ PARAMETERS: dict[str, tuple] = {
 
 
 class ViewerNode(Node):
-    """Raises BringupError or another ValueError of one line for parameters that cannot work."""
+    """Raises UserError or another ValueError of one line for parameters that cannot work."""
 
     def __init__(self) -> None:
         super().__init__("viewer_node")
@@ -86,7 +86,7 @@ class ViewerNode(Node):
         try:
             return self.declare_parameter(name, default, descriptor).value
         except ParameterException as error:
-            raise BringupError(f"parameter {name}: {text} ({' '.join(str(error).split())})") from error
+            raise UserError(f"parameter {name}: {text} ({' '.join(str(error).split())})") from error
 
 
 def _handle_what_is_here(executor: SingleThreadedExecutor) -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from exo_device.devices import find_device
+from exo_lab.evaluate.exo import population
+from exo_lab.evaluate.exo.command import COMMAND, CURVES_FILE, SUMMARY_FILE, merged
+from exo_lab.evaluate.exo.conditions import CONDITIONS, LEARNED, NO_DEVICE, SPLINE, UNPOWERED
+from exo_lab.evaluate.exo.figures import evaluation_figures
+from exo_lab.evaluate.exo.meter import MotorMeter
+from exo_lab.evaluate.exo.walk import ExoWalkResult, ExoWalkTask
 from exo_policy.profiles import ANKLE_GENERIC, HIP
-from exo_sim.body.devices import find_device
-from exo_sim.evaluation.exo import population
-from exo_sim.evaluation.exo.command import COMMAND, CURVES_FILE, SUMMARY_FILE, merged
-from exo_sim.evaluation.exo.conditions import CONDITIONS, LEARNED, NO_DEVICE, SPLINE, UNPOWERED
-from exo_sim.evaluation.exo.figures import evaluation_figures
-from exo_sim.evaluation.exo.meter import MotorMeter
-from exo_sim.evaluation.exo.walk import ExoWalkResult, ExoWalkTask
 from exo_sim.gait.sample import GaitSample
 from exo_sim.gait.strides import StrideRecorder
 from exo_sim.measurement import Figure, write_summary

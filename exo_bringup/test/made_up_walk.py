@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from exo_bringup.recorded_motion import RecordedMotion
-from exo_bringup.run_folder import RunFolder
 from exo_bringup.run_options import RunOptions
+from exo_lab.recorded_motion import RecordedMotion
+from exo_lab.run_folder import RunFolder
 from exo_sim.gait.reference import JOINTS, ReferenceGait
 
 _SPEC = importlib.util.spec_from_file_location("synthetic", Path(__file__).with_name("synthetic.py"))
@@ -73,8 +73,8 @@ def record(path: Path, walk: RecordedMotion, namespace: str = "") -> None:
     from rclpy.serialization import serialize_message
     from sensor_msgs.msg import JointState
 
-    from exo_bringup.message_schema import assemble_schema
     from exo_bringup.recording import Recording
+    from exo_core.message_schema import assemble_schema
     from exo_msgs.msg import HumanState
 
     recording = Recording(path)

@@ -9,7 +9,7 @@ import pytest
 from exo_bringup import cli, run_options
 
 
-@pytest.mark.parametrize("command, module", [("train", "exo_sim.training"), ("evaluate", "exo_sim.evaluation")])
+@pytest.mark.parametrize("command, module", [("train", "exo_lab.train"), ("evaluate", "exo_lab.evaluate")])
 @pytest.mark.parametrize("rest", [[], ["--help"], ["--seed", "3", "-v", "name", "--resume"]])
 def test_the_rest_of_the_line_is_handed_on(monkeypatch, command, module, rest):
     seen = []
@@ -21,20 +21,20 @@ def test_the_rest_of_the_line_is_handed_on(monkeypatch, command, module, rest):
 
 
 def test_an_evaluation_of_the_walker_is_drawn_as_its_report(monkeypatch):
-    from exo_bringup.report.results import write_evaluation_report
+    from exo_lab.report.results import write_evaluation_report
 
     handed = []
-    stub = types.ModuleType("exo_sim.evaluation")
+    stub = types.ModuleType("exo_lab.evaluate")
     stub.main = lambda argv, report: handed.append(report) or 0
-    monkeypatch.setitem(sys.modules, "exo_sim.evaluation", stub)
+    monkeypatch.setitem(sys.modules, "exo_lab.evaluate", stub)
     assert cli.main(["evaluate", "human"]) == 0 and handed == [write_evaluation_report]
 
 
 def test_the_device_s_policy_is_trained_by_the_same_command(monkeypatch):
     seen = []
-    stub = types.ModuleType("exo_sim.training")
+    stub = types.ModuleType("exo_lab.train")
     stub.main = lambda argv, kind: seen.append((kind, argv)) or 0
-    monkeypatch.setitem(sys.modules, "exo_sim.training", stub)
+    monkeypatch.setitem(sys.modules, "exo_lab.train", stub)
     assert cli.main(["train", "exo", "--seed", "1"]) == 0 and seen == [("exo", ["--seed", "1"])]
 
 
@@ -85,9 +85,9 @@ def test_an_error_of_any_package_is_one_line(monkeypatch, capsys):
     def fail(argv):
         raise ValueError("no such thing: choose another")
 
-    stub = types.ModuleType("exo_sim.training")
+    stub = types.ModuleType("exo_lab.train")
     stub.main = fail
-    monkeypatch.setitem(sys.modules, "exo_sim.training", stub)
+    monkeypatch.setitem(sys.modules, "exo_lab.train", stub)
     assert cli.main(["train", "human"]) == 1
     assert capsys.readouterr().err == "exo: no such thing: choose another\n"
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from exo_bringup.deployment import change_of, command
-from exo_bringup.errors import BringupError
-from exo_bringup.report.device import command_words, headline, load_evaluation, reference_band
-from exo_bringup.report.results import report_folder, write_evaluation_report
+from exo_core.errors import UserError
+from exo_device.devices import find_device
+from exo_lab.evaluate.exo.command import LOCKSTEP, TopicWalk
+from exo_lab.evaluate.exo.conditions import Policy
+from exo_lab.report.device import command_words, headline, load_evaluation, reference_band
+from exo_lab.report.results import report_folder, write_evaluation_report
 from exo_policy.controllers.learned import shipped_checkpoint
-from exo_sim.body.devices import find_device
-from exo_sim.evaluation.exo.command import LOCKSTEP, TopicWalk
-from exo_sim.evaluation.exo.conditions import Policy
 
 sys.path.insert(0, str(Path(__file__).parent))
 import made_up_exo  # noqa: E402
@@ -89,11 +89,11 @@ def test_the_reference_band_holds_the_curve_and_what_is_moved_a_little():
 
 
 def test_wrong_folders_are_one_line(tmp_path, folder):
-    with pytest.raises(BringupError, match="exo evaluate human"):
+    with pytest.raises(UserError, match="exo evaluate human"):
         report_folder(["human", str(folder)])
-    with pytest.raises(BringupError, match="one folder"):
+    with pytest.raises(UserError, match="one folder"):
         report_folder(["walker", "x", str(folder)])
-    with pytest.raises(BringupError, match="cannot be read"):
+    with pytest.raises(UserError, match="cannot be read"):
         load_evaluation(tmp_path)
 
 
@@ -112,5 +112,5 @@ def test_a_walk_over_topics_is_exo_sim_and_counts_only_without_falls_and_faults(
     assert change_of(tmp_path) == -18.0
     for changes in ({"falls": 1}, {"device_faults": 1}, {"metabolic_power_change": None}):
         write(**changes)
-        with pytest.raises(BringupError, match="does not count"):
+        with pytest.raises(UserError, match="does not count"):
             change_of(tmp_path)

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from exo_bringup import cli
-from exo_bringup.errors import BringupError
 from exo_bringup.film import encode, gl, look
 from exo_bringup.film.clips import Clip, choose_clips, heel_strikes
 from exo_bringup.film.make import (
@@ -21,9 +20,10 @@ from exo_bringup.film.make import (
     render_frames,
 )
 from exo_bringup.film.scene import pose_at
-from exo_bringup.recorded_motion import read_motion
-from exo_bringup.report.run_data import load_run
-from exo_sim.body.devices import find_device
+from exo_core.errors import UserError
+from exo_device.devices import find_device
+from exo_lab.recorded_motion import read_motion
+from exo_lab.report.run_data import load_run
 from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject
 from exo_sim.gait.reference import ReferenceGait
@@ -63,7 +63,7 @@ def test_a_walk_shorter_than_a_stride_is_shown_as_it_is():
 
 
 def test_nothing_but_falls_is_one_clear_line():
-    with pytest.raises(BringupError, match="nothing to film"):
+    with pytest.raises(UserError, match="nothing to film"):
         choose_clips(made_up.motion(12.0, MUSCLES, fallen=[(0.0, 13.0)]), {"phases": PHASES}, 2.0)
 
 
@@ -98,7 +98,7 @@ def test_the_camera_goes_with_the_person_from_the_first_to_the_last_frame():
 
 @pytest.mark.parametrize("wrong", [{"seconds": 0.0}, {"playback": 9.0}, {"width": 10}, {"seconds": math.nan}])
 def test_options_out_of_range_name_the_option(wrong):
-    with pytest.raises(BringupError, match=f"--{next(iter(wrong))}"):
+    with pytest.raises(UserError, match=f"--{next(iter(wrong))}"):
         FilmOptions(**wrong)
 
 
@@ -122,7 +122,7 @@ def test_a_film_loses_quality_until_it_fits(tmp_path):
     path = tmp_path / "film.gif"
     full = encode.write_film(path, frames(6, 96), 0.06, 10**7)
     assert encode.write_film(path, frames(6, 96), 0.06, full // 2) <= full // 2
-    with pytest.raises(BringupError, match="--seconds"):
+    with pytest.raises(UserError, match="--seconds"):
         encode.write_film(path, frames(), 0.06, 100)
 
 
@@ -139,19 +139,19 @@ def test_the_colours_of_the_legend_survive_the_palette(tmp_path):
 
 
 def test_a_name_that_is_no_film_and_mp4_without_ffmpeg_are_refused_before_rendering(tmp_path, monkeypatch):
-    with pytest.raises(BringupError, match="ends in .gif"):
+    with pytest.raises(UserError, match="ends in .gif"):
         encode.check_output(tmp_path / "film.avi")
-    with pytest.raises(BringupError, match="not a folder"):
+    with pytest.raises(UserError, match="not a folder"):
         encode.check_output(tmp_path / "nowhere" / "film.gif")
     monkeypatch.setattr(encode.shutil, "which", lambda _: None)
-    with pytest.raises(BringupError, match="apt install ffmpeg"):
+    with pytest.raises(UserError, match="apt install ffmpeg"):
         encode.check_output(tmp_path / "film.mp4")
 
 
 def test_without_opengl_one_line_says_what_to_install(monkeypatch):
     monkeypatch.delenv(gl.VARIABLE, raising=False)
     monkeypatch.setattr(gl, "_works", lambda _: False)
-    with pytest.raises(BringupError, match="libosmesa6") as caught:
+    with pytest.raises(UserError, match="libosmesa6") as caught:
         gl.choose_backend()
     assert "\n" not in str(caught.value)
 
@@ -161,10 +161,10 @@ def test_osmesa_serves_where_egl_does_not(monkeypatch):
     monkeypatch.setattr(gl, "_works", lambda backend: backend == "osmesa")
     assert gl.choose_backend() == "osmesa"
     monkeypatch.setenv(gl.VARIABLE, "egl")
-    with pytest.raises(BringupError, match="MUJOCO_GL=egl does not work"):
+    with pytest.raises(UserError, match="MUJOCO_GL=egl does not work"):
         gl.choose_backend()
     monkeypatch.setenv(gl.VARIABLE, "glfw")
-    with pytest.raises(BringupError, match="without a display"):
+    with pytest.raises(UserError, match="without a display"):
         gl.choose_backend()
 
 
@@ -201,17 +201,17 @@ def test_what_was_recorded_is_read_in_a_namespace_too(recorded, body):
 
 
 def test_no_recording_and_a_damaged_one_are_one_clear_line(tmp_path):
-    with pytest.raises(BringupError, match="no recording"):
+    with pytest.raises(UserError, match="no recording"):
         read_motion(tmp_path / "recording.mcap")
     (tmp_path / "recording.mcap").write_bytes(b"not MCAP at all")
-    with pytest.raises(BringupError, match="damaged"):
+    with pytest.raises(UserError, match="damaged"):
         read_motion(tmp_path / "recording.mcap")
 
 
 def test_a_cut_recording_is_one_clear_line(recorded):
     content = recorded.recording.read_bytes()
     recorded.recording.write_bytes(content[: len(content) // 2])
-    with pytest.raises(BringupError, match="damaged or was not closed"):
+    with pytest.raises(UserError, match="damaged or was not closed"):
         read_motion(recorded.recording)
 
 
@@ -219,7 +219,7 @@ def test_a_cut_recording_is_one_clear_line(recorded):
 def backend():
     try:
         return gl.choose_backend()
-    except BringupError as error:
+    except UserError as error:
         pytest.skip(str(error))
 
 

@@ -8,23 +8,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from exo_bringup.errors import BringupError
-from exo_bringup.report.impaired import command_words, headline, load_impaired
-from exo_bringup.report.results import is_evaluation, report_folder, write_evaluation_report
+from exo_core.errors import UserError
+from exo_lab.evaluate.exo.conditions import LEARNED, UNPOWERED
+from exo_lab.evaluate.impaired.assistance import assistance_figures
+from exo_lab.evaluate.impaired.clinical import clinical_figures
+from exo_lab.evaluate.impaired.cohort import COHORT_FILE, cohort_figures, write_cohort
+from exo_lab.evaluate.impaired.command import COMMAND
+from exo_lab.evaluate.impaired.deficits import load_deficits
+from exo_lab.evaluate.impaired.measure import ASYMMETRIES
+from exo_lab.evaluate.impaired.patients import HEALTHY, healthy
+from exo_lab.evaluate.impaired.walk import PERSONALISED, PRACTISED
+from exo_lab.report.impaired import command_words, headline, load_impaired
+from exo_lab.report.results import is_evaluation, report_folder, write_evaluation_report
 from exo_sim.body.subject import Subject
-from exo_sim.evaluation.exo.conditions import LEARNED, UNPOWERED
-from exo_sim.evaluation.impaired.assistance import assistance_figures
-from exo_sim.evaluation.impaired.clinical import clinical_figures
-from exo_sim.evaluation.impaired.cohort import COHORT_FILE, cohort_figures, write_cohort
-from exo_sim.evaluation.impaired.command import COMMAND
-from exo_sim.evaluation.impaired.deficits import load_deficits
-from exo_sim.evaluation.impaired.measure import ASYMMETRIES
-from exo_sim.evaluation.impaired.patients import HEALTHY, healthy
-from exo_sim.evaluation.impaired.walk import PERSONALISED, PRACTISED
 from exo_sim.gait.curves import CurveTable
 from exo_sim.measurement import write_summary
 
-_FILE = Path(__file__).resolve().parents[2] / "exo_sim" / "test" / "made_up_patients.py"
+_FILE = Path(__file__).resolve().parents[2] / "exo_lab" / "test" / "made_up_patients.py"
 _SPEC = importlib.util.spec_from_file_location("made_up_patients", _FILE)
 made_up = importlib.util.module_from_spec(_SPEC)
 sys.modules["made_up_patients"] = made_up  # dataclasses look their module up
@@ -163,13 +163,13 @@ def test_a_cohort_is_a_figure_of_saving_against_severity(tmp_path):
 
 
 def test_other_folders_are_refused_in_a_line(tmp_path, folder):
-    with pytest.raises(BringupError, match="exo evaluate human"):
+    with pytest.raises(UserError, match="exo evaluate human"):
         report_folder(["human", str(folder)])
-    with pytest.raises(BringupError, match="cannot be read"):
+    with pytest.raises(UserError, match="cannot be read"):
         load_impaired(tmp_path)
     (tmp_path / "summary.json").write_text('{"figures": []}')
-    with pytest.raises(BringupError, match="not the folder of an evaluation"):
+    with pytest.raises(UserError, match="not the folder of an evaluation"):
         load_impaired(tmp_path)
     (tmp_path / "summary.json").write_text(f'{{"command": "{COMMAND}", "figures": []}}')
-    with pytest.raises(BringupError, match="damaged"):
+    with pytest.raises(UserError, match="damaged"):
         load_impaired(tmp_path)

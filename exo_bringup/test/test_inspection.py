@@ -13,9 +13,9 @@ from sensor_msgs.msg import JointState  # noqa: E402
 
 from exo_bringup.cli import main  # noqa: E402
 from exo_bringup.inspection_page import render  # noqa: E402
-from exo_bringup.message_schema import assemble_schema  # noqa: E402
 from exo_bringup.recording import Recording  # noqa: E402
 from exo_bringup.run_inspection import inspect_recording  # noqa: E402
+from exo_core.message_schema import assemble_schema  # noqa: E402
 from exo_msgs.msg import DeviceStatus, TorqueCommand  # noqa: E402
 
 START_NS = 1_700_000_000_000_000_000

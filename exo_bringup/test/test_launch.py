@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exo_bringup.errors import BringupError
 from exo_bringup.graph import REMAPPINGS, GraphOptions, NodeSpec, describe_graph, describe_hardware
 from exo_bringup.launch_support import HARDWARE_ARGUMENTS, SIM_ARGUMENTS, options_from_launch
-from exo_bringup.paths import find_configuration
+from exo_core.errors import UserError
+from exo_device.devices import device_folder, driver_file
+from exo_sim.subjects import SUBJECT_FOLDER, subject_file
 
 LAUNCH = Path(__file__).resolve().parents[1] / "launch"
 
@@ -127,7 +128,7 @@ def test_the_drivers_settings_reach_the_device_node(stub_launch, file):
     *_, parameters = launched_nodes(file, **chosen)["device_node"]["parameters"]
     assert parameters["driver"] == "cubemars_can"
     assert Path(parameters["driver_config"]).is_file() and "cubemars_example" in parameters["driver_config"]
-    with pytest.raises(BringupError, match="cubemars_example"):  # names those there are
+    with pytest.raises(UserError, match="cubemars_example"):  # names those there are
         launched_nodes(file, driver_config="steam")
 
 
@@ -135,7 +136,7 @@ def test_the_drivers_settings_reach_the_device_node(stub_launch, file):
 def settings_file(tmp_path, monkeypatch):
     """A bench of its own, and a folder for what is written beside it."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    example = yaml.safe_load((LAUNCH.parent / "config" / "drivers" / "cubemars_example.yaml").read_text())
+    example = yaml.safe_load(driver_file("cubemars_example").read_text())
     example["motors"]["hip_flexion_r"]["id"] = 77
     path = tmp_path / "bench.yaml"
     path.write_text(yaml.safe_dump(example))
@@ -176,7 +177,7 @@ def test_the_emulator_takes_what_a_launch_file_adds(settings_file, capsys):
 
 
 def test_mock_hardware_of_a_driver_without_motors_is_one_clear_error():
-    with pytest.raises(BringupError, match="cubemars_can or ros2_control"):
+    with pytest.raises(UserError, match="cubemars_can or ros2_control"):
         describe_hardware(GraphOptions(driver="replay", use_mock_hardware=True))
     joints = describe_hardware(GraphOptions(driver="ros2_control", device="ankle", use_mock_hardware=True))
     assert joints[0].arguments == ("ros2_control", "--joints", "ankle_angle_r,ankle_angle_l")
@@ -225,7 +226,7 @@ def test_absolute_names_become_relative_so_that_namespaces_separate_graphs():
 
 @pytest.mark.parametrize("values, text", [({"speed": "fast"}, "speed"), ({"rviz": "perhaps"}, "rviz")])
 def test_an_argument_that_is_no_number_or_truth_is_one_clear_error(values, text):
-    with pytest.raises(BringupError, match=text):
+    with pytest.raises(UserError, match=text):
         options_from_launch(values)
 
 
@@ -238,7 +239,7 @@ def test_an_argument_that_is_no_number_or_truth_is_one_clear_error(values, text)
     ],
 )
 def test_bad_choices_name_what_there_is(options, text):
-    with pytest.raises(BringupError, match=text):
+    with pytest.raises(UserError, match=text):
         describe_graph(options)
 
 
@@ -246,25 +247,24 @@ def test_a_subject_without_mass_is_one_clear_error(tmp_path):
     path = tmp_path / "s.yaml"
     for content in ("mass_kg: heavy", "mass_kg: -4", "- 1", "a: [", "mass_kg: true"):
         path.write_text(content)
-        with pytest.raises(BringupError, match="s.yaml"):
+        with pytest.raises(UserError, match="s.yaml"):
             describe_graph(GraphOptions(subject=str(path)))
 
 
 @pytest.mark.parametrize("name", ["light", "config/subjects/light.yaml"])
 def test_configuration_is_found_by_name_and_by_path_from_anywhere(monkeypatch, tmp_path, name):
     monkeypatch.chdir(tmp_path)
-    assert find_configuration("subject", name).name == "light.yaml"
+    assert subject_file(name).name == "light.yaml"
     (tmp_path / "config" / "subjects").mkdir(parents=True)
     own = tmp_path / "config" / "subjects" / "light.yaml"
     own.write_text("name: own\n")
-    assert (find_configuration("subject", name) == own.resolve()) is name.endswith(".yaml")
+    assert (subject_file(name) == own.resolve()) is name.endswith(".yaml")
 
 
 def test_every_shipped_subject_and_device_loads():
     from exo_device.description import load_device
     from exo_sim.body.subject import load_subject
 
-    config = LAUNCH.parent / "config"
-    subjects = [load_subject(path) for path in sorted((config / "subjects").glob("*.yaml"))]
+    subjects = [load_subject(path) for path in sorted(SUBJECT_FOLDER.glob("*.yaml"))]
     assert {subject.name for subject in subjects} >= {"default", "light", "heavy", "weak_calf_right"}
-    assert all(load_device(path).name == path.stem for path in sorted((config / "devices").glob("*.yaml")))
+    assert all(load_device(path).name == path.stem for path in sorted(device_folder().glob("*.yaml")))

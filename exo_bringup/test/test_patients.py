@@ -4,18 +4,16 @@
 import pytest
 
 from exo_bringup.graph import GraphOptions, describe_graph, subject_mass_kg, subject_strengths
-from exo_bringup.paths import PRESET_PREFIX, find_configuration
 from exo_bringup.run_options import check_graph
-from exo_sim.body.presets import PRESET_PREFIX as SIM_PREFIX
 from exo_sim.body.presets import presets
 from exo_sim.body.subject import load_subject
 from exo_sim.errors import SimError
+from exo_sim.subjects import subject_file
 
 
 def test_a_patient_is_found_where_a_file_would_be():
-    assert PRESET_PREFIX == SIM_PREFIX
     for name in presets():
-        found = find_configuration("subject", f"preset:{name}")
+        found = subject_file(f"preset:{name}")
         assert load_subject(found).name == name
         assert subject_mass_kg(found) == load_subject(found).mass_kg
 
@@ -32,7 +30,7 @@ def test_strengths_reach_the_policy_also_of_a_wearer_whom_the_simulator_would_re
     file.write_text("mass_kg: 150.0\nstrengths: {hip_flexors_l: 0.8, soleus_r: 0.5}")
     assert subject_strengths(file) == "hip_flexors_l: 0.8"
     assert subject_strengths("preset:drop_foot_left") == "dorsiflexors_l: 0.1"
-    assert subject_strengths(find_configuration("subject", "default")) == ""
+    assert subject_strengths(subject_file("default")) == ""
 
 
 def test_an_unknown_patient_is_refused_before_anything_starts():

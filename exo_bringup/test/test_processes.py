@@ -10,8 +10,8 @@ import time
 import pytest
 
 from exo_bringup import processes
-from exo_bringup.errors import BringupError
 from exo_bringup.processes import Children
+from exo_core.errors import UserError
 
 OBEDIENT = "import time\nprint('ready')\ntry:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    print('bye')\n"
 STUBBORN = (
@@ -71,7 +71,7 @@ def test_only_problem_lines_are_passed_on_once(tmp_path):
 
 
 def test_a_program_that_is_missing_is_one_clear_error(tmp_path):
-    with pytest.raises(BringupError, match="ghost"):
+    with pytest.raises(UserError, match="ghost"):
         Children(tmp_path).start("ghost", ["/no/such/program"])
 
 

@@ -6,9 +6,9 @@ from mcap.reader import make_reader
 from mcap_ros2._dynamic import serialize_dynamic
 from mcap_ros2.decoder import DecoderFactory
 
-from exo_bringup.errors import BringupError
-from exo_bringup.message_schema import assemble_schema, used_types
 from exo_bringup.recording import Recording
+from exo_core.errors import UserError
+from exo_core.message_schema import assemble_schema, used_types
 
 DEFINITIONS = {
     (
@@ -78,5 +78,5 @@ def test_messages_come_back_with_their_content_and_times(tmp_path):
 
 
 def test_a_folder_without_write_permission_is_one_clear_error(tmp_path):
-    with pytest.raises(BringupError, match="cannot be written"):
+    with pytest.raises(UserError, match="cannot be written"):
         Recording(tmp_path / "missing" / "r.mcap")

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from exo_bringup import cli
-from exo_bringup.errors import BringupError
-from exo_bringup.report.picture import draw_run
-from exo_bringup.report.run_figures import RunOutcome, run_figures
-from exo_bringup.run_folder import RunFolder
 from exo_bringup.run_options import RunOptions
+from exo_core.errors import UserError
+from exo_lab.report.picture import draw_run
+from exo_lab.report.run_figures import RunOutcome, run_figures
+from exo_lab.run_folder import RunFolder
 
 _SPEC = importlib.util.spec_from_file_location("synthetic", Path(__file__).with_name("synthetic.py"))
 synthetic = importlib.util.module_from_spec(_SPEC)
@@ -120,5 +120,5 @@ def test_run_folders_do_not_overwrite_each_other(tmp_path):
 
 def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(BringupError, match="--output"):
+    with pytest.raises(UserError, match="--output"):
         RunFolder.create(tmp_path / "file", "sim")

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from exo_bringup import cli
-from exo_bringup.errors import BringupError
-from exo_bringup.report.results import report_again
-from exo_bringup.report.run import (
+from exo_bringup.run_options import RunOptions, options_from_arguments
+from exo_core.errors import UserError
+from exo_lab.report.results import report_again
+from exo_lab.report.run import (
     _conditions,
     command_line,
     label_runs,
@@ -22,8 +23,7 @@ from exo_bringup.report.run import (
     write_comparison_page,
     write_report_page,
 )
-from exo_bringup.report.run_data import load_run
-from exo_bringup.run_options import RunOptions, options_from_arguments
+from exo_lab.report.run_data import load_run
 from exo_sim.errors import SimError
 from exo_sim.gait.curves import PHASE_PERCENT, Curve, CurveTable
 from exo_sim.gait.errors import GaitError
@@ -70,7 +70,9 @@ def test_the_report_needs_nothing_from_outside_and_no_script(run):
     page = page_of(run)
     links = set(re.findall(r'(?<!xlink:)(?:href|src)="([^"]*)"', page))
     assert links == {f"#{name}" for name in ORDER}
-    assert all(link[0] == "#" or link.startswith("data:image/png") for link in re.findall(r'xlink:href="([^"]*)"', page))
+    assert all(
+        link[0] == "#" or link.startswith("data:image/png") for link in re.findall(r'xlink:href="([^"]*)"', page)
+    )
     assert not re.search(r"<script|<link|<img|url\((?!#)|@import|@font-face", page)
     namespaces = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
     assert set(re.findall(r"https?://[^\"'\s<]+", page)) == namespaces
@@ -140,13 +142,13 @@ def test_text_from_outside_cannot_break_the_page(tmp_path):
 def test_a_damaged_file_is_one_line_that_names_it(run, file, content):
     path = getattr(run, file)
     path.write_text(content)
-    with pytest.raises((BringupError, GaitError)) as caught:
+    with pytest.raises((UserError, GaitError)) as caught:
         write_report_page(run.path)
     assert path.name in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_folder_that_no_run_wrote_is_refused(tmp_path):
-    with pytest.raises(BringupError, match="not the folder of a run"):
+    with pytest.raises(UserError, match="not the folder of a run"):
         write_report_page(tmp_path)
 
 
@@ -154,7 +156,7 @@ def test_the_device_is_found_as_the_run_found_it(tmp_path):
     for name, wanted in (("hip", "hip"), ("config/devices/ankle.yaml", "ankle"), ("none", None)):
         device = load_run(made_up.run_folder(tmp_path, device=name).path).device()
         assert (device.name if device else None) == wanted
-    with pytest.raises(BringupError, match="gone.yaml"):
+    with pytest.raises(UserError, match="gone.yaml"):
         load_run(made_up.run_folder(tmp_path, device="/nowhere/gone.yaml").path).device()
 
 
@@ -226,7 +228,7 @@ def test_runs_side_by_side_share_their_scales(tmp_path):
 def test_one_run_or_too_many_cannot_be_compared(tmp_path):
     folder = made_up.run_folder(tmp_path)
     for count in (1, 5):
-        with pytest.raises(BringupError, match="2 to 4"):
+        with pytest.raises(UserError, match="2 to 4"):
             write_comparison_page([folder.path] * count, tmp_path / "x.html")
 
 
@@ -237,7 +239,7 @@ def test_equal_runs_get_a_letter(tmp_path):
 
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
     folders = [made_up.run_folder(tmp_path, name).path for name in "ab"]
-    with pytest.raises(BringupError, match="cannot write"):
+    with pytest.raises(UserError, match="cannot write"):
         write_comparison_page(folders, tmp_path / "nowhere" / "x.html")
 
 

@@ -14,9 +14,10 @@ import yaml
 from mcap.reader import make_reader
 
 from exo_bringup import cli
-from exo_bringup.errors import BringupError
 from exo_bringup.graph_lock import GraphLock
 from exo_bringup.run_options import RunOptions, domain_id
+from exo_core.errors import UserError
+from exo_device.devices import device_file
 
 FAKE_EXO = Path(__file__).with_name("fake_exo.py")
 #: On a loaded machine a process that imports rclpy may take many seconds.
@@ -41,7 +42,7 @@ def free_domain():
     for domain in range(60, 100):
         try:
             lock = GraphLock(domain, "test_runner")
-        except BringupError:
+        except UserError:
             continue
         yield domain
         lock.release()
@@ -233,7 +234,7 @@ def test_the_bare_graph_stays_until_a_signal(tmp_path, free_domain, number):
 
 def test_another_namespace_of_the_domain_is_free(tmp_path):
     first, second = GraphLock(1, "left", tmp_path), GraphLock(1, "right", tmp_path)
-    with pytest.raises(BringupError, match="/left"):
+    with pytest.raises(UserError, match="/left"):
         GraphLock(1, "left", tmp_path)
     first.release()
     second.release()
@@ -283,7 +284,7 @@ def test_bad_subject_files_are_one_clear_line(tmp_path, capsys, content, text):
 
 
 def test_a_device_file_with_a_negative_mass_is_one_clear_line(tmp_path, capsys):
-    shipped = Path(__file__).resolve().parents[1] / "config" / "devices" / "hip_ankle.yaml"
+    shipped = device_file("hip_ankle")
     path = tmp_path / "light.yaml"
     path.write_text(shipped.read_text().replace("mass_kg: ", "mass_kg: -", 1))
     assert cli.main(["sim", "--output", str(tmp_path / "runs"), "--device", str(path)]) == 1
@@ -326,7 +327,7 @@ def test_the_domain_comes_from_the_environment_unless_chosen(monkeypatch):
     monkeypatch.setenv("ROS_DOMAIN_ID", "")
     assert domain_id(None) == 0
     monkeypatch.setenv("ROS_DOMAIN_ID", "many")
-    with pytest.raises(BringupError, match="many"):
+    with pytest.raises(UserError, match="many"):
         domain_id(None)
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from exo_bringup.cli import main
-from exo_bringup.errors import BringupError
 from exo_bringup.trials.conduct import conduct
 from exo_bringup.trials.torque_series import PERIOD_S, TorqueSeries, WalkRecord, agreement
 from exo_bringup.trials.trial import Trial
+from exo_core.errors import UserError
 from exo_sim.measurement import Figure
 
 NOWHERE_NEAR_A_TARGET = 100.0
@@ -92,7 +92,7 @@ def test_half_a_line_at_the_end_is_no_round(tmp_path):
 
 def test_a_trial_is_not_resumed_with_other_options(tmp_path):
     conduct(CountingTrial(tmp_path, interrupt=True), seed=0, strict=False)
-    with pytest.raises(BringupError, match="another configuration"):
+    with pytest.raises(UserError, match="another configuration"):
         conduct(CountingTrial(tmp_path, seed=1), seed=1, strict=False)
 
 

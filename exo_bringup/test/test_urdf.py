@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 from exo_bringup import rotations, urdf_export, urdf_meshes
-from exo_bringup.errors import BringupError
 from exo_bringup.robot_state import RobotState
+from exo_core.errors import UserError
 from exo_device.description import load_device
+from exo_device.devices import device_file
 from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject
 from exo_sim.gait.reference import JOINTS
+from exo_sim.subjects import subject_file
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Roll, pitch and yaw lose digits near a pitch of 90 degrees, where some of the fixed links are (rad).
@@ -26,7 +28,7 @@ COMMITTED = ROOT / "urdf" / "exo_human.urdf"
 
 @pytest.fixture(scope="module")
 def body():
-    return build_body(Subject(), load_device(ROOT / "config" / "devices" / "hip_ankle.yaml"), 500.0)
+    return build_body(Subject(), load_device(device_file("hip_ankle")), 500.0)
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +42,8 @@ def robot(urdf):
 
 
 def test_the_committed_file_is_what_the_exporter_writes(urdf):
-    device = ROOT / "config" / "devices" / "hip_ankle.yaml"
-    subject = ROOT / "config" / "subjects" / "default.yaml"
+    device = device_file("hip_ankle")
+    subject = subject_file("default")
     assert urdf == urdf_export.build_urdf(str(subject), str(device))
 
 
@@ -229,14 +231,14 @@ def test_a_joint_off_its_body_is_refused(body):
     model = mujoco.MjModel.from_xml_string(
         "<mujoco><worldbody><body><joint name='odd' pos='0 0 1'/><geom size='1'/></body></worldbody></mujoco>"
     )
-    with pytest.raises(BringupError, match="odd"):
+    with pytest.raises(UserError, match="odd"):
         urdf_export.urdf_text(model)
 
 
 def test_a_text_that_is_no_urdf_is_one_clear_error():
-    with pytest.raises(BringupError, match="not XML"):
+    with pytest.raises(UserError, match="not XML"):
         RobotState("robot")
-    with pytest.raises(BringupError, match="floating"):
+    with pytest.raises(UserError, match="floating"):
         RobotState("<robot><joint name='j' type='floating'/></robot>")
 
 

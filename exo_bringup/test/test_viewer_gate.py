@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from exo_bringup.errors import BringupError
 from exo_bringup.viewer.access import Access, hidden_host, is_local, make_access
 from exo_bringup.viewer.gate import Gate, parse_head
+from exo_core.errors import UserError
 
 TOKEN = "a-token-of-sixteen-or-more"
 
@@ -154,7 +154,7 @@ def test_only_get(make_gate, inner):
 
 
 def test_a_port_that_is_taken_is_one_clear_line(make_gate, inner):
-    with pytest.raises(BringupError, match="choose another port"):
+    with pytest.raises(UserError, match="choose another port"):
         Gate(Access("127.0.0.1", make_gate().port, ""), inner.address)
 
 
@@ -165,9 +165,9 @@ def test_other_machines_need_a_token_and_this_one_does_not():
     assert len(opened.token) >= 20 and opened.address(8080).endswith(f":8080/?token={opened.token}")
     assert make_access("0.0.0.0", 8080, {}).token != opened.token
     assert make_access("::1", 0, {"EXO_VIEWER_TOKEN": TOKEN}).token == TOKEN
-    with pytest.raises(BringupError, match="EXO_VIEWER_TOKEN"):
+    with pytest.raises(UserError, match="EXO_VIEWER_TOKEN"):
         make_access("0.0.0.0", 8080, {"EXO_VIEWER_TOKEN": "short"})
-    with pytest.raises(BringupError, match="65535"):
+    with pytest.raises(UserError, match="65535"):
         make_access("127.0.0.1", 70_000, {})
     assert is_local("127.3.4.5") and not is_local("192.168.1.2") and not is_local("robot.local")
 

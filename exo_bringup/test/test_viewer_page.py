@@ -10,7 +10,6 @@ import pytest
 
 pytest.importorskip("viser", reason="needs viser")
 
-from exo_bringup.paths import find_configuration  # noqa: E402
 from exo_bringup.viewer.access import make_access  # noqa: E402
 from exo_bringup.viewer.figure import Figure  # noqa: E402
 from exo_bringup.viewer.memory import Memory  # noqa: E402
@@ -18,6 +17,7 @@ from exo_bringup.viewer.page import Page  # noqa: E402
 from exo_bringup.viewer.people import IMPAIRMENTS, impairments, persons  # noqa: E402
 from exo_bringup.viewer.snapshot import Foot, Snapshot  # noqa: E402
 from exo_bringup.viewer.status_text import status_text  # noqa: E402
+from exo_device.devices import device_file  # noqa: E402
 from exo_sim.body.subject import Subject, make_impairments  # noqa: E402
 
 #: What a page has to load and to draw: software without a GPU manages this.
@@ -26,7 +26,7 @@ MOST_TRIANGLES, MOST_BYTES = 35_000, 1_000_000
 
 @pytest.fixture(scope="module")
 def figure():
-    return Figure(Subject(), str(find_configuration("device", "hip_ankle")))
+    return Figure(Subject(), str(device_file("hip_ankle")))
 
 
 @pytest.fixture

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Muscle paths, coupled joints and markers."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from exo_bringup.body_pose import BodyPose
 from exo_device.description import load_device
+from exo_device.devices import device_file
 from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject
 
-DEVICE = Path(__file__).resolve().parents[1] / "config" / "devices" / "hip_ankle.yaml"
+DEVICE = device_file("hip_ankle")
 
 
 @pytest.fixture(scope="module")

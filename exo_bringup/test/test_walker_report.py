@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from exo_bringup import cli
-from exo_bringup.errors import BringupError
-from exo_bringup.report.results import is_evaluation, write_evaluation_report
-from exo_bringup.report.walker import (
+from exo_core.errors import UserError
+from exo_lab.evaluate.evaluate_human import parser
+from exo_lab.evaluate.realism.figures import realism_figures
+from exo_lab.report.results import is_evaluation, write_evaluation_report
+from exo_lab.report.walker import (
     COMPARED,
     SECTIONS,
     command_words,
@@ -23,12 +25,10 @@ from exo_bringup.report.walker import (
     misses,
     severity,
 )
-from exo_sim.evaluation.evaluate_human import parser
-from exo_sim.evaluation.realism.figures import realism_figures
 from exo_sim.gait.curves import Curve, CurveTable
 from exo_sim.measurement import write_json, write_run_record, write_summary
 
-_MADE_UP = Path(__file__).resolve().parents[2] / "exo_sim" / "test" / "made_up_walks.py"
+_MADE_UP = Path(__file__).resolve().parents[2] / "exo_lab" / "test" / "made_up_walks.py"
 _SPEC = importlib.util.spec_from_file_location("made_up_walks", _MADE_UP)
 made_up = importlib.util.module_from_spec(_SPEC)
 sys.modules["made_up_walks"] = made_up  # dataclasses look their module up
@@ -68,7 +68,9 @@ def test_the_report_is_one_small_file_without_script_or_link(tmp_path):
     assert path == tmp_path / "report.html" and path.stat().st_size < 3_000_000
     names = [build(load_walker(tmp_path)).name for build in SECTIONS]
     assert set(re.findall(r'(?<!xlink:)(?:href|src)="([^"]*)"', page)) == {f"#{name}" for name in names}
-    assert all(link[0] == "#" or link.startswith("data:image/png") for link in re.findall(r'xlink:href="([^"]*)"', page))
+    assert all(
+        link[0] == "#" or link.startswith("data:image/png") for link in re.findall(r'xlink:href="([^"]*)"', page)
+    )
     assert not re.search(r"<script|<link|<img|url\((?!#)|@import|@font-face", page)
     for heading in (
         "Joint angles",
@@ -157,6 +159,6 @@ def test_exo_report_knows_the_folder_of_an_evaluation(tmp_path, capsys):
 )
 def test_a_damaged_folder_is_one_line(tmp_path, file, content, part):
     (evaluation(tmp_path) / file).write_text(content)
-    with pytest.raises(BringupError, match=part) as caught:
+    with pytest.raises(UserError, match=part) as caught:
         load_walker(tmp_path)
     assert "\n" not in str(caught.value)

@@ -13,7 +13,7 @@ from exo_device.description import DeviceDescription, load_device
 from exo_device.safety import Instant, Mode, SafetyConfig, SafetySupervisor
 from exo_device.state import DeviceState, ImuSample, to_ns
 
-DEVICES = Path(__file__).resolve().parents[2] / "exo_bringup" / "config" / "devices"
+DEVICES = Path(__file__).resolve().parents[1] / "exo_device" / "config" / "devices"
 WEARER_MASS_KG = 75.0
 PERIOD_NS = to_ns(0.01)
 STEADY_OFFSET_NS = 123_456_789

@@ -28,7 +28,7 @@ from exo_device.emulator.bus import serve
 #: Long enough for a message to pass on a busy machine; a test that passes does not wait for it.
 PATIENCE_S = 20.0
 DOMAIN = 71 + os.getpid() % 25
-EXAMPLE = Path(__file__).resolve().parents[2] / "exo_bringup" / "config" / "drivers" / "cubemars_example.yaml"
+EXAMPLE = Path(__file__).resolve().parents[1] / "exo_device" / "config" / "drivers" / "cubemars_example.yaml"
 
 
 class Bench:

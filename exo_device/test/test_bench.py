@@ -16,7 +16,7 @@ from exo_device.drivers.config_file import read_driver_config
 from exo_device.emulator import EmulatedBus, Fault, SpringDamper
 from exo_device.emulator.bus import serve
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "exo_bringup" / "config" / "drivers" / "cubemars_example.yaml"
+EXAMPLE = Path(__file__).resolve().parents[1] / "exo_device" / "config" / "drivers" / "cubemars_example.yaml"
 JOINT = "ankle_angle_l"
 PATIENCE_S = 20.0
 

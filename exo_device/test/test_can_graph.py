@@ -30,7 +30,7 @@ from exo_device.emulator.bus import serve  # noqa: E402
 from exo_device.emulator.ros import SimulatorLink  # noqa: E402
 from exo_msgs.msg import DeviceStatus, MotorCommand, MotorStates, TorqueCommand  # noqa: E402
 
-CONFIG = Path(__file__).resolve().parents[2] / "exo_bringup" / "config"
+CONFIG = Path(__file__).resolve().parents[1] / "exo_device" / "config"
 DEVICE = CONFIG / "devices" / "hip_ankle.yaml"
 EXAMPLE = CONFIG / "drivers" / "cubemars_example.yaml"
 ODRIVE_EXAMPLE = CONFIG / "drivers" / "odrive_example.yaml"

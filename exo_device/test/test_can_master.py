@@ -16,7 +16,7 @@ from exo_device.drivers.imu import FixedImu
 from exo_device.emulator import EmulatedBus, Followed
 from exo_device.emulator.in_process import EmulatorPort, MadeClock
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "exo_bringup" / "config" / "drivers" / "cubemars_example.yaml"
+EXAMPLE = Path(__file__).resolve().parents[1] / "exo_device" / "config" / "drivers" / "cubemars_example.yaml"
 CYCLE_S, STEP_S, PATIENCE_S = 0.005, 0.0005, 20.0
 
 

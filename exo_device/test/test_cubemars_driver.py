@@ -25,7 +25,7 @@ from exo_device.emulator import EmulatedBus, Fault, Followed, SpringDamper
 from exo_device.emulator.bus import serve
 from exo_device.emulator.in_process import MadeClock, SteppedCubemarsDriver
 
-CONFIG = Path(__file__).resolve().parents[2] / "exo_bringup" / "config"
+CONFIG = Path(__file__).resolve().parents[1] / "exo_device" / "config"
 EXAMPLE = CONFIG / "drivers" / "cubemars_example.yaml"
 PATIENCE_S = 20.0
 NONE = MotorFault(0)

@@ -6,7 +6,7 @@ import yaml
 
 from exo_device.description import DeviceError, load_device
 
-DEVICES = Path(__file__).resolve().parents[2] / "exo_bringup" / "config" / "devices"
+DEVICES = Path(__file__).resolve().parents[1] / "exo_device" / "config" / "devices"
 FILES = sorted(DEVICES.glob("*.yaml"))
 
 

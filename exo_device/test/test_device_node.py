@@ -23,7 +23,7 @@ from std_srvs.srv import Trigger  # noqa: E402
 
 from exo_msgs.msg import DeviceStatus, MotorCommand, MotorStates, TorqueCommand  # noqa: E402
 
-DEVICES = Path(__file__).resolve().parents[2] / "exo_bringup" / "config" / "devices"
+DEVICES = Path(__file__).resolve().parents[1] / "exo_device" / "config" / "devices"
 JOINTS = ["hip_flexion_r", "ankle_angle_r", "hip_flexion_l", "ankle_angle_l"]
 #: Runs of this test at the same time on one machine must not hear each other.
 DOMAIN = 71 + os.getpid() % 25

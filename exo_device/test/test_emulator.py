@@ -19,7 +19,7 @@ from exo_device.drivers.cubemars_can.codec import MitCommand
 from exo_device.emulator import EmulatedBus, EmulatorError, Fault, FaultPlan, Followed, SpringDamper, main
 from exo_device.emulator.command_line import load_config
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "exo_bringup" / "config" / "drivers" / "cubemars_example.yaml"
+EXAMPLE = Path(__file__).resolve().parents[1] / "exo_device" / "config" / "drivers" / "cubemars_example.yaml"
 CONFIG = make_driver("cubemars_can", read_driver_config(EXAMPLE, "cubemars_can")).config
 PATIENCE_S = 30.0
 HIP = "hip_flexion_r"

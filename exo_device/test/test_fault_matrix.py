@@ -19,7 +19,7 @@ from exo_device.emulator.in_process import MadeClock, SteppedCubemarsDriver
 from exo_device.safety import Fault as Stop
 from exo_device.safety import Mode, SafetyConfig, SafetySupervisor
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "exo_bringup" / "config" / "drivers" / "cubemars_example.yaml"
+EXAMPLE = Path(__file__).resolve().parents[1] / "exo_device" / "config" / "drivers" / "cubemars_example.yaml"
 ASKED_NM = 6.0
 RAMP_S = 0.1
 #: A control period and a bus cycle: the loop notices and the frame goes out.

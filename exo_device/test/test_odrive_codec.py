@@ -139,6 +139,6 @@ def test_the_example_settings_make_a_driver():
     from exo_device.drivers import make_driver
     from exo_device.drivers.config_file import read_driver_config
 
-    folder = Path(__file__).resolve().parents[2] / "exo_bringup" / "config" / "drivers"
+    folder = Path(__file__).resolve().parents[1] / "exo_device" / "config" / "drivers"
     driver = make_driver("odrive_can", read_driver_config(folder / "odrive_example.yaml", "odrive_can"))
     assert len(driver.config.axes) == 4

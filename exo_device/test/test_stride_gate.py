@@ -13,7 +13,7 @@ from exo_device.safety import Mode, SafetyConfig, SafetyError, SafetySupervisor
 from exo_device.safety.stride_sensor import StrideLimits, StrideSensor
 from exo_device.state import ImuSample, to_ns
 
-DEVICES = Path(__file__).resolve().parents[2] / "exo_bringup" / "config" / "devices"
+DEVICES = Path(__file__).resolve().parents[1] / "exo_device" / "config" / "devices"
 G = 9.81
 STEP_S = 0.01
 HIPS = ("hip_flexion_r", "hip_flexion_l")

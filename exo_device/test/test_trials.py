@@ -20,7 +20,7 @@ from exo_device.trials import fuzz
 from exo_device.trials.bus_tap import BusTap
 from exo_device.trials.soak import Soak, WatchedSupervisor, memory_slope_mib_per_h
 
-CONFIG = Path(__file__).resolve().parents[2] / "exo_bringup" / "config"
+CONFIG = Path(__file__).resolve().parents[1] / "exo_device" / "config"
 FRAMES = 2000
 #: A busy machine must not stop the device before the short soak has seen anything.
 PATIENT_BUS = {

@@ -2,5 +2,5 @@
 """Exoskeleton policies: what a controller may sense, what it may command, and the controllers themselves.
 
 The package runs on a light device computer: its core is numpy, scipy and pydantic, without ROS, without a
-simulator and without torch (torch is needed only to train, see :mod:`exo_policy.training`).
+simulator and without torch (torch is needed only to train, see :mod:`exo_lab.rl`).
 """

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from exo_policy.joints import ANKLE, check_joint_names, split_joint
+from exo_core.joints import ANKLE, check_joint_names, split_joint
 from exo_policy.manifest import ActionTerms
 
 SHARE_UNIT = "1, share of the joint's torque limit"

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from exo_core.joints import STRENGTH_GROUPS, check_joint_names
 from exo_policy.action import exo_action_terms
-from exo_policy.joints import check_joint_names
 from exo_policy.manifest import Contract, ObservationTerm
 
 DEFAULT_RATE_HZ = 100.0
@@ -39,22 +39,6 @@ MAXIMUM_GAP_S = 0.25
 
 STRENGTHS = "muscle_strength"
 """Name of the term with the wearer's strengths."""
-
-STRENGTH_GROUPS = tuple(
-    f"{group}_{side}"
-    for side in "rl"
-    for group in (
-        "hip_flexors",
-        "hip_extensors",
-        "hip_abductors",
-        "hip_adductors",
-        "knee_extensors",
-        "knee_flexors",
-        "plantarflexors",
-        "dorsiflexors",
-    )
-)
-"""Muscle groups by side in that term, right ones first."""
 
 
 class ObservationError(ValueError):

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from exo_core.joints import JointNameError, check_joint_names, split_joint
 from exo_policy.gait_template import GRAVITY_M_S2, GaitTemplate, speed_range, stride_rate_hz, template_joints
-from exo_policy.joints import JointNameError, check_joint_names, split_joint
 from exo_policy.phase_filter import ASYMMETRY, PHASE, RATE, SPEED, PhaseFilterBank, PhaseFilterTuning
 
 MEMBERS = 8

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from exo_policy.joints import ANKLE, split_joint
-from exo_policy.joints import HIP as HIP_JOINT
+from exo_core.joints import ANKLE, split_joint
+from exo_core.joints import HIP as HIP_JOINT
 
 DEFAULT_ANKLE_PEAK_NM_PER_KG = 0.4
 """Below the generic optimum of 0.54 Nm/kg (Zhang et al. 2017) and the default device's cap of 0.5 Nm/kg, so

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from exo_core.joints import split_joint
 from exo_policy.gait_template import (
     DEFAULT_LEG_LENGTH_M,
     GRAVITY_M_S2,
@@ -18,7 +19,6 @@ from exo_policy.gait_template import (
     normalised_speed,
     stride_rate_hz,
 )
-from exo_policy.joints import split_joint
 from exo_policy.observation import DeviceObservation
 
 FINE = 10

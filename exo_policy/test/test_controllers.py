@@ -6,11 +6,12 @@ import dataclasses
 import numpy as np
 import pytest
 
+from exo_core.joints import STRENGTH_GROUPS
 from exo_policy.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from exo_policy.controllers import Controller, ControllerError, make_controller
 from exo_policy.controllers.zero import ZeroController
 from exo_policy.crossfade import CrossFade
-from exo_policy.observation import STRENGTH_GROUPS, ObservationError, exo_contract
+from exo_policy.observation import ObservationError, exo_contract
 from exo_policy.profiles import ANKLE_GENERIC, HIP
 from exo_policy.synthetic_gait import synthetic_walk
 

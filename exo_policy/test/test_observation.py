@@ -6,11 +6,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from exo_core.joints import STRENGTH_GROUPS, JointNameError
 from exo_policy.action import ActionFilter, exo_action_terms
-from exo_policy.joints import JointNameError
 from exo_policy.manifest import contract_differences
 from exo_policy.observation import (
-    STRENGTH_GROUPS,
     DeviceObservation,
     ExoObservation,
     ObservationError,

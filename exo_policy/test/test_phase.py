@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
+from exo_core.joints import JointNameError
 from exo_policy.gait_template import GaitTemplate, normalised_speed, stride_rate_hz
-from exo_policy.joints import JointNameError
 from exo_policy.phase import GaitPhaseEstimator
 from exo_policy.synthetic_gait import synthetic_walk
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from exo_device.programs import start
+from exo_core.programs import start
 
 
 def simulator_node() -> int:

@@ -3,7 +3,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from exo_sim.body.devices import find_device
+from exo_device.devices import find_device
 from exo_sim.body.model import build_body
 from exo_sim.body.muscle_paths import compute_paths, muscle_paths
 from exo_sim.body.native import function_address

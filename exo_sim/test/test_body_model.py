@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from exo_device.description import DeviceError
-from exo_sim.body.devices import find_device
+from exo_device.devices import find_device
 from exo_sim.body.exoskeleton import exo_actuator_name, exo_body_name
 from exo_sim.body.model import MYO_TO_REP103, build_body
 from exo_sim.body.muscle_groups import MUSCLE_GROUPS, muscles_of, strength_by_muscle

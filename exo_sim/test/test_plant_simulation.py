@@ -4,8 +4,8 @@ import json
 import numpy as np
 import pytest
 
+from exo_device.devices import find_device
 from exo_policy.checkpoint import CheckpointError
-from exo_sim.body.devices import find_device
 from exo_sim.body.subject import Subject
 from exo_sim.errors import SimError
 from exo_sim.gait.curves import CurveTable

@@ -4,11 +4,11 @@
 import numpy as np
 import pytest
 
+from exo_device.devices import find_device
+from exo_lab.evaluate.stops import stop
+from exo_lab.train.check import EXTREMES, SPEEDS_MPS, Checker
 from exo_policy.checkpoint import load_checkpoint
-from exo_sim.body.devices import find_device
-from exo_sim.evaluation.stops import stop
 from exo_sim.human.checkpoint import load_human, shipped_human
-from exo_sim.training.check import EXTREMES, SPEEDS_MPS, Checker
 
 TRIALS = [*(f"{speed:g} m/s" for speed in SPEEDS_MPS), "start and stop", *(subject.name for subject in EXTREMES)]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from exo_bringup.errors import BringupError
-from exo_bringup.recorded_motion import RecordedMotion
+from exo_core.errors import UserError
+from exo_lab.recorded_motion import RecordedMotion
 
 #: A person who falls has stumbled for about this long before (s).
 STUMBLE_S = 1.0
@@ -38,7 +38,7 @@ def choose_clips(motion: RecordedMotion, configuration: Mapping, longest_s: floa
     """A clip of at most longest_s for each measured condition that was walked, from a right heel strike on.
 
     Raises:
-        BringupError: nothing but falls.
+        UserError: nothing but falls.
     """
     phases = configuration.get("phases", [])
     measured = [
@@ -50,7 +50,7 @@ def choose_clips(motion: RecordedMotion, configuration: Mapping, longest_s: floa
     clips = [_clip(motion, *part, longest_s) for part in measured or [whole]]
     found = [clip for clip in clips if clip is not None]
     if not found:
-        raise BringupError("there is nothing to film: the recording has no moment without a fall in a measured part")
+        raise UserError("there is nothing to film: the recording has no moment without a fall in a measured part")
     return found
 
 

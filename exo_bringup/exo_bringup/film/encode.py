@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from exo_bringup.errors import BringupError
 from exo_bringup.film.look import meaningful_colours
+from exo_core.errors import UserError
 
 #: From the best picture to the smallest file: (colours, scale) of GIF, (quality, scale) of WebP, (CRF, scale)
 #: of MP4.
@@ -28,23 +28,23 @@ SUFFIXES = (".gif", ".webp", ".mp4")
 
 
 def check_output(path: Path) -> None:
-    """Raises BringupError if a film cannot become this file, before anything is rendered."""
+    """Raises UserError if a film cannot become this file, before anything is rendered."""
     if path.suffix.lower() not in SUFFIXES:
-        raise BringupError(f"{path.name}: a film ends in {', '.join(SUFFIXES)}")
+        raise UserError(f"{path.name}: a film ends in {', '.join(SUFFIXES)}")
     if path.suffix.lower() == ".mp4" and shutil.which("ffmpeg") is None:
-        raise BringupError(
+        raise UserError(
             "MP4 needs the program ffmpeg, which is not installed (apt install ffmpeg); "
             "or choose a name that ends in .gif or .webp"
         )
     if not path.parent.is_dir():
-        raise BringupError(f"{path.parent} is not a folder: choose another place with --output")
+        raise UserError(f"{path.parent} is not a folder: choose another place with --output")
 
 
 def write_film(path: Path, frames: Sequence[Image.Image], period_s: float, most_bytes: int) -> int:
     """Write frames, each shown for period_s, and return the file's size in bytes.
 
     Raises:
-        BringupError: it cannot be written, or no quality makes it small enough.
+        UserError: it cannot be written, or no quality makes it small enough.
     """
     suffix = path.suffix.lower()
     steps, encode = {".gif": (GIF_STEPS, _gif), ".webp": (WEBP_STEPS, _webp), ".mp4": (MP4_STEPS, _mp4)}[suffix]
@@ -52,7 +52,7 @@ def write_film(path: Path, frames: Sequence[Image.Image], period_s: float, most_
     try:
         path.write_bytes(data)
     except OSError as error:
-        raise BringupError(f"cannot write {path}: {error.strerror}") from error
+        raise UserError(f"cannot write {path}: {error.strerror}") from error
     return len(data)
 
 
@@ -61,7 +61,7 @@ def _smallest_loss(frames, period_s: float, most_bytes: int, steps, encode: Call
         data = encode(_scaled(frames, scale), period_s, quality)
         if len(data) <= most_bytes:
             return data
-    raise BringupError(
+    raise UserError(
         f"the film does not fit into {most_bytes / 1e6:g} MB: make it shorter with --seconds, or narrower with --width"
     )
 
@@ -155,5 +155,5 @@ def _mp4(frames: Sequence[Image.Image], period_s: float, crf: int) -> bytes:
     done = subprocess.run(command, input=b"".join(frame.tobytes() for frame in frames), capture_output=True)
     if done.returncode != 0:
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
-        raise BringupError(f"ffmpeg failed: {last[0]}; choose a name that ends in .gif or .webp")
+        raise UserError(f"ffmpeg failed: {last[0]}; choose a name that ends in .gif or .webp")
     return done.stdout

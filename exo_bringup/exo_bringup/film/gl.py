@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 
-from exo_bringup.errors import BringupError
+from exo_core.errors import UserError
 
 #: In the order in which they are tried; MuJoCo's own variable chooses one.
 BACKENDS = ("egl", "osmesa")
@@ -28,28 +28,28 @@ def choose_backend() -> str:
     A failed attempt leaves PyOpenGL bound to that platform, so each is tried in a process of its own.
 
     Raises:
-        BringupError: none works, or MUJOCO_GL names one that does not.
+        UserError: none works, or MUJOCO_GL names one that does not.
     """
     wanted = os.environ.get(VARIABLE, "").strip().lower()
     if wanted and wanted not in BACKENDS:
-        raise BringupError(
+        raise UserError(
             f"{VARIABLE}={wanted} cannot draw without a display: unset it, or choose {' or '.join(BACKENDS)}"
         )
     for backend in (wanted,) if wanted else BACKENDS:
         if _works(backend):
             return backend
-    raise BringupError(f"{VARIABLE}={wanted} does not work here: unset it to try the other one" if wanted else HELP)
+    raise UserError(f"{VARIABLE}={wanted} does not work here: unset it to try the other one" if wanted else HELP)
 
 
 def make_context(backend: str, width: int, height: int):
     """An OpenGL context (make_current, free) for pictures of up to width by height pixels.
 
-    Raises BringupError if this process is bound to another platform already.
+    Raises UserError if this process is bound to another platform already.
     """
     try:
         return importlib.import_module(f"mujoco.{backend}").GLContext(width, height)
     except Exception as error:  # PyOpenGL's errors have no common base
-        raise BringupError(f"OpenGL by {backend} failed: {' '.join(str(error).split())}") from error
+        raise UserError(f"OpenGL by {backend} failed: {' '.join(str(error).split())}") from error
 
 
 def _works(backend: str) -> bool:

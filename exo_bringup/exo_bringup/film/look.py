@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from exo_bringup.report.style import COLOURS, FAINT_INK, INK
+from exo_lab.report.style import COLOURS, FAINT_INK, INK
 
 __all__ = ["COLOURS", "FAINT_INK", "INK", "meaningful_colours"]
 

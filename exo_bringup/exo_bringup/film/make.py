@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from exo_bringup.errors import BringupError
 from exo_bringup.film import look
 from exo_bringup.film.captions import Panel, compose
 from exo_bringup.film.clips import Clip, choose_clips
 from exo_bringup.film.encode import check_output, write_film
 from exo_bringup.film.gl import choose_backend
 from exo_bringup.film.scene import FilmScene, pose_at
-from exo_bringup.recorded_motion import RecordedMotion, read_motion
-from exo_bringup.report.run_data import METABOLIC_POWER, RunData, load_run
-from exo_bringup.report.style import OTHER_COLOUR, shown
+from exo_core.errors import UserError
+from exo_lab.recorded_motion import RecordedMotion, read_motion
+from exo_lab.report.run_data import METABOLIC_POWER, RunData, load_run
+from exo_lab.report.style import OTHER_COLOUR, shown
 from exo_sim.body.model import build_body
 
 FILM_NAME = "film.gif"
@@ -61,7 +61,7 @@ class FilmOptions:
             ("--width", self.width, NARROWEST, WIDEST),
         ):
             if not low <= value <= high:
-                raise BringupError(f"{name} must be {low:g} to {high:g}, got {value:g}")
+                raise UserError(f"{name} must be {low:g} to {high:g}, got {value:g}")
 
 
 def make_film(
@@ -73,7 +73,7 @@ def make_film(
     """Film a run and return the file: `output`, or film.gif beside the run's files.
 
     Raises:
-        BringupError: no recording, nothing to show, no off-screen OpenGL, or the file cannot be written.
+        UserError: no recording, nothing to show, no off-screen OpenGL, or the file cannot be written.
     """
     run = load_run(run_folder)
     path = Path(output) if str(output) else run.folder.path / FILM_NAME

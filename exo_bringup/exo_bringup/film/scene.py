@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from exo_bringup.errors import BringupError
 from exo_bringup.film import look
 from exo_bringup.film.device_solids import DeviceSolids
 from exo_bringup.film.gl import make_context
 from exo_bringup.film.solids import SolidPainter
-from exo_bringup.recorded_motion import RecordedMotion
-from exo_sim.body.model import FLOOR_GEOM, MYO_TO_REP103, SIDES, BodyModel
+from exo_core.errors import UserError
+from exo_lab.recorded_motion import RecordedMotion
+from exo_core.joints import SIDES
+from exo_sim.body.model import FLOOR_GEOM, MYO_TO_REP103, BodyModel
 from exo_sim.gait.reference import GRAVITY_M_S2
 
 MOST_SOLIDS = 6000
@@ -74,7 +75,7 @@ class FilmScene:
         width, height: of a picture (pixels).
 
     Raises:
-        BringupError: OpenGL fails.
+        UserError: OpenGL fails.
     """
 
     def __init__(self, body: BodyModel, backend: str, width: int, height: int):
@@ -104,7 +105,7 @@ class FilmScene:
         self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         if self._context.currentBuffer != mujoco.mjtFramebuffer.mjFB_OFFSCREEN:
-            raise BringupError("this OpenGL driver has no off-screen buffer; try MUJOCO_GL=osmesa")
+            raise UserError("this OpenGL driver has no off-screen buffer; try MUJOCO_GL=osmesa")
 
     def __enter__(self) -> FilmScene:
         return self
@@ -225,7 +226,7 @@ class FilmScene:
         model.geom_size[floor.id, :2] = 0.0
         material = int(floor.matid[0])
         if material < 0 or (texture := int(model.mat_texid[material].max())) < 0:
-            raise BringupError("the body's floor has no texture to draw a chequer on")
+            raise UserError("the body's floor has no texture to draw a chequer on")
         rows, columns = int(model.tex_height[texture]), int(model.tex_width[texture])
         odd = (np.arange(rows)[:, None] * 2 // rows + np.arange(columns)[None, :] * 2 // columns) % 2
         colours = np.where(odd[..., None] == 1, look.FLOOR_DARK, look.FLOOR_LIGHT)

@@ -19,7 +19,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from exo_bringup.graph import REMAPPINGS
-from exo_bringup.paths import find_configuration
+from exo_device.devices import device_file
 
 PACKAGES = ("exo_sim", "exo_device", "exo_policy", "exo_bringup")
 #: A ROS domain that no graph of ours uses by itself.
@@ -90,7 +90,7 @@ def node_programs() -> list[tuple[str, str]]:
 
 def collect() -> list[NodeFacts]:
     """Facts of every node. Initialises ROS by itself: for a process of its own."""
-    device = str(find_configuration("device", "hip_ankle"))
+    device = str(device_file("hip_ankle"))
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         given = {
             "simulator_node": {"device_config": device},

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import yaml
 
-from exo_bringup.errors import BringupError
 from exo_bringup.graph import GRAPH_FILE, HARDWARE_FILE, LOCKSTEP_FILE
 from exo_bringup.launch_support import HARDWARE_ARGUMENTS, SIM_ARGUMENTS, Argument
 from exo_bringup.paths import share_folder
 from exo_bringup.reference import commands, interfaces, models
 from exo_bringup.reference.markdown import code, number, plain, table
 from exo_bringup.topics import OTHER_TOPICS, SERVICES, TOPICS
+from exo_core.errors import UserError
 from exo_device.description import DeviceDescription
 from exo_device.drivers.registry import DRIVERS
 from exo_policy.checkpoint import load_checkpoint
@@ -64,11 +64,11 @@ def build_pages() -> dict[str, str]:
 def write_pages(folder: str | Path, check: bool = False) -> list[str]:
     """Writes the pages, or with `check` only compares them. Returns the names of those that differed.
 
-    Raises BringupError where the folder is not there.
+    Raises UserError where the folder is not there.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise BringupError(f"{folder} is no folder: run it in the repository, or name docs/reference with --output")
+        raise UserError(f"{folder} is no folder: run it in the repository, or name docs/reference with --output")
     differing = []
     for name, text in build_pages().items():
         path = folder / name
@@ -238,7 +238,7 @@ def _configuration() -> str:
     parts = [
         "YAML files; an unknown field or a value out of range is refused with one line that names it.\n",
         "## Subject\n",
-        "`exo_bringup/config/subjects/NAME.yaml`\n",
+        "`exo_sim/exo_sim/config/subjects/NAME.yaml`\n",
         *(models.section(model) for model in models.nested(Subject)),
         "Muscle groups: " + ", ".join(code(group) for group in GROUPS_BY_SIDE) + ".\n",
         "Muscles: " + ", ".join(code(muscle) for muscle in MUSCLES_BY_SIDE) + ".\n",
@@ -246,7 +246,7 @@ def _configuration() -> str:
         "`preset: NAME` in a subject's file, or `preset:NAME` in place of one.\n",
         table(("name", "who", "source"), [(code(p.name), plain(p.description), plain(p.source)) for p in _patients()]),
         "## Device\n",
-        "`exo_bringup/config/devices/NAME.yaml`\n",
+        "`exo_device/exo_device/config/devices/NAME.yaml`\n",
         *(models.section(model) for model in models.nested(DeviceDescription)),
         "## Driver settings\n",
         "A file begins with `driver: NAME`; device_node takes it as the parameter `driver_config`.\n",

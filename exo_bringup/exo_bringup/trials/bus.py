@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from exo_bringup.paths import share_folder
+from exo_device.devices import driver_file
 from exo_device.drivers.config_file import read_driver_config
 from exo_device.emulator.command_line import MULTICAST
 
@@ -28,7 +28,7 @@ PATIENT_IMU = {**IMU, "max_age_s": 1.0}
 
 def bus_settings(**changes) -> dict:
     """Settings of the driver cubemars_can: the example's motors, on a bus of this process's own."""
-    settings = read_driver_config(share_folder() / "config/drivers/cubemars_example.yaml", "cubemars_can")
+    settings = read_driver_config(driver_file("cubemars_example"), "cubemars_can")
     port = FIRST_PORT + os.getpid() % PORTS
     return {**settings, "interface": MULTICAST, "channel": GROUP, "bus_options": {"port": port}, **changes}
 

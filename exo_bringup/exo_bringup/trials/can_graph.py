@@ -20,13 +20,13 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
-from exo_bringup.errors import BringupError
 from exo_bringup.graph import GraphOptions, NodeSpec, describe_hardware
-from exo_bringup.paths import find_configuration
 from exo_bringup.processes import Child, Children, child_environment
 from exo_bringup.trials.bus import IMU, PATIENT_BUS, PATIENT_DEVICE, PATIENT_IMU, adopt, bus_settings
 from exo_bringup.trials.standby import READY
+from exo_core.errors import UserError
 from exo_device.description import load_device
+from exo_device.devices import device_file
 from exo_device.drivers.node import SpinningThread
 from exo_device.trials.witness_process import WitnessProcess
 from exo_msgs.msg import DeviceStatus
@@ -49,7 +49,7 @@ LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability
 
 
 class CanGraph:
-    """Use as a context manager. Raises BringupError when the graph does not come up."""
+    """Use as a context manager. Raises UserError when the graph does not come up."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class CanGraph:
         self.settings = bus_settings(bus_rate_hz=bus_rate_hz, **changes)
         self._driver_file = folder / "driver.yaml"
         self._driver_file.write_text(yaml.safe_dump({"driver": "cubemars_can", **self.settings}))
-        self._joints = load_device(find_configuration("device", device)).joint_names
+        self._joints = load_device(device_file(device)).joint_names
         options = GraphOptions(
             device=device, controller=controller or "zero", driver="cubemars_can", namespace=self.namespace
         )
@@ -217,7 +217,7 @@ class CanGraph:
             self.motors.wait_ready()
 
     def guardian_pid(self) -> int:
-        """Of the device node's guardian process. Raises BringupError when it has none."""
+        """Of the device node's guardian process. Raises UserError when it has none."""
         parent = self.running[DEVICE].process.pid
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
@@ -228,19 +228,19 @@ class CanGraph:
                     continue
                 if b"guardian_process" in words and int(fields[1]) == parent:
                     return int(entry.name)
-        raise BringupError("the device node has no guardian process")
+        raise UserError("the device node has no guardian process")
 
     # --- state
 
     def wait_until(self, condition: Callable[[], object], what: str, within_s: float = PATIENCE_S) -> None:
-        """Raises BringupError, with the end of every log, when the condition does not come true."""
+        """Raises UserError, with the end of every log, when the condition does not come true."""
         deadline = time.monotonic() + within_s
         while not condition():
             if time.monotonic() > deadline:
                 logs = "\n".join(
                     f"--- {name}\n" + "\n".join(self.children[name].last_lines(6)) for name in self.children.names()
                 )
-                raise BringupError(f"waited {within_s:g} s in vain for {what}\n{logs}")
+                raise UserError(f"waited {within_s:g} s in vain for {what}\n{logs}")
             time.sleep(LOOK_S)
 
     def call(self, name: str, timeout_s: float = CALL_TIMEOUT_S) -> bool:
@@ -280,7 +280,7 @@ class CanGraph:
         while not self.motors.has_torque:
             self.activate(within_s)
             if time.monotonic() > deadline:
-                raise BringupError(f"no torque at the motors within {within_s:g} s")
+                raise UserError(f"no torque at the motors within {within_s:g} s")
             time.sleep(LOOK_S)
 
     def _on_status(self, status: DeviceStatus) -> None:

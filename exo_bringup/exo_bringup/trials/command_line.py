@@ -7,9 +7,9 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from exo_bringup.errors import BringupError
-from exo_bringup.run_folder import RunFolder
 from exo_bringup.trials.trial import Trial
+from exo_core.errors import UserError
+from exo_lab.run_folder import RunFolder
 
 #: What `kill` kills.
 VICTIMS = ("simulator", "policy", "device", "emulator", "guardian")
@@ -121,7 +121,7 @@ def _folder(chosen: argparse.Namespace) -> Path:
         return RunFolder.create(chosen.output, f"trial-{chosen.kind}").path
     folder = Path(chosen.resume)
     if not folder.is_dir():
-        raise BringupError(f"{folder} is no folder of a trial to resume")
+        raise UserError(f"{folder} is no folder of a trial to resume")
     return folder
 
 
@@ -169,7 +169,7 @@ def _jitter(chosen: argparse.Namespace, folder: Path) -> Trial:
     try:
         rates = tuple(float(rate) for rate in chosen.rates.split(","))
     except ValueError:
-        raise BringupError(f"--rates {chosen.rates}: give numbers with commas between them") from None
+        raise UserError(f"--rates {chosen.rates}: give numbers with commas between them") from None
     return JitterTrial(folder, rates_hz=rates, seconds=chosen.seconds)
 
 
@@ -192,9 +192,9 @@ def _interchange(chosen: argparse.Namespace, folder: Path) -> Trial:
 
 
 def _names(what: str, text: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    """Names with commas between them, all for none. Raises BringupError for an unknown one."""
+    """Names with commas between them, all for none. Raises UserError for an unknown one."""
     names = tuple(name.strip() for name in text.split(",") if name.strip()) or known
     for name in names:
         if name not in known:
-            raise BringupError(f"unknown {what} '{name}': choose of {', '.join(known)}")
+            raise UserError(f"unknown {what} '{name}': choose of {', '.join(known)}")
     return names

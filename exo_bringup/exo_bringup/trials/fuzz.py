@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
-from exo_bringup.paths import share_folder
 from exo_bringup.trials.trial import Trial
+from exo_device.devices import driver_file
 from exo_device.drivers.config_file import read_driver_config
 from exo_device.trials.fuzz import FIRMWARES, fuzz_block, fuzz_config
 from exo_sim.measurement import Figure
@@ -25,7 +25,7 @@ class FuzzTrial(Trial):
     def __init__(self, folder: Path, *, frames: int, seed: int) -> None:
         super().__init__(folder)
         self._frames, self._seed = frames, seed
-        settings = read_driver_config(share_folder() / "config/drivers/cubemars_example.yaml", "cubemars_can")
+        settings = read_driver_config(driver_file("cubemars_example"), "cubemars_can")
         self._configs = {firmware: fuzz_config(settings, firmware) for firmware in FIRMWARES}
 
     def configuration(self) -> dict:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from exo_bringup.errors import BringupError
 from exo_bringup.trials.can_graph import DEVICE, CanGraph
 from exo_bringup.trials.trial import Trial
+from exo_core.errors import UserError
 from exo_device.trials.probed_driver import TIMES_FILE
 from exo_sim.measurement import Figure
 
@@ -50,7 +50,7 @@ class JitterTrial(Trial):
             end_s, status = time.monotonic(), graph.status
             graph.children.stop([DEVICE])  # it writes its times at the end
         if not times_file.is_file():
-            raise BringupError(f"the device node left no times; its log is in {self.folder}")
+            raise UserError(f"the device node left no times; its log is in {self.folder}")
         cycles_s = 1e-9 * np.load(times_file)
         chosen = cycles_s[(cycles_s >= start_s) & (cycles_s <= end_s)]
         periods_ms = 1e3 * np.diff(chosen)

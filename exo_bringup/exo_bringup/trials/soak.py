@@ -7,10 +7,10 @@ import math
 from collections import Counter
 from pathlib import Path
 
-from exo_bringup.paths import find_configuration
 from exo_bringup.trials.bus import bus_settings
 from exo_bringup.trials.trial import Trial
 from exo_device.description import load_device
+from exo_device.devices import device_file
 from exo_device.trials.soak import Soak, memory_slope_mib_per_h
 from exo_sim.measurement import Figure
 
@@ -37,7 +37,7 @@ class SoakTrial(Trial):
         super().__init__(folder)
         self._minutes, self._stretch_s, self._seed = minutes, stretch_s, seed
         self._rate_hz, self._loss, self._device_name = rate_hz, loss, device
-        self._device = load_device(find_configuration("device", device))
+        self._device = load_device(device_file(device))
         self._soak: Soak | None = None
 
     def configuration(self) -> dict:

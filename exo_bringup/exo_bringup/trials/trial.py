@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
-from exo_bringup.errors import BringupError
+from exo_core.errors import UserError
 from exo_sim.measurement import Figure
 from exo_sim.measurement.summary import to_plain
 
@@ -59,13 +59,13 @@ class Rounds:
     """The rounds of a trial on disk: one JSON line each, written as soon as the round is over."""
 
     def __init__(self, folder: Path, trial: Trial) -> None:
-        """Raises BringupError when the folder holds the rounds of a trial of another configuration."""
+        """Raises UserError when the folder holds the rounds of a trial of another configuration."""
         self._file = folder / ROUNDS_FILE
         identity = to_plain({"trial": trial.name, "configuration": trial.configuration()})
         known = folder / CONFIGURATION_FILE
         if known.is_file():
             if json.loads(known.read_text()) != identity:
-                raise BringupError(
+                raise UserError(
                     f"{folder} holds a trial of another configuration: resume it with the same options (they "
                     f"are in {known.name}), or start a new one without --resume"
                 )

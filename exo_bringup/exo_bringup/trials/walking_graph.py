@@ -18,15 +18,16 @@ from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
 import exo_policy
-from exo_bringup.errors import BringupError
 from exo_bringup.graph import GraphOptions, NodeSpec, describe_graph
 from exo_bringup.monitor_node import seconds
-from exo_bringup.paths import executable_path, find_configuration
+from exo_bringup.paths import executable_path
 from exo_bringup.processes import Children, child_environment
 from exo_bringup.trials.bus import PATIENT_BUS, PATIENT_DEVICE, PATIENT_IMU, adopt, bus_settings
 from exo_bringup.trials.collector import Collector
 from exo_bringup.trials.torque_series import WalkRecord
+from exo_core.errors import UserError
 from exo_device.description import load_device
+from exo_device.devices import device_file
 from exo_device.drivers import make_driver
 from exo_device.drivers.node import SpinningThread
 from exo_msgs.msg import DeviceStatus, HumanState, MotorCommand, TorqueCommand
@@ -82,7 +83,7 @@ class WalkingGraph:
         if pace < 1.0:
             self._specs["simulator_node"].parameters["pace"] = pace
         self._between = DRIVERS[driver]
-        self._joints = load_device(find_configuration("device", device)).joint_names
+        self._joints = load_device(device_file(device)).joint_names
         self._environment = child_environment(ROS_LOG_DIR=str(self._folder))
         self._children = Children(self._folder)
         self.record = WalkRecord(self._joints)
@@ -214,7 +215,7 @@ class WalkingGraph:
             if self.time_s != seen_s:
                 seen_s, moved_s = self.time_s, time.monotonic()
             elif time.monotonic() - moved_s > STALL_S:
-                raise BringupError(f"simulated time stands still at {seen_s:.2f} s; logs in {self._folder}")
+                raise UserError(f"simulated time stands still at {seen_s:.2f} s; logs in {self._folder}")
 
     def _wait(self, condition: Callable[[], object], what: str, within_s: float) -> None:
         deadline = time.monotonic() + within_s
@@ -222,13 +223,13 @@ class WalkingGraph:
             self._require_alive(what)
             if time.monotonic() > deadline:
                 cause = f"; the device says: {self._status.cause}" if self._status else ""
-                raise BringupError(f"waited {within_s:g} s in vain for {what}{cause}; logs in {self._folder}")
+                raise UserError(f"waited {within_s:g} s in vain for {what}{cause}; logs in {self._folder}")
             time.sleep(LOOK_S)
 
     def _require_alive(self, what: str) -> None:
         for child in self._children.dead():
             lines = "\n".join(child.last_lines(6))
-            raise BringupError(f"{child.name} ended while waiting for {what}:\n{lines}")
+            raise UserError(f"{child.name} ended while waiting for {what}:\n{lines}")
 
     # --- what is heard
 

@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from exo_bringup.errors import BringupError
+from exo_core.errors import UserError
 
 #: Environment variable with a token of one's own; a parameter would be readable by every node.
 TOKEN_VARIABLE = "EXO_VIEWER_TOKEN"
@@ -53,13 +53,13 @@ def make_access(host: str, port: int, environment: dict[str, str] | None = None)
     """Access for a host and port: only other machines need a token, one from the environment or a new one.
 
     Raises:
-        BringupError: a port out of range, or a token that cannot be used.
+        UserError: a port out of range, or a token that cannot be used.
     """
     if not 0 <= port <= 65535:
-        raise BringupError(f"the viewer's port must be 0 to 65535, got {port}")
+        raise UserError(f"the viewer's port must be 0 to 65535, got {port}")
     token = (os.environ if environment is None else environment).get(TOKEN_VARIABLE, "")
     if token and not TOKEN_PATTERN.fullmatch(token):
-        raise BringupError(
+        raise UserError(
             f"{TOKEN_VARIABLE} must be 16 to 128 letters, digits, - and _: make one with "
             "python3 -c 'import secrets; print(secrets.token_urlsafe(18))'"
         )

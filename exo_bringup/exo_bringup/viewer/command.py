@@ -8,17 +8,17 @@ import os
 import tempfile
 from pathlib import Path
 
-from exo_bringup.errors import BringupError
 from exo_bringup.graph import NodeSpec
-from exo_bringup.paths import find_configuration
 from exo_bringup.run_options import domain_id
+from exo_core.errors import UserError
+from exo_device.devices import device_file
 
 
 def run_viewer(chosen: argparse.Namespace) -> int:
-    """Serve the page until a signal. Returns the exit code; raises BringupError for bad options."""
+    """Serve the page until a signal. Returns the exit code; raises UserError for bad options."""
     if not 0 <= chosen.viewer_port <= 65535:
-        raise BringupError(f"--viewer-port must be 0 to 65535, got {chosen.viewer_port}")
-    device = str(find_configuration("device", chosen.device)) if chosen.device else ""
+        raise UserError(f"--viewer-port must be 0 to 65535, got {chosen.viewer_port}")
+    device = str(device_file(chosen.device)) if chosen.device else ""
     os.environ["ROS_DOMAIN_ID"] = str(domain_id(chosen.domain_id))
     spec = NodeSpec(
         "exo_bringup",
@@ -30,7 +30,7 @@ def run_viewer(chosen: argparse.Namespace) -> int:
     try:
         from exo_bringup.viewer_node import main
     except ImportError as error:
-        raise BringupError(f"the viewer needs a built workspace: run `make setup` ({error})") from error
+        raise UserError(f"the viewer needs a built workspace: run `make setup` ({error})") from error
     with tempfile.TemporaryDirectory(prefix="exo_gait-view-") as folder:
         overrides = Path(folder) / "viewer_node.yaml"
         overrides.write_text(spec.parameter_yaml(), encoding="utf-8")

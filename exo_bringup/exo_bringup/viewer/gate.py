@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
-from exo_bringup.errors import BringupError
 from exo_bringup.viewer.access import Access
+from exo_core.errors import UserError
 
 #: A request's head is at most this long (bytes), and is all there within this time (s).
 LARGEST_HEAD, HEAD_TIMEOUT_S = 32_768, 10.0
@@ -85,7 +85,7 @@ class Gate:
         inner: host and port of viser.
 
     Raises:
-        BringupError: the port cannot be had.
+        UserError: the port cannot be had.
     """
 
     def __init__(self, access: Access, inner: tuple[str, int]):
@@ -99,7 +99,7 @@ class Gate:
             asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(START_TIMEOUT_S)
         except OSError as error:
             self.close()
-            raise BringupError(
+            raise UserError(
                 f"the viewer cannot listen on {access.host}:{access.port} ({error.strerror}): choose another port"
             ) from error
         self.port: int = self._server.sockets[0].getsockname()[1]

@@ -17,7 +17,7 @@ from exo_bringup.film.look import (
     SMALLEST_FORCE,
     TORQUE,
 )
-from exo_bringup.report.style import COLOURS, INK, NORM_BAND, NORM_LINE
+from exo_lab.report.style import COLOURS, INK, NORM_BAND, NORM_LINE
 
 __all__ = [
     *("BACKGROUND", "BONE", "COLOURS", "CUFF", "FORCE", "FORCE_ARROW_M", "FRAME", "INK", "MUSCLE_ACTIVE"),

@@ -9,9 +9,9 @@ from exo_bringup.viewer.cost_comparison import CostComparison
 from exo_bringup.viewer.snapshot import Snapshot
 from exo_bringup.viewer.stride_curves import StrideCurve
 from exo_bringup.viewer.time_trace import TimeTrace
+from exo_core.joints import SIDES
 from exo_sim.gait.variables import ANGLES
 
-SIDES = ("r", "l")
 #: Joints whose angle is drawn over the normative band, without side.
 ANGLE_JOINTS = ("hip_flexion", "knee_angle", "ankle_angle")
 #: Time that the plots over time reach back (s).

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 
 import viser
 
-from exo_bringup.errors import BringupError
 from exo_bringup.viewer.access import Access, hidden_host
 from exo_bringup.viewer.controls import Actions, Controls
 from exo_bringup.viewer.figure import Figure
@@ -21,6 +20,7 @@ from exo_bringup.viewer.plots import Plots
 from exo_bringup.viewer.snapshot import Snapshot
 from exo_bringup.viewer.stage import Stage
 from exo_bringup.viewer.status_text import simulated, status_text
+from exo_core.errors import UserError
 from exo_sim.body.subject import Subject
 
 #: Plots and text are drawn this often (Hz); the scene has a rate of its own.
@@ -40,7 +40,7 @@ class Page:
         rate_hz: pictures of the scene per second; the page can change it.
 
     Raises:
-        BringupError: the port cannot be had.
+        UserError: the port cannot be had.
     """
 
     def __init__(self, access: Access, actions: Actions, persons: Mapping[str, Subject], rate_hz: float = 30.0):
@@ -58,7 +58,7 @@ class Page:
         self.plots = Plots(self.server)
         try:
             self.gate = _first_free(access, (self.server.get_host(), self.server.get_port()))
-        except BringupError:
+        except UserError:
             self.server.stop()
             raise
         self.address = access.address(self.gate.port)
@@ -98,11 +98,11 @@ class Page:
 
 
 def _first_free(access: Access, inner: tuple[str, int]) -> Gate:
-    """A gate on the first port that can be had. Raises BringupError when none of them can."""
+    """A gate on the first port that can be had. Raises UserError when none of them can."""
     last = access.port + PORTS_TRIED - 1 if access.port else 0
     for port in range(access.port, last):
         try:
             return Gate(dataclasses.replace(access, port=port), inner)
-        except BringupError:
+        except UserError:
             continue
     return Gate(dataclasses.replace(access, port=last), inner)

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from exo_bringup.paths import CONFIGURATION_FOLDERS, share_folder
 from exo_sim.body.presets import presets
 from exo_sim.body.subject import Subject, load_subject, make_impairments
+from exo_sim.subjects import SUBJECT_FOLDER
 
 #: The impairment that leaves a person as the file says.
 OWN = "as in the file"
@@ -22,7 +22,7 @@ def persons(folder: Path | None = None) -> dict[str, Subject]:
     Raises:
         SimError: one of the files cannot be used.
     """
-    folder = folder or share_folder() / CONFIGURATION_FOLDERS["subject"]
+    folder = folder or SUBJECT_FOLDER
     subjects = [load_subject(path) for path in sorted(folder.glob("*.yaml"))]
     subjects.sort(key=lambda subject: (subject.name != "default", subject.name))
     return {

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from exo_policy.joints import JointNameError, check_joint_names
+from exo_core.joints import JointNameError, check_joint_names
 from exo_policy.observation import DeviceObservation
 
 

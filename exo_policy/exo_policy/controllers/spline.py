@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from exo_core.joints import ANKLE, HIP, JointNameError, split_joint
 from exo_policy.controllers.base import Controller, ControllerError
-from exo_policy.joints import ANKLE, HIP, JointNameError, split_joint
 from exo_policy.observation import DeviceObservation
 from exo_policy.phase import GaitPhase, GaitPhaseEstimator
 from exo_policy.profiles import (

@@ -12,6 +12,7 @@ import mujoco
 import myo_sim
 import numpy as np
 
+from exo_core.joints import SIDES
 from exo_device.description import DeviceDescription
 from exo_sim.body.exoskeleton import add_exoskeleton, exo_actuator_name
 from exo_sim.body.impaired_body import Condition, healthy_condition, impair, strength_deficit
@@ -40,7 +41,6 @@ ROOT_BODY = "Full Body"
 FOOT_BODIES = {"r": "calcn_r", "l": "calcn_l"}
 IMU_SITE = "exo_imu"
 _IMU = "imu_"  # begins the names of its sensors
-SIDES = ("r", "l")
 #: MyoLegs walks along -y with +x to its left; REP-103 walks along +x with +y to the left: v_rep = R v_myo.
 MYO_TO_REP103 = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from exo_core.joints import SIDES
 from exo_sim.errors import SimError
 
 MUSCLE_GROUPS: dict[str, tuple[str, ...]] = {
@@ -36,7 +37,6 @@ MAIN_GROUP = {
 }
 OTHER_GROUP = "others"
 
-SIDES = ("r", "l")
 GROUPS_BY_SIDE: tuple[str, ...] = tuple(f"{group}_{side}" for side in SIDES for group in MUSCLE_GROUPS)
 #: Every muscle of MyoLegs with its side; each is in at least one group.
 MUSCLES_BY_SIDE: tuple[str, ...] = tuple(

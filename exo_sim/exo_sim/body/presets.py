@@ -16,8 +16,6 @@ import yaml
 
 from exo_sim.errors import SimError
 
-#: Names a preset where a subject is asked for.
-PRESET_PREFIX = "preset:"
 PRESETS_FILE = "presets.yaml"
 _SIDE_WORDS = {"r": "right", "l": "left"}
 #: Fields whose keys get a side.

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from exo_core.joints import SIDES
 from exo_sim.gait.errors import GaitError
-from exo_sim.gait.sample import SIDES, GaitSample
+from exo_sim.gait.sample import GaitSample
 
 NAMED_BLOCKS = ("joint_angle", "joint_velocity", "joint_moment", "exo_torque", "activation")
 PELVIS_ANGLES = ("tilt", "obliquity", "rotation")

@@ -7,8 +7,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-SIDES = ("r", "l")
-
 
 @dataclass(frozen=True)
 class GaitSample:

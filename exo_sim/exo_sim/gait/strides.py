@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from exo_core.joints import SIDES
 from exo_sim.gait.curves import PHASE_PERCENT, Curve, CurveTable
 from exo_sim.gait.errors import GaitError
 from exo_sim.gait.events import HEEL_STRIKE, StrideDetector
 from exo_sim.gait.layout import SampleLayout
 from exo_sim.gait.reference import GRAVITY_M_S2
-from exo_sim.gait.sample import SIDES, GaitSample
+from exo_sim.gait.sample import GaitSample
 from exo_sim.gait.statistics import RunningStatistics
 from exo_sim.gait.stride_metrics import StrideMetrics, measure_stride
 from exo_sim.gait.symmetry import symmetry_index

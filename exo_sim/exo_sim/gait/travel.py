@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from exo_core.joints import SIDES
 from exo_sim.gait.layout import SampleLayout
-from exo_sim.gait.sample import SIDES
 
 #: A body that moved less than this in a stride (m) marks time and has no direction: the world's x axis stays.
 SHORTEST_WAY_M = 0.1

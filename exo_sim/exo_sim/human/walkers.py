@@ -13,9 +13,10 @@ from collections.abc import Sequence
 import mujoco
 import numpy as np
 
+from exo_core.joints import SIDES
 from exo_sim.body.batch_step import BatchStep
 from exo_sim.body.coordination import Coordinator
-from exo_sim.body.model import FOOT_BODIES, SIDES, BodyModel
+from exo_sim.body.model import FOOT_BODIES, BodyModel
 from exo_sim.body.native import Gathered
 from exo_sim.errors import SimError
 from exo_sim.gait.reference import JOINTS

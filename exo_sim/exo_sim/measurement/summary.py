@@ -13,16 +13,16 @@ import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from exo_core.files import whole_file
 from exo_sim.measurement.errors import MeasurementError
 from exo_sim.measurement.figures import Figure
 from exo_sim.measurement.provenance import git_revision, versions
-from exo_sim.measurement.whole_file import whole_file
 
 
 def write_summary(

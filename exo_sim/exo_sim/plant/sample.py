@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from exo_core.joints import SIDES
 from exo_sim.gait.reference import JOINTS
-from exo_sim.gait.sample import SIDES, GaitSample
+from exo_sim.gait.sample import GaitSample
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,15 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
+from exo_core.joints import SIDES
 from exo_device.description import DeviceDescription
 from exo_sim.body.impairments import Impairments
-from exo_sim.body.model import FOOT_BODIES, MYO_TO_REP103, PELVIS_BODY, SIDES, build_body
+from exo_sim.body.model import (
+    FOOT_BODIES,
+    MYO_TO_REP103,
+    PELVIS_BODY,
+    build_body,
+)
 from exo_sim.body.subject import Subject, make_subject
 from exo_sim.errors import SimError
 from exo_sim.human.checkpoint import load_human

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How often people of a drawn population fall: every size and strength, on floors, in fits of the device, with sensor
+errors and at changing speeds as the policy's training draws them.
+
+The walks of an evaluation are of one body on a good floor at a constant speed, where nobody falls; whether a device
+makes people fall shows where walking is hard.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import ValidationError
+
+from exo_device.devices import find_device, without_weight
+from exo_lab.evaluate.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED, Policy
+from exo_lab.evaluate.store import weights_digest
+from exo_lab.train.exo_config import ExoTrainingConfig
+from exo_lab.train.exo_env import ExoEnv
+from exo_policy.checkpoint import load_checkpoint
+from exo_policy.networks import MlpPolicy
+from exo_sim.errors import SimError
+from exo_sim.human.observation import COORDINATION_RATE_HZ
+from exo_sim.measurement import Figure, rate_interval
+
+#: Person-minutes of one task: few enough that all cores have work.
+TASK_MINUTES = 4.0
+CONDITIONS = (NO_DEVICE, UNPOWERED, LEARNED)
+SECONDS_PER_MINUTE = 60.0
+
+
+@dataclass(frozen=True)
+class PopulationTask:
+    """Everything that decides a population's walks; picklable.
+
+    Attributes:
+        condition: no_device, unpowered or learned.
+        policy: label of the training whose policy or walker this is.
+        checkpoint: of the policy, also where it does not act: its manifest tells whom the training drew.
+        digest: of checkpoint and walker.
+    """
+
+    condition: str
+    policy: str
+    device: str
+    human: str | None
+    checkpoint: str
+    digest: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class PopulationWalk:
+    """What came of it: falls, and for how long people walked (person-minutes)."""
+
+    task: PopulationTask
+    falls: int
+    minutes: float
+
+
+def population_tasks(
+    policies: Sequence[Policy], human: str | None, same_human: bool, minutes: float, seed: int
+) -> list[PopulationTask]:
+    """Tasks of so many person-minutes for each condition and policy.
+
+    Raises:
+        SimError: a checkpoint whose manifest does not hold its training's configuration.
+    """
+    tasks = []
+    for policy in policies:
+        training_config(policy.checkpoint)
+        for condition in CONDITIONS:
+            walker = human if same_human else policy.human(condition, human)
+            tasks += [
+                PopulationTask(
+                    condition,
+                    policy.label,
+                    policy.device,
+                    walker,
+                    policy.checkpoint,
+                    weights_digest(policy.checkpoint, walker),
+                    seed + i,
+                )
+                for i in range(math.ceil(minutes / TASK_MINUTES))
+            ]
+    return tasks
+
+
+def training_config(checkpoint: str) -> ExoTrainingConfig:
+    """The configuration that a policy was trained with, from its manifest.
+
+    Raises:
+        SimError: there is none in it.
+        CheckpointError: a checkpoint that cannot be used.
+    """
+    _, manifest = load_checkpoint(checkpoint, kind="exo")
+    fields = manifest.training.config.get("config", manifest.training.config)
+    known = {name: value for name, value in fields.items() if name in ExoTrainingConfig.model_fields}
+    try:
+        return ExoTrainingConfig.model_validate(known)
+    except ValidationError as error:
+        raise SimError(
+            f"{checkpoint}: its manifest does not hold the configuration of its training, so nobody knows "
+            "whom to draw; leave out --population"
+        ) from error
+
+
+def walk_population(task: PopulationTask) -> PopulationWalk:
+    """Lets drawn people walk, somebody else after every fall or episode.
+
+    Raises:
+        SimError, DeviceError, CheckpointError: as their parts do.
+    """
+    config, device = training_config(task.checkpoint), find_device(task.device)
+    if task.condition == NO_DEVICE:
+        device = without_weight(device)
+    tensors, manifest = load_checkpoint(task.checkpoint, kind="exo")
+    policy = MlpPolicy(manifest.network, tensors)
+    env = ExoEnv(config, device, task.human, task.seed)
+    nothing = np.zeros((env.count, env.action_size), dtype=np.float32)
+    observation, falls = env.reset().observation, 0
+    steps = math.ceil(TASK_MINUTES * SECONDS_PER_MINUTE * COORDINATION_RATE_HZ / env.count)
+    for _ in range(steps):
+        result = env.step(policy(observation) if task.condition == LEARNED else nothing)
+        observation, falls = result.observation, falls + int(result.terminated.sum())
+    return PopulationWalk(task, falls, steps * env.count / COORDINATION_RATE_HZ / SECONDS_PER_MINUTE)
+
+
+def population_figures(walks: Sequence[PopulationWalk]) -> list[Figure]:
+    """Falls per person-minute by condition, over all policies, with the interval of a Poisson rate."""
+    figures = []
+    for condition in CONDITIONS:
+        own = [walk for walk in walks if walk.task.condition == condition]
+        if own:
+            minutes = sum(walk.minutes for walk in own)
+            rate, interval = rate_interval(sum(walk.falls for walk in own), minutes)
+            figures += [
+                Figure(figure_name(condition), rate, "1/min", interval=interval),
+                Figure(minutes_name(condition), minutes, "min"),
+            ]
+    return figures
+
+
+def figure_name(condition: str) -> str:
+    """Name of a condition's figure."""
+    return f"population_falls_per_minute.{condition}"
+
+
+def minutes_name(condition: str) -> str:
+    """Name of the figure of how long people walked in a condition."""
+    return f"population_minutes.{condition}"

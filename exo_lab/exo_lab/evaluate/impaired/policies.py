@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The trained policies of an evaluation of patients: for everybody, or for one wearer each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from exo_device.devices import find_device
+from exo_lab.evaluate.exo.conditions import RESULT_FILE, Policy, find_policy
+from exo_policy.checkpoint import load_checkpoint
+from exo_policy.controllers import make_controller
+from exo_sim.body.subject import Subject, make_subject
+from exo_sim.errors import SimError
+from exo_sim.human.checkpoint import load_human
+
+#: Wearer that stands in while a policy is tried for fitting its device (kg).
+ANY_MASS_KG = 75.0
+
+
+@dataclass(frozen=True)
+class WornPolicy:
+    """A policy, and the one wearer that it was personalised to; None for a policy for everybody.
+
+    Attributes:
+        others: walkers by condition, as Policy.humans, for who is not that wearer.
+    """
+
+    policy: Policy
+    wearer: Subject | None = None
+    others: tuple[tuple[str, str], ...] = ()
+
+    def human(self, subject: Subject, condition: str, otherwise: str | None) -> str | None:
+        """The walker whose ways this subject has in a condition."""
+        policy = self.policy if self.is_for(subject) else replace(self.policy, humans=self.others)
+        return policy.human(condition, otherwise)
+
+    def is_for(self, subject: Subject) -> bool:
+        """Whether this subject is to walk with it: anybody, or the same body with the same impairments."""
+        return self.wearer is None or _who(self.wearer) == _who(subject)
+
+
+def _who(subject: Subject) -> dict:
+    return subject.model_dump(exclude={"name", "preferred_speed_mps"})
+
+
+def find_policies(paths: Sequence[str], device: str | None, personalised: bool) -> list[WornPolicy]:
+    """Policies from folders or checkpoints, checked against their devices; labels are made different.
+
+    Raises:
+        SimError, CheckpointError, DeviceError, ControllerError: one that cannot be used.
+    """
+    wearers = [_wearer(Path(path)) if personalised else (None, ()) for path in paths]
+    found = [WornPolicy(find_policy(path, device), *wearer) for path, wearer in zip(paths, wearers)]
+    labels = [worn.policy.label for worn in found]
+    if len(set(labels)) != len(labels):  # folders of the same name in different places
+        found = [
+            replace(worn, policy=replace(worn.policy, label=f"{worn.policy.label}_{i}"))
+            for i, worn in enumerate(found, 1)
+        ]
+    for worn in found:
+        description = find_device(worn.policy.device)
+        if description is None:
+            raise SimError("--device none has no policy to measure; name a device")
+        make_controller(
+            "learned",
+            joint_names=description.joint_names,
+            wearer_mass=ANY_MASS_KG,
+            torque_limit=description.torque_limits(ANY_MASS_KG),
+            checkpoint=worn.policy.checkpoint,
+        )
+        for _, human in (*worn.policy.humans, *worn.others):
+            load_human(human)
+    return found
+
+
+def _wearer(path: Path) -> tuple[Subject, tuple[tuple[str, str], ...]]:
+    file = path / RESULT_FILE
+    try:
+        result = json.loads(file.read_text(encoding="utf-8"))
+        fields = result["wearer"]
+        others = tuple((condition, str(path / stem)) for condition, stem in sorted(result["humans_of_others"].items()))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SimError(
+            f"{path} is not a folder that `exo personalise` has finished; give one, or use --exo for a "
+            "policy for everybody"
+        ) from error
+    return make_subject(fields, str(file)), others
+
+
+def can_give(policies: Sequence[Policy]) -> list[tuple[str, float]]:
+    """Kinds of joint with the signs of torque that all of these policies can give there."""
+    given = None
+    for policy in policies:
+        _, manifest = load_checkpoint(policy.checkpoint, kind="exo")
+        action = manifest.contract.action
+        low, high = action.minimum or (-1.0,) * len(action.names), action.maximum or (1.0,) * len(action.names)
+        own = {
+            (name[:-2], sign)
+            for name, a, b in zip(action.names, low, high)
+            for sign, share in ((-1.0, -a), (1.0, b))
+            if share > 0.0
+        }
+        given = own if given is None else given & own
+    return sorted(given or ())
+
+
+def describe(worn: WornPolicy) -> dict:
+    """For the configuration in summary.json."""
+    policy = worn.policy
+    _, manifest = load_checkpoint(policy.checkpoint, kind="exo")
+    return {
+        "label": policy.label,
+        "checkpoint": policy.checkpoint,
+        "device": policy.device,
+        "humans": dict(policy.humans),
+        "wearer": worn.wearer and worn.wearer.name,
+        "sha256": manifest.sha256,
+        "samples": manifest.training.samples,
+        "training_seed": manifest.training.seed,
+        "git_revision": manifest.training.git_revision,
+    }

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finished walks on disk, so that an evaluation that was interrupted goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import tempfile
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from exo_policy.checkpoint import checkpoint_files
+from exo_sim.body.subject import load_subject
+from exo_sim.errors import SimError
+from exo_sim.human.checkpoint import shipped_human
+
+#: Parts of exo_sim (folders) and exo_lab that decide how a walk comes out; what is made of its figures afterwards does not.
+DECISIVE = (
+    "exo_sim/body",
+    "exo_sim/gait",
+    "exo_sim/human",
+    "exo_sim/metabolics",
+    "exo_sim/plant",
+    "exo_lab/evaluate/walk.py",
+    "exo_lab/evaluate/push.py",
+    "exo_lab/evaluate/force_peaks.py",
+)
+#: Letters of the checksum of checkpoint and walker that a task carries.
+DIGEST_LENGTH = 16
+
+
+class ResultStore:
+    """Results by task. One made with other code, another checkpoint or another subject is not found.
+
+    Args:
+        folder: holds one file a result; made if need be.
+        human: checkpoint of the walker, None for the shipped one.
+        subject: subject file, empty for the unscaled body.
+        decisive: further files or folders, beginning with their package, that decide how the results come out.
+
+    Raises:
+        SimError: the folder cannot be made.
+    """
+
+    def __init__(self, folder: str | Path, human: str | None, subject: str, decisive: tuple[str, ...] = ()):
+        self._folder = Path(folder)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SimError(f"cannot make the folder {folder}: {error.strerror}") from error
+        self._base = _code(decisive) + _checkpoint(human) + load_subject(subject).model_dump_json().encode()
+
+    def load(self, task: Any) -> Any | None:
+        """The result of a task; None where there is none, or none that can be read."""
+        try:
+            with open(self._path(task), "rb") as file:
+                return pickle.load(file)  # written by this class, in the user's own folder
+        except (OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError):
+            return None
+
+    def save(self, task: Any, result: Any) -> None:
+        """Keeps a result, in one step."""
+        handle, temporary = tempfile.mkstemp(dir=self._folder)
+        with os.fdopen(handle, "wb") as file:
+            pickle.dump(result, file)
+        os.replace(temporary, self._path(task))
+
+    def _path(self, task: Any) -> Path:
+        digest = hashlib.sha256(self._base + repr(task).encode()).hexdigest()
+        return self._folder / f"{type(task).__name__}_{digest[:24]}.pickle"
+
+
+def _code(more: tuple[str, ...]) -> bytes:
+    digest = hashlib.sha256()
+    for part in (*DECISIVE, *more):
+        package, _, part = part.partition("/")
+        root = Path(str(resources.files(package)))
+        for file in [root / part] if part.endswith(".py") else sorted((root / part).rglob("*")):
+            if file.suffix in (".py", ".json", ".csv", ".yaml"):
+                digest.update(file.read_bytes())
+    return digest.digest()
+
+
+def _checkpoint(human: str | None) -> bytes:
+    """Digest of the weights; their path alone would take a checkpoint of a running training for the one before."""
+    digest = hashlib.sha256()
+    for file in checkpoint_files(human or shipped_human()):  # a training's folder will do, too
+        if file.is_file():
+            digest.update(file.read_bytes())
+    return digest.digest()
+
+
+def weights_digest(checkpoint: str, human: str | None) -> str:
+    """What a task carries of the weights of a policy ("" for none) and its walker (None for the shipped one)."""
+    digest = hashlib.sha256()
+    for path in (checkpoint, human or shipped_human()):
+        if path:
+            digest.update(checkpoint_files(path)[0].read_bytes())
+    return digest.hexdigest()[:DIGEST_LENGTH]

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the reports of all studies share: a folder's summary, its figures by name, the way to make it again."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from exo_core.errors import UserError
+from exo_lab.report.page import (
+    Block,
+    Section,
+    command,
+    figure_value,
+    folded,
+    in_signs,
+    made_with,
+    table,
+    text,
+    verdict,
+)
+from exo_sim.gait.curves import CurveTable
+from exo_sim.measurement import Figure
+
+SUMMARY_FILE, CURVES_FILE, RECORD_FILE = "summary.json", "curves.csv", "run.json"
+#: Stands for a figure that is not there.
+NOTHING = Figure("nothing", math.nan, "1")
+
+
+@dataclass(frozen=True)
+class Study:
+    """A folder that a command of `exo evaluate` wrote.
+
+    Attributes:
+        record: what the last call left (machine, time); empty where there is none.
+        figures: by name, in the order they are to be read.
+    """
+
+    folder: Path
+    summary: Mapping[str, Any]
+    record: Mapping[str, Any]
+    figures: Mapping[str, Figure]
+    curves: CurveTable
+
+    @property
+    def configuration(self) -> Mapping[str, Any]:
+        """As it was run."""
+        return self.summary["configuration"]
+
+    @property
+    def judged(self) -> list[Figure]:
+        """Figures that have a target."""
+        return [figure for figure in self.figures.values() if figure.met is not None]
+
+    @property
+    def targets_met(self) -> str:
+        """How many targets are met: "3 of 5"."""
+        return f"{sum(bool(figure.met) for figure in self.judged)} of {len(self.judged)}"
+
+
+def command_of(folder: str | Path) -> str:
+    """The command that wrote a folder; empty for a folder that no such command wrote."""
+    try:
+        summary = json.loads((Path(folder) / SUMMARY_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return summary.get("command", "") if isinstance(summary, dict) else ""
+
+
+def read_json(file: Path) -> dict:
+    """A JSON object.
+
+    Raises:
+        UserError: it cannot be read or holds something else.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UserError(f"{file} is damaged: {error}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{file} is damaged: it holds no object")
+    return content
+
+
+def load_study(folder: str | Path, command_name: str, keys: Sequence[str], with_curves: bool = True) -> Study:
+    """Reads a folder.
+
+    Args:
+        command_name: that wrote it, as in "exo evaluate exo".
+        keys: that its configuration must hold.
+
+    Raises:
+        UserError: not such a folder, or a damaged file.
+        GaitError: damaged curves.
+    """
+    folder = Path(folder)
+    summary = read_json(folder / SUMMARY_FILE)
+    if summary.get("command") != command_name:
+        raise UserError(f"{folder} is not the folder of an evaluation: give one that `{command_name}` wrote")
+    try:
+        figures = {entry["name"]: Figure.from_entry(entry) for entry in summary["figures"]}
+        lacking = [key for key in keys if key not in summary["configuration"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{folder / SUMMARY_FILE} is damaged: {error}") from error
+    if lacking or not figures:
+        raise UserError(f"{folder / SUMMARY_FILE} is damaged: it lacks {', '.join(lacking) or 'figures'}")
+    record = read_json(folder / RECORD_FILE) if (folder / RECORD_FILE).is_file() else {}
+    curves = CurveTable.read(folder / CURVES_FILE) if with_curves else CurveTable()
+    return Study(folder, summary, record, figures, curves)
+
+
+def options_of(configuration: Mapping[str, Any], options: Mapping[str, str]) -> list[str]:
+    """Words of a command line for what a configuration says; empty values are the defaults and left out."""
+    words: list[str] = []
+    for key, option in options.items():
+        value = configuration.get(key)
+        if value is True:
+            words.append(option)
+        elif isinstance(value, list) and value:
+            words += [option, *(f"{v:g}" if isinstance(v, float) else str(v) for v in value)]
+        elif value not in (None, "", False) and not isinstance(value, (list, dict)):
+            words += [option, f"{value:g}" if isinstance(value, float) else str(value)]
+    return words
+
+
+def again(study: Study, words: Sequence[str], *more: Block) -> Section:
+    """How to measure the same again, and what it was made with."""
+    blocks = [command(shlex.join(words)), *more, made_with(dict(study.summary), dict(study.record))]
+    return Section("reproduction", "How to reproduce it", blocks)
+
+
+def everything(study: Study) -> Section:
+    """All figures, folded away."""
+    rows = [
+        (name, figure_value(f), "" if f.unit == "1" else f.unit, in_signs(f.target), verdict(f.met))
+        for name, f in study.figures.items()
+        if math.isfinite(f.value) or f.met is not None
+    ]
+    head = ("figure", "value [95 % interval]", "unit", "target", "")
+    return Section("figures", "All figures", [folded(f"{len(rows)} figures", table(head, rows))])
+
+
+def same_to_the_digit() -> Block:
+    """What repeating a study gives."""
+    return text("The same code, checkpoint and seeds give the same figures to the last digit.", faint=True)

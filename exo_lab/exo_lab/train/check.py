@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How well a policy walks without exploration: a short look during training, which decides the best checkpoint.
+
+`exo evaluate human` measures the same at length, by strides cut at heel strike; this only has to rank checkpoints.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from exo_device.description import DeviceDescription
+from exo_sim.body.model import build_body
+from exo_sim.body.subject import Subject, load_subject
+from exo_sim.gait.reference import JOINTS
+from exo_sim.human.observation import BLOCKS_PER_ACTION, POLICY_RATE_HZ
+from exo_sim.human.speed_command import approach
+from exo_sim.human.walkers import Walkers
+from exo_sim.subjects import PRESET_PREFIX
+
+#: Who walks how fast: the unscaled body over the range of speeds and standing, and the extremes of size.
+SPEEDS_MPS = (0.0, 0.6, 0.75, 1.0, 1.25, 1.5, 1.75)
+EXTREMES = (Subject(name="small", height_m=1.50, mass_kg=45.0), Subject(name="large", height_m=1.95, mass_kg=110.0))
+#: Patients who walk too where impaired people are trained on; how far they are from the healthy gait does not count.
+PATIENTS = (
+    "plantarflexor_weakness_50_right",
+    "drop_foot_left",
+    "hip_abductor_weakness_right",
+    "knee_extensor_weakness_left",
+    "hemiparesis_mild_right",
+    "hemiparesis_severe_left",
+)
+#: One more unscaled body sets out from standing and comes to a stop again at half time.
+DURATION_S, SETTLING_S = 16.0, 4.0
+_JUDGED = [JOINTS.index(f"{joint}_{side}") for joint in ("hip_flexion", "knee_angle", "ankle_angle") for side in "rl"]
+#: A degree of joint error, and a centimetre a second of speed error, weigh as this share of falling in every trial.
+_DEGREE_WEIGHT, _SPEED_WEIGHT = 0.02, 0.02
+
+
+@dataclass
+class Check:
+    """Figures of n trials: did not fall (bool), error of the mean speed (m/s), joint angle error (deg, offset off)."""
+
+    upright: np.ndarray
+    speed_error: np.ndarray
+    angle_error: np.ndarray
+
+    @property
+    def score(self) -> float:
+        """Higher is better; 1 is perfect."""
+        return float(
+            self.upright.mean()
+            - _DEGREE_WEIGHT * self.angle_error.mean()
+            - _SPEED_WEIGHT * 100.0 * self.speed_error.mean()
+        )
+
+    @classmethod
+    def joined(cls, parts: list[Check]) -> Check:
+        """All trials of several checks."""
+        return cls(
+            *(
+                np.concatenate([getattr(part, name) for part in parts])
+                for name in ("upright", "speed_error", "angle_error")
+            )
+        )
+
+
+class Checker:
+    """The trials for one device; bodies are built once.
+
+    Args:
+        device: worn, or None.
+        physics_rate_hz: of the bodies.
+        duration_s: of every trial; the first SETTLING_S do not count.
+        patients: presets that walk too, each at their preferred speed.
+    """
+
+    def __init__(
+        self,
+        device: DeviceDescription | None,
+        physics_rate_hz: float,
+        duration_s: float = DURATION_S,
+        patients: tuple[str, ...] = (),
+    ):
+        self._steps = round(duration_s * POLICY_RATE_HZ)
+        model = build_body(Subject(), device, physics_rate_hz, accelerometer=False)
+        impaired = [load_subject(PRESET_PREFIX + name) for name in patients]
+        others = [
+            build_body(subject, device, physics_rate_hz, accelerometer=False) for subject in (*EXTREMES, *impaired)
+        ]
+        self._walkers = Walkers([model] * (len(SPEEDS_MPS) + 1) + others)
+        self._target = np.array([*SPEEDS_MPS, 1.25, 1.25, 1.25, *(subject.preferred_speed_mps for subject in impaired)])
+        self._healthy = self._walkers.count - len(impaired)
+        self._traveller = len(SPEEDS_MPS)
+
+    def __call__(self, policy: Callable[[np.ndarray], np.ndarray]) -> Check:
+        """Lets everybody walk with policy(observation (n, O)) -> action (n, 14)."""
+        walkers, target = self._walkers, self._target.copy()
+        for i, speed in enumerate(target):
+            walkers.place(i, 0.1 * i % 1.0, 0.0 if i == self._traveller else speed)
+        steps, settled = self._steps, round(SETTLING_S * POLICY_RATE_HZ)
+        upright = np.ones(walkers.count, dtype=bool)
+        speeds, errors = [], []
+        for step in range(steps):
+            if step == steps // 2:
+                target[self._traveller] = 0.0
+            walkers.speed_command = approach(walkers.speed_command, target, 1.0 / POLICY_RATE_HZ)
+            walkers.set_action(policy(walkers.observe()))
+            for _ in range(BLOCKS_PER_ACTION):
+                walkers.coordinate_and_step()
+            state = walkers.state()
+            upright &= walkers.upright(state)
+            for i in np.flatnonzero(~upright):  # who has fallen is out, and must not blow up
+                walkers.place(i, 0.0, 0.0)
+            if step >= settled:
+                speeds.append(state.velocity[:, 0] - walkers.speed_command)
+                goal = walkers.reference.angles(walkers.speed_command, walkers.phase)
+                errors.append((state.joint_angle - goal)[:, _JUDGED])
+        error = np.stack(errors)
+        spread = np.rad2deg((error - error.mean(axis=0)).std(axis=0)).mean(axis=1)
+        drift = np.abs(np.mean(speeds, axis=0))
+        # a fallen trial counts through `upright`; its other figures are those of the worst that still walks
+        for figure in (spread, drift):
+            figure[~upright] = figure[upright].max() if upright.any() else 0.0
+        spread[self._healthy :] = spread[: self._healthy].mean()
+        return Check(upright, drift, spread)
+
+
+class CheckLog:
+    """Checks of a training as a CSV file, which a resumed training goes on with.
+
+    Args:
+        file: of the run folder.
+    """
+
+    def __init__(self, file: Path):
+        self._file = file
+        self._rows: list[dict[str, float]] = []
+        if file.exists():
+            with file.open(newline="") as stream:
+                self._rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)]
+
+    @property
+    def newest(self) -> dict[str, float]:
+        """Figures of the last check."""
+        return self._rows[-1]
+
+    @property
+    def best(self) -> str:
+        """The best check so far, in words."""
+        if not self._rows:
+            return "none yet: no check was due"
+        best = max(self._rows, key=lambda row: row["score"])
+        return f"score {best['score']:.3f} at {best['samples']:.0f} samples"
+
+    def due(self, samples: float, period: int) -> bool:
+        """Whether the last check is at least `period` samples ago."""
+        return not self._rows or samples - self._rows[-1]["samples"] >= period
+
+    def add(self, samples: float, check: Check) -> bool:
+        """Writes a check down; returns whether it is the best so far."""
+        row = {
+            "samples": float(samples),
+            "score": check.score,
+            "upright_share": float(check.upright.mean()),
+            "speed_error_mps": float(check.speed_error.mean()),
+            "angle_error_deg": float(check.angle_error.mean()),
+        }
+        best = all(row["score"] > earlier["score"] for earlier in self._rows)
+        self._rows.append(row)
+        new = not self._file.exists()
+        with self._file.open("a", newline="") as stream:
+            writer = csv.DictWriter(stream, row)
+            if new:
+                writer.writeheader()
+            writer.writerow({name: f"{value:.6g}" for name, value in row.items()})
+        return best

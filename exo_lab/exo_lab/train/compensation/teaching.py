@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The walker's network learns the habits by heart: it imitates itself with them, on what it meets when it walks (DAgger,
+Ross et al. 2011, AISTATS).
+
+Afterwards there is one network, of the same size, that can be run and trained on like any other.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from tensordict import TensorDict
+
+from exo_lab.evaluate.pool import one_thread, progress_bar
+from exo_lab.rl.mirror import MirrorMap
+from exo_lab.rl.ppo import actor_tensors, build_ppo, load_actor, sampling_policy
+from exo_lab.rl.rsl_env import OBSERVATION_GROUP, LearnerView
+from exo_lab.rl.worker_pool import WorkerPool
+from exo_lab.train.config import HumanTrainingConfig
+from exo_lab.train.curriculum import Curriculum
+from exo_lab.train.walking_env import WalkingEnvFactory
+from exo_policy.checkpoint import load_checkpoint, save_checkpoint
+from exo_sim.gait.reference import JOINTS
+from exo_sim.human.checkpoint import load_human
+from exo_sim.human.compensations import compensating_habits
+from exo_sim.human.habits import STRENGTH_SCALE, STRENGTH_SLICE
+from exo_sim.human.observation import POLICY_RATE_HZ, action_mirror_index, mirror_map
+
+PUPIL_STEM, LOG_FILE = "pupil", "teaching.csv"
+
+
+class Teacher:
+    """The walker with its compensations: what it would do, from what it observes.
+
+    Args:
+        human: checkpoint of the walker.
+        rows: (9, HABIT_SIZE), see compensations.py.
+    """
+
+    def __init__(self, human: Path, rows: np.ndarray):
+        self._human, self._rows = load_human(human), rows
+
+    def __call__(self, observation: np.ndarray) -> np.ndarray:
+        """Actions (n, 14) for observations (n, O)."""
+        habits = compensating_habits(self._rows, 1.0 + observation[:, STRENGTH_SLICE] / STRENGTH_SCALE)
+        return self._human(habits.feel(observation)) + habits.posture
+
+
+def teach(
+    config: HumanTrainingConfig, human: Path, rows: np.ndarray, folder: Path, seed: int, manifest: Mapping
+) -> dict[str, float]:
+    """Teaches the walker of a checkpoint its compensations; goes on where it was.
+
+    Args:
+        config: of the training; its last stage of the curriculum is who is met.
+        folder: gets the pupil's checkpoint after every round, and the log.
+        manifest: of the checkpoint, without network and tensors.
+
+    Returns:
+        the last row of the log: error is the root mean square of the pupil's action less the teacher's.
+    """
+    settings, teacher = config.compensations, Teacher(human, rows)
+    log = _known(folder / LOG_FILE)
+    start = folder / PUPIL_STEM if log else human
+    tensors, before = load_checkpoint(start, kind="human")
+    index, sign = mirror_map()
+    mirror = MirrorMap(
+        tuple(index.tolist()), tuple(sign.tolist()), tuple(action_mirror_index().tolist()), (1.0,) * len(JOINTS)
+    )
+    torch.manual_seed(seed)
+    torch.set_num_threads(1)
+    random = np.random.default_rng((seed, len(log)))
+    with one_thread(), progress_bar() as progress:
+        bar = progress.add_task("teaching", total=settings.rounds, completed=len(log))
+        pool = WorkerPool(WalkingEnvFactory(config), config.workers, seed + len(log))
+        try:
+            pool.configure(Curriculum(config.curriculum)(0, math.inf))
+            first = pool.reset()
+            view = LearnerView(first, len(JOINTS), round(config.episode_s * POLICY_RATE_HZ))
+            algorithm = build_ppo(view, config.ppo, mirror)
+            load_actor(algorithm, tensors)
+            actor = algorithm.get_policy()
+            optimiser = torch.optim.Adam([p for name, p in actor.named_parameters() if "mlp" in name])
+            seen = np.zeros((0, pool.observation_size), dtype=np.float32)
+            for number in range(len(log), settings.rounds):
+                walked = pool.rollout(sampling_policy(algorithm), settings.round_steps, seed + number)
+                met = walked.observation[:-1].reshape(-1, pool.observation_size)
+                error = float(np.sqrt(np.mean((walked.mean.reshape(-1, len(JOINTS)) - teacher(met)) ** 2)))
+                seen = np.concatenate([seen, met])[-settings.remembered :]
+                share = number / max(1, settings.rounds - 1)
+                for group in optimiser.param_groups:
+                    group["lr"] = (
+                        settings.learning_rate * (settings.last_learning_rate / settings.learning_rate) ** share
+                    )
+                wanted = teacher(seen)
+                for _ in range(settings.batches):
+                    chosen = random.integers(len(seen), size=settings.batch)
+                    done = actor(TensorDict({OBSERVATION_GROUP: torch.from_numpy(seen[chosen])}, [settings.batch]))
+                    loss = torch.nn.functional.mse_loss(done, torch.from_numpy(wanted[chosen]))
+                    optimiser.zero_grad()
+                    loss.backward()
+                    optimiser.step()
+                seconds = walked.episode_seconds
+                log.append(
+                    {
+                        "round": number + 1,
+                        "error": error,
+                        "loss": math.sqrt(float(loss.detach())),
+                        "episode_s": float(np.mean(seconds)) if seconds else math.nan,
+                    }
+                )
+                algorithm.policy_average.restart()
+                save_checkpoint(
+                    folder / PUPIL_STEM, actor_tensors(algorithm), {**manifest, "network": before.network.model_dump()}
+                )
+                _write(folder / LOG_FILE, log)
+                progress.advance(bar)
+        finally:
+            pool.close()
+    return log[-1]
+
+
+def _known(file: Path) -> list[dict[str, float]]:
+    if not file.exists():
+        return []
+    with file.open(newline="", encoding="utf-8") as stream:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)]
+
+
+def _write(file: Path, rows: list[dict[str, float]]) -> None:
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, rows[0])
+        writer.writeheader()
+        writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in rows)

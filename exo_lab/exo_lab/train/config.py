@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of the human's training, checked; the defaults are in human.yaml beside this file."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from exo_lab.rl.config import PpoConfig
+from exo_sim.errors import SimError
+
+Weight = Annotated[float, Field(ge=0.0, le=10.0)]
+Config = TypeVar("Config", bound=BaseModel)
+Speed = Annotated[float, Field(ge=0.5, le=2.0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Range = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RewardConfig(_Model):
+    """Weights of the reward's terms; the positive ones are each at most their weight per step."""
+
+    pose: Weight  #: weighted joint angle error, exp(-pose_width e^2)
+    pose_width: Annotated[float, Field(gt=0)]
+    pose_fine: Weight  #: the same, narrower: it counts once walking works
+    pose_fine_width: Annotated[float, Field(gt=0)]
+    rate: Weight  #: joint rates
+    velocity: Weight  #: walking speed and no sideways drift, at every moment
+    mean_speed: Weight  #: walking speed over about a stride
+    straight: Weight  #: no sideways velocity over a stride
+    even: Weight  #: both legs err alike over a stride
+    moment: Weight  #: joint moments as measured on people
+    force: Weight  #: ground reaction force as measured on people
+    contact: Weight  #: feet on the floor when the reference has them there
+    upright: Weight  #: trunk upright, heading kept
+    effort: Weight  #: low mean squared activation
+    action: Weight  #: penalty on squared action
+    impact: Weight  #: penalty on vertical force beyond impact_threshold_bw, per body weight
+    impact_threshold_bw: Annotated[float, Field(gt=0)]
+
+
+class TerminationConfig(_Model):
+    """An episode ends with a fall, or when the body has lost the reference."""
+
+    min_height_share: Annotated[float, Field(gt=0, lt=1)]  #: of standing height
+    min_up: Annotated[float, Field(gt=0, lt=1)]  #: cosine of the trunk's tilt
+    max_heading_rad: Annotated[float, Field(gt=0)]
+    max_pose_error: Annotated[float, Field(gt=0)]  #: weighted squared angle error, rad^2
+
+
+class ImpairmentConfig(_Model):
+    """Who is impaired among the people drawn, and how far; a stage of the curriculum may use a part of it."""
+
+    share: Share = 0.0  #: of people, if the stage has any
+    strength_range: tuple[Share, Share] = (0.25, 0.8)  #: of weak groups
+    #: Fewest and most weak groups, on one side.
+    weak_groups: tuple[Annotated[int, Field(ge=1, le=8)], Annotated[int, Field(ge=1, le=8)]] = (1, 3)
+    whole_side: Share = 0.25  #: of the impaired: all groups of one side (hemiparesis)
+    bilateral: Share = 0.15  #: of the impaired: the weak groups are so on both sides
+    #: Probability, on a weak side, of each of contracture, spasticity, slow activation and co-contraction.
+    others: Share = 0.0
+    most_stiffness_nm_per_rad: Annotated[float, Field(gt=0, le=200)] = 20.0  #: of contractures
+    most_reflex_gain: Annotated[float, Field(gt=0, le=5)] = 0.2  #: of spasticity
+    most_slowdown: Annotated[float, Field(ge=1, le=10)] = 2.0  #: of activation
+    most_co_contraction: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+
+
+class LeniencyConfig(_Model):
+    """What is asked less of an impaired person, at a full deficit (1: strength 25 % or less); see leniency.py."""
+
+    imitation: Share = 0.85  #: taken off what the errors of the impaired leg count for
+    other_leg: Share = 0.4  #: share of a leg's deficit that excuses the other leg too
+    speed_error: Share = 0.5  #: taken off what the error of the speed counts for
+    tilt: Share = 0.5  #: taken off what tilt and heading count for
+    slower: Share = 0.6  #: of the range of commanded speeds, taken off its upper end
+    effort: Annotated[float, Field(ge=0, le=100)] = (
+        0.0  #: added to what effort counts for, as a multiple: the weak tire sooner
+    )
+    #: An impaired person falls below this share of standing height, beyond this tilt (cosine) or heading (rad); how far
+    #: the gait is from the reference ends nothing.
+    min_height_share: Annotated[float, Field(gt=0, lt=1)] = 0.72
+    min_up: Annotated[float, Field(gt=0, lt=1)] = 0.80
+    max_heading_rad: Annotated[float, Field(gt=0)] = 1.0
+
+
+class CompensationConfig(_Model):
+    """How a walker that there is learns to make up for weakness; see training/compensation/."""
+
+    candidates: Annotated[int, Field(ge=4)] = 16  #: habits tried in a generation
+    generations: Annotated[int, Field(ge=1)] = 40
+    trial_s: Annotated[float, Field(gt=0)] = 5.0  #: walk with each of them
+    settle_s: Annotated[float, Field(ge=0)] = 1.2  #: its beginning, which does not count
+    #: Of the first candidates, for the mean of the strengths: fraction of healthy force, and units of action.
+    strength_sd: Annotated[float, Field(gt=0)] = 0.15
+    posture_sd: Annotated[float, Field(gt=0)] = 0.05
+    #: Walks at each strength: commanded speed, and phase of the stride that it begins in.
+    speeds_mps: tuple[Speed, ...] = (0.8, 1.2)
+    phases: tuple[Share, ...] = (0.1, 0.6)
+    #: Strengths that people of a search have; `others` where a weakness is not named.
+    strengths: dict[str, tuple[Share, ...]] = {"others": (0.5, 0.25)}
+    #: Who walks well as it is takes on no habit: it must earn this share more, averaged over the strengths.
+    smallest_gain: Share = 0.04
+    rounds: Annotated[int, Field(ge=1)] = 30  #: of teaching
+    round_steps: Annotated[int, Field(ge=1)] = 200  #: walked in each round, by everybody
+    remembered: Annotated[int, Field(ge=1)] = 200_000  #: newest observations that are learned from
+    batch: Annotated[int, Field(ge=1)] = 1024  #: observations of a step of learning
+    batches: Annotated[int, Field(ge=1)] = 100  #: steps of learning in a round
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3  #: at first; falls evenly on a logarithmic scale
+    last_learning_rate: Annotated[float, Field(gt=0)] = 2e-5
+
+    @model_validator(mode="after")
+    def _pairs(self) -> CompensationConfig:
+        if len(self.speeds_mps) != len(self.phases):
+            raise ValueError("speeds_mps and phases must have the same length")
+        if "others" not in self.strengths or not all(self.strengths.values()):
+            raise ValueError("strengths must name others, and at least one strength each")
+        if self.settle_s >= self.trial_s:
+            raise ValueError("settle_s must be shorter than trial_s")
+        return self
+
+    def strengths_of(self, weakness: str) -> tuple[float, ...]:
+        """Strengths of the people who have this weakness."""
+        return self.strengths.get(weakness, self.strengths["others"])
+
+
+class PeopleConfig(_Model):
+    """Ranges that people are drawn from; a stage of the curriculum may use a part of them."""
+
+    bodies: Annotated[int, Field(ge=1)]  #: compiled at a time, per worker
+    renew_after_episodes: Annotated[int, Field(ge=1)]  #: one of them is replaced, per worker
+    height_range_m: Range
+    mass_range_kg: Range
+    bmi_range: Range  #: body mass index that height and mass must give
+    strength_range: Range  #: of each muscle group and side
+    friction_range: Range  #: factor on the friction of floor and soles
+    segment_mass_sd: Annotated[float, Field(ge=0, le=0.5)]  #: of the logarithm of a segment's mass and inertia
+    servo_gain_range: Range  #: factor on the coordination's joint servo
+    impairments: ImpairmentConfig = ImpairmentConfig()
+
+
+class DisturbanceConfig(_Model):
+    """What goes wrong while people walk."""
+
+    push_every_s: Annotated[float, Field(gt=0)]  #: on average
+    push_force_n: Annotated[float, Field(ge=0)]  #: largest, at the pelvis
+    push_duration_s: Range
+    sensor_noise: dict[str, float]  #: standard deviation by observation term, its unit
+
+
+class CurriculumStage(_Model):
+    """Holds once episodes have lasted `after_episode_s` on average."""
+
+    after_episode_s: Annotated[float, Field(ge=0)]
+    speed_range_mps: tuple[Speed, Speed]
+    assistance: Share  #: largest share of the device's torque limits
+    body_spread: Share  #: share of the ranges of size and strength
+    variation: Share  #: of friction, mass distribution and servo gain
+    disturbance: Share  #: of pushes and sensor noise
+    stops: Share  #: share of speed changes and starts that are standing
+    deficit: Share = 1.0  #: share of the ranges of impairments
+
+
+class HumanTrainingConfig(_Model):
+    """Everything that decides a training of the human."""
+
+    envs_per_worker: Annotated[int, Field(ge=1)]
+    workers: Annotated[int, Field(ge=1)]
+    physics_rate_hz: Annotated[float, Field(ge=200, le=2000)]
+    episode_s: Annotated[float, Field(gt=1)]
+    samples: Annotated[int, Field(ge=1)]
+    #: Every how many samples the policy is tried without exploration; the best one is kept beside the newest.
+    check_every_samples: Annotated[int, Field(ge=1)]
+    #: Joints' weights in pose and rate error, order of LEG_JOINTS.
+    joint_weights: tuple[Weight, Weight, Weight, Weight, Weight, Weight, Weight]
+    #: Every how many seconds on average the commanded speed changes within an episode.
+    speed_change_s: Annotated[float, Field(gt=0)]
+    #: Nobody gives way to somebody else before they have walked for so long (s), however often they fall on the way:
+    #: who falls with the first step would otherwise be a hundredth of what is learned from. 0: one episode each.
+    practice_s: Annotated[float, Field(ge=0)] = 0.0
+    #: Devices worn, by worker in turn: a path, or none for no device.
+    devices: tuple[str, ...]
+    people: PeopleConfig
+    disturbance: DisturbanceConfig
+    reward: RewardConfig
+    termination: TerminationConfig
+    leniency: LeniencyConfig = LeniencyConfig()
+    compensations: CompensationConfig = CompensationConfig()
+    curriculum: tuple[CurriculumStage, ...]
+    ppo: PpoConfig = PpoConfig()
+    #: Iterations in which only the critic learns, where the policy begins as that of a checkpoint: a critic that knows
+    #: nothing yet would spoil it with the first update.
+    init_warm_up: Annotated[int, Field(ge=0)] = 20
+
+
+def load_training_config(*paths: str | Path | None) -> HumanTrainingConfig:
+    """Reads a training configuration, as `load_config`; fields that nobody changes keep the shipped defaults.
+
+    Raises:
+        SimError: unreadable, an unknown field or a value out of range; says which.
+    """
+    return load_config(HumanTrainingConfig, "human.yaml", *paths)
+
+
+def load_config(model: type[Config], default_file: str, *paths: str | Path | None) -> Config:
+    """A configuration of this model from the shipped defaults and the changes in YAML files, of which later ones win.
+
+    A name without a suffix, as `impaired`, is a shipped file beside the defaults, unless there is a file of that name.
+    None stands for no changes.
+
+    Raises:
+        SimError: as `load_training_config`.
+    """
+    merged = yaml.safe_load((resources.files(__package__) / default_file).read_text(encoding="utf-8"))
+    given = [path for path in paths if path]
+    try:
+        for path in given:
+            merged = _merged(merged, _changes(path))
+        return model.model_validate(merged)
+    except (ValidationError, TypeError) as error:
+        detail = error.errors(include_url=False)[0] if isinstance(error, ValidationError) else None
+        text = f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" if detail else str(error)
+        raise SimError(f"{', '.join(map(str, given)) or default_file}: {text}") from error
+
+
+def _changes(path: str | Path) -> dict:
+    try:
+        shipped = resources.files(__package__) / f"{path}.yaml"
+        file = shipped if not Path(path).exists() and Path(path).name == str(path) and shipped.is_file() else Path(path)
+        return yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SimError(f"{path}: cannot read the training configuration: {' '.join(str(error).split())}") from error
+
+
+def _merged(base: dict, changes: dict) -> dict:
+    result = dict(base)
+    for key, value in changes.items():
+        result[key] = _merged(base[key], value) if isinstance(value, dict) and key in base else value
+    return result

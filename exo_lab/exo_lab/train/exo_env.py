@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: Apache-2.0
+"""People who walk in a device, as environments: for the device's policy, for the wearer, or for both at once."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from exo_device.description import DeviceDescription
+from exo_lab.rl.batch_env import StepResult
+from exo_lab.train.assisted_walkers import AssistedWalkers
+from exo_lab.train.config import load_training_config
+from exo_lab.train.exo_config import EXO, HUMAN, ExoTrainingConfig
+from exo_lab.train.wearer_reward import WearerReward
+from exo_policy.action import ActionFilter
+from exo_policy.manifest import Contract
+from exo_policy.observation import STRENGTHS, pack_terms, torque_share
+from exo_sim.human.checkpoint import load_human
+from exo_sim.human.observation import ACTION_SIZE, BLOCKS_PER_ACTION, COORDINATION_RATE_HZ
+from exo_sim.human.walkers import WalkerState
+
+#: Metabolic power in the critic's observation (1 / (W/kg)).
+POWER_SCALE = 0.1
+#: Time constant of the mean speed that the human is held to (s): half a stride.
+MEAN_SPEED_TIME_S = 0.5
+#: A person so far off the commanded speed for that long does not walk any more (m/s): flung by a stumble, say.
+LOST_SPEED_MPS = 1.0
+#: What a step costs at most (W/kg): a stumble's fast stretches cost many times more for an instant, which would drown
+#: everything else in what the critic learns. Walking at 1.8 m/s costs 9 W/kg.
+LARGEST_POWER_W_KG = 30.0
+#: Power of the activation that counts as overload, and the most of it that counts. Walking at 1 m/s makes 0.013.
+OVERLOAD_EXPONENT, LARGEST_OVERLOAD = 4, 0.06
+#: Beyond this share of its limit a torque counts as at the limit.
+AT_LIMIT_SHARE = 0.98
+
+
+@dataclass
+class _Step:
+    """What a control period was (n,): powers in W/kg, endings, and how well the human walked."""
+
+    power: np.ndarray
+    overload: np.ndarray  #: mean fourth power of activation
+    mechanical: np.ndarray
+    share: np.ndarray
+    change: np.ndarray
+    beyond: np.ndarray
+    fallen: np.ndarray
+    out_of_time: np.ndarray
+    walking: np.ndarray
+    metrics: dict[str, float]
+    seconds: list[float]
+
+
+class _AssistedEnv:
+    """What all three environments share.
+
+    Where the human learns, it is pushed now and then and its senses err, as in its own training.
+
+    Args:
+        config: of the training.
+        device: that is worn.
+        human: checkpoint of the human policy; None for the shipped one.
+        seed: of people, resets, speeds, fits and sensor errors.
+    """
+
+    human_learns = True
+
+    def __init__(self, config: ExoTrainingConfig, device: DeviceDescription, human: str | None, seed: int):
+        self._config, self._random = config, np.random.default_rng(seed)
+        self.contract: Contract = config.contract(device.joint_names)
+        self._human = load_human(human)
+        self._people = AssistedWalkers(device, config, self._random)
+        self.count = self._people.count
+        self._filter = ActionFilter(self.contract.action, COORDINATION_RATE_HZ)
+        self._share = np.zeros((self.count, len(device.joint_names)))
+        terms = self.contract.action
+        self._lowest = -np.inf if terms.minimum is None else np.array(terms.minimum, dtype=np.float32)
+        self._highest = np.inf if terms.maximum is None else np.array(terms.maximum, dtype=np.float32)
+        self._frames: deque[np.ndarray] = deque(maxlen=config.history)
+        self._steps = np.zeros(self.count, dtype=int)
+        self._blocks = 0
+        self._max_steps = round(config.episode_s * COORDINATION_RATE_HZ)
+        self._mean_speed_error = np.zeros(self.count)
+        self._power = np.zeros(self.count)
+        self._human_action = np.zeros((self.count, ACTION_SIZE), dtype=np.float32)
+        self._wearer = (
+            WearerReward(load_training_config(*config.human_reward.like), self._people.walkers, self._random)
+            if self.human_learns
+            else None
+        )
+
+    def configure(self, settings: dict[str, Any]) -> None:
+        """There is no curriculum: people, fits and speeds are drawn from the whole range at once."""
+
+    def _begin(self) -> None:
+        for i in range(self.count):
+            self._reset(i)
+        self._filter.reset()
+        self._share[:] = 0.0
+        self._mean_speed_error[:] = 0.0
+        self._steps = self._random.integers(0, self._max_steps // 2, self.count)  # they end at different times
+        self._blocks = 0
+        frame = self._frame()
+        self._frames.extend([frame] * self._config.history)
+
+    def _reset(self, i: int) -> None:
+        self._people.reset(i)
+        if self._wearer is not None:
+            self._wearer.restart(i)
+
+    def _period(self, action: np.ndarray, human_action: np.ndarray | None) -> _Step:
+        """One control period (10 ms) with the device's action (n, J) and the human's (n, 14), or the usual one."""
+        people, walkers = self._people, self._people.walkers
+        share = self._filter.update(action)
+        change, self._share = share - self._share, share
+        beyond = action - np.clip(action, self._lowest, self._highest)
+        if self._blocks % BLOCKS_PER_ACTION == 0:
+            self._human_action = self._human(walkers.observe()) if human_action is None else human_action
+            walkers.set_action(self._human_action)
+            if self._wearer is not None:
+                self._wearer.begin()
+        self._blocks += 1
+        people.advance(share * people.limit)
+        power, mechanical, state = people.metabolic_power(), people.mechanical_power(), walkers.state()
+        overload = np.minimum(walkers.mean_activation_power(OVERLOAD_EXPONENT), LARGEST_OVERLOAD)
+        error = state.velocity[:, 0] - walkers.speed_command
+        self._mean_speed_error += (error - self._mean_speed_error) / (MEAN_SPEED_TIME_S * COORDINATION_RATE_HZ)
+        fallen = people.fallen(state) | ~np.isfinite(power) | ~(np.abs(self._mean_speed_error) < LOST_SPEED_MPS)
+        walking = self._walking(state)
+        self._steps += 1
+        out_of_time = (self._steps >= self._max_steps) & ~fallen
+        ended = np.flatnonzero(fallen | out_of_time)
+        seconds = [float(self._steps[i] / COORDINATION_RATE_HZ) for i in ended]
+        up = ~fallen
+        metrics = {
+            "metabolic_w_kg": float(np.mean(power[up])) if up.any() else 0.0,
+            "overload": float(np.mean(overload[up])) if up.any() else 0.0,
+            "mechanical_w_kg": float(mechanical.mean()),
+            "torque_share": float(np.abs(share).mean()),
+            "at_limit": float((np.abs(share) > AT_LIMIT_SHARE).mean()),
+            "speed_error_mps": float(np.mean(np.abs(self._mean_speed_error[up]))) if up.any() else 0.0,
+        }
+        step = _Step(
+            np.where(fallen, 0.0, np.minimum(power, LARGEST_POWER_W_KG)),
+            overload,
+            mechanical,
+            share,
+            change,
+            beyond,
+            fallen,
+            out_of_time,
+            walking,
+            metrics,
+            seconds,
+        )
+        self._power = step.power
+        for i in ended:
+            self._reset(int(i))
+        self._filter.reset(ended)
+        self._share[ended], self._steps[ended], self._mean_speed_error[ended] = 0.0, 0, 0.0
+        frame = self._frame()
+        self._frames.append(frame)
+        for old in self._frames:
+            old[ended] = frame[ended]  # a new episode has no past
+        return step
+
+    def _device_reward(self, step: _Step) -> np.ndarray:
+        price = self._config.reward
+        reward = (
+            price.metabolic * (price.metabolic_reference_w_kg - step.power)
+            + price.alive
+            + price.overload * (price.overload_reference - step.overload)
+            - price.torque * (step.share**2).mean(axis=1)
+            - price.torque_rate * (step.change**2).mean(axis=1)
+            - price.beyond * (step.beyond**2).mean(axis=1)
+            - price.mechanical_power * np.abs(step.mechanical)
+        )
+        return np.where(step.fallen | ~np.isfinite(reward), -price.fall, reward).astype(np.float32)
+
+    def _walking(self, state: WalkerState) -> np.ndarray:
+        """How well everybody walked (n,): once a period of the human, at its end; 0 at other times."""
+        if self._wearer is None:
+            return np.zeros(self.count)
+        self._wearer.add_block()
+        if self._blocks % BLOCKS_PER_ACTION:
+            return np.zeros(self.count)
+        return self._wearer.end(state, self._human_action)
+
+    def _human_reward(self, step: _Step) -> np.ndarray:
+        price = self._config.human_reward
+        reward = price.walking * step.walking + price.metabolic * (price.metabolic_reference_w_kg - step.power)
+        return np.where(step.fallen | ~np.isfinite(reward), -price.fall, reward).astype(np.float32)
+
+    def _frame(self) -> np.ndarray:
+        values = self._people.sense()
+        values["torque_share"] = torque_share(values.pop("torque"), self._people.limit)
+        return pack_terms([term for term in self.contract.observation if term.per_frame], values)
+
+    def _observation(self) -> np.ndarray:
+        people = self._people
+        once = pack_terms(
+            [term for term in self.contract.observation if not term.per_frame],
+            {
+                "wearer_mass": people.told_mass,
+                "torque_limit": people.limit / people.told_mass,
+                STRENGTHS: people.strengths,
+            },
+        )
+        return np.concatenate([*self._frames, once], axis=1)
+
+    def _private(self) -> np.ndarray:
+        """What no policy sees: metabolic power, torques, and how the device sits."""
+        return np.concatenate(
+            [
+                (POWER_SCALE * self._power[:, None]).astype(np.float32),
+                self._share.astype(np.float32),
+                self._people.private,
+            ],
+            axis=1,
+        )
+
+    def _for_device(
+        self, reward: np.ndarray, fallen: np.ndarray, out_of_time: np.ndarray, metrics=None, seconds=None
+    ) -> StepResult:
+        return StepResult(
+            self._observation(),
+            reward,
+            fallen,
+            out_of_time,
+            metrics or {},
+            seconds or [],
+            np.concatenate([self._people.walkers.observe(), self._private()], axis=1),
+        )
+
+    def _for_human(
+        self, reward: np.ndarray, fallen: np.ndarray, out_of_time: np.ndarray, metrics=None, seconds=None
+    ) -> StepResult:
+        return StepResult(
+            self._wearer.observe(), reward, fallen, out_of_time, metrics or {}, seconds or [], self._private()
+        )
+
+    def _nothing(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        no = np.zeros(self.count, dtype=bool)
+        return np.zeros(self.count, dtype=np.float32), no, no
+
+
+class ExoEnv(_AssistedEnv):
+    """BatchEnv for the device's policy: the human stays as it is. One step is a control period (10 ms)."""
+
+    human_learns = False
+
+    @property
+    def observation_size(self) -> int:
+        """Numbers that the device's policy sees."""
+        return self.contract.observation_size
+
+    @property
+    def action_size(self) -> int:
+        """Driven joints."""
+        return self._share.shape[1]
+
+    def reset(self) -> StepResult:
+        """Starts every episode."""
+        self._begin()
+        return self._for_device(*self._nothing())
+
+    def step(self, action: np.ndarray) -> StepResult:
+        """One control period with the device's action (n, J)."""
+        step = self._period(action, None)
+        return self._for_device(self._device_reward(step), step.fallen, step.out_of_time, step.metrics, step.seconds)
+
+
+class PairEnv(_AssistedEnv):
+    """BatchEnv for device and human at once: the human's results are the partner's, its action comes second."""
+
+    @property
+    def observation_size(self) -> int:
+        """Numbers that the device's policy sees."""
+        return self.contract.observation_size
+
+    @property
+    def action_size(self) -> int:
+        """Driven joints and the human's joints."""
+        return self.device_joints + ACTION_SIZE
+
+    def reset(self) -> StepResult:
+        """Starts every episode."""
+        self._begin()
+        return self._both()
+
+    @property
+    def device_joints(self) -> int:
+        """Actions of the device: the first ones."""
+        return self._share.shape[1]
+
+    def be_undisturbed(self) -> None:
+        """From now on nobody is pushed, and the human's senses do not err."""
+        self._wearer.be_undisturbed()
+
+    def reset_at(self, phases: np.ndarray, speeds: np.ndarray) -> StepResult:
+        """Starts every episode, everybody at a phase of the stride (n,) and a speed (n,) in m/s of their own."""
+        self._begin()
+        self._steps[:] = 0
+        for i in range(self.count):
+            self._people.place(i, float(phases[i]), float(speeds[i]))
+            self._wearer.restart(i)
+        return self._both()
+
+    def _both(self) -> StepResult:
+        result = self._for_device(*self._nothing())
+        result.partner = self._for_human(*self._nothing())
+        return result
+
+    def step(self, action: np.ndarray) -> StepResult:
+        """One control period with the device's action (n, J) and the human's (n, 14) beside it."""
+        joints = self.device_joints
+        step = self._period(action[:, :joints], action[:, joints:])
+        result = self._for_device(self._device_reward(step), step.fallen, step.out_of_time, step.metrics, step.seconds)
+        result.partner = self._for_human(self._human_reward(step), step.fallen, step.out_of_time)
+        return result
+
+
+class CarryingEnv(_AssistedEnv):
+    """BatchEnv for the human, who carries the unpowered device. One step is a period of the human (20 ms)."""
+
+    action_size = ACTION_SIZE
+
+    @property
+    def observation_size(self) -> int:
+        """Numbers that the human's policy sees."""
+        return self._human.input_size
+
+    def reset(self) -> StepResult:
+        """Starts every episode."""
+        self._begin()
+        return self._for_human(*self._nothing())
+
+    def step(self, action: np.ndarray) -> StepResult:
+        """One period of the human with its action (n, 14)."""
+        no_torque = np.zeros_like(self._share)
+        reward, fallen, out_of_time, metrics, seconds = *self._nothing(), [], []
+        for _ in range(BLOCKS_PER_ACTION):
+            step = self._period(no_torque, action)
+            over = fallen | out_of_time  # what follows within this action belongs to the next episode
+            reward = reward + np.where(over, 0.0, self._human_reward(step)).astype(np.float32)
+            fallen, out_of_time = fallen | (step.fallen & ~over), out_of_time | (step.out_of_time & ~over)
+            metrics.append(step.metrics)
+            seconds += step.seconds
+        means = {name: float(np.mean([m[name] for m in metrics])) for name in metrics[0]}
+        return self._for_human(reward, fallen, out_of_time, means, seconds)
+
+
+#: Environment by who learns.
+ENVIRONMENTS: dict[frozenset[str], type[_AssistedEnv]] = {
+    frozenset({EXO}): ExoEnv,
+    frozenset({HUMAN}): CarryingEnv,
+    frozenset({EXO, HUMAN}): PairEnv,
+}

@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One stage of an exoskeleton's training in a folder of its own: begins, goes on after a kill, says when it is done.
+
+What a stage leaves: config.json (configuration, seed, git revision, what it began with), metrics.csv, the
+checkpoints of device and human as they are after it, and, once it is complete, stage.json with its figures.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from exo_device.description import DeviceDescription
+from exo_device.devices import without_weight
+from exo_lab.train.command_line import training_record
+from exo_lab.train.exo_config import EXO, HUMAN, ExoTrainingConfig, StageConfig
+from exo_lab.train.exo_env import ENVIRONMENTS
+from exo_lab.train.exo_mirror import exo_mirror
+from exo_lab.train.human_learner import human_learner
+from exo_lab.train.stage_check import check_walk
+from exo_policy.checkpoint import load_checkpoint, save_checkpoint
+from exo_sim.errors import SimError
+from exo_sim.human.contract import HUMAN_CONTRACT
+from exo_sim.human.observation import COORDINATION_RATE_HZ
+from exo_sim.measurement.provenance import git_revision
+from exo_sim.measurement.summary import write_json
+
+STAGE_FILE, CONFIG_FILE, METRICS_FILE, HUMAN_STEM = "stage.json", "config.json", "metrics.csv", "human"
+
+
+@dataclass(frozen=True)
+class Inheritance:
+    """What a stage begins with: paths of checkpoints without suffix; None where there is none yet.
+
+    `device_state` and `human_state` are the state files of the stages that trained the one and the other alone last:
+    their critics are worth keeping.
+    """
+
+    human: Path
+    device: Path | None = None
+    device_state: Path | None = None
+    human_state: Path | None = None
+
+
+class NoCurriculum:
+    """The same task from the first step to the last."""
+
+    def __call__(self, samples: int, episode_s: float) -> dict:
+        """No settings."""
+        return {}
+
+    def resume(self, settings: dict) -> None:
+        """Nothing to resume."""
+
+
+class EnvFactory:
+    """Makes worker k's environments; picklable."""
+
+    def __init__(self, learns: frozenset[str], config: ExoTrainingConfig, device: DeviceDescription, human: Path):
+        self._learns, self._config, self._device, self._human = learns, config, device, str(human)
+
+    def __call__(self, worker: int, seed: int):
+        return ENVIRONMENTS[self._learns](self._config, self._device, self._human, seed)
+
+
+class Stage:
+    """One stage in its folder.
+
+    Args:
+        stage: who learns, and for how long.
+        folder: of the stage.
+        config: of the whole training.
+        device: that is trained for.
+        seed: of everything random.
+    """
+
+    def __init__(
+        self, stage: StageConfig, folder: Path, config: ExoTrainingConfig, device: DeviceDescription, seed: int
+    ):
+        self.stage, self.folder, self._config, self._device, self._seed = stage, folder, config, device, seed
+
+    @property
+    def finished(self) -> bool:
+        """Whether it is complete."""
+        return (self.folder / STAGE_FILE).exists()
+
+    def leaves(self, before: Inheritance) -> Inheritance:
+        """What the next stage begins with."""
+        human = self.folder / HUMAN_STEM
+        if not (self.stage.learns and self.stage.samples):
+            return replace(before, human=human)
+        from exo_lab.rl.trainer import STATE_FILE
+
+        state = self.folder / STATE_FILE
+        if EXO not in self.stage.learns:
+            return replace(before, human=human, human_state=state)
+        return Inheritance(
+            human,
+            self.folder / self._device.name,
+            device_state=state,
+            human_state=None if HUMAN in self.stage.learns else before.human_state,
+        )
+
+    def run(self, before: Inheritance) -> bool:
+        """Runs the stage or goes on with it. Returns whether it is complete; False after a signal.
+
+        Raises:
+            SimError, CheckpointError: what it begins with cannot be used.
+        """
+        self._document = self._write_config(before)
+        metrics, seconds = {}, 0.0
+        if self.stage.learns and self.stage.samples:
+            trainer = self._train(before)
+            if trainer.samples < self.stage.samples and trainer.seconds < self.stage.limit_s:
+                return False
+            metrics, seconds = last_metrics(self.folder), trainer.seconds
+        self._pass_on(before)
+        left = self.leaves(before)
+        check = check_walk(
+            self._device if self.stage.learns and self.stage.worn else None,
+            left.human,
+            left.device if EXO in self.stage.learns else None,
+            self._seed,
+            self._config.wearer,
+        )
+        write_json(
+            self.folder / STAGE_FILE,
+            {
+                "stage": self.stage.model_dump(mode="json"),
+                "seed": self._seed,
+                "git_revision": git_revision(),
+                "seconds": seconds,
+                "metrics": metrics,
+                "check": check,
+            },
+        )
+        return True
+
+    def _write_config(self, before: Inheritance) -> dict:
+        began = {HUMAN: load_checkpoint(before.human, kind=HUMAN)[1].sha256}
+        if before.device is not None:
+            began["device"] = load_checkpoint(before.device, kind=EXO)[1].sha256
+        document = {
+            "config": {
+                **self._config.model_dump(mode="json"),
+                "device": self._device.model_dump(mode="json"),
+                "stage": self.stage.name,
+                "began_with_sha256": began,
+            },
+            "seed": self._seed,
+            "git_revision": git_revision(),
+        }
+        write_json(self.folder / CONFIG_FILE, document)
+        return document
+
+    def _train(self, before: Inheritance):
+        import torch
+
+        from exo_lab.rl.ppo import load_actor
+        from exo_lab.rl.resume import load_state
+        from exo_lab.rl.trainer import STATE_FILE, Trainer
+        from exo_lab.rl.worker_pool import WorkerPool
+
+        config, learns = self._config, frozenset(self.stage.learns)
+        fresh = not (self.folder / STATE_FILE).exists()
+        contract = config.contract(self._device.joint_names)
+        mirror = exo_mirror(contract) if config.symmetric else None
+        human = human_learner(before.human, config, symmetric=mirror is not None)
+        steps = round(config.episode_s * COORDINATION_RATE_HZ)
+        device = self._device if self.stage.worn else without_weight(self._device)
+        pool = WorkerPool(EnvFactory(learns, config, device, before.human), config.workers, self._seed)
+        try:
+            if learns == {HUMAN}:
+                trainer = Trainer(
+                    pool,
+                    human.config,
+                    human.mirror,
+                    max_episode_steps=steps // human.period,
+                    folder=self.folder,
+                    seed=self._seed,
+                    curriculum=NoCurriculum(),
+                    on_save=self._save_human,
+                    warm_up=human.warm_up,
+                )
+                if fresh and before.human_state is not None:
+                    load_state(before.human_state, trainer.algorithm)
+                if fresh:  # the mean, where the state holds the newest
+                    load_actor(trainer.algorithm, human.start)
+            else:
+                partner = human if HUMAN in learns else None
+                # a policy whose critic is lost must not be led astray by one that knows nothing yet
+                lost = before.device is not None and before.device_state is None
+                trainer = Trainer(
+                    pool,
+                    config.ppo,
+                    mirror,
+                    max_episode_steps=steps,
+                    folder=self.folder,
+                    seed=self._seed,
+                    curriculum=NoCurriculum(),
+                    partner=partner,
+                    on_save=lambda algorithm, row: self._save_both(algorithm, trainer, row, contract),
+                    warm_up=config.human_warm_up if lost else 0,
+                )
+                if fresh and partner is not None and before.human_state is not None:
+                    load_state(before.human_state, trainer.partner_algorithm)
+                    load_actor(trainer.partner_algorithm, human.start)
+                if fresh and before.device_state is not None:
+                    load_state(before.device_state, trainer.algorithm)
+                if fresh and before.device is not None:
+                    load_actor(trainer.algorithm, load_checkpoint(before.device, kind=EXO)[0])
+            if fresh:
+                torch.manual_seed(self._seed)  # a state's random numbers are those of its own seed
+            trainer.run(self.stage.samples, self.stage.limit_s)
+        finally:
+            pool.close()
+        return trainer
+
+    def _save_both(self, algorithm, trainer, row: dict[str, float], contract) -> None:
+        self._save(algorithm, row, self._device.name, EXO, contract)
+        if trainer.partner_algorithm is not None:
+            self._save_human(trainer.partner_algorithm, row)
+
+    def _save_human(self, algorithm, row: dict[str, float]) -> None:
+        self._save(algorithm, row, HUMAN_STEM, HUMAN, HUMAN_CONTRACT)
+
+    def _save(self, algorithm, row: dict[str, float], stem: str, kind: str, contract) -> None:
+        from exo_lab.rl.ppo import actor_tensors, tensor_sizes
+
+        tensors = actor_tensors(algorithm)
+        save_checkpoint(
+            self.folder / stem,
+            tensors,
+            {
+                "kind": kind,
+                "network": {"sizes": list(tensor_sizes(tensors)), "observation_clip": None},
+                "contract": contract.model_dump(),
+                "training": training_record(self._document, row),
+            },
+        )
+
+    def _pass_on(self, before: Inheritance) -> None:
+        """Copies the human that did not learn, so that every stage's folder tells who walked."""
+        if HUMAN in self.stage.learns and self.stage.samples:
+            return
+        copy_human(before.human, self.folder / HUMAN_STEM)
+
+
+def copy_human(source: Path, target: Path) -> None:
+    """Copies a walker's checkpoint (paths without suffix).
+
+    Raises:
+        CheckpointError: it cannot be used.
+    """
+    tensors, manifest = load_checkpoint(source, kind=HUMAN, contract=HUMAN_CONTRACT)
+    save_checkpoint(target, tensors, manifest)
+
+
+def refuse_another_training(folder: Path, document: dict) -> None:
+    """Writes config.json of a training's folder, or checks that the one there is the same training's.
+
+    Raises:
+        SimError: the folder holds another training; names what differs.
+    """
+    file = folder / CONFIG_FILE
+    if file.exists():
+        try:
+            known = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise SimError(f"{file}: damaged ({error}); choose another --output") from error
+        differing = [key for key in sorted(set(known) | set(document)) if known.get(key) != document.get(key)]
+        differing = [key for key in differing if key != "git_revision"]
+        if "config" in differing and complete(known["config"]) == document["config"]:
+            differing.remove("config")
+        if differing == ["config"]:
+            a, b = complete(known["config"]), document["config"]
+            differing = [f"config.{key}" for key in sorted(set(a) | set(b)) if a.get(key) != b.get(key)]
+            differing = [key for key in differing if key != "config.workers"]
+        if differing:
+            raise SimError(
+                f"{folder} holds another training (different: {', '.join(differing)}); "
+                f"choose another --output, or the same settings to go on"
+            )
+        return
+    write_json(file, document)
+
+
+def complete(config: dict) -> dict:
+    """The configuration in a training's config.json with the options that were not there yet, at their defaults."""
+    fields = {name: config[name] for name in ExoTrainingConfig.model_fields if name in config}
+    try:
+        return {**config, **ExoTrainingConfig.model_validate(fields).model_dump(mode="json")}
+    except ValidationError:
+        return config  # of a time when options had other names: what differs is told
+
+
+def last_metrics(folder: Path) -> dict[str, float]:
+    """The last row of a stage's metrics.csv; empty where nothing was logged."""
+    file = folder / METRICS_FILE
+    if not file.exists():
+        return {}
+    with file.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    return {name: float(value) for name, value in rows[-1].items()} if rows else {}

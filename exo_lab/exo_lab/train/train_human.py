@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`exo train human`: trains the walking human by motion imitation and reinforcement learning."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+#: OpenMP threads must sleep, not spin, between the pieces of work of a process that shares two cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from exo_lab.train.check import Check, CheckLog  # noqa: E402
+from exo_lab.train.command_line import add_run_arguments, open_run, run_command, training_record, with_options  # noqa: E402
+from exo_lab.train.config import load_training_config  # noqa: E402
+from exo_lab.train.curriculum import Curriculum  # noqa: E402
+from exo_lab.train.walking_env import WalkingEnvFactory  # noqa: E402
+from exo_policy.checkpoint import save_checkpoint  # noqa: E402
+from exo_sim.gait.reference import JOINTS  # noqa: E402
+from exo_sim.human.contract import HUMAN_CONTRACT  # noqa: E402
+from exo_sim.human.extend import load_starting_policy  # noqa: E402
+from exo_sim.human.observation import POLICY_RATE_HZ, action_mirror_index, mirror_map  # noqa: E402
+
+
+def parser() -> argparse.ArgumentParser:
+    """Command line of `exo train human`."""
+    p = argparse.ArgumentParser(prog="exo train human", description="Train the walking human (resumes a run folder)")
+    add_run_arguments(p, "runs/human")
+    p.add_argument(
+        "--init",
+        help="checkpoint whose policy the training starts from; it may know less of the observation than today's",
+    )
+    return p
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the training; returns the exit code."""
+    return run_command("exo train human", train, parser().parse_args(argv))
+
+
+def train(options: argparse.Namespace) -> int:
+    """Trains as the command line says.
+
+    Raises:
+        SimError: a wrong configuration or option.
+        CheckpointError: a state or checkpoint that cannot be used.
+    """
+    # torch and rsl_rl take seconds to import: after the options have been found right
+    from exo_lab.rl.mirror import MirrorMap
+    from exo_lab.rl.ppo import actor_tensors, load_actor, tensor_sizes
+    from exo_lab.rl.trainer import STATE_FILE, Trainer
+    from exo_lab.rl.worker_pool import WorkerPool
+
+    config = with_options(load_training_config(*options.config), options)
+    folder, document = open_run(options, config.model_dump(mode="json"))
+    start = load_starting_policy(options.init) if options.init else None
+
+    checks = CheckLog(folder / "checks.csv")
+
+    def save(algorithm, metrics: dict[str, float]) -> None:
+        tensors = actor_tensors(algorithm)
+        sizes = tensor_sizes(tensors)
+        manifest = {
+            "kind": "human",
+            "network": {"sizes": list(sizes), "observation_clip": None},
+            "contract": HUMAN_CONTRACT.model_dump(),
+            "training": training_record(document, metrics),
+        }
+        save_checkpoint(folder / "human", tensors, manifest)
+        if checks.due(metrics["samples"], config.check_every_samples):
+            check = Check.joined(pool.ask("check", sizes, tensors))
+            if checks.add(metrics["samples"], check):
+                save_checkpoint(folder / "best", tensors, {**manifest, "notes": checks.newest})
+
+    pool = WorkerPool(WalkingEnvFactory(config), config.workers, options.seed)
+    try:
+        index, sign = mirror_map()
+        mirror = MirrorMap(
+            tuple(index.tolist()), tuple(sign.tolist()), tuple(action_mirror_index().tolist()), (1.0,) * len(JOINTS)
+        )
+        trainer = Trainer(
+            pool,
+            config.ppo,
+            mirror,
+            max_episode_steps=round(config.episode_s * POLICY_RATE_HZ),
+            folder=folder,
+            seed=options.seed,
+            curriculum=Curriculum(config.curriculum),
+            on_save=save,
+            warm_up=0 if start is None else config.init_warm_up,
+        )
+        if start is not None and not (folder / STATE_FILE).exists():
+            load_actor(trainer.algorithm, start)
+        trainer.run(config.samples)
+    finally:
+        pool.close()
+    print(
+        f"{trainer.samples} samples in {trainer.seconds:.0f} s; newest checkpoint {folder / 'human'}, "
+        f"best {folder / 'best'} ({checks.best})"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+from setuptools import find_packages, setup
+
+package_name = "exo_lab"
+DATA_SUFFIXES = ("yaml", "j2")
+
+setup(
+    name=package_name,
+    version="0.1.0",
+    packages=find_packages(exclude=["test"]),
+    # every data file beside the code, at any depth, is installed with it
+    package_data={"": [f"*.{suffix}" for suffix in DATA_SUFFIXES] + [f"**/*.{suffix}" for suffix in DATA_SUFFIXES]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{package_name}"]),
+        (f"share/{package_name}", ["package.xml"]),
+    ],
+    install_requires=["setuptools"],
+    zip_safe=False,
+    maintainer="exo_gait maintainers",
+    maintainer_email="maintainers@exo-gait.dev",
+    description="Training, evaluation and reports of exo_gait",
+    license="Apache-2.0",
+    tests_require=["pytest"],
+)

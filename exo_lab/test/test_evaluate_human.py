@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`exo evaluate human` with the shipped walker, at a short length."""
+
+import json
+
+import numpy as np
+import pytest
+
+from exo_lab.evaluate import main
+from exo_lab.evaluate.push import PUSH_DIRECTIONS, PushTask, push
+from exo_lab.evaluate.store import ResultStore
+from exo_sim.gait.curves import CurveTable
+
+SPEEDS = (1.0, 1.25, 1.5)
+SHORT = ["--speeds", *map(str, SPEEDS), "--seeds", "1", "--duration", "12", "--pushes", "0", "--workers", "2"]
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("evaluation")
+    reported = []
+    assert main([*SHORT, "--output", str(folder)], lambda path: reported.append(path) or path / "report.html") == 0
+    assert reported == [folder]
+    summary = json.loads((folder / "summary.json").read_text())
+    return folder, {figure["name"]: figure for figure in summary["figures"]}, summary
+
+
+def test_the_shipped_walker_walks_like_a_person(evaluated):
+    # far looser than the targets: one walk of 12 s a speed says that nothing is broken, no more
+    _, figures, _ = evaluated
+    assert figures["walks_without_fall"]["value"] == 1.0
+    for speed in SPEEDS:
+        assert figures[f"speed_error_at_{speed:g}"]["value"] < 0.1
+        for joint in ("hip", "knee", "ankle"):
+            assert figures[f"{joint}_angle_rmse_at_{speed:g}"]["value"] < 6.0
+            assert figures[f"{joint}_angle_r_at_{speed:g}"]["value"] > 0.85
+        assert figures[f"grf_vertical_r_at_{speed:g}"]["value"] > 0.85
+        assert figures[f"ankle_moment_r_at_{speed:g}"]["value"] > 0.8
+        assert 0.5 < figures[f"step_length_at_{speed:g}"]["value"] < 0.9
+    assert figures["cost_r_bhargava"]["value"] > 0.9
+    assert figures["metabolic_power_bhargava_at_1"]["value"] < figures["metabolic_power_bhargava_at_1.5"]["value"]
+
+
+def test_curves_and_configuration_are_written(evaluated):
+    folder, _, summary = evaluated
+    curves = CurveTable.read(folder / "curves.csv")
+    for speed in SPEEDS:
+        knee = curves.get("walking", "knee_flexion", "r", speed)
+        assert knee.mean.max() > 40.0 and knee.mean.min() < 20.0
+    assert summary["configuration"]["seeds"] == 1 and summary["configuration"]["speeds"] == list(SPEEDS)
+    assert summary["command"] == "exo evaluate human" and summary["seed"] == 100
+    assert json.loads((folder / "pushes.json").read_text()) == {"pushes": []}
+
+
+def test_an_interrupted_evaluation_goes_on_and_comes_out_the_same(evaluated):
+    folder, _, _ = evaluated
+    before = (folder / "summary.json").read_bytes()
+    finished = sorted((folder / "finished").iterdir())
+    assert len(finished) == len(SPEEDS)
+    kept = {path: path.stat().st_mtime_ns for path in finished[:-1]}
+    finished[-1].write_bytes(b"half a resul")  # as a kill while writing might leave it
+    assert main([*SHORT, "--output", str(folder)]) == 0
+    assert (folder / "summary.json").read_bytes() == before  # the lost walk was walked again, equally
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+
+
+def test_results_belong_to_a_checkpoint_and_a_task(tmp_path):
+    checkpoint = tmp_path / "walker.safetensors"
+    checkpoint.write_bytes(b"one")
+    task = PushTask("behind", 1, 1.25, "", str(tmp_path / "walker"), 500.0)
+    store = ResultStore(tmp_path / "kept", task.human, "")
+    store.save(task, "result")
+    assert store.load(task) == "result"
+    assert store.load(PushTask("front", 1, 1.25, "", task.human, 500.0)) is None
+    assert ResultStore(tmp_path / "kept", task.human, "").load(task) == "result"
+    checkpoint.write_bytes(b"two")
+    assert ResultStore(tmp_path / "kept", task.human, "").load(task) is None
+
+
+@pytest.mark.parametrize("origin, axis, sign", [("behind", 0, 1), ("front", 0, -1), ("left", 1, -1), ("right", 1, 1)])
+def test_a_push_that_nobody_withstands(origin, axis, sign, monkeypatch):
+    from exo_sim.plant.simulation import Simulation
+
+    forces = []
+    apply = Simulation.push
+    monkeypatch.setattr(Simulation, "push", lambda self, force: forces.append(force) or apply(self, force))
+    result = push(PushTask(origin, 3, 1.25, "", None, 500.0, force_n=2000.0))
+    assert not result.recovered and 0.0 < result.fell_after_s < 3.0 and 0.0 <= result.phase < 1.0
+    assert np.argmax(np.abs(forces[0])) == axis and np.sign(forces[0][axis]) == sign
+    assert np.linalg.norm(forces[0]) == pytest.approx(2000.0)
+    assert set(PUSH_DIRECTIONS) == {"behind", "front", "left", "right"}
+
+
+def test_a_push_of_nothing_is_survived(monkeypatch):
+    monkeypatch.setattr("exo_lab.evaluate.push.WATCHED_S", 2.0)
+    result = push(PushTask("behind", 3, 1.25, "", None, 500.0, force_n=0.0))
+    assert result.recovered and np.isnan(result.fell_after_s)
+
+
+@pytest.mark.parametrize(
+    "arguments, part",
+    [
+        (["--speeds", "9"], "--speeds"),
+        (["--speeds", "1", "1"], "twice"),
+        (["--duration", "1"], "--duration"),
+        (["--seeds", "0"], "--seeds"),
+        (["--checkpoint", "/nowhere/h"], "/nowhere/h"),
+        (["--subject", "/nowhere/s.yaml"], "/nowhere/s.yaml"),
+        (["--output", "/dev/null/x"], "/dev/null/x"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments, part, capsys, tmp_path):
+    assert main([*SHORT, "--output", str(tmp_path), *arguments]) == 2
+    error = capsys.readouterr().err.strip()
+    assert part in error and "\n" not in error
+
+
+def test_strict_fails_when_a_target_is_missed(evaluated, capsys):
+    folder, figures, _ = evaluated
+    code = main([*SHORT, "--output", str(folder), "--strict"])
+    assert code == (1 if any(figure["met"] is False for figure in figures.values()) else 0)
+    shown = capsys.readouterr().out
+    assert "hip_angle_rmse" in shown and "targets met" in shown
