@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
+from exo_core.yaml_file import YamlError, read_mapping
 
 from exo_bringup.paths import share_folder
 from exo_core.errors import UserError
@@ -252,7 +253,6 @@ def subject_mass_kg(path: str | Path) -> float:
 
 def _read_subject(path: str | Path) -> dict:
     try:
-        content = yaml.safe_load(Path(path).read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise UserError(f"{path} cannot be read as YAML: {str(error).splitlines()[0]}") from error
-    return content if isinstance(content, dict) else {}
+        return read_mapping(path, "fields such as height_m, mass_kg, strengths")
+    except YamlError as error:
+        raise UserError(str(error)) from error

@@ -15,7 +15,7 @@ import math
 from pathlib import Path
 from typing import Annotated
 
-import yaml
+from exo_core.yaml_file import YamlError, read_mapping
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 SIDES = ("r", "l")
@@ -205,22 +205,9 @@ def load_device(path: str | Path) -> DeviceDescription:
     """Reads and checks a device YAML. Raises DeviceError with one line: file, field, what is allowed."""
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DeviceError(f"{path}: cannot read the device description: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise DeviceError(f"{path}: not a UTF-8 text file") from error
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = " ".join(str(getattr(error, "problem", None) or error).split())
-        raise DeviceError(f"{path}:{where} not valid YAML: {problem}") from error
-    if not isinstance(document, dict):
-        raise DeviceError(f"{path}: expected a mapping with name, joints, segments, imu, ...")
-    try:
-        return DeviceDescription.model_validate(document)
+        return DeviceDescription.model_validate(read_mapping(path, "a device: name, joints, segments, imu, ..."))
+    except YamlError as error:
+        raise DeviceError(str(error)) from error
     except ValidationError as error:
         raise DeviceError(f"{path}: {_one_line(error)}") from error
 

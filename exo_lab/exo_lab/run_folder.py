@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
+from exo_core.yaml_file import YamlError, read_mapping
 
 from exo_core.errors import UserError
 
@@ -65,9 +66,9 @@ class RunFolder:
     def read_configuration(self) -> dict:
         """Content of config.yaml. Raises UserError if it is not what a run wrote."""
         try:
-            content = yaml.safe_load(self.configuration.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
-            raise UserError(f"{self.configuration} cannot be read: {' '.join(str(error).split())}") from error
-        if not isinstance(content, dict) or "seed" not in content:
+            content = read_mapping(self.configuration, "the configuration of a run")
+        except YamlError as error:
+            raise UserError(str(error)) from error
+        if "seed" not in content:
             raise UserError(f"{self.configuration} is not the configuration of a run")
         return content

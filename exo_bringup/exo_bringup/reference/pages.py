@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-import yaml
+from exo_core.yaml_file import read_yaml
 
 from exo_bringup.graph import GRAPH_FILE, HARDWARE_FILE, LOCKSTEP_FILE
 from exo_bringup.launch_support import HARDWARE_ARGUMENTS, SIM_ARGUMENTS, Argument
@@ -150,9 +150,7 @@ def _services(nodes) -> str:
 
 
 def _parameters(nodes) -> str:
-    files = {
-        name: yaml.safe_load((share_folder() / name).read_text()) for name in (GRAPH_FILE, LOCKSTEP_FILE, HARDWARE_FILE)
-    }
+    files = {name: read_yaml(share_folder() / name) for name in (GRAPH_FILE, LOCKSTEP_FILE, HARDWARE_FILE)}
     parts = [
         "Defaults are those of the node. The launch files and `exo` set what their arguments say, and take the rest from "
         "`config/graph.yaml`, on top of it `config/lockstep.yaml` in lockstep and `config/hardware.yaml` on a device "

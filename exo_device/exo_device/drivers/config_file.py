@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
+from exo_core.yaml_file import YamlError, read_mapping
 
 from exo_device.drivers.base import DriverError
 
@@ -16,18 +16,13 @@ def read_driver_config(path: str | Path, driver: str) -> dict[str, Any]:
 
     Raises DriverError with one line when it cannot be read or is for another driver.
     """
+    expected = f"`driver: {driver}` and that driver's settings"
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DriverError(f"{path}: cannot read the driver's settings: {error.strerror or error}") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or error
-        raise DriverError(f"{path}:{where} not valid YAML: {problem}") from error
-    if not isinstance(content, dict) or "driver" not in content:
-        raise DriverError(f"{path}: expected a mapping with `driver: {driver}` and that driver's settings")
-    settings = dict(content)
+        settings = read_mapping(path, expected)
+    except YamlError as error:
+        raise DriverError(str(error)) from error
+    if "driver" not in settings:
+        raise DriverError(f"{path}: expected {expected}, but the line `driver:` is missing")
     named = settings.pop("driver")
     if named != driver:
         raise DriverError(f"{path}: these are settings of driver '{named}', but '{driver}' was chosen")

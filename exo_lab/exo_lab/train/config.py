@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-import yaml
+from exo_core.yaml_file import YamlError, parse_mapping, read_yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from exo_lab.rl.config import PpoConfig
@@ -217,7 +217,8 @@ def load_config(model: type[Config], default_file: str, *paths: str | Path | Non
     Raises:
         SimError: as `load_training_config`.
     """
-    merged = yaml.safe_load((resources.files(__package__) / default_file).read_text(encoding="utf-8"))
+    defaults = (resources.files(__package__) / default_file).read_text(encoding="utf-8")
+    merged = parse_mapping(defaults, default_file, "the defaults of a training")
     given = [path for path in paths if path]
     try:
         for path in given:
@@ -233,13 +234,17 @@ def _changes(path: str | Path) -> dict:
     try:
         shipped = resources.files(__package__) / f"{path}.yaml"
         file = shipped if not Path(path).exists() and Path(path).name == str(path) and shipped.is_file() else Path(path)
-        return yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SimError(f"{path}: cannot read the training configuration: {' '.join(str(error).split())}") from error
+        content = read_yaml(file)
+    except YamlError as error:
+        raise SimError(str(error)) from error
+    if not isinstance(content or {}, dict):
+        raise SimError(f"{path}: expected fields of the training's configuration, got {type(content).__name__}")
+    return content or {}
 
 
 def _merged(base: dict, changes: dict) -> dict:
     result = dict(base)
     for key, value in changes.items():
-        result[key] = _merged(base[key], value) if isinstance(value, dict) and key in base else value
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        result[key] = _merged(base[key], value) if both else value
     return result

@@ -12,7 +12,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-import yaml
+from exo_core.yaml_file import parse_mapping
 
 from exo_sim.errors import SimError
 
@@ -46,7 +46,7 @@ def presets() -> dict[str, Preset]:
     """Every preset by its name, in the order of the file; one-sided ones right and left."""
     text = (resources.files(__package__) / PRESETS_FILE).read_text(encoding="utf-8")
     found = {}
-    for name, entry in yaml.safe_load(text).items():
+    for name, entry in parse_mapping(text, PRESETS_FILE, "patients by name").items():
         one = entry.pop("sides") == "one"
         description, source = entry.pop("description"), entry.pop("source")
         for side in _SIDE_WORDS if one else (None,):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-import yaml
+from exo_core.yaml_file import YamlError, parse_mapping, read_mapping
 from pydantic import Field, ValidationError
 
 from exo_sim.body.impairments import Contracture, Impairments, Spasticity
@@ -57,16 +57,10 @@ def load_subject(path: str | Path | None) -> Subject:
         return Subject()
     if str(path).startswith(PRESET_PREFIX):
         return make_subject({"preset": str(path).removeprefix(PRESET_PREFIX)}, str(path))
-    path = Path(path)
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SimError(f"{path}: cannot read the subject: {error.strerror or error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SimError(f"{path}: not a valid YAML file: {' '.join(str(error).split())}") from error
-    if not isinstance(document, dict):
-        raise SimError(f"{path}: expected fields such as height_m, mass_kg, strengths")
-    return make_subject(document, str(path))
+        return make_subject(read_mapping(path, "fields such as height_m, mass_kg, strengths"), str(path))
+    except YamlError as error:
+        raise SimError(str(error)) from error
 
 
 def make_subject(fields: dict, source: str = "subject") -> Subject:
@@ -85,11 +79,9 @@ def make_impairments(text: str, source: str = "impairments") -> Impairments:
         SimError: not YAML, or as `make_subject`.
     """
     try:
-        fields = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SimError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(fields, dict):
-        raise SimError(f"{source}: expected fields such as preset, strengths, contractures")
+        fields = parse_mapping(text, source, "fields such as preset, strengths, contractures")
+    except YamlError as error:
+        raise SimError(str(error)) from error
     merged = with_presets(fields, source)
     if fields.get("preset"):
         for who in set(merged) - set(fields) - set(Impairments.model_fields):

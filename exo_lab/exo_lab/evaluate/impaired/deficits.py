@@ -7,7 +7,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Annotated, Literal
 
-import yaml
+from exo_core.yaml_file import parse_yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from exo_sim.body.muscle_groups import MUSCLE_GROUPS
@@ -91,4 +91,4 @@ class Deficit(_Model):
 def load_deficits() -> tuple[Deficit, ...]:
     """All deficits, in the order of every table."""
     text = (resources.files(__package__) / "deficits.yaml").read_text(encoding="utf-8")
-    return tuple(Deficit.model_validate(entry) for entry in yaml.safe_load(text))
+    return tuple(Deficit.model_validate(entry) for entry in parse_yaml(text, "deficits.yaml"))
