@@ -155,7 +155,9 @@ def _number(kind: type):
         value = construct(loader, node)
         digits = node.value.lstrip("+-").replace("_", "")
         if ":" in digits:
-            _refuse(node, f"a number to the base of 60, which makes {value:g},", f"{value:g}, or '{node.value}' as text")
+            _refuse(
+                node, f"a number to the base of 60, which makes {value:g},", f"{value:g}, or '{node.value}' as text"
+            )
         if kind is int and len(digits) > 1 and digits.isdigit() and digits[0] == "0":
             plain = digits.lstrip("0") or "0"
             _refuse(node, f"an octal number, which makes {value},", f"{plain} or {value}, or '{node.value}' as text")

@@ -61,7 +61,10 @@ def test_what_is_not_meant_is_one_line_with_file_and_line(tmp_path, text, line, 
         ("a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\n", {"a": {"x": 1, "y": 2}, "b": {"x": 1, "y": 3}}),
         ("a: &a {x: 1}\nb: &b {<<: *a, x: 2}\nc: {<<: *b, x: 3}\n", {"a": {"x": 1}, "b": {"x": 2}, "c": {"x": 3}}),
         ("a: &a {x: 1}\nb: &b {x: 2}\nc: {<<: [*a, *b]}\n", {"a": {"x": 1}, "b": {"x": 2}, "c": {"x": 1}}),
-        ("a: 0\nb: 0x1f\nc: 1.5\nd: -0.5\ne: 0.0\nf: 09\n", {"a": 0, "b": 31, "c": 1.5, "d": -0.5, "e": 0.0, "f": "09"}),
+        (
+            "a: 0\nb: 0x1f\nc: 1.5\nd: -0.5\ne: 0.0\nf: 09\n",
+            {"a": 0, "b": 31, "c": 1.5, "d": -0.5, "e": 0.0, "f": "09"},
+        ),
         ("on_ice: yes\nb: no\nc: ~\n", {"on_ice": True, "b": False, "c": None}),
         ("'no': '2024-02-30'\nid: '011'\n", {"no": "2024-02-30", "id": "011"}),
         ("{1: a, 2: b}", {1: "a", 2: "b"}),
@@ -78,7 +81,10 @@ def test_what_is_meant_is_read(text, content):
 def test_content_that_is_no_mapping_is_told_with_what_was_expected(tmp_path, text, found):
     path = tmp_path / "file.yaml"
     path.write_text(text)
-    for call in (lambda: read_mapping(path, "fields such as a"), lambda: parse_mapping(text, str(path), "fields such as a")):
+    for call in (
+        lambda: read_mapping(path, "fields such as a"),
+        lambda: parse_mapping(text, str(path), "fields such as a"),
+    ):
         with pytest.raises(YamlError) as caught:
             call()
         assert str(caught.value) == f"{path}: expected fields such as a, got {found}"

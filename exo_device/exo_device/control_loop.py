@@ -90,6 +90,8 @@ class ControlLoop:
         self._answered = True
         self._policy_present = False
         self._stop = threading.Event()
+        self._ends_on_purpose = False
+        self._runs = False
         self._status_due_ns = 0
         self._driver_error = ""
 
@@ -128,8 +130,9 @@ class ControlLoop:
         """See SafetySupervisor.stop."""
         return self._and_wake(self.supervisor.stop)
 
-    def finish(self) -> None:
-        """Asks run() to bring torque to zero and return."""
+    def finish(self, *, on_purpose: bool = False) -> None:
+        """Asks run() to bring torque to zero and return. on_purpose: that is no fault, even with torque."""
+        self._ends_on_purpose = on_purpose
         self._stop.set()
         with self._lock:
             self._lock.notify_all()
@@ -140,21 +143,36 @@ class ControlLoop:
             answer = request(self._now())
             self._lock.notify_all()
         self.driver.wake()
+        if not self._runs:
+            self.tell()
         return answer
+
+    def tell(self) -> None:
+        """While run() does not run: tells its owner what has changed, and the status."""
+        with self._lock:
+            events, snapshot = self.supervisor.pop_events(), self.supervisor.snapshot(self._now())
+        for event in events:
+            self.hooks.on_event(event)
+        self.hooks.on_status(snapshot, 0.0)
 
     # --- the loop
 
     def prepare(self) -> None:
         """Before every run(): takes back an earlier finish()."""
         self._stop.clear()
+        self._runs = True
 
     def run(self) -> None:
         """Runs until finish(), then ramps down and switches the motors off; off too on any exception."""
+        self._runs = True
         try:
             while not self._stop.is_set():
                 self.step()
             self._shut_down()
+            self._runs = False
+            self.tell()
         except BaseException as error:  # whatever it is: the motors must not keep their last torque
+            self._runs = False
             self.driver.disconnect()
             self.hooks.on_crash(error)
 
@@ -301,7 +319,8 @@ class ControlLoop:
 
     def _shut_down(self) -> None:
         with self._lock:
-            self.supervisor.shutdown(self._now())
+            end = self.supervisor.deactivate if self._ends_on_purpose else self.supervisor.shutdown
+            end(self._now())
         give_up_ns = self.steady_now_ns() + to_ns(SHUTDOWN_PATIENCE * self.supervisor.config.ramp_down_s)
         while self.supervisor.mode is Mode.STOPPING and self.steady_now_ns() < give_up_ns:
             self.step()

@@ -39,6 +39,32 @@ MAX_SEGMENT_MASS_KG = 15.0
 #: Strongest laboratory hip-knee-ankle exoskeleton emulator: 250 Nm at the knee (Bryan et al. 2021, IJRR
 #: 40:722).
 MAX_TORQUE_NM = 250.0
+#: Largest torque per mass of the wearer (Nm/kg): more than any joint gives by itself in walking, whose largest moment
+#: is that of the ankle at push-off, 1.6 Nm/kg (Winter 1991).
+MAX_TORQUE_NM_PER_KG = 2.0
+#: Fastest joint speed (rad/s): that of a knee in sprinting is about 20 rad/s. No walking joint comes near it.
+MAX_VELOCITY_RAD_S = 25.0
+#: Largest mechanical power (W): an ankle at push-off in running, some 13 W/kg. A wearable motor gives less.
+MAX_POWER_W = 1000.0
+#: Steepest torque (Nm/s): the strongest device here from nothing to all it has within 50 ms. No limb needs more, and
+#: a torque sensor of 100 Hz would not see it come.
+MAX_SLEW_NM_PER_S = 5000.0
+#: Angles of healthy adults (rad), lowest and highest, with 10 to 20 degrees for those who bend further: the ranges of
+#: motion of the American Academy of Orthopaedic Surgeons. A file that is in degrees, or has a sign wrong, lies outside.
+ANATOMICAL_RANGE_RAD = {
+    "hip_flexion": (math.radians(-50.0), math.radians(140.0)),
+    "hip_adduction": (math.radians(-60.0), math.radians(45.0)),
+    "hip_rotation": (math.radians(-65.0), math.radians(65.0)),
+    "knee_angle": (math.radians(-15.0), math.radians(155.0)),
+    "ankle_angle": (math.radians(-65.0), math.radians(45.0)),
+    "subtalar_angle": (math.radians(-45.0), math.radians(45.0)),
+    "mtp_angle": (math.radians(-90.0), math.radians(60.0)),
+}
+#: Voltages (V) of motors that are worn: below 6 V no such motor turns; over 60 V a direct voltage may kill whoever
+#: touches it (protective extra-low voltage, IEC 60364-4-41).
+BUS_VOLTAGE_RANGE_V = (6.0, 60.0)
+#: Time constants (s) of a winding that can be worn: seconds for the copper alone, an hour for a motor of 10 kg.
+THERMAL_TIME_CONSTANT_RANGE_S = (1.0, 3600.0)
 #: Wearer masses that the published assistance was tried on lie far inside these bounds (kg).
 WEARER_MASS_RANGE_KG = (20.0, 200.0)
 
@@ -69,27 +95,29 @@ class JointSpec(_Model):
     #: Largest torque, either sign (Nm), whoever wears the device.
     torque_limit_nm: Annotated[float, Field(gt=0.0, le=MAX_TORQUE_NM)]
     #: Largest torque per mass of the wearer (Nm/kg). The smaller of the two limits holds.
-    torque_limit_nm_per_kg: Positive
+    torque_limit_nm_per_kg: Annotated[float, Field(gt=0.0, le=MAX_TORQUE_NM_PER_KG)]
     #: Torque that the motor can give for ever without growing too hot (Nm, rated torque); None: no budget.
-    continuous_torque_nm: Positive | None = None
+    continuous_torque_nm: Annotated[float, Field(gt=0.0, le=MAX_TORQUE_NM)] | None = None
     #: Time in which the winding's temperature follows its losses to 63 % (s).
-    thermal_time_constant_s: Positive = 30.0
+    thermal_time_constant_s: Annotated[
+        float, Field(ge=THERMAL_TIME_CONSTANT_RANGE_S[0], le=THERMAL_TIME_CONSTANT_RANGE_S[1])
+    ] = 30.0
     #: Beyond this joint speed (rad/s, either direction) torque along the motion is gone and the device stops.
-    velocity_limit_rad_s: Positive
+    velocity_limit_rad_s: Annotated[float, Field(gt=0.0, le=MAX_VELOCITY_RAD_S)]
     #: Largest mechanical power given to or taken from the limb (W).
-    power_limit_w: Positive
+    power_limit_w: Annotated[float, Field(gt=0.0, le=MAX_POWER_W)]
     #: Fastest change of torque (Nm/s).
-    slew_limit_nm_per_s: Positive
+    slew_limit_nm_per_s: Annotated[float, Field(gt=0.0, le=MAX_SLEW_NM_PER_S)]
     #: Joint angles between which the device may push (rad, MyoLegs sign): (lowest, highest).
     range_rad: tuple[Finite, Finite]
     #: Over this angle before each end of range_rad (rad) torque towards that end fades to zero.
     taper_rad: Positive
     #: -3 dB bandwidth of the closed torque loop as a first-order low-pass (Hz).
-    bandwidth_hz: Positive
+    bandwidth_hz: Annotated[float, Field(gt=0.0, le=1000.0)]
     #: Dead time from command to the first change of torque (s).
     delay_s: Annotated[float, Field(ge=0.0, le=0.1)]
     #: Rotor inertia seen at the joint, gear ratio squared included (kg m^2).
-    reflected_inertia_kgm2: NotNegative = 0.0
+    reflected_inertia_kgm2: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     #: None: the actuator is rigidly coupled to the limb.
     strap: Strap | None = None
 
@@ -101,8 +129,6 @@ class JointSpec(_Model):
                 f"range_rad must be [lowest, highest] and wider than two taper_rad "
                 f"({2.0 * self.taper_rad:g} rad), got [{low:g}, {high:g}]"
             )
-        if max(abs(low), abs(high)) > 2.0 * math.pi:
-            raise ValueError(f"range_rad must be in radians, within one turn, got [{low:g}, {high:g}]")
         return self
 
     def torque_limit(self, wearer_mass_kg: float) -> float:
@@ -161,12 +187,19 @@ class DeviceDescription(_Model):
     #: Hottest motor case allowed (degC).
     temperature_limit_c: Annotated[float, Field(gt=20.0, le=150.0)]
     #: Nominal voltage of the motor supply (V).
-    bus_voltage_v: Positive
+    bus_voltage_v: Annotated[float, Field(ge=BUS_VOLTAGE_RANGE_V[0], le=BUS_VOLTAGE_RANGE_V[1])]
 
     @field_validator("joints")
     @classmethod
     def _joints_exist(cls, value: dict[str, JointSpec]) -> dict[str, JointSpec]:
         _check_names("joint", value, [f"{joint}_{side}" for joint in DRIVABLE_JOINTS for side in SIDES])
+        for name, joint in value.items():
+            lowest, highest = ANATOMICAL_RANGE_RAD[name.rpartition("_")[0]]
+            if joint.range_rad[0] < lowest or joint.range_rad[1] > highest:
+                raise ValueError(
+                    f"range_rad of {name} must lie within what people can do, [{lowest:.2f}, {highest:.2f}] (radians), "
+                    f"got [{joint.range_rad[0]:g}, {joint.range_rad[1]:g}]"
+                )
         return value
 
     @field_validator("segments")

@@ -65,6 +65,10 @@ def test_example_drives_every_joint_of_the_default_device():
         (changed_motor("ankle_angle_r", sign=0), "motors.ankle_angle_r.sign"),
         (changed_motor("ankle_angle_r", firmware="v3"), "pole_pairs, gear_ratio, torque_constant_nm_per_a"),
         (changed_motor("ankle_angle_r", torque_range_nm=-18.0), "torque_range_nm"),
+        (changed_motor("ankle_angle_r", torque_scale=0.01), "motors.ankle_angle_r.torque_scale"),
+        (changed_motor("ankle_angle_r", torque_range_nm=1e6), "motors.ankle_angle_r.torque_range_nm"),
+        (changed_motor("ankle_angle_r", joint_offset_rad=30.0), "motors.ankle_angle_r.joint_offset_rad"),
+        (changed_motor("ankle_angle_r", transmission_ratio=1000.0), "motors.ankle_angle_r.transmission_ratio"),
         (settings(bus_rate_hz=450.0), "whole multiple"),
         (settings(bus_rate_hz=1000.0), "overloads the bus: 4 motors at 1000000 bit/s allow 641"),
         (settings(bus_rate_hz=50.0), "whole multiple"),
@@ -78,13 +82,55 @@ def test_wrong_settings_are_named_in_one_line(wrong, word):
     assert word in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_a_motor_that_stands_twice_is_named_with_its_line(tmp_path):
+    text = EXAMPLE.read_text()
+    path = tmp_path / "driver.yaml"
+    path.write_text(text.replace("  ankle_angle_l: {<<: *ankle", "  ankle_angle_r: {<<: *ankle"))
+    with pytest.raises(DriverError, match=r"driver.yaml:\d+: the key 'ankle_angle_r' stands twice"):
+        read_driver_config(path, "cubemars_can")
+    path.write_text(text.replace("    id: 1", "    id: 011"))
+    with pytest.raises(DriverError, match="011 is an octal number, which makes 9"):
+        read_driver_config(path, "cubemars_can")
+
+
+@pytest.mark.parametrize(
+    "changes, word",
+    [
+        ({"plausibility": {"jump_rad": 1000.0}}, "plausibility.jump_rad is 1000, and at most 0.5"),
+        ({"plausibility": {"following_nm": 100.0}}, "plausibility.following_nm"),
+        ({"plausibility": {"standstill_s": None}}, "plausibility.standstill_s is off"),
+        ({"reply_timeout_s": 5.0}, "reply_timeout_s is 5"),
+        ({"host_timeout_s": 5.0}, "host_timeout_s is 5"),
+    ],
+)
+def test_what_switches_protection_off_is_for_emulated_motors(changes, word):
+    make_driver("cubemars_can", settings()).require_wearable()
+    with pytest.raises(DriverError) as caught:
+        make_driver("cubemars_can", settings(**changes)).require_wearable()
+    assert word in str(caught.value) and "use_mock_hardware" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "interface, channel, is_emulated",
+    [
+        ("socketcan", "can0", False),
+        ("socketcan", "vcan0", True),
+        ("slcan", "/dev/ttyACM0", False),
+        ("virtual", "a", True),
+    ],
+)
+def test_a_bus_of_the_computer_itself_has_no_real_motors(interface, channel, is_emulated):
+    driver = make_driver("cubemars_can", settings(interface=interface, channel=channel))
+    assert driver.has_real_motors and driver.is_emulated is is_emulated
+
+
 @pytest.mark.parametrize(
     "text, word",
     [
         ("driver: replay\n", "settings of driver 'replay'"),
         ("a: 1\n", "driver: cubemars_can"),
-        ("a: [\n", "line 2"),
-        ("- 1\n", "mapping"),
+        ("a: [\n", "driver.yaml:2: "),
+        ("- 1\n", "got a list"),
     ],
 )
 def test_wrong_settings_file_is_answered_in_one_line(tmp_path, text, word):

@@ -73,6 +73,17 @@ def broken(tmp_path, *keys, value):
         (("joints", "hip_flexion_r", "torque_limit_nm"), float("nan"), ["joints.hip_flexion_r.torque_limit_nm"]),
         (("joints", "hip_flexion_r", "range_rad"), [1.0, -1.0], ["range_rad must be [lowest, highest]"]),
         (("joints", "hip_flexion_r", "range_rad"), [-35.0, 110.0], ["radians"]),
+        (("joints", "hip_flexion_r", "range_rad"), [-3.5, 1.1], ["range_rad of hip_flexion_r", "[-0.87, 2.44]"]),
+        (("joints", "hip_flexion_r", "range_rad"), [-6.2, 6.2], ["what people can do"]),
+        (("joints", "ankle_angle_l", "range_rad"), [-0.61, 1.92], ["range_rad of ankle_angle_r"]),
+        (("joints", "hip_flexion_r", "slew_limit_nm_per_s"), 1e12, ["slew_limit_nm_per_s", "5000"]),
+        (("joints", "hip_flexion_r", "power_limit_w"), 1e12, ["power_limit_w", "1000"]),
+        (("joints", "hip_flexion_r", "velocity_limit_rad_s"), 1e12, ["velocity_limit_rad_s", "25"]),
+        (("joints", "hip_flexion_r", "torque_limit_nm_per_kg"), 1000.0, ["torque_limit_nm_per_kg", "2"]),
+        (("joints", "hip_flexion_r", "torque_limit_nm"), 300.0, ["torque_limit_nm", "250"]),
+        (("joints", "hip_flexion_r", "continuous_torque_nm"), 1e9, ["continuous_torque_nm", "250"]),
+        (("joints", "hip_flexion_r", "thermal_time_constant_s"), 0.001, ["thermal_time_constant_s"]),
+        (("bus_voltage_v",), 480.0, ["bus_voltage_v", "60"]),
         (("joints", "hip_flexion_r", "slew_limit_nm_per_s"), "fast", ["slew_limit_nm_per_s", "number"]),
         (("joints", "hip_flexion_r", "color"), "red", ["joints.hip_flexion_r.color", "unknown field"]),
         (("joints", "elbow_r"), {}, ["joints.elbow_r"]),
@@ -110,8 +121,26 @@ def test_text_that_is_no_device_is_refused_in_one_line(tmp_path, text):
     assert "\n" not in str(caught.value) and str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "old, new, key",
+    [
+        ("    torque_limit_nm: 30.0 ", "    torque_limit_nm: 3.0\n    torque_limit_nm: 30.0 ", "torque_limit_nm"),
+        ("  ankle_angle_l: *ankle", "  ankle_angle_r: *ankle", "ankle_angle_r"),
+        ("  tibia_l:", "  tibia_r:", "tibia_r"),
+    ],
+)
+def test_a_key_that_stands_twice_is_named_with_its_line(tmp_path, old, new, key):
+    before, _, after = (DEVICES / "hip_ankle.yaml").read_text().partition(old)
+    path = tmp_path / "twice.yaml"
+    path.write_text(before + new + after)
+    line = (before + new).count("\n") + 1
+    with pytest.raises(DeviceError) as caught:
+        load_device(path)
+    assert str(caught.value).startswith(f"{path}:{line}: the key '{key}' stands twice")
+
+
 def test_missing_file_is_refused(tmp_path):
-    with pytest.raises(DeviceError, match="cannot read"):
+    with pytest.raises(DeviceError, match="cannot be read"):
         load_device(tmp_path / "nothing.yaml")
 
 

@@ -230,14 +230,15 @@ def test_an_adapter_that_leaves_the_bus_stops_the_device_and_motors_are_off_when
 
 
 def test_position_is_continuous_across_the_end_of_the_field(lab_of):
-    """A motor whose zero lies nearly half a span away: it wraps twice a stride."""
+    """A motor whose zero lies nearly at the end of its field: it wraps twice a stride."""
     motors = {joint: motor.model_dump() for joint, motor in lab_of().config.motors.items()}
-    motors[ANKLE]["joint_offset_rad"] = -12.4 * motors[ANKLE]["sign"]
+    motors[ANKLE]["position_range_rad"] = 3.0
+    motors[ANKLE]["joint_offset_rad"] = -2.9 * motors[ANKLE]["sign"]
     shifted = lab_of(motors=motors).activate().run(1.0)
     ankle = shifted.names.index(ANKLE)
     angle = np.array([state.position[ankle] for state in shifted.states])
     assert shifted.supervisor.mode is Mode.ACTIVE
-    assert angle.min() < -0.1 < 0.1 < angle.max()  # the motor turns beyond 12.5 rad and back
+    assert angle.min() < -0.1 < 0.1 < angle.max()  # the motor turns beyond 3 rad and back
     assert np.abs(np.diff(angle)).max() < 0.1
 
 

@@ -29,6 +29,7 @@ def happen(machine: ModeMachine, what: str) -> None:
         "disarm": machine.disarm,
         "became_active": machine.became_active,
         "stopped": machine.stopped,
+        "end": lambda: machine.end("deactivated"),
         "give_up": lambda: machine.give_up_arming("too late"),
         "fault": lambda: machine.fault(Fault.BUS_LOST, "silent"),
         "stop": lambda: machine.fault(Fault.USER_STOP, "button"),
@@ -40,7 +41,7 @@ def walked() -> set[tuple[str, str]]:
     """Every pair of modes that one event leads from and to."""
     pairs = {("[*]", ModeMachine().mode.name)}
     for path in PATHS.values():
-        for event in ("arm", "disarm", "became_active", "give_up", "stopped", "fault", "stop", "shutdown"):
+        for event in ("arm", "disarm", "end", "became_active", "give_up", "stopped", "fault", "stop", "shutdown"):
             machine = ModeMachine()
             for step in path:
                 happen(machine, step)

@@ -23,16 +23,89 @@ def test_never_arms_by_itself(rig_of):
     assert rig.mode is Mode.DISARMED
 
 
-def test_arming_waits_for_a_zero_command_and_says_so(rig_of):
-    rig = rig_of(arming_timeout_s=0.5)
-    rig.step(10.0)
+def test_what_a_policy_asks_for_before_active_counts_as_zero(rig_of):
+    """A policy that answers every state with its torque can be armed, and starts from zero."""
+    rig = rig_of(fade_in_s=0.0, fade_delay_s=0.0)
+    assert not rig.step(10.0).torque.any()
     rig.supervisor.arm(rig.now)
-    for _ in range(49):
-        output = rig.step(10.0)
-        assert rig.mode is Mode.ARMING and output.enable and not output.torque.any()
-    rig.step(10.0)
+    output = rig.supervisor.update(rig.now)
+    assert rig.mode is Mode.ACTIVE and output.enable and not output.torque.any()
+    output = rig.step(10.0, has_command=False)
+    assert rig.mode is Mode.ACTIVE and not output.torque.any()  # the old command is not taken up again
+    assert rig.step(10.0).torque[HIP] > 0.0
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"state_stamp_ns": to_ns(1e6)}, ["no command that answers a state", "exo/joint_states"]),
+        ({"state_stamp_ns": 0}, ["no command that answers a state", "state_stamp is 0"]),
+        ({"sequence": 0}, ["sequence of the commands stands still at 0", "counts up by one"]),
+    ],
+)
+def test_a_refusal_to_arm_names_the_rule_that_was_broken(rig_of, changes, words):
+    rig = rig_of(arming_timeout_s=0.5)
+
+    def step():
+        rig.step(request=rig.request(0.0, **{"state_stamp_ns": rig.now_ns + to_ns(0.01), **changes}))
+
+    for _ in range(5):
+        step()
+    rig.supervisor.arm(rig.now)
+    while rig.mode is Mode.ARMING:
+        step()
     assert rig.mode is Mode.DISARMED
-    assert "zero" in rig.cause and "hip_flexion_r" in rig.cause
+    warnings = [event for event in rig.supervisor.pop_events() if event.is_warning]
+    for word in ["not armed within 0.5 s", *words]:
+        assert word in rig.cause and word in warnings[0].text
+    assert not warnings[0].is_error
+
+
+def test_while_arming_the_cause_says_what_is_missing(rig_of):
+    rig = rig_of()
+    rig.supervisor.arm(rig.now)
+    rig.step(has_command=False)
+    assert rig.mode is Mode.ARMING and rig.cause == "no command yet"
+
+
+def test_a_sequence_that_stands_still_while_active_is_named(rig):
+    sequence = rig.command_sequence
+    while rig.mode is Mode.ACTIVE:
+        rig.step(request=rig.request(0.0, sequence=sequence, state_stamp_ns=rig.now_ns + to_ns(0.01)))
+    assert f"stands still at {sequence}" in rig.cause
+
+
+def test_a_command_that_leaves_a_joint_out_names_the_rule(rig):
+    rig.step(request=rig.request(0.0, names=("hip_flexion_r",), torque=np.zeros(1)))
+    assert rig.faults == Fault.UNKNOWN_JOINT and "leaves out joint" in rig.cause and "all joints or none" in rig.cause
+
+
+def test_deactivating_ramps_down_and_is_no_fault(rig_of):
+    rig = rig_of(fade_in_s=0.0).activate()
+    for _ in range(20):
+        rig.step(20.0)
+    rig.supervisor.deactivate(rig.now)
+    assert rig.mode is Mode.STOPPING
+    while rig.mode is Mode.STOPPING:
+        rig.step(20.0)
+    assert rig.mode is Mode.DISARMED and not rig.faults and "deactivated" in rig.cause
+
+
+def test_deactivating_clears_no_latched_fault(rig_of):
+    rig = rig_of()
+    rig.supervisor.stop(rig.now)
+    rig.supervisor.deactivate(rig.now)
+    assert rig.mode is Mode.FAULT and rig.faults == Fault.USER_STOP
+
+
+def test_latch_and_heat_are_taken_over_from_before(rig_of):
+    rig = rig_of()
+    rig.supervisor.restore(Fault.USER_STOP, "stopped by exo/stop", {"hip_flexion_r": 0.9})
+    rig.step()
+    assert rig.mode is Mode.FAULT and rig.faults == Fault.USER_STOP and rig.cause == "stopped by exo/stop"
+    assert not rig.supervisor.arm(rig.now).success
+    assert rig.supervisor.snapshot(rig.now).heat == pytest.approx([0.9, 0.0, 0.0, 0.0], abs=0.01)
+    assert rig.supervisor.disarm(rig.now).success and rig.supervisor.arm(rig.now).success
 
 
 @pytest.mark.parametrize(
@@ -49,14 +122,6 @@ def test_arming_waits_for_fresh_states_and_commands(rig_of, has_state, has_comma
     for _ in range(51):
         rig.step(has_state=has_state, has_command=has_command, request=rig.request(0.0, state_stamp_ns=0))
     assert rig.mode is Mode.DISARMED and word in rig.cause
-
-
-def test_near_zero_is_zero_enough(rig_of):
-    rig = rig_of()
-    rig.step(1.0)
-    rig.supervisor.arm(rig.now)
-    rig.step(1.0)
-    assert rig.mode is Mode.ACTIVE
 
 
 def test_torque_fades_in_after_arming(rig_of):
@@ -431,7 +496,7 @@ def test_after_a_simulator_reset_old_commands_are_forgotten(rig_of):
         ({"ramp_down_s": math.nan}, "ramp_down_s"),
         ({"ramp_down_s": 0.02}, "four periods"),
         ({"state_timeout_s": 0.0}, "state_timeout_s"),
-        ({"arming_torque_share": 1.5}, "arming_torque_share"),
+        ({"velocity_taper_share": 1.5}, "velocity_taper_share"),
         ({"second_publisher": "both"}, "fault or ignore"),
     ],
 )

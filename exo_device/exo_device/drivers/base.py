@@ -8,6 +8,7 @@ hands out the newest complete sample, and write() leaves the torque for the thre
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Annotated, ClassVar
@@ -19,7 +20,8 @@ from exo_device.state import DeviceState
 
 #: Numbers in a driver's settings.
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+#: Joint angle (rad) where a motor reports zero: half a turn at most. More is another turn, or degrees.
+Offset = Annotated[float, Field(ge=-math.pi, le=math.pi)]
 
 
 class Settings(BaseModel):
@@ -41,10 +43,25 @@ class Driver(ABC):
 
     #: Name it is chosen by.
     name: ClassVar[str]
+    #: Whether its torque reaches motors, which somebody may wear. Then time is that of the world, and limits are those
+    #: of real motors.
+    has_real_motors: ClassVar[bool] = True
 
     def use_clock(self, ros_ns: Callable[[], int]) -> None:
         """ROS time (ns) of the node that owns the driver, before connect. A driver that stamps its samples
         itself takes it, so that they are in simulated time where the rest of the graph is."""
+
+    @property
+    def is_emulated(self) -> bool | None:
+        """Whether its bus leads to emulated motors, so that nobody can wear them; None where that cannot be seen."""
+        return None if self.has_real_motors else True
+
+    def require_wearable(self) -> None:
+        """Raises DriverError for settings that only emulated motors may have: where somebody wears the device."""
+
+    def largest_torque_nm(self, joint: str) -> float:
+        """Torque (Nm) of joint at the end of what can be told to its motor; infinite where nobody knows."""
+        return math.inf
 
     @abstractmethod
     def connect(self) -> None:

@@ -27,7 +27,7 @@ def request_problem(request: TorqueRequest, joint_names: tuple[str, ...]) -> Pro
         )
     missing = [name for name in joint_names if name not in request.names]
     if missing and request.names:
-        return Problem(Fault.UNKNOWN_JOINT, f"a command leaves out joint '{missing[0]}'")
+        return Problem(Fault.UNKNOWN_JOINT, f"a command leaves out joint '{missing[0]}': all joints or none")
     for name, torque in zip(request.names, request.torque):
         if not np.isfinite(torque):
             return Problem(Fault.NOT_FINITE, f"a command asks for {torque} Nm on {name}")

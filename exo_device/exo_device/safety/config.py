@@ -58,10 +58,8 @@ class SafetyConfig:
     #: without, the moment of its first torque would depend on how fast exo/status travels, and no run could
     #: be repeated.
     fade_delay_s: float = 0.05
-    #: Arming gives up when no fresh state and zero command came in this time.
+    #: Arming gives up when no fresh state and command came in this time.
     arming_timeout_s: float = 5.0
-    #: Largest torque that still counts as a zero command when arming, as a share of the joint's limit.
-    arming_torque_share: float = 0.05
     #: Longest time between two outputs while all is well. The slew limit lets one period's change through at
     #: once, and a ramp ends two periods early so that coarse ticks cannot make it late.
     period_s: float = 0.01
@@ -108,9 +106,8 @@ class SafetyConfig:
                 f"stride_shortest_s must be below stride_longest_s, got "
                 f"{self.stride_shortest_s:g} and {self.stride_longest_s:g}"
             )
-        for name in ("arming_torque_share", "velocity_taper_share"):
-            if getattr(self, name) >= 1.0:
-                raise SafetyError(f"{name} must be below 1, got {getattr(self, name):g}")
+        if self.velocity_taper_share >= 1.0:
+            raise SafetyError(f"velocity_taper_share must be below 1, got {self.velocity_taper_share:g}")
 
     @property
     def longest_state_gap_s(self) -> float:

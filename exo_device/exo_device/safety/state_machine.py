@@ -32,6 +32,8 @@ class Event(NamedTuple):
     #: True: the device stopped for something that went wrong.
     is_error: bool
     text: str
+    #: True: what somebody asked for did not come about.
+    is_warning: bool = False
 
 
 WITH_MOTORS_ON = (Mode.ARMING, Mode.ACTIVE)
@@ -60,8 +62,8 @@ class ModeMachine:
     def arm(self) -> Answer:
         """Asks for torque. Never happens by itself, and never out of a fault."""
         if self.mode is Mode.DISARMED:
-            self._enter(Mode.ARMING, "waiting for a fresh state and a zero command")
-            return Answer(True, "arming: active once a fresh state and a zero command are there")
+            self._enter(Mode.ARMING, "waiting for a fresh state and a command that answers it")
+            return Answer(True, "arming: active once a fresh state and a command that answers it are there")
         if self.mode in WITH_MOTORS_ON:
             return Answer(True, f"already {self.mode.name.lower()}")
         if self.mode is Mode.FAULT:
@@ -76,18 +78,29 @@ class ModeMachine:
     def give_up_arming(self, cause: str) -> None:
         """The conditions of arming were not met in time."""
         assert self.mode is Mode.ARMING
-        self._enter(Mode.DISARMED, cause)
+        self._enter(Mode.DISARMED, cause, is_warning=True)
+
+    def restore(self, faults: Fault, cause: str) -> None:
+        """Takes over what was latched before this machine was made."""
+        assert self.mode is Mode.DISARMED
+        if faults:
+            self.faults = faults
+            self._enter(Mode.FAULT, cause, is_error=True)
+
+    def end(self, cause: str) -> None:
+        """Ends torque on purpose and leaves latched what is latched."""
+        if self.mode is Mode.ACTIVE:
+            self._after_stop = Mode.DISARMED
+            self._enter(Mode.STOPPING, cause)
+        elif self.mode is Mode.ARMING:
+            self._enter(Mode.DISARMED, cause)
 
     def disarm(self) -> Answer:
         """Ends torque on purpose, and clears a latched fault once torque is zero."""
         if self.mode is Mode.STOPPING and self._after_stop is Mode.FAULT:
             return Answer(False, f"still stopping for a fault ({self.cause}); call again")
-        if self.mode is Mode.ACTIVE:
-            self._after_stop = Mode.DISARMED
-            self._enter(Mode.STOPPING, "disarmed on request")
-        elif self.mode is Mode.ARMING:
-            self._enter(Mode.DISARMED, "disarmed on request")
-        elif self.mode is Mode.FAULT:
+        self.end("disarmed on request")
+        if self.mode is Mode.FAULT:
             self.faults = NO_FAULT
             self._enter(Mode.DISARMED, "fault cleared by disarming")
         return Answer(True, self.mode.name.lower())
@@ -112,9 +125,9 @@ class ModeMachine:
         assert self.mode is Mode.STOPPING
         self._enter(self._after_stop, self.cause)
 
-    def _enter(self, mode: Mode, cause: str, is_error: bool = False) -> None:
+    def _enter(self, mode: Mode, cause: str, is_error: bool = False, is_warning: bool = False) -> None:
         names = f" [{', '.join(fault_names(self.faults))}]" if self.faults else ""
         reason = f": {cause}" if cause else ""
-        self._events.append(Event(is_error, f"{self.mode.name} -> {mode.name}{names}{reason}"))
+        self._events.append(Event(is_error, f"{self.mode.name} -> {mode.name}{names}{reason}", is_warning))
         self.mode = mode
         self.cause = cause

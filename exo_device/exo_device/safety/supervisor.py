@@ -78,6 +78,8 @@ class SafetySupervisor:
         self._foreign: tuple[Instant, str] | None = None
         self._foreign_commands = 0
         self._since: Instant | None = None
+        #: While arming: what is missing.
+        self._obstacle = ""
         self._last: Instant | None = None
 
     def _require_slew_to_allow_ramp(self) -> None:
@@ -112,6 +114,7 @@ class SafetySupervisor:
         answer = self._machine.arm()
         if self.mode is not was:
             self._since = now
+            self._obstacle = ""
             self._commands.restart()
         return answer
 
@@ -126,6 +129,18 @@ class SafetySupervisor:
         """A person's stop: ramps to zero and latches, in every mode."""
         self._fault(Problem(Fault.USER_STOP, "stopped by exo/stop"), now)
         return Answer(True, f"{self.mode.name.lower()}, latched until exo/disarm")
+
+    def deactivate(self, now: Instant) -> None:
+        """The device node is deactivated on purpose: ramps to zero, which is no fault and clears none."""
+        was = self.mode
+        self._machine.end("the device node was deactivated")
+        self._note_stop(was, now)
+
+    def restore(self, faults: Fault, cause: str, heat: dict[str, float]) -> None:
+        """Takes over what was latched, and how hot the motors were (share of the i2t budget, by joint), before this
+        supervisor was made. Before any other call."""
+        self._machine.restore(faults, cause)
+        self._thermal.heat = np.array([heat.get(name, 0.0) for name in self.joint_names])
 
     def shutdown(self, now: Instant) -> None:
         """The node is going away."""
@@ -249,6 +264,8 @@ class SafetySupervisor:
 
     @property
     def _cause(self) -> str:
+        if self.mode is Mode.ARMING and self._obstacle:
+            return self._obstacle
         return self._assistance.obstacle if self.mode is Mode.ACTIVE else self._machine.cause
 
     def _fault(self, problem: Problem, now: Instant) -> None:
@@ -262,7 +279,9 @@ class SafetySupervisor:
 
     def _try_to_become_active(self, now: Instant) -> None:
         obstacle = self._arming_obstacle(now)
+        self._obstacle = obstacle or ""
         if obstacle is None:
+            self._requested = np.zeros(len(self.joint_names))  # what was asked before now counts as zero
             self._machine.became_active()
             self._assistance.begin(now.ros_ns)
             return
@@ -273,21 +292,14 @@ class SafetySupervisor:
             self._machine.give_up_arming(f"not armed within {self.config.arming_timeout_s:g} s: {obstacle}")
 
     def _arming_obstacle(self, now: Instant) -> str | None:
-        """What is missing of: a fresh, sound state; a fresh, sound command; and zero torque in it."""
+        """What is missing of: a fresh, sound state; a fresh, sound command that counts up; one publisher."""
         problem = self._states.problem(now) or self._state_problem
         problem = problem or self._commands.problem(now) or self._request_problem
         if problem:
             return problem.cause
         if self._foreign and now.steady_since(self._foreign[0]) < FOREIGN_MEMORY_S:
             return self._foreign[1]
-        share = np.abs(self._requested) / self.limits.cap
-        joint = int(share.argmax())
-        if share[joint] > self.config.arming_torque_share:
-            return (
-                f"the policy asks for {self._requested[joint]:.1f} Nm on {self.joint_names[joint]}; "
-                "it must send zero until the device is active"
-            )
-        return None
+        return self._commands.stuck_text() or None
 
     def _follow_request(self, now: Instant) -> None:
         state = self._states.state

@@ -14,6 +14,8 @@ from exo_device.safety.faults import Fault, Problem
 from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState
 
 SEQUENCE_WRAP = 2**32
+#: So many answers to different states with one sequence number are no accident.
+STANDING_STILL = 3
 
 
 def sequence_step(previous: int, current: int) -> int:
@@ -92,6 +94,11 @@ class CommandWatch:
         #: Since when a state waits for an answer. A policy is silent only while it owes one: a paused
         #: simulator sends it no new states.
         self._owed_since: Instant | None = None
+        #: Since the last good one: commands that answer no state yet seen, and how far ahead the last one was (s).
+        self._ahead = 0
+        self._ahead_s = 0.0
+        #: Answers to different states with the sequence number of the newest command.
+        self._repeats = 0
 
     def restart(self) -> None:
         """Torque is about to be asked for: earlier commands out of order no longer count."""
@@ -114,10 +121,16 @@ class CommandWatch:
         anew.
         """
         if request.state_stamp_ns > newest_state_ns:
-            ahead_s = (request.state_stamp_ns - newest_state_ns) / NANOSECONDS_PER_SECOND
-            return Problem(Fault.CLOCK_JUMP, f"a command answers a state {ahead_s:.3f} s in the future")
+            self._ahead += 1
+            self._ahead_s = (request.state_stamp_ns - newest_state_ns) / NANOSECONDS_PER_SECOND
+            return Problem(Fault.CLOCK_JUMP, f"a command answers a state {self._ahead_s:.3f} s in the future")
+        self._ahead = 0
         if self.request is not None:
             step = sequence_step(self.request.sequence, request.sequence)
+            if step:
+                self._repeats = 0
+            elif request.state_stamp_ns != self.request.state_stamp_ns:
+                self._repeats += 1
             if strict and (step <= 0 or request.state_stamp_ns < self.request.state_stamp_ns):
                 return self._did_not_advance()
             if strict and step > 1:
@@ -134,8 +147,15 @@ class CommandWatch:
         self._stuck = 0.0
         return Problem(
             Fault.SEQUENCE_GAP,
-            f"over {self._config.max_stuck_commands} commands did not advance; do two nodes publish them?",
+            self.stuck_text()
+            or f"over {self._config.max_stuck_commands} commands did not advance; do two nodes publish them?",
         )
+
+    def stuck_text(self) -> str:
+        """What the publisher does wrong with its sequence numbers, or ""."""
+        if self.request is None or self._repeats < STANDING_STILL:
+            return ""
+        return f"the sequence of the commands stands still at {self.request.sequence}: each one counts up by one"
 
     def age_s(self, now: Instant) -> float:
         """Age of the state that the newest request answers (s), NaN before the first one."""
@@ -143,11 +163,22 @@ class CommandWatch:
 
     def problem(self, now: Instant) -> Problem | None:
         """Why the newest request must not be followed any longer."""
+        if self._ahead and (self.request is None or self.age_s(now) >= self._config.command_timeout_s):
+            return Problem(
+                Fault.STALE_COMMAND,
+                f"no command that answers a state: {self._ahead} came, and the state_stamp of the last one lies "
+                f"{self._ahead_s:.3f} s after the newest state; it must be the stamp of an exo/joint_states",
+            )
         if self.request is None:
             return Problem(Fault.STALE_COMMAND, "no command yet")
         age = self.age_s(now)
         if age >= self._config.command_timeout_s:
-            return Problem(Fault.STALE_COMMAND, f"the newest command answers a state {1e3 * age:.0f} ms old")
+            text = f"the newest command answers a state {1e3 * age:.0f} ms old"
+            if self.request.state_stamp_ns == 0:
+                text = (
+                    "no command that answers a state: its state_stamp is 0, and must be the stamp of exo/joint_states"
+                )
+            return Problem(Fault.STALE_COMMAND, self.stuck_text() or text)
         silence_s = now.steady_since(self._owed_since) if self._owed_since else 0.0
         if silence_s >= self._config.longest_command_silence_s:
             return Problem(Fault.STALE_COMMAND, f"no command for {1e3 * silence_s:.0f} ms")

@@ -28,6 +28,26 @@ from exo_device.drivers.imu import ImuConfig, ImuSource
 from exo_device.state import DeviceState
 from exo_device.statistics import Latencies
 
+#: Buses that end in this machine or this network of emulators. vcan is one of socketcan's.
+EMULATED_INTERFACES = ("virtual", "udp_multicast")
+#: The longest silences (s) and the loosest plausibility (rad, Nm, s) where somebody wears the motors: two to five
+#: times the defaults, which leaves room to fit a motor that is slower or noisier, and keeps a torque that nobody asks
+#: for below 100 ms. What is looser is for emulated motors on a busy machine.
+LOOSEST_WORN = {"reply_timeout_s": 0.1, "host_timeout_s": 0.1, "host_ramp_s": 0.1}
+LOOSEST_PLAUSIBILITY = {
+    "jump_rad": 0.5,
+    "jump_speed_factor": 4.0,
+    "frozen_window_s": 0.2,
+    "frozen_rad": 0.1,
+    "frozen_share": 0.8,
+    "following_nm": 10.0,
+    "following_share": 0.8,
+    "following_s": 0.5,
+    "repeated_nm": 5.0,
+    "repeated_s": 0.5,
+    "standstill_s": 5.0,
+}
+
 
 class CanConfig(Settings):
     """A CAN bus with motors."""

@@ -13,7 +13,14 @@ import numpy as np
 
 from exo_device.command import MotorTorque
 from exo_device.drivers.base import Driver, DriverError
-from exo_device.drivers.can.bus import BusThread, CanConfig, CanMaster
+from exo_device.drivers.can.bus import (
+    EMULATED_INTERFACES,
+    LOOSEST_PLAUSIBILITY,
+    LOOSEST_WORN,
+    BusThread,
+    CanConfig,
+    CanMaster,
+)
 from exo_device.drivers.can.port import CanPort, PythonCanPort, drain
 from exo_device.drivers.imu import ImuSource, make_imu_source
 from exo_device.state import DeviceState
@@ -48,6 +55,25 @@ class CanDriver(Driver):
         self._condition = threading.Condition()
         self._newest: DeviceState | None = None
         self._woken = False
+
+    @property
+    def is_emulated(self) -> bool:
+        bus = self.config
+        return bus.interface in EMULATED_INTERFACES or (bus.interface == "socketcan" and bus.channel.startswith("vcan"))
+
+    def require_wearable(self) -> None:
+        plausibility = getattr(self.config, "plausibility", None)
+        for settings, loosest, prefix in (
+            (self.config, LOOSEST_WORN, ""),
+            (plausibility, LOOSEST_PLAUSIBILITY, "plausibility."),
+        ):
+            for name, limit in loosest.items():
+                value = getattr(settings, name, limit)
+                if value is None or value > limit:
+                    raise DriverError(
+                        f"driver '{self.name}': {prefix}{name} is {'off' if value is None else f'{value:g}'}, and at "
+                        f"most {limit:g} where somebody wears the motors (emulated ones: use_mock_hardware)"
+                    )
 
     @abstractmethod
     def _check_joints(self, joint_names: tuple[str, ...]) -> None:

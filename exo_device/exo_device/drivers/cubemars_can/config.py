@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from exo_device.drivers.base import Finite, Positive, Settings
+from exo_device.drivers.base import Offset, Settings
 from exo_device.drivers.can.bus import CanConfig
 from exo_device.drivers.cubemars_can.codec import ClassicCodec, MitRange, MotorCodec, MotorConstants, V3Codec
 from exo_device.drivers.cubemars_can.plausibility import PlausibilityLimits
@@ -20,6 +20,11 @@ HIGHEST_ID = 126
 STANDARD_FRAME_BITS, EXTENDED_FRAME_BITS = 135, 160
 #: Share of the bus that set points and replies may fill; the rest is for arbitration, errors and jitter.
 LARGEST_BUS_LOAD = 0.8
+#: Ends of a torque field (Nm): those of the AK series go to 144 Nm (AK80-64), and no larger motor is worn.
+LARGEST_FIELD_NM = 200.0
+#: Measured torque over reported torque: a motor that is further off than by two has another constant than its firmware
+#: believes, and is no motor to be worn before that is set right.
+TORQUE_SCALE_RANGE = (0.5, 2.0)
 
 
 class MotorConfig(Settings):
@@ -31,27 +36,27 @@ class MotorConfig(Settings):
     firmware: Literal["v1", "v2", "v3"]
     #: Ends of the position (rad), velocity (rad/s) and torque (Nm) fields of this model and firmware, both
     #: signs.
-    position_range_rad: Positive
-    velocity_range_rad_s: Positive
-    torque_range_nm: Positive
+    position_range_rad: Annotated[float, Field(ge=1.0, le=100.0)]
+    velocity_range_rad_s: Annotated[float, Field(ge=1.0, le=200.0)]
+    torque_range_nm: Annotated[float, Field(ge=1.0, le=LARGEST_FIELD_NM)]
     #: +1 when the motor turns as the joint's angle grows, else -1.
     sign: Literal[1, -1]
     #: Joint angle (rad) where the motor reports zero.
-    joint_offset_rad: Finite = 0.0
+    joint_offset_rad: Offset = 0.0
     #: Turns of the motor's output per turn of the joint; 1: direct.
-    transmission_ratio: Positive = 1.0
+    transmission_ratio: Annotated[float, Field(ge=0.1, le=20.0)] = 1.0
     #: Torque (Nm) that the output really gives per Nm in the frame; 1: as the firmware says. From a
     #: measurement.
-    torque_scale: Positive = 1.0
+    torque_scale: Annotated[float, Field(ge=TORQUE_SCALE_RANGE[0], le=TORQUE_SCALE_RANGE[1])] = 1.0
     #: Identifier of its replies (v1, v2), as `bench scan` shows it; None: any. Set it when others use the
     #: bus: a frame of theirs whose first byte is this motor's id would else be taken for its reply.
     reply_can_id: Annotated[int, Field(ge=0, le=0x7FF)] | None = None
     #: What an 8-byte reply's temperature byte counts from (degC): 0, or -40 for some firmware.
-    temperature_offset_c: Finite = 0.0
+    temperature_offset_c: Annotated[float, Field(ge=-50.0, le=50.0)] = 0.0
     #: Firmware v3 reports electrical speed and current: these turn them into output speed and torque.
-    pole_pairs: Annotated[int, Field(ge=1)] | None = None
-    gear_ratio: Positive | None = None
-    torque_constant_nm_per_a: Positive | None = None
+    pole_pairs: Annotated[int, Field(ge=1, le=100)] | None = None
+    gear_ratio: Annotated[float, Field(ge=1.0, le=200.0)] | None = None
+    torque_constant_nm_per_a: Annotated[float, Field(gt=0.0, le=10.0)] | None = None
 
     @model_validator(mode="after")
     def _v3_needs_its_constants(self) -> MotorConfig:

@@ -66,6 +66,10 @@ class CubemarsDriver(CanDriver):
     master: BusMaster
     _guardian: Guardian | None = None
 
+    def largest_torque_nm(self, joint: str) -> float:
+        motor = self.config.motors[joint]
+        return motor.torque_range_nm * motor.torque_scale * motor.transmission_ratio
+
     def request_zero(self, joint: str) -> None:
         """Makes the present angle of this joint's motor its zero; it is silent for about a second. Raises
         DriverError while the motors are on."""

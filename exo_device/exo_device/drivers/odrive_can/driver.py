@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from exo_device.drivers.base import DriverError, Finite, Positive, Settings
+from exo_device.drivers.base import DriverError, Offset, Settings
 from exo_device.drivers.can.bus import CanConfig, CanMaster, CanMotor, Measurement
 from exo_device.drivers.can.driver import CanDriver
 from exo_device.drivers.can.port import CanPort, Frame
@@ -31,9 +31,9 @@ class AxisConfig(Settings):
     #: +1 when the motor turns forward as the joint's angle grows, else -1.
     sign: Literal[1, -1]
     #: Joint angle (rad) where the ODrive reports zero turns.
-    joint_offset_rad: Finite = 0.0
+    joint_offset_rad: Offset = 0.0
     #: Turns of the motor per turn of the joint.
-    gear_ratio: Positive = 1.0
+    gear_ratio: Annotated[float, Field(ge=0.1, le=200.0)] = 1.0
 
 
 class ODriveConfig(CanConfig):

@@ -23,6 +23,7 @@ class ReplayDriver(Driver):
     """
 
     name = "replay"
+    has_real_motors = False
 
     def __init__(
         self, config: ReplayConfig, tape: Tape | None = None, ros_ns: Callable[[], int] = time.time_ns

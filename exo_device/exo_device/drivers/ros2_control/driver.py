@@ -20,7 +20,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 
 from exo_device.command import MotorTorque
-from exo_device.drivers.base import Driver, DriverError, Finite, Settings
+from exo_device.drivers.base import Driver, DriverError, Offset, Settings
 from exo_device.drivers.imu import ImuConfig, make_imu_source
 from exo_device.drivers.node import driver_node
 from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState
@@ -34,7 +34,7 @@ class ControlledJoint(Settings):
     #: +1 when both angles grow together, else -1.
     sign: Literal[1, -1] = 1
     #: Our angle (rad) where theirs is zero.
-    offset_rad: Finite = 0.0
+    offset_rad: Offset = 0.0
 
 
 class Ros2ControlConfig(Settings):

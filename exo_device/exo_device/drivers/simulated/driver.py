@@ -97,6 +97,7 @@ class SimulatedDriver(Driver):
     """Motors of the simulator. They give exactly the torque that they are sent."""
 
     name: ClassVar[str] = "simulated"
+    has_real_motors = False
 
     def __init__(self, config: SimulatedConfig = SimulatedConfig(), bus: MotorBus | None = None) -> None:
         #: The bus that config asks for, or the one given.
