@@ -1,32 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
-"""device_node: the lifecycle node between policy and motors. Thin: see control_loop and safety."""
+"""device_node: the lifecycle node between policy and motors. Thin: see assembly, control_loop and safety."""
 
 from __future__ import annotations
 
+import functools
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from dataclasses import replace
 
 import rclpy
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
 from exo_device import parameters
-from exo_device.control_loop import ControlLoop
-from exo_device.description import DeviceError, load_device
-from exo_device.drivers import Driver, DriverError, make_driver
+from exo_device.assembly import CONFIGURATION_ERRORS, Assembly, assemble
 from exo_device.drivers.can.bus import THREAD_SWITCH_S
-from exo_device.drivers.config_file import read_driver_config
-from exo_device.parameters import DeviceParameters, ParameterError
-from exo_device.ros_interface import DeviceInterface
-from exo_device.safety import SafetyError, SafetySupervisor
+from exo_device.memory import Kept
+from exo_device.parameters import ParameterError, ParameterGuard
+from exo_device.ros_interface import NOT_CONFIGURED, DeviceInterface, DeviceServices
+from exo_device.safety import Answer, Fault, Mode
 
 #: The loop needs ramp_down_s to end; more than this (s) means that it hangs.
 LOOP_END_TIMEOUT_S = 2.0
 EXIT_OK, EXIT_CRASHED, EXIT_BAD_CONFIGURATION = 0, 1, 2
-CONFIGURATION_ERRORS = (ParameterError, DeviceError, SafetyError, DriverError)
+
+
+def told(transition):
+    """A transition that logs why it failed: rclpy drops what a callback raises without a word."""
+
+    @functools.wraps(transition)
+    def logged(self: DeviceNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(self, state)
+        except CONFIGURATION_ERRORS as error:
+            self.get_logger().error(str(error))
+            return TransitionCallbackReturn.FAILURE
+        except Exception as error:
+            text = " ".join(str(error).split())
+            self.get_logger().error(f"{transition.__name__} failed, motors off: {type(error).__name__}: {text}")
+            return TransitionCallbackReturn.ERROR
+
+    return logged
 
 
 class DeviceNode(LifecycleNode):
@@ -37,92 +55,156 @@ class DeviceNode(LifecycleNode):
         parameters.declare(self)
         #: Called with the exception that ended the control loop; the motors are off by then.
         self.on_crash = self._log_crash
-        self._loop: ControlLoop | None = None
+        self._setup: Assembly | None = None
         self._interface: DeviceInterface | None = None
         self._thread: threading.Thread | None = None
+        #: The one before, when there is none now, and what is kept of it.
+        self._former: Assembly | None = None
+        self._kept = Kept()
+        self._parameter_guard = ParameterGuard()
+        self._front = DeviceServices(self, self, on_beat=self._beat)
+        self.add_on_set_parameters_callback(self._judge_changes)
 
+    # --- lifecycle
+
+    @told
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Bad configuration: one line in the log, and the node stays unconfigured."""
-        try:
-            chosen = parameters.read(self)
-            device = load_device(chosen.device_config)
-            supervisor = SafetySupervisor(device, chosen.wearer_mass_kg, chosen.safety())
-            driver = _open_driver(chosen, device.joint_names, self._ros_ns)
-        except CONFIGURATION_ERRORS as error:
-            self.get_logger().error(str(error))
-            return TransitionCallbackReturn.FAILURE
-        self._loop = ControlLoop(driver, supervisor, chosen.loop(), ros_now_ns=self._ros_ns)
-        self._loop.finish()  # no arming before activation
-        self._interface = DeviceInterface(self, device, self._loop)
-        self._loop.hooks = self._interface.hooks()
-        self._loop.hooks.on_crash = lambda error: self.on_crash(error)
-        self.get_logger().info(
-            f"device '{device.name}', driver '{driver.name}', wearer "
-            f"{chosen.wearer_mass_kg:g} kg, joints {', '.join(device.joint_names)}"
+        setup = assemble(
+            parameters.read(self),
+            self._kept,
+            ros_ns=self._ros_ns,
+            use_sim_time=self.get_parameter("use_sim_time").value,
+            on_error=lambda line: self.get_logger().error(line),
         )
+        self._setup = setup
+        setup.loop.finish(on_purpose=True)  # no arming before activation
+        self._interface = DeviceInterface(self, setup, self._front)
+        setup.loop.hooks = self._interface.hooks()
+        setup.loop.hooks.on_crash = lambda error: self.on_crash(error)
+        self._parameter_guard.is_configured = True
+        self._parameter_guard.is_real |= setup.is_worn
+        device = setup.device
+        self.get_logger().info(
+            f"device '{device.name}', driver '{setup.driver.name}', wearer "
+            f"{setup.loop.supervisor.wearer_mass_kg:g} kg, joints {', '.join(device.joint_names)}"
+        )
+        for warning in (*setup.warnings, *filter(None, [setup.unchecked])):
+            self.get_logger().warning(warning)
+        setup.loop.tell()
         return TransitionCallbackReturn.SUCCESS
 
+    @told
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """States flow; the motors stay off."""
-        self._loop.prepare()
-        self._thread = threading.Thread(target=self._loop.run, name="control_loop", daemon=True)
+        self._setup.loop.prepare()
+        self._thread = threading.Thread(target=self._setup.loop.run, name="control_loop", daemon=True)
         self._thread.start()
         return super().on_activate(state)
 
+    @told
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Torque to zero, motors off."""
-        self.end_loop()
+        """Torque to zero, motors off: on purpose, which is no fault. What is latched stays latched."""
+        self.end_loop(on_purpose=True)
         return super().on_deactivate(state)
 
+    @told
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Closes the driver; the files are read again at the next configure."""
         self.release()
         return TransitionCallbackReturn.SUCCESS
 
+    @told
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """As cleanup, from any state."""
         self.release()
         return TransitionCallbackReturn.SUCCESS
 
+    @told
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """As cleanup; a new configure may succeed."""
         self.release()
         return TransitionCallbackReturn.SUCCESS
 
-    def end_loop(self) -> None:
-        """Torque to zero, motors off, loop ended."""
+    def end_loop(self, *, on_purpose: bool = False) -> None:
+        """Torque to zero, motors off, loop ended. on_purpose: that is no fault."""
         if self._thread is not None:
-            self._loop.finish()
+            self._setup.loop.finish(on_purpose=on_purpose)
             self._thread.join(LOOP_END_TIMEOUT_S)
             self._thread = None
 
     def release(self) -> None:
-        """Ends the loop and gives back driver, topics and services. May be called in any state."""
+        """Ends the loop and gives back driver and topics. May be called in any state."""
         self.end_loop()
-        if self._loop is not None:
-            self._loop.driver.disconnect()
+        if self._setup is not None:
+            self._former, self._setup = self._setup, None
+            setup = self._former
+            setup.close()
             self._interface.destroy()
-            self._loop = self._interface = None
+            self._kept = setup.kept
+            self._parameter_guard.is_configured = False
+            self._front.publish_unconfigured(self._kept)
+
+    # --- what the services ask
+
+    def arm(self) -> Answer:
+        """exo/arm."""
+        return self._setup.arm() if self._setup else Answer(False, NOT_CONFIGURED)
+
+    def arming(self) -> Answer | None:
+        """What came of exo/arm; None while that is open."""
+        if self._setup is None:
+            return Answer(False, NOT_CONFIGURED)
+        supervisor = self._setup.loop.supervisor
+        if supervisor.mode is Mode.ARMING:
+            return None
+        is_active = supervisor.mode is Mode.ACTIVE
+        return Answer(is_active, "active" if is_active else f"{supervisor.mode.name.lower()}: {self.cause()}")
+
+    def arming_timeout_s(self) -> float:
+        """How long arming takes at most (s)."""
+        return self._setup.loop.supervisor.config.arming_timeout_s if self._setup else 0.0
+
+    def cause(self) -> str:
+        """Why the device is in its mode."""
+        return self._setup.loop.supervisor.cause if self._setup else NOT_CONFIGURED
+
+    def disarm(self) -> Answer:
+        """exo/disarm: the only thing that clears what is latched."""
+        if self._setup is not None:
+            return self._setup.loop.disarm()
+        self._keep(Kept(heat=self._kept.heat, time_s=self._kept.time_s))
+        return Answer(True, f"disarmed; {NOT_CONFIGURED}")
+
+    def stop(self) -> Answer:
+        """exo/stop, which latches in every state of the node."""
+        if self._setup is not None:
+            return self._setup.loop.emergency_stop()
+        self._keep(replace(self._kept, faults=self._kept.faults | Fault.USER_STOP, cause="stopped by exo/stop"))
+        return Answer(True, f"latched until exo/disarm; {NOT_CONFIGURED}")
+
+    # --- inside
+
+    def _keep(self, kept: Kept) -> None:
+        """Unconfigured: there is no loop that would tell it."""
+        self._kept = kept
+        if self._former is not None:
+            self._former.keep_now(kept)
+        self._front.publish_unconfigured(kept)
+
+    def _beat(self) -> None:
+        if self._setup is not None:
+            self._setup.loop.beat()
+
+    def _judge_changes(self, changes: list[Parameter]) -> SetParametersResult:
+        reason = next(filter(None, (self._parameter_guard.refusal(change.name) for change in changes)), "")
+        return SetParametersResult(successful=not reason, reason=reason)
 
     def _ros_ns(self) -> int:
         return self.get_clock().now().nanoseconds
 
     def _log_crash(self, error: BaseException) -> None:
         self.get_logger().fatal(f"control loop ended, motors off: {type(error).__name__}: {error}")
-
-
-def _open_driver(chosen: DeviceParameters, joint_names: tuple[str, ...], ros_ns: Callable[[], int]) -> Driver:
-    """The driver that the parameters name, connected and configured. Raises DriverError."""
-    settings = read_driver_config(chosen.driver_config, chosen.driver) if chosen.driver_config else None
-    driver = make_driver(chosen.driver, settings)
-    try:
-        driver.use_clock(ros_ns)
-        driver.connect()
-        driver.configure(joint_names)
-    except DriverError:
-        driver.disconnect()
-        raise
-    return driver
 
 
 def main(args: list[str] | None = None) -> int:

@@ -15,7 +15,9 @@ from rclpy.node import Node
 
 from exo_device.control_loop import LoopConfig
 from exo_device.description import WEARER_MASS_RANGE_KG
+from exo_device.drivers.registry import DRIVERS
 from exo_device.safety import SafetyConfig
+from exo_device.safety.config import SECOND_PUBLISHER
 
 
 class ParameterError(ValueError):
@@ -49,6 +51,39 @@ class DeviceParameters:
     loop_rate_hz: float
     answer_wait_s: float
     auto_start: bool
+    use_mock_hardware: bool
+    state_folder: str
+    require_bench_check: bool
+
+    def wearer_mass(self, *, is_worn: bool) -> float:
+        """Mass of the wearer (kg). Raises ParameterError where somebody wears real motors and nobody said who."""
+        low, high = WEARER_MASS_RANGE_KG
+        if self.wearer_mass_kg and not low <= self.wearer_mass_kg <= high:
+            raise ParameterError(
+                f"parameter wearer_mass_kg must be {low:g} to {high:g} kg, got {self.wearer_mass_kg:g}"
+            )
+        if self.wearer_mass_kg:
+            return self.wearer_mass_kg
+        if is_worn:
+            raise ParameterError(
+                "parameter wearer_mass_kg is not set, and real motors have no default: give the wearer's mass in kg, as "
+                "-p wearer_mass_kg:=62.0 (ros2 launch, exo hardware: subject, a file with mass_kg)"
+            )
+        return SIMULATED_WEARER_KG
+
+    def require_worn_ranges(self) -> None:
+        """Raises ParameterError for a value that only simulated or emulated motors may have."""
+        for name, (low, high, why) in WORN_RANGES.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ParameterError(
+                    f"parameter {name} must be {low:g} to {high:g} where somebody wears the motors, got {value:g}: {why} "
+                    "(emulated motors: use_mock_hardware)"
+                )
+        if self.lockstep:
+            raise ParameterError("parameter lockstep is for simulation: real motors do not wait")
+        if self.second_publisher != "fault":
+            raise ParameterError("parameter second_publisher must be fault where somebody wears the motors")
 
     def safety(self) -> SafetyConfig:
         """Settings of the supervisor. Raises SafetyError for a combination that makes no sense."""
@@ -70,12 +105,34 @@ _SAFETY = SafetyConfig()
 _LOOP = LoopConfig()
 _NOTE = "Read when the node is configured."
 
+#: Wearer of simulated motors, where nobody says another (kg): that of the default subject.
+SIMULATED_WEARER_KG = 75.0
+#: What may be asked of real motors: name: (lowest, highest, why no more). The wider ranges below are for simulators
+#: and emulators on a busy machine.
+WORN_RANGES = {
+    "command_timeout_s": (0.01, 0.2, "torque that no policy asks for any more"),
+    "state_timeout_s": (0.01, 0.2, "torque at an angle that is no longer so"),
+    "state_silence_s": (0.01, 0.2, "torque that nobody sees"),
+    "command_silence_s": (0.0, 0.2, "torque that no policy asks for any more"),
+    "ros_silence_s": (0.05, 2.0, "so long exo/stop is not heard"),
+    "ramp_down_s": (0.04, 0.2, "so long a stop takes"),
+}
+#: Parameters that hold one of a few words.
+CHOICES = {"driver": tuple(sorted(DRIVERS)), "second_publisher": SECOND_PUBLISHER}
+#: Set at the start of the process and never again.
+READ_ONLY = ("use_mock_hardware", "state_folder", "auto_start")
+
 #: name: (default, description, (lowest, highest) or None)
 DECLARATIONS: dict[str, tuple] = {
     "device_config": ("", "Path of the device YAML (joints, limits, sensors).", None),
     "driver": ("simulated", "Motor driver by name.", None),
     "driver_config": ("", "Path of the driver's YAML (bus, ids, signs); empty: the driver's defaults.", None),
-    "wearer_mass_kg": (75.0, "Mass of the wearer (kg); scales the limits per kg.", WEARER_MASS_RANGE_KG),
+    "wearer_mass_kg": (
+        0.0,
+        "Mass of the wearer (kg), 20 to 200; scales the limits per kg. 0, not given: 75 in simulation, refused with real "
+        "motors.",
+        (0.0, WEARER_MASS_RANGE_KG[1]),
+    ),
     "lockstep": (False, "Answer each state only with the command for just this state: repeatable runs.", None),
     "lockstep_timeout_s": (
         _LOOP.lockstep_timeout_s,
@@ -151,13 +208,32 @@ DECLARATIONS: dict[str, tuple] = {
         (0.0, 0.05),
     ),
     "auto_start": (True, "Configure and activate at start, without a lifecycle manager.", None),
+    "use_mock_hardware": (
+        False,
+        "The motors of the driver are emulated and nobody wears them: no bench check, wide ranges, nothing is kept "
+        "across a restart.",
+        None,
+    ),
+    "state_folder": (
+        "",
+        "Where latch, heat and bench checks of real motors are kept; empty: $XDG_STATE_HOME/exo_gait, else "
+        "~/.local/state/exo_gait.",
+        None,
+    ),
+    "require_bench_check": (
+        True,
+        "Real motors are armed only after `ros2 run exo_device bench check` was passed with these two files.",
+        None,
+    ),
 }
 
 
 def declare(node: Node) -> None:
     """Declares every parameter. Raises ParameterError for a given value of the wrong type or out of range."""
     for name, (default, text, limits) in DECLARATIONS.items():
-        descriptor = ParameterDescriptor(description=f"{text} {_NOTE}")
+        descriptor = ParameterDescriptor(description=f"{text} {_NOTE}", read_only=name in READ_ONLY)
+        if name in CHOICES:
+            descriptor.additional_constraints = f"one of {', '.join(CHOICES[name])}"
         if limits:
             span = FloatingPointRange(from_value=limits[0], to_value=limits[1], step=0.0)
             descriptor.floating_point_range = [span]
@@ -181,6 +257,28 @@ def read(node: Node) -> DeviceParameters:
             "--ros-args -p device_config:=config/devices/hip_ankle.yaml"
         )
     return DeviceParameters(**values)
+
+
+@dataclass
+class ParameterGuard:
+    """Refuses changes that would be accepted and do nothing, or do harm. To be asked before each change."""
+
+    #: The node is configured: the parameters have been read.
+    is_configured: bool = False
+    #: The node has driven real motors since it was started.
+    is_real: bool = False
+
+    def refusal(self, name: str) -> str:
+        """Why this parameter must not change now, or "" when it may."""
+        if name == "use_sim_time":
+            return "use_sim_time stays as it is: real motors live in the world's time" if self.is_real else ""
+        if name not in DECLARATIONS:
+            return ""
+        if self.is_real:
+            return f"{name} is fixed once real motors are driven: start device_node again with the other value"
+        if self.is_configured:
+            return f"{name} is read when the node is configured: deactivate and clean up first"
+        return ""
 
 
 def _short(error: Exception) -> str:

@@ -3,20 +3,28 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Callable
+from typing import Protocol
+
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.task import Future
 from sensor_msgs.msg import Imu, JointState
 from std_srvs.srv import Trigger
 
 from exo_device import messages
+from exo_device.assembly import Assembly
 from exo_device.command_source import CommandSource, Source
-from exo_device.control_loop import ControlLoop, LoopHooks
-from exo_device.description import DeviceDescription
+from exo_device.control_loop import LoopHooks
 from exo_device.diagnostics import diagnostics_message
 from exo_device.log_thread import LogThread
-from exo_device.safety import Answer, Event, Mode, Snapshot
+from exo_device.memory import Kept
+from exo_device.safety import Answer, Event, Mode, Snapshot, fault_names
 from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState, to_ns
 from exo_msgs.msg import DeviceStatus, TorqueCommand
 
@@ -29,46 +37,121 @@ STATUS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durabil
 DIAGNOSTICS_DEPTH = 10
 #: /diagnostics comes at least this often (s), as diagnostic tools expect.
 DIAGNOSTICS_PERIOD_S = 1.0
-#: The control loop hears this often (s) that this thread lives.
+#: The control loop hears this often (s) that this thread lives, and exo/arm looks whether its outcome is there.
 BEAT_PERIOD_S = 0.05
+#: exo/arm answers this long (s) after the arming timeout at the latest, as where simulated time stands still.
+ANSWER_MARGIN_S = 0.5
+#: So many callers of exo/arm may wait for the outcome; others are answered at once that it is on its way.
+MOST_WAITING = 16
+NOT_CONFIGURED = "the device node is not configured"
+
+
+class Owner(Protocol):
+    """Whom the services ask: the node."""
+
+    def arm(self) -> Answer: ...
+
+    def disarm(self) -> Answer: ...
+
+    def stop(self) -> Answer: ...
+
+    def arming(self) -> Answer | None:
+        """The outcome of arm(): None while it is open."""
+
+    def arming_timeout_s(self) -> float: ...
+
+    def cause(self) -> str:
+        """Why the device is in its mode."""
+
+
+class DeviceServices:
+    """exo/arm, exo/disarm, exo/stop and exo/status: there as long as the node is, configured or not.
+
+    owner: answers arm(), disarm() and stop(), and tells with arming() whether the outcome of arm() is still open.
+    """
+
+    def __init__(self, node: Node, owner: Owner, on_beat: Callable[[], None]) -> None:
+        """on_beat: called every BEAT_PERIOD_S, as long as this thread hears services."""
+        self._owner = owner
+        self._on_beat = on_beat
+        self._waiting: list[tuple[Future, float]] = []
+        self.status = node.create_publisher(DeviceStatus, "exo/status", STATUS_QOS)
+        self._newest_status = DeviceStatus()
+        self._node = node
+        # a call that waits for its outcome must not hold up exo/stop
+        apart = ReentrantCallbackGroup()
+        node.create_service(Trigger, "exo/arm", self._on_arm, callback_group=apart)
+        node.create_service(Trigger, "exo/disarm", lambda _, reply: _fill(reply, owner.disarm()))
+        node.create_service(Trigger, "exo/stop", lambda _, reply: _fill(reply, owner.stop()))
+        node.create_timer(BEAT_PERIOD_S, self._beat, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def publish_status(self, message: DeviceStatus) -> None:
+        """Publishes a device's status."""
+        self._newest_status = message
+        self.status.publish(message)
+
+    def publish_unconfigured(self, kept: Kept) -> None:
+        """The status of a node without a device: a late subscriber must not be told a mode that does not hold."""
+        message = self._newest_status
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        message.mode = int(Mode.FAULT if kept.faults else Mode.DISARMED)
+        message.faults, message.fault_names = int(kept.faults), fault_names(kept.faults)
+        message.cause = f"{NOT_CONFIGURED}; latched: {kept.cause}" if kept.faults else NOT_CONFIGURED
+        message.assistance_gain = message.loop_rate = 0.0
+        message.command_age = message.state_age = math.nan
+        self.status.publish(message)
+
+    async def _on_arm(self, _: Trigger.Request, reply: Trigger.Response) -> Trigger.Response:
+        """Answers once the outcome is there: ACTIVE, or why not."""
+        answer = self._owner.arm()
+        if answer.success and len(self._waiting) < MOST_WAITING:
+            outcome = Future()
+            self._waiting.append((outcome, time.monotonic() + self._owner.arming_timeout_s() + ANSWER_MARGIN_S))
+            answer = await outcome
+        return _fill(reply, answer)
+
+    def _beat(self) -> None:
+        self._on_beat()
+        still = []
+        for outcome, deadline_s in self._waiting:
+            answer = self._owner.arming()
+            if answer is None and time.monotonic() >= deadline_s:
+                answer = Answer(False, f"still arming: {self._owner.cause()}")
+            if answer is None:
+                still.append((outcome, deadline_s))
+            else:
+                outcome.set_result(answer)
+        self._waiting = still
 
 
 class DeviceInterface:
-    """Creates the topics and services on node, and connects them to loop."""
+    """Creates the topics of a configured device on node, and connects them to its loop."""
 
-    def __init__(self, node: Node, device: DeviceDescription, loop: ControlLoop) -> None:
+    def __init__(self, node: Node, setup: Assembly, services: DeviceServices) -> None:
         self._node = node
-        self._device = device
-        self._loop = loop
+        self._setup = setup
+        self._device = setup.device
+        self._loop = setup.loop
+        self._services = services
         self._diagnostics_due_ns = 0
         self._shown_mode = None
         self._joint_states = node.create_publisher(JointState, "exo/joint_states", SENSOR_QOS)
         self._imu = node.create_publisher(Imu, "exo/imu", SENSOR_QOS)
-        self._status = node.create_publisher(DeviceStatus, "exo/status", STATUS_QOS)
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", DIAGNOSTICS_DEPTH)
         self._command = node.create_subscription(TorqueCommand, "exo/command", self._on_command, COMMAND_QOS)
         self._source = CommandSource()
         self._lines = LogThread(self._log)
-        self._beat = node.create_timer(BEAT_PERIOD_S, loop.beat, clock=Clock(clock_type=ClockType.STEADY_TIME))
-        self._triggers = [
-            node.create_service(Trigger, "exo/arm", lambda _, reply: _fill(reply, loop.arm())),
-            node.create_service(Trigger, "exo/disarm", lambda _, reply: _fill(reply, loop.disarm())),
-            node.create_service(Trigger, "exo/stop", lambda _, reply: _fill(reply, loop.emergency_stop())),
-        ]
 
     def hooks(self) -> LoopHooks:
         """What the loop is to call; all but on_crash, which is the node's."""
         return LoopHooks(self._publish_state, self._publish_status, self._lines.log)
 
     def destroy(self) -> None:
-        """Takes topics and services away again, and writes the last log lines."""
+        """Takes the topics away again, and writes the last log lines."""
         self._lines.close()
-        for publisher in (self._joint_states, self._imu, self._status, self._diagnostics):
+        for publisher in (self._joint_states, self._imu, self._diagnostics):
             self._node.destroy_publisher(publisher)
         self._node.destroy_subscription(self._command)
-        self._node.destroy_timer(self._beat)
-        for service in self._triggers:
-            self._node.destroy_service(service)
 
     def _on_command(self, message: TorqueCommand, info: dict) -> None:
         publishers = self._command.get_publisher_count()
@@ -97,8 +180,8 @@ class DeviceInterface:
 
     def _publish_status(self, snapshot: Snapshot, loop_rate_hz: float) -> None:
         now_ns = self._node.get_clock().now().nanoseconds
-        driver = self._loop.driver.name
-        self._status.publish(messages.status_message(snapshot, self._device, driver, loop_rate_hz, now_ns))
+        self._setup.keep(snapshot)
+        self._services.publish_status(messages.status_message(snapshot, self._setup, loop_rate_hz, now_ns))
         steady_ns = self._loop.steady_now_ns()
         if snapshot.mode is self._shown_mode and steady_ns < self._diagnostics_due_ns:
             return
@@ -109,8 +192,10 @@ class DeviceInterface:
 
     def _log(self, event: Event) -> None:
         logger = self._node.get_logger()
-        if event.is_error:  # two calls: rclpy refuses another severity from the same line
+        if event.is_error:  # three calls: rclpy refuses another severity from the same line
             logger.error(event.text)
+        elif event.is_warning:
+            logger.warning(event.text)
         else:
             logger.info(event.text)
 

@@ -7,9 +7,11 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 rclpy = pytest.importorskip("rclpy")
 pytest.importorskip("exo_msgs.msg")
@@ -19,11 +21,18 @@ from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data  # noqa: E402
 from sensor_msgs.msg import Imu, JointState  # noqa: E402
+from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
+from exo_device import device_node  # noqa: E402
+from exo_device.drivers.config_file import read_driver_config  # noqa: E402
+from exo_device.memory import file_sha256  # noqa: E402
+from exo_device.parameters import DeviceParameters  # noqa: E402
 from exo_msgs.msg import DeviceStatus, MotorCommand, MotorStates, TorqueCommand  # noqa: E402
 
 DEVICES = Path(__file__).resolve().parents[1] / "exo_device" / "config" / "devices"
+DRIVERS = DEVICES.parent / "drivers"
 JOINTS = ["hip_flexion_r", "ankle_angle_r", "hip_flexion_l", "ankle_angle_l"]
 #: Runs of this test at the same time on one machine must not hear each other.
 DOMAIN = 71 + os.getpid() % 25
@@ -342,3 +351,234 @@ def test_bad_configuration_gives_one_line_and_exit_code_2(tmp_path, parameters, 
     assert code == 2, output
     lines = output.strip().splitlines()
     assert len(lines) == 1 and word in lines[0], output
+
+
+# --- the node in this process: lifecycle, parameters, answers
+
+
+class Inside:
+    """The node in a thread of this process."""
+
+    def __init__(self, namespace: str, **given) -> None:
+        values = {"device_config": DEVICES / "hip_ankle.yaml", **RELAXED, "auto_start": False, **given}
+        arguments = ["--ros-args", "-r", f"__ns:={namespace}"]
+        for name, value in values.items():
+            arguments += ["-p", f"{name}:={value}"]
+        rclpy.init(args=arguments, domain_id=DOMAIN)
+        self.node = device_node.DeviceNode()
+        self.executor = SingleThreadedExecutor()
+        self.executor.add_node(self.node)
+        self.thread = threading.Thread(target=self._spin, daemon=True)
+
+    def _spin(self) -> None:
+        try:
+            self.executor.spin()
+        except ExternalShutdownException:
+            pass
+
+    def start(self) -> "Inside":
+        assert self.node.trigger_configure() is TransitionCallbackReturn.SUCCESS
+        assert self.node.trigger_activate() is TransitionCallbackReturn.SUCCESS
+        self.thread.start()
+        return self
+
+    def set(self, name: str, value) -> tuple[bool, str]:
+        result = self.node.set_parameters([Parameter(name, value=value)])[0]
+        return result.successful, result.reason
+
+    def close(self) -> None:
+        self.node.release()
+        self.executor.shutdown()
+        if self.thread.ident:
+            self.thread.join(5.0)
+        self.node.destroy_node()
+        rclpy.try_shutdown()
+
+
+@pytest.fixture
+def inside():
+    """Starts a bench with the node in this process."""
+    started = []
+
+    def start_one(**given) -> tuple[Bench, Inside]:
+        namespace = f"/inside_{os.getpid()}"
+        started.append((Bench(namespace), Inside(namespace, **given)))
+        return started[-1]
+
+    yield start_one
+    for bench, device in started:
+        device.close()
+        bench.close()
+
+
+def test_deactivating_is_no_fault_and_a_stop_outlives_cleanup(inside):
+    bench, device = inside()
+    device.start()
+    bench.arm(8.0)
+    device.node.trigger_deactivate()
+    status = bench.wait_mode(DeviceStatus.DISARMED)
+    assert not status.faults and "deactivated" in status.cause
+    bench.wait(lambda: not bench.commands[-1].enable, "motors off")
+    device.node.trigger_activate()
+    bench.torque = 0.0
+    bench.arm(8.0)  # a lifecycle manager's pause and resume needs no disarm
+
+    assert bench.call("stop").success
+    bench.wait_mode(DeviceStatus.FAULT)
+    device.node.trigger_deactivate()
+    device.node.trigger_cleanup()
+    bench.wait(lambda: "not configured" in bench.statuses[-1].cause, "the status of an unconfigured node")
+    assert bench.statuses[-1].mode == DeviceStatus.FAULT and "exo/stop" in bench.statuses[-1].cause
+    reply = bench.call("arm")
+    assert not reply.success and "not configured" in reply.message
+    device.node.trigger_configure()
+    device.node.trigger_activate()
+    status = bench.wait_mode(DeviceStatus.FAULT)
+    assert status.faults == DeviceStatus.FAULT_USER_STOP and status.cause == "stopped by exo/stop"
+    assert not bench.call("arm").success
+    assert bench.call("disarm").success
+    bench.torque = 0.0
+    bench.arm(8.0)
+
+
+def test_services_answer_and_latch_without_a_device(inside):
+    bench, device = inside()
+    device.thread.start()
+    assert "not configured" in bench.call("arm").message
+    assert bench.call("stop").success
+    assert bench.wait_mode(DeviceStatus.FAULT).faults == DeviceStatus.FAULT_USER_STOP
+    device.node.trigger_configure()
+    bench.wait(lambda: list(bench.statuses[-1].names) == JOINTS, "the device's status")
+    assert bench.statuses[-1].mode == DeviceStatus.FAULT
+    assert bench.call("disarm").success  # inactive: no loop runs, and the status follows all the same
+    bench.wait_mode(DeviceStatus.DISARMED)
+    device.node.trigger_cleanup()
+    bench.call("stop")
+    bench.wait_mode(DeviceStatus.FAULT)
+    assert bench.call("disarm").success
+    bench.wait_mode(DeviceStatus.DISARMED)
+    device.node.trigger_configure()
+    assert device.node.cause() == "not armed yet"
+
+
+def test_arm_answers_with_the_outcome_and_holds_up_nobody(inside, monkeypatch, capfd):
+    safety = DeviceParameters.safety
+    monkeypatch.setattr(DeviceParameters, "safety", lambda self: replace(safety(self), arming_timeout_s=2.0))
+    bench, device = inside()
+    bench.policy_alive = False
+    device.start()
+    bench.wait(lambda: bench.joint_states, "joint states")
+    waiting = bench.clients["arm"].call_async(Trigger.Request())
+    assert bench.wait_mode(DeviceStatus.ARMING)
+    bench.wait(waiting.done, "the outcome")
+    assert not waiting.result().success
+    assert waiting.result().message == "disarmed: not armed within 2 s: no command yet"
+    assert "[WARN]" in capfd.readouterr().err
+
+    waiting = bench.clients["arm"].call_async(Trigger.Request())
+    bench.wait_mode(DeviceStatus.ARMING)
+    assert not waiting.done()
+    assert bench.call("stop").success  # while the other call waits
+    bench.wait(waiting.done, "the outcome")
+    assert not waiting.result().success and "exo/stop" in waiting.result().message
+    assert bench.call("disarm").success
+
+    bench.torque, bench.policy_alive = 8.0, True  # a policy that knows nothing of modes
+    reply = bench.call("arm")
+    assert reply.success and reply.message == "active"
+    bench.wait(lambda: bench.commands[-1].torque[0] > 7.0, "torque at the motors")
+
+
+def test_a_storm_of_arm_holds_nothing_up(inside):
+    bench, device = inside()
+    device.start()
+    bench.policy_alive = False
+    bench.wait(lambda: bench.joint_states, "joint states")
+    for _ in range(200):
+        bench.clients["arm"].call_async(Trigger.Request())
+    assert bench.call("stop").success
+    bench.wait_mode(DeviceStatus.FAULT)
+    assert "exo/disarm" in bench.call("arm").message  # and nobody waits any more
+
+
+def test_parameters_that_are_read_at_configure_are_refused_meanwhile(inside):
+    bench, device = inside()
+    assert device.set("wearer_mass_kg", 80.0) == (True, "")
+    device.start()
+    for name, value in (
+        ("wearer_mass_kg", 150.0),
+        ("driver", "replay"),
+        ("command_timeout_s", 1.0),
+        ("stride_gate", True),
+    ):
+        taken, reason = device.set(name, value)
+        assert not taken and "deactivate and clean up first" in reason
+    assert not device.set("use_mock_hardware", True)[0]  # read-only
+    assert bench.wait_mode(DeviceStatus.DISARMED).wearer_mass == 80.0
+    device.node.trigger_deactivate()
+    device.node.trigger_cleanup()
+    assert device.set("wearer_mass_kg", 60.0) == (True, "")
+    device.node.trigger_configure()
+    bench.wait(lambda: bench.statuses[-1].wearer_mass == 60.0, "the new mass")
+    described = {d.name: d for d in device.node.describe_parameters(["driver", "second_publisher", "state_folder"])}
+    assert "cubemars_can" in described["driver"].additional_constraints
+    assert described["second_publisher"].additional_constraints == "one of fault, ignore"
+
+
+def test_real_motors_fix_the_parameters_for_good(inside, tmp_path):
+    settings = {**read_driver_config(DRIVERS / "cubemars_example.yaml", "cubemars_can"), "guardian": False}
+    settings.update(interface="virtual", channel=f"node-{os.getpid()}")
+    (tmp_path / "driver.yaml").write_text(yaml.safe_dump({"driver": "cubemars_can", **settings}))
+    narrow = {"command_timeout_s": 0.1, "state_timeout_s": 0.1, "state_silence_s": 0.1, "ros_silence_s": 1.0}
+    bench, device = inside(
+        driver="cubemars_can",
+        driver_config=tmp_path / "driver.yaml",
+        state_folder=tmp_path / "state",
+        wearer_mass_kg=62.0,
+        **narrow,
+    )
+    device.start()
+    status = bench.wait_mode(DeviceStatus.DISARMED)
+    assert status.device_sha256 == file_sha256(DEVICES / "hip_ankle.yaml")
+    assert status.driver_sha256 == file_sha256(tmp_path / "driver.yaml")
+    reply = bench.call("arm")
+    assert not reply.success and "bench check" in reply.message
+    # the way round the latch, from another node
+    assert bench.call("stop").success
+    device.node.trigger_deactivate()
+    device.node.trigger_cleanup()
+    for name, value in (
+        ("wearer_mass_kg", 200.0),
+        ("stride_gate", True),
+        ("second_publisher", "ignore"),
+        ("command_timeout_s", 60.0),
+        ("state_silence_s", 600.0),
+        ("require_bench_check", False),
+        ("use_sim_time", True),
+    ):
+        taken, reason = device.set(name, value)
+        assert not taken and reason, name
+    assert not device.node.get_parameter("use_sim_time").value
+    device.node.trigger_configure()
+    device.node.trigger_activate()
+    status = bench.wait_mode(DeviceStatus.FAULT)
+    assert status.faults & DeviceStatus.FAULT_USER_STOP and status.wearer_mass == 62.0
+    assert "USER_STOP" in next((tmp_path / "state").glob("latch-*.json")).read_text()
+
+
+def test_what_goes_wrong_in_a_transition_is_logged_with_its_reason(inside, monkeypatch, capfd):
+    bench, device = inside()
+
+    def broken(*_, **__):
+        raise KeyError("a field that no recording has")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(device_node, "assemble", broken)
+        assert device.node.trigger_configure() is TransitionCallbackReturn.ERROR
+    said = capfd.readouterr().err
+    assert "on_configure failed" in said and "KeyError" in said and "a field that no recording has" in said
+    device.start()  # a new configure succeeds
+    monkeypatch.setattr(device_node.DeviceNode, "end_loop", broken)
+    device.node.trigger_deactivate()
+    assert "on_deactivate failed" in capfd.readouterr().err
+    monkeypatch.undo()

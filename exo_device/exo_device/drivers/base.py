@@ -52,6 +52,11 @@ class Driver(ABC):
         itself takes it, so that they are in simulated time where the rest of the graph is."""
 
     @property
+    def bus_name(self) -> str:
+        """Which motors these are, on this computer, for what is kept about them."""
+        return self.name
+
+    @property
     def is_emulated(self) -> bool | None:
         """Whether its bus leads to emulated motors, so that nobody can wear them; None where that cannot be seen."""
         return None if self.has_real_motors else True

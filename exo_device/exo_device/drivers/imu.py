@@ -26,7 +26,7 @@ class ImuConfig(Settings):
     #: An IMU sample older than this (s, since it arrived) is a lost IMU.
     max_age_s: Annotated[float, Field(gt=0.0, le=1.0)] = 0.03
     #: Name of the ROS node that listens.
-    node_name: str = "device_imu"
+    node_name: str = "_device_imu"
     #: Namespace of that node; empty: as the process's ROS arguments say.
     namespace: str = ""
 

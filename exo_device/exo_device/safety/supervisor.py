@@ -99,6 +99,13 @@ class SafetySupervisor:
         return self._machine.mode
 
     @property
+    def cause(self) -> str:
+        """One sentence: why this mode, or what is missing in it; empty when all is well."""
+        if self.mode is Mode.ARMING and self._obstacle:
+            return self._obstacle
+        return self._assistance.obstacle if self.mode is Mode.ACTIVE else self._machine.cause
+
+    @property
     def newest_stamp_ns(self) -> int:
         """Stamp of the newest state (ns), 0 before the first one."""
         return self._states.state.stamp_ns if self._states.state else 0
@@ -243,7 +250,7 @@ class SafetySupervisor:
         return Snapshot(
             mode=self.mode,
             faults=self._machine.faults,
-            cause=self._cause,
+            cause=self.cause,
             torque_limit=self.limits.cap,
             wearer_mass_kg=self.wearer_mass_kg,
             assistance_gain=gain,
@@ -261,12 +268,6 @@ class SafetySupervisor:
         return self._machine.pop_events() + [Event(False, text) for text in self._assistance.pop_news()]
 
     # --- inside
-
-    @property
-    def _cause(self) -> str:
-        if self.mode is Mode.ARMING and self._obstacle:
-            return self._obstacle
-        return self._assistance.obstacle if self.mode is Mode.ACTIVE else self._machine.cause
 
     def _fault(self, problem: Problem, now: Instant) -> None:
         was = self.mode

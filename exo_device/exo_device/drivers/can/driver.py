@@ -57,6 +57,10 @@ class CanDriver(Driver):
         self._woken = False
 
     @property
+    def bus_name(self) -> str:
+        return f"{self.config.interface}-{self.config.channel}"
+
+    @property
     def is_emulated(self) -> bool:
         bus = self.config
         return bus.interface in EMULATED_INTERFACES or (bus.interface == "socketcan" and bus.channel.startswith("vcan"))

@@ -57,7 +57,7 @@ class Ros2ControlConfig(Settings):
     #: Where the IMU is.
     imu: ImuConfig = ImuConfig()
     #: Name of the ROS node that holds the topics; namespace empty: as the process's ROS arguments say.
-    node_name: str = "device_ros2_control"
+    node_name: str = "_device_ros2_control"
     namespace: str = ""
 
     @property
@@ -125,6 +125,10 @@ class Ros2ControlDriver(Driver):
         self._newest: JointState | None = None
         self._sequence = -1
         self._woken = False
+
+    @property
+    def bus_name(self) -> str:
+        return f"{self.name}-{self.config.namespace}-{self.config.topic}"
 
     def connect(self) -> None:
         if self._node is not None:

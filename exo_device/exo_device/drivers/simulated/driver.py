@@ -18,7 +18,7 @@ class SimulatedConfig(Settings):
     #: ros: topics sim/motor_states and sim/motor_command. memory: within one process, for tests.
     transport: Literal["ros", "memory"] = "ros"
     #: Name of the ROS node that holds the bus's end.
-    node_name: str = "device_motor_bus"
+    node_name: str = "_device_motor_bus"
     #: Namespace of that node; empty: as the process's ROS arguments say.
     namespace: str = ""
 
