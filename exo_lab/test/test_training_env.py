@@ -135,7 +135,17 @@ def test_config_changes_single_values_and_names_wrong_ones(tmp_path):
         file.write_text(yaml.safe_dump(wrong))
         with pytest.raises(SimError, match=part):
             load_training_config(file)
-    with pytest.raises(SimError, match="cannot read"):
+    for wrong, part in (
+        ("- a\n", "expected fields of the training"),
+        ("curriculum: {a: 1}\n", "curriculum"),
+        ("episode_s: 3\nepisode_s: 4\n", r"c.yaml:2: the key 'episode_s' stands twice"),
+        ("reward: 2024-02-30\n", r"c.yaml:1: 2024-02-30 is a date"),
+    ):
+        file.write_text(wrong)
+        with pytest.raises(SimError, match=part) as caught:
+            load_training_config(file)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(SimError, match="No such file"):
         load_training_config(tmp_path / "none.yaml")
 
 

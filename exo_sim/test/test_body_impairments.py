@@ -362,3 +362,20 @@ def test_weakness_grows_by_name():
         for lost in (25, 50, 75)
     ]
     assert left == [0.75, 0.5, 0.25]
+
+
+@pytest.mark.parametrize(
+    "text, part",
+    [
+        ("name: 2024-02-30\n", r":1: 2024-02-30 is a date and no text in YAML: write '2024-02-30', in quotes"),
+        ("mass_kg: 70\nmass_kg: 60\n", r":2: the key 'mass_kg' stands twice, here and in line 1"),
+        ("strengths: {soleus_r: 1.0,\n  soleus_r: 0.5}\n", r":2: the key 'soleus_r' stands twice"),
+        ("- a\n", "expected fields such as height_m"),
+    ],
+)
+def test_a_subject_file_with_a_slip_of_the_pen_is_one_line(tmp_path, text, part):
+    file = tmp_path / "subject.yaml"
+    file.write_text(text)
+    with pytest.raises(SimError, match=part) as caught:
+        load_subject(file)
+    assert str(caught.value).startswith(str(file)) and "\n" not in str(caught.value)

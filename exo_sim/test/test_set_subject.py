@@ -71,7 +71,9 @@ def test_another_size_keeps_the_impairments(simulator):
     "fields, part",
     [
         ({"impairments": "preset: nobody"}, "drop_foot_right"),
-        ({"impairments": "[1"}, "not valid YAML"),
+        ({"impairments": "[1"}, "expected ',' or ']'"),
+        ({"impairments": "[" * 5000}, "nested too deeply"),
+        ({"impairments": "strengths: {soleus_r: 1, soleus_r: 0.5}"}, "'soleus_r' stands twice"),
         ({"impairments": "height_m: 1.8"}, "height_m"),
         ({"impairments": "weak"}, "expected fields"),
         (
