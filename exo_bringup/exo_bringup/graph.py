@@ -34,6 +34,8 @@ GRAPH_FILE = "config/graph.yaml"
 LOCKSTEP_FILE = "config/lockstep.yaml"
 HARDWARE_FILE = "config/hardware.yaml"
 EMULATOR = "motor_emulator"
+#: Drivers without motors that somebody could wear.
+WITHOUT_MOTORS = ("simulated", "replay")
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ def describe_hardware(options: GraphOptions) -> list[NodeSpec]:
     device = str(device_file(options.device))
     files = (str(share / GRAPH_FILE), str(share / HARDWARE_FILE))
     if not options.use_mock_hardware:
+        _require_wearer(options)
         return [
             *_device_and_policy(options, files, device, subject),
             *_viewer(options, files, device, subject),
@@ -178,6 +181,7 @@ def _device_and_policy(options: GraphOptions, files: tuple[str, ...], device: st
                 "driver": options.driver,
                 "driver_config": settings,
                 "wearer_mass_kg": wearer_mass_kg,
+                "use_mock_hardware": options.use_mock_hardware,
             },
         ),
         _node(
@@ -193,6 +197,17 @@ def _device_and_policy(options: GraphOptions, files: tuple[str, ...], device: st
             },
         ),
     ]
+
+
+def _require_wearer(options: GraphOptions) -> None:
+    """Raises BringupError where real motors would get the limits of a wearer whom nobody named."""
+    if options.driver in WITHOUT_MOTORS:
+        return
+    if options.subject == GraphOptions.subject or options.subject.startswith(PRESET_PREFIX):
+        raise BringupError(
+            f"who wears the device? '{options.subject}' has a mass that nobody weighed, and limits of torque go by the mass: "
+            "give a YAML file with mass_kg of the wearer (exo hardware --subject FILE, ros2 launch ... subject:=FILE)"
+        )
 
 
 def _node(package: str, executable: str, options: GraphOptions, files: tuple[str, ...], parameters: dict) -> NodeSpec:

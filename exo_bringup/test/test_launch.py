@@ -16,6 +16,8 @@ from exo_device.devices import device_folder, driver_file
 from exo_sim.subjects import SUBJECT_FOLDER, subject_file
 
 LAUNCH = Path(__file__).resolve().parents[1] / "launch"
+#: Of somebody; a name in config/subjects is as good as a file here, but for "default".
+WEARER = "light"
 
 
 class Recorded:
@@ -116,20 +118,30 @@ def test_sim_launch_describes_what_the_runner_starts(stub_launch, chosen):
 
 def test_hardware_launch_starts_device_and_policy_in_wall_time(stub_launch):
     defaults = {argument.name: argument.default for argument in HARDWARE_ARGUMENTS}
-    launched = launched_nodes("hardware.launch.py")
-    assert_same(launched, started_nodes(describe_hardware(options_from_launch(defaults))))
+    launched = launched_nodes("hardware.launch.py", subject=WEARER)
+    assert_same(launched, started_nodes(describe_hardware(options_from_launch({**defaults, "subject": WEARER}))))
     assert set(launched) == {"device_node", "policy_node"}
     assert any("hardware.yaml" in str(p) for p in launched["device_node"]["parameters"])
 
 
 @pytest.mark.parametrize("file", ["sim.launch.py", "hardware.launch.py"])
 def test_the_drivers_settings_reach_the_device_node(stub_launch, file):
-    chosen = {"driver": "cubemars_can", "driver_config": "cubemars_example"}
+    chosen = {"driver": "cubemars_can", "driver_config": "cubemars_example", "subject": WEARER}
     *_, parameters = launched_nodes(file, **chosen)["device_node"]["parameters"]
     assert parameters["driver"] == "cubemars_can"
     assert Path(parameters["driver_config"]).is_file() and "cubemars_example" in parameters["driver_config"]
     with pytest.raises(UserError, match="cubemars_example"):  # names those there are
-        launched_nodes(file, driver_config="steam")
+        launched_nodes(file, driver_config="steam", subject=WEARER)
+
+
+@pytest.mark.parametrize("subject", ["default", "preset:drop_foot_right"])
+def test_real_motors_want_a_wearer_and_say_which_argument_names_one(stub_launch, subject):
+    with pytest.raises(UserError) as caught:
+        launched_nodes("hardware.launch.py", driver_config="cubemars_example", subject=subject)
+    assert "--subject FILE" in str(caught.value) and "subject:=FILE" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    launched_nodes("hardware.launch.py", driver="replay", subject=subject)
+    launched_nodes("hardware.launch.py", use_mock_hardware="true", subject=subject)
 
 
 @pytest.fixture
@@ -145,13 +157,15 @@ def settings_file(tmp_path, monkeypatch):
 
 def test_mock_hardware_is_the_same_launch_with_another_bus(stub_launch, settings_file, monkeypatch):
     monkeypatch.setenv("ROS_DOMAIN_ID", "7")
-    real = launched_nodes("hardware.launch.py", driver_config=str(settings_file))
-    mock = launched_nodes("hardware.launch.py", driver_config=str(settings_file), use_mock_hardware="true")
+    chosen = {"driver_config": str(settings_file), "subject": WEARER}
+    real = launched_nodes("hardware.launch.py", **chosen)
+    mock = launched_nodes("hardware.launch.py", **chosen, use_mock_hardware="true")
     emulator = mock.pop("motor_emulator")
     assert mock["policy_node"] == real["policy_node"]
     own = [node["device_node"]["parameters"].pop() for node in (real, mock)]
     assert mock["device_node"] == real["device_node"]
     files = [parameters.pop("driver_config") for parameters in own]
+    assert [parameters.pop("use_mock_hardware") for parameters in own] == [False, True]
     assert own[0] == own[1] and own[0]["driver"] == "cubemars_can"
     assert files[0] == str(settings_file) and emulator["arguments"] == ["cubemars", "--config", files[1]]
     settings = [yaml.safe_load(Path(file).read_text()) for file in files]

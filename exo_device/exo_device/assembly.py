@@ -100,12 +100,12 @@ def assemble(
     settings = read_driver_config(chosen.driver_config, chosen.driver) if chosen.driver_config else None
     driver = make_driver(chosen.driver, settings)
     is_worn = _is_worn(driver, chosen)
-    if driver.has_real_motors and use_sim_time:
-        raise ParameterError(
-            "parameter use_sim_time must be false with real motors: a clock that somebody publishes may stand still, and "
-            "the motors do not"
-        )
     if is_worn:
+        if use_sim_time:
+            raise ParameterError(
+                "parameter use_sim_time must be false with real motors: a clock that somebody publishes may stand still, "
+                "and the motors do not (emulated motors: use_mock_hardware)"
+            )
         chosen.require_worn_ranges()
         driver.require_wearable()
     mass_kg = chosen.wearer_mass(is_worn=is_worn)

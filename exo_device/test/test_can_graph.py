@@ -43,6 +43,7 @@ RELAXED = {
     "state_silence_s": 5.0,
     "ros_silence_s": 60.0,
     "stride_gate": False,
+    "use_mock_hardware": True,
     "fade_in_s": 0.0,
 }
 LATEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)

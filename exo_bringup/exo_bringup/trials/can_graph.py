@@ -75,11 +75,20 @@ class CanGraph:
         self._driver_file.write_text(yaml.safe_dump({"driver": "cubemars_can", **self.settings}))
         self._joints = load_device(device_file(device)).joint_names
         options = GraphOptions(
-            device=device, controller=controller or "zero", driver="cubemars_can", namespace=self.namespace
+            device=device,
+            subject=str(find_configuration("subject", "default")),
+            controller=controller or "zero",
+            driver="cubemars_can",
+            namespace=self.namespace,
         )
         self._specs = {spec.name: spec for spec in describe_hardware(options)}
         self._specs["device_node"].parameters.update(
-            {"driver_config": str(self._driver_file), **QUICK, **(PATIENT_DEVICE if patient else {})}
+            {
+                "driver_config": str(self._driver_file),
+                "use_mock_hardware": True,
+                **QUICK,
+                **(PATIENT_DEVICE if patient else {}),
+            }
         )
         for spec in self._specs.values():  # once: a process that starts may be reading it later on
             self._parameter_file(spec).write_text(spec.parameter_yaml())

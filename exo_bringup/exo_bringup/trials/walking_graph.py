@@ -79,7 +79,7 @@ class WalkingGraph:
             visualization=False,
         )
         self._specs = {spec.name: spec for spec in describe_graph(options)}
-        self._specs["device_node"].parameters.update(PATIENT_DEVICE)
+        self._specs["device_node"].parameters.update({**PATIENT_DEVICE, "use_mock_hardware": driver != "simulated"})
         if pace < 1.0:
             self._specs["simulator_node"].parameters["pace"] = pace
         self._between = DRIVERS[driver]
