@@ -7,7 +7,6 @@ import numpy as np
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Imu, JointState
 
-from exo_device.assembly import Assembly
 from exo_device.command import MotorTorque, TorqueRequest
 from exo_device.description import DeviceDescription
 from exo_device.safety import Snapshot, fault_names
@@ -90,16 +89,23 @@ def imu_message(state: DeviceState, device: DeviceDescription) -> Imu:
     return message
 
 
-def status_message(snapshot: Snapshot, setup: Assembly, loop_rate_hz: float, now_ns: int) -> DeviceStatus:
-    """exo/status."""
-    state, device = snapshot.state, setup.device
+def status_message(
+    snapshot: Snapshot,
+    device: DeviceDescription,
+    driver: str,
+    loop_rate_hz: float,
+    now_ns: int,
+    sha256: tuple[str, str] = ("", ""),
+) -> DeviceStatus:
+    """exo/status; sha256: of the device file and of the driver's."""
+    state = snapshot.state
     unknown = np.full(len(device.joint_names), np.nan)
     message = DeviceStatus(
         mode=int(snapshot.mode),
         faults=int(snapshot.faults),
         fault_names=fault_names(snapshot.faults),
         cause=snapshot.cause,
-        driver=setup.driver.name,
+        driver=driver,
         names=list(device.joint_names),
         torque_limit=snapshot.torque_limit.tolist(),
         wearer_mass=snapshot.wearer_mass_kg,
@@ -111,8 +117,8 @@ def status_message(snapshot: Snapshot, setup: Assembly, loop_rate_hz: float, now
         loop_rate=loop_rate_hz,
         dropped_states=snapshot.dropped_states,
         dropped_commands=snapshot.dropped_commands,
-        device_sha256=setup.device_sha256,
-        driver_sha256=setup.driver_sha256,
+        device_sha256=sha256[0],
+        driver_sha256=sha256[1],
     )
     message.header.stamp = to_stamp(now_ns)
     return message

@@ -181,7 +181,10 @@ class DeviceInterface:
     def _publish_status(self, snapshot: Snapshot, loop_rate_hz: float) -> None:
         now_ns = self._node.get_clock().now().nanoseconds
         self._setup.keep(snapshot)
-        self._services.publish_status(messages.status_message(snapshot, self._setup, loop_rate_hz, now_ns))
+        driver, hashes = self._loop.driver.name, (self._setup.device_sha256, self._setup.driver_sha256)
+        self._services.publish_status(
+            messages.status_message(snapshot, self._device, driver, loop_rate_hz, now_ns, hashes)
+        )
         steady_ns = self._loop.steady_now_ns()
         if snapshot.mode is self._shown_mode and steady_ns < self._diagnostics_due_ns:
             return
