@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
-from exo_core.yaml_file import YamlError, read_mapping
 
 from exo_bringup.paths import share_folder
 from exo_core.errors import UserError
 from exo_core.joints import STRENGTH_GROUPS
+from exo_core.yaml_file import YamlError, read_mapping
 from exo_device.devices import device_file, driver_file
 from exo_sim.subjects import PRESET_PREFIX, subject_file
 
@@ -200,11 +200,11 @@ def _device_and_policy(options: GraphOptions, files: tuple[str, ...], device: st
 
 
 def _require_wearer(options: GraphOptions) -> None:
-    """Raises BringupError where real motors would get the limits of a wearer whom nobody named."""
+    """Raises UserError where real motors would get the limits of a wearer whom nobody named."""
     if options.driver in WITHOUT_MOTORS:
         return
     if options.subject == GraphOptions.subject or options.subject.startswith(PRESET_PREFIX):
-        raise BringupError(
+        raise UserError(
             f"who wears the device? '{options.subject}' has a mass that nobody weighed, and limits of torque go by the mass: "
             "give a YAML file with mass_kg of the wearer (exo hardware --subject FILE, ros2 launch ... subject:=FILE)"
         )

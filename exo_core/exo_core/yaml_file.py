@@ -15,13 +15,15 @@ from typing import Any
 
 import yaml
 
+from exo_core.errors import UserError
+
 #: A configuration is a few kB; more than this (bytes) is another file, or one that has no end.
 LARGEST_FILE_BYTES = 1 << 20
 
 _INT, _FLOAT, _DATE, _MERGE = (f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp", "merge"))
 
 
-class YamlError(ValueError):
+class YamlError(UserError):
     """What stands there is not meant or no YAML; the message is one line with file, line and what to write instead."""
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from exo_core.yaml_file import YamlError, parse_mapping, parse_yaml, read_mapping, read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]

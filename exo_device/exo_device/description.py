@@ -15,8 +15,9 @@ import math
 from pathlib import Path
 from typing import Annotated
 
-from exo_core.yaml_file import YamlError, read_mapping
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from exo_core.yaml_file import YamlError, read_mapping
 
 SIDES = ("r", "l")
 #: Joints of MyoLegs a device may drive, without the side.

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from exo_core.errors import UserError
+from exo_core.files import whole_file
 from exo_device.description import DeviceDescription
 from exo_device.safety import Fault, Snapshot, fault_names
 from exo_device.safety.faults import NO_FAULT
@@ -34,7 +36,7 @@ CLOSE_TIMEOUT_S = 2.0
 VERSION = 1
 
 
-class StateFolderError(ValueError):
+class StateFolderError(UserError):
     """The state folder cannot be used; the message is one line that says what to do."""
 
 
@@ -146,7 +148,7 @@ class LatchFile:
     def write(self, kept: Kept) -> None:
         """Writes it at once."""
         try:
-            write_whole(self.path, _latch_content(kept))
+            _write(self.path, _latch_content(kept))
             self._failed = False
         except OSError as error:
             if not self._failed:
@@ -195,7 +197,7 @@ def write_check(folder: Path, device_sha256: str, driver_sha256: str, joints: Ma
         "joints": dict(joints),
         "time_s": time_s,
     }
-    write_whole(path, content)
+    _write(path, content)
     return path
 
 
@@ -245,15 +247,9 @@ def latch_path(folder: Path, bus_name: str) -> Path:
     return folder / f"latch-{re.sub(r'[^A-Za-z0-9]+', '-', bus_name).strip('-')}.json"
 
 
-def write_whole(path: Path, content: Mapping[str, Any]) -> None:
-    """Replaces a file at once: a reader, or a power cut, sees the old content or the new one. Raises OSError."""
-    partial = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    """Replaces a file at once and for good: a reader sees the old content or the new one, also after a power cut."""
+    with whole_file(path) as file:
+        json.dump(content, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())

@@ -296,7 +296,7 @@ def test_a_disk_that_is_full_is_told_once_and_the_old_memory_stays(shop, monkeyp
 
 def test_only_news_is_written(shop, monkeypatch):
     written = []
-    monkeypatch.setattr("exo_device.memory.write_whole", lambda path, content: written.append(content))
+    monkeypatch.setattr("exo_device.memory._write", lambda path, content: written.append(content))
     file = LatchFile(shop.folder / "latch.json", shop.errors.append)
     for heat in (0.0, 0.01, 0.04, 0.2, 0.21):
         file.keep(Kept(heat={"hip_flexion_r": heat}))

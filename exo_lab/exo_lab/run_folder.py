@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
-from exo_core.yaml_file import YamlError, read_mapping
 
 from exo_core.errors import UserError
+from exo_core.yaml_file import YamlError, read_mapping
 
 
 class RunFolder:

@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from exo_core.yaml_file import read_yaml
-
 from exo_bringup.graph import GRAPH_FILE, HARDWARE_FILE, LOCKSTEP_FILE
 from exo_bringup.launch_support import HARDWARE_ARGUMENTS, SIM_ARGUMENTS, Argument
 from exo_bringup.paths import share_folder
@@ -16,6 +14,7 @@ from exo_bringup.reference import commands, interfaces, models
 from exo_bringup.reference.markdown import code, number, plain, table
 from exo_bringup.topics import OTHER_TOPICS, SERVICES, TOPICS
 from exo_core.errors import UserError
+from exo_core.yaml_file import read_yaml
 from exo_device.description import DeviceDescription
 from exo_device.drivers.registry import DRIVERS
 from exo_policy.checkpoint import load_checkpoint

@@ -30,6 +30,7 @@ from exo_device.devices import device_file
 from exo_device.drivers.node import SpinningThread
 from exo_device.trials.witness_process import WitnessProcess
 from exo_msgs.msg import DeviceStatus
+from exo_sim.subjects import subject_file
 
 LEGS, MOTORS, DEVICE, POLICY, GUARDIAN = "simulator", "emulator", "device", "policy", "guardian"
 #: A Python process on a busy small computer takes this long to be there at most (s).
@@ -76,7 +77,7 @@ class CanGraph:
         self._joints = load_device(device_file(device)).joint_names
         options = GraphOptions(
             device=device,
-            subject=str(find_configuration("subject", "default")),
+            subject=str(subject_file("default")),
             controller=controller or "zero",
             driver="cubemars_can",
             namespace=self.namespace,

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from exo_core.yaml_file import YamlError, read_mapping
-
 from exo_device.drivers.base import DriverError
 
 

@@ -7,9 +7,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from exo_core.yaml_file import YamlError, parse_mapping, read_yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from exo_core.yaml_file import YamlError, parse_mapping, read_yaml
 from exo_lab.rl.config import PpoConfig
 from exo_sim.errors import SimError
 

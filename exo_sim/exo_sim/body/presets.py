@@ -13,7 +13,6 @@ from importlib import resources
 from typing import Any
 
 from exo_core.yaml_file import parse_mapping
-
 from exo_sim.errors import SimError
 
 PRESETS_FILE = "presets.yaml"

@@ -6,9 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from exo_core.yaml_file import YamlError, parse_mapping, read_mapping
 from pydantic import Field, ValidationError
 
+from exo_core.yaml_file import YamlError, parse_mapping, read_mapping
 from exo_sim.body.impairments import Contracture, Impairments, Spasticity
 from exo_sim.body.presets import with_presets
 from exo_sim.errors import SimError

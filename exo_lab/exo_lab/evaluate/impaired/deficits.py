@@ -7,9 +7,9 @@ from functools import lru_cache
 from importlib import resources
 from typing import Annotated, Literal
 
-from exo_core.yaml_file import parse_yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from exo_core.yaml_file import parse_yaml
 from exo_sim.body.muscle_groups import MUSCLE_GROUPS
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
