@@ -55,7 +55,7 @@ class Kept:
     def of(cls, snapshot: Snapshot, joint_names: tuple[str, ...], now_s: float) -> Kept:
         """What is to be kept of a device in this state."""
         faults = snapshot.faults & ~NOT_KEPT
-        heat = dict(zip(joint_names, (float(value) for value in snapshot.heat)))
+        heat = dict(zip(joint_names, snapshot.heat.tolist(), strict=True))
         return cls(faults, snapshot.cause if faults else "", heat, now_s)
 
     def cooled(self, device: DeviceDescription, now_s: float) -> dict[str, float]:

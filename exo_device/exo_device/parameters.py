@@ -66,8 +66,8 @@ class DeviceParameters:
             return self.wearer_mass_kg
         if is_worn:
             raise ParameterError(
-                "parameter wearer_mass_kg is not set, and real motors have no default: give the wearer's mass in kg, as "
-                "-p wearer_mass_kg:=62.0 (ros2 launch, exo hardware: subject, a file with mass_kg)"
+                "parameter wearer_mass_kg is not set, and real motors have no default: give the wearer's mass in kg, "
+                "as -p wearer_mass_kg:=62.0 (ros2 launch, exo hardware: subject, a file with mass_kg)"
             )
         return SIMULATED_WEARER_KG
 
@@ -77,8 +77,8 @@ class DeviceParameters:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ParameterError(
-                    f"parameter {name} must be {low:g} to {high:g} where somebody wears the motors, got {value:g}: {why} "
-                    "(emulated motors: use_mock_hardware)"
+                    f"parameter {name} must be {low:g} to {high:g} where somebody wears the motors, got {value:g}: "
+                    f"{why} (emulated motors: use_mock_hardware)"
                 )
         if self.lockstep:
             raise ParameterError("parameter lockstep is for simulation: real motors do not wait")
@@ -129,8 +129,8 @@ DECLARATIONS: dict[str, tuple] = {
     "driver_config": ("", "Path of the driver's YAML (bus, ids, signs); empty: the driver's defaults.", None),
     "wearer_mass_kg": (
         0.0,
-        "Mass of the wearer (kg), 20 to 200; scales the limits per kg. 0, not given: 75 in simulation, refused with real "
-        "motors.",
+        "Mass of the wearer (kg), 20 to 200; scales the limits per kg. 0, not given: 75 in simulation, refused with "
+        "real motors.",
         (0.0, WEARER_MASS_RANGE_KG[1]),
     ),
     "lockstep": (False, "Answer each state only with the command for just this state: repeatable runs.", None),

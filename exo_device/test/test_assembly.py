@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is refused before a motor is switched on, and what a device remembers. Real motors stand on a bus of this process."""
+"""What is refused before a motor is switched on, and what a device remembers. Real motors are on a bus of their own."""
 
 import os
 from pathlib import Path
@@ -18,6 +18,7 @@ from exo_device.safety import Fault, Instant, Mode  # noqa: E402
 
 CONFIG = Path(__file__).resolve().parents[1] / "exo_device" / "config"
 NOW_S = 1_700_000_000.0
+NOTHING = Kept()
 
 
 class Workshop:
@@ -36,7 +37,7 @@ class Workshop:
     def write(self, **changes) -> None:
         self.driver_file.write_text(yaml.safe_dump({"driver": "cubemars_can", **self.settings, **changes}))
 
-    def make(self, kept: Kept = Kept(), *, use_sim_time: bool = False, **changes) -> assembly.Assembly:
+    def make(self, kept: Kept = NOTHING, *, use_sim_time: bool = False, **changes) -> assembly.Assembly:
         values = {name: default for name, (default, _, _) in DECLARATIONS.items()}
         values.update(
             device_config=str(self.device_file),
