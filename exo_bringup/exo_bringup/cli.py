@@ -117,7 +117,6 @@ def build_parser() -> argparse.ArgumentParser:
         for kind, explanation, run in kinds:
             _handed_on(what, kind, explanation, run)
     _handed_on(commands, "personalise", "fit an exoskeleton policy to one wearer, in minutes", _personalise)
-    _handed_on(commands, "trial", "try the device side: fuzz, soak, jitter, kill, faults, interchange", _trial)
     _handed_on(commands, "emulate", "motors that are not there, on a CAN bus", _emulate)
 
     inspect = commands.add_parser(
@@ -333,12 +332,6 @@ def _emulate(chosen: argparse.Namespace) -> int:
     from exo_device.emulator import main as emulate
 
     return emulate(chosen.rest, driver_file("cubemars_example"))
-
-
-def _trial(chosen: argparse.Namespace) -> int:
-    from exo_bringup.trials.command_line import main as trial
-
-    return trial(chosen.rest)
 
 
 def _docs(chosen: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from endurance.motors import MotorsProcess
 from exo_device.command import MotorTorque, TorqueRequest
 from exo_device.control_loop import ControlLoop, LoopConfig, LoopHooks
 from exo_device.description import DeviceDescription
@@ -27,7 +28,6 @@ from exo_device.drivers.cubemars_can.codec import MotorFault
 from exo_device.drivers.cubemars_can.driver import CubemarsDriver
 from exo_device.safety import Event, Instant, Mode, SafetyConfig, SafetySupervisor
 from exo_device.state import DeviceState
-from exo_device.trials.witness_process import WitnessProcess
 
 #: Asked for, as a share of the cap; slow sine on one leg, square wave on the other (Hz).
 WISH_SHARE, SINE_HZ, SQUARE_HZ = 1.5, 0.7, 0.45
@@ -103,16 +103,16 @@ class Soak:
             LoopHooks(on_state=self._answer, on_event=self._on_event),
             ros_now_ns=time.time_ns,
         )
-        self._motors: WitnessProcess | None = None
+        self._motors: MotorsProcess | None = None
         self._stops: Counter[str] = Counter()
         self._sequence = 0
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Motors, driver and loop. Raises DriverError when the bus cannot be opened."""
-        self._motors = WitnessProcess(
+        self._motors = MotorsProcess(
             self._file,
-            self._folder / "witness.log",
+            self._folder / "motors.log",
             "--seed",
             str(self._seed),
             "--fault",

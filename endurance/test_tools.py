@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The trials without a simulator, made small. What they look for is planted, to see that it is found."""
+"""The tools of the trials, made small. What they look for is planted, to see that it is found."""
 
 import math
 import os
@@ -9,6 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from endurance import fuzz
+from endurance.bus import BusTap
+from endurance.soak import Soak, WatchedSupervisor, memory_slope_mib_per_h
+from endurance.torque_series import PERIOD_S, TorqueSeries, WalkRecord, agreement
 from exo_device.command import MotorTorque
 from exo_device.description import load_device
 from exo_device.drivers import DriverError, make_driver
@@ -16,11 +20,8 @@ from exo_device.drivers.can.port import PythonCanPort
 from exo_device.drivers.config_file import read_driver_config
 from exo_device.drivers.cubemars_can.codec import ClassicCodec, MitCommand
 from exo_device.safety import Instant, SafetyConfig, SafetySupervisor
-from exo_device.trials import fuzz
-from exo_device.trials.bus_tap import BusTap
-from exo_device.trials.soak import Soak, WatchedSupervisor, memory_slope_mib_per_h
 
-CONFIG = Path(__file__).resolve().parents[1] / "exo_device" / "config"
+CONFIG = Path(__file__).resolve().parents[1] / "exo_device" / "exo_device" / "config"
 FRAMES = 2000
 #: A busy machine must not stop the device before the short soak has seen anything.
 PATIENT_BUS = {
@@ -105,7 +106,7 @@ def test_slope_of_memory():
 def test_a_short_soak_reaches_the_limits_and_stays_within_them(bus, tmp_path):
     device = load_device(CONFIG / "devices" / "hip_ankle.yaml")
     soak = Soak(device, 75.0, bus, tmp_path, rate_hz=100.0, loss=0.05, seed=1, safety=PATIENT)
-    caps = dict(zip(device.joint_names, device.torque_limits(75.0)))
+    caps = dict(zip(device.joint_names, device.torque_limits(75.0), strict=True))
     try:
         soak.start()
         for _ in range(15):  # seconds, on a machine that is not busy two
@@ -152,3 +153,45 @@ def test_a_tap_hears_torque_on_the_bus(bus):
                 break
         assert tap.asked_until_s > 0.0
     port.close()
+
+
+# --- torque of two walks
+
+
+def walk(lag_s=0.0, step_nm=0.0, gain=1.0):
+    t = np.arange(0.0, 20.0, PERIOD_S)
+    torque = np.stack([30.0 * np.sin(2.0 * np.pi * (t - lag_s)), 20.0 * np.cos(3.0 * (t - lag_s))], axis=1)
+    if step_nm:
+        torque = step_nm * np.floor(torque / step_nm)
+    return TorqueSeries.of(t, gain * torque, 2.0, 18.0)
+
+
+def test_delay_and_quantisation_are_told_apart():
+    found = agreement(walk(), walk(lag_s=0.03, step_nm=0.5))
+    assert found.lag_ms == pytest.approx(30.0)
+    assert found.rms_nm == pytest.approx(0.5 / np.sqrt(3.0), rel=0.1)  # a step that is cut off
+    assert agreement(walk(lag_s=0.03), walk()).lag_ms == pytest.approx(-30.0)
+    between = agreement(walk(), walk(lag_s=0.014))
+    assert between.lag_ms == pytest.approx(14.0) and between.rms_nm < 0.05
+
+
+def test_what_delay_does_not_explain_remains():
+    found = agreement(walk(), walk(lag_s=0.02, gain=1.2))
+    expected = 0.2 * np.array([30.0, 20.0]) / np.sqrt(2.0)
+    np.testing.assert_allclose(found.by_joint_nm, expected, rtol=0.05)
+    assert found.rms_nm == pytest.approx(np.sqrt(np.mean(expected**2)), rel=0.05)
+
+
+def test_a_walk_is_recorded_by_joint_and_time(tmp_path):
+    record = WalkRecord(("a", "b"))
+    for index in range(10):
+        record.add_torque("motor", PERIOD_S * index, ["b", "a"], [2.0 * index, 1.0 * index])
+        record.add_torque("command", PERIOD_S * index, ["a"], [1.0])
+        record.add_power(PERIOD_S * index, 5.0 + index)
+    record.save(tmp_path / "walk.npz")
+    motor = TorqueSeries.load(tmp_path / "walk.npz", "motor", 0.02, 0.05)
+    np.testing.assert_array_equal(motor.torque, [[2.0, 4.0], [3.0, 6.0], [4.0, 8.0]])
+    command = TorqueSeries.load(tmp_path / "walk.npz", "command", 0.08, 0.12)
+    np.testing.assert_array_equal(command.torque[:2], [[1.0, 0.0], [1.0, 0.0]])
+    assert np.isnan(command.torque[2:]).all()
+    assert record.power(0.0, 0.035) == pytest.approx(6.5)

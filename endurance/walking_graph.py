@@ -7,24 +7,26 @@ import dataclasses
 import hashlib
 import os
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import rclpy
 import yaml
+from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
 import exo_policy
+from endurance.bus import PATIENT_BUS, PATIENT_DEVICE, PATIENT_IMU, adopt, bus_settings
+from endurance.torque_series import WalkRecord
 from exo_bringup.graph import GraphOptions, NodeSpec, describe_graph
 from exo_bringup.monitor_node import seconds
 from exo_bringup.paths import executable_path
 from exo_bringup.processes import Children, child_environment
-from exo_bringup.trials.bus import PATIENT_BUS, PATIENT_DEVICE, PATIENT_IMU, adopt, bus_settings
-from exo_bringup.trials.collector import Collector
-from exo_bringup.trials.torque_series import WalkRecord
 from exo_core.errors import UserError
 from exo_device.description import load_device
 from exo_device.devices import device_file
@@ -47,6 +49,9 @@ PATIENCE_S, STALL_S, LOOK_S, ARM_PERIOD_S = 120.0, 60.0, 0.02, 1.0
 COLLECT = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
 COLLECT_SENSOR = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+#: Messages are fetched this often (s); no queue here may fill up in that time.
+FETCH_PERIOD_S = 0.05
+CLOSE_TIMEOUT_S = 1.0
 
 
 class WalkingGraph:
@@ -246,3 +251,34 @@ class WalkingGraph:
 
     def _on_command(self, command: TorqueCommand) -> None:
         self.record.add_torque("command", seconds(command.state_stamp), command.names, command.torque)
+
+
+class Collector:
+    """Takes in messages many at once, past the executor: a sixth of what callbacks cost those who are measured.
+
+    Calls back in a thread of its own. The node is this object's; nobody spins it.
+
+    wanted: kind, topic, quality of service, and who gets each message.
+    """
+
+    def __init__(self, node: Node, wanted: Sequence[tuple[Any, str, QoSProfile, Callable[[Any], None]]]) -> None:
+        self._node = node
+        self._wanted = [
+            (node.create_subscription(kind, topic, take, qos), kind, take) for kind, topic, qos, take in wanted
+        ]
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="collector", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.wait(FETCH_PERIOD_S):
+            for subscription, kind, take in self._wanted:
+                with subscription.handle:
+                    while (taken := subscription.handle.take_message(kind, False)) is not None:
+                        take(taken[0])
+
+    def close(self) -> None:
+        """Ends the thread and the node."""
+        self._stop.set()
+        self._thread.join(CLOSE_TIMEOUT_S)
+        self._node.destroy_node()

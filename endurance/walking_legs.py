@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Legs that walk as the average person does, in place of the simulator.
 
-`python -m exo_bringup.trials.walking_legs --joints NAMES` publishes sim/motor_states for the emulated
+`python -m endurance.walking_legs --joints NAMES` publishes sim/motor_states for the emulated
 motors, in wall time. No body: torque changes nothing. For trials that start and kill it many times.
 """
 
@@ -43,7 +43,7 @@ class WalkingLegs(Node):
 
     def _on_command(self, message: MotorCommand) -> None:
         torque = message.torque if message.enable else [0.0] * len(message.names)
-        self._torque.update(zip(message.names, torque))
+        self._torque.update(zip(message.names, torque, strict=True))
 
     def _publish(self) -> None:
         index = round(time.monotonic() * RATE_HZ) % len(self._walk)  # goes on when it is started again
@@ -61,7 +61,7 @@ class WalkingLegs(Node):
         message.header.stamp = message.imu.header.stamp = self.get_clock().now().to_msg()
         message.imu.orientation.w = 1.0
         force = np.asarray(self._walk.linear_acceleration[index], dtype=float)
-        for axis, value in zip("xyz", force):
+        for axis, value in zip("xyz", force, strict=True):
             setattr(message.imu.linear_acceleration, axis, float(value))
         self._states.publish(message)
         self._count += 1

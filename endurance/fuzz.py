@@ -240,7 +240,7 @@ class _Block:
         applied = driver.write(self._asked).torque
         for _ in range(ENABLE_REPEATS + 1):  # the first frames only switch on
             driver.master.cycle(self._clock.now_s + FRAME_PERIOD_S)
-        for joint, torque in zip(names, applied):
+        for joint, torque in zip(names, applied, strict=True):
             given = self._bus.motors[joint].torque
             self.tally.set_points += joint not in deaf
             if joint not in deaf and not math.isclose(given, torque, abs_tol=TOLERANCE_NM):

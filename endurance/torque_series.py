@@ -75,7 +75,7 @@ class WalkRecord:
 
     def add_torque(self, which: str, t: float, names: Sequence[str], torque: Sequence[float]) -> None:
         """Torque (Nm) of time t (s); joints that are not named have none."""
-        by_name = dict(zip(names, torque))
+        by_name = dict(zip(names, torque, strict=True))
         self._rows[which].append((t, *(by_name.get(joint, 0.0) for joint in self._joints)))
 
     def add_power(self, t: float, watt_per_kg: float) -> None:

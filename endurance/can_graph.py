@@ -20,15 +20,15 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
+from endurance.bus import IMU, PATIENT_BUS, PATIENT_DEVICE, PATIENT_IMU, adopt, bus_settings
+from endurance.motors import MotorsProcess
+from endurance.standby import READY
 from exo_bringup.graph import GraphOptions, NodeSpec, describe_hardware
 from exo_bringup.processes import Child, Children, child_environment
-from exo_bringup.trials.bus import IMU, PATIENT_BUS, PATIENT_DEVICE, PATIENT_IMU, adopt, bus_settings
-from exo_bringup.trials.standby import READY
 from exo_core.errors import UserError
 from exo_device.description import load_device
 from exo_device.devices import device_file
 from exo_device.drivers.node import SpinningThread
-from exo_device.trials.witness_process import WitnessProcess
 from exo_msgs.msg import DeviceStatus
 from exo_sim.subjects import subject_file
 
@@ -99,9 +99,9 @@ class CanGraph:
         self.children = Children(folder)
         #: Children by process.
         self.running: dict[str, Child] = {}
-        self._next: WitnessProcess | tuple[Path, Child] | None = None
+        self._next: MotorsProcess | tuple[Path, Child] | None = None
         self._count = 0
-        self.motors: WitnessProcess | None = None
+        self.motors: MotorsProcess | None = None
         self.status: DeviceStatus | None = None
 
     def __enter__(self) -> CanGraph:
@@ -123,7 +123,7 @@ class CanGraph:
     def __exit__(self, *_) -> None:
         self.children.stop()
         for motors in (self.motors, self._next):
-            if isinstance(motors, WitnessProcess):
+            if isinstance(motors, MotorsProcess):
                 motors.close()
         self._spinning.close()
         rclpy.try_shutdown()
@@ -139,7 +139,7 @@ class CanGraph:
             return
         go_file = self.folder / f"go_{self._count}"
         module, words = self._program(process)
-        command = [sys.executable, "-m", "exo_bringup.trials.standby", str(go_file), module, *words]
+        command = [sys.executable, "-m", "endurance.standby", str(go_file), module, *words]
         # names, and thereby logs, by turns: hundreds of files help nobody
         child = self.children.start(f"{process}_{self._count % 2}", command, self._environment)
         child.new_lines()
@@ -168,9 +168,9 @@ class CanGraph:
             command = [*(program or (sys.executable, "-m", module)), *words]
             self.running[process] = self.children.start(process, command, self._environment)
 
-    def _make_motors(self, *arguments: str) -> WitnessProcess:
+    def _make_motors(self, *arguments: str) -> MotorsProcess:
         faults = (word for fault in self._faults for word in ("--fault", fault))
-        return WitnessProcess(
+        return MotorsProcess(
             self._driver_file,
             self.folder / "emulator.log",
             "--mechanics",
@@ -186,7 +186,7 @@ class CanGraph:
     def _program(self, process: str) -> tuple[str, list[str]]:
         """Module of a process, and its arguments."""
         if process == LEGS:
-            return "exo_bringup.trials.walking_legs", [
+            return "endurance.walking_legs", [
                 "--joints",
                 ",".join(self._joints),
                 "--ros-args",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process that has imported its module and waits: `python -m exo_bringup.trials.standby GO MODULE ...`.
+"""A process that has imported its module and waits: `python -m endurance.standby GO MODULE ...`.
 
 It runs MODULE's main, with the further arguments, as soon as the file GO is there. A trial that restarts
 processes hundreds of times starts the next one beforehand.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""device_node whose bus thread's cycles are written down: `python -m exo_device.trials.probed_driver`.
+"""device_node whose bus thread's cycles are written down: `python -m endurance.probed_driver`.
 
 Everything else is device_node itself, with its ROS arguments. The environment variable TIMES_FILE names the
 file that gets the steady time (ns) of each cycle's end, int64, when the driver is disconnected.
@@ -43,7 +43,7 @@ def main() -> int:
     """device_node with the probe in place of its CAN driver."""
     from exo_device.device_node import main as device_node
 
-    DRIVERS["cubemars_can"] = ("exo_device.trials.probed_driver", "ProbedDriver", "CubemarsConfig")
+    DRIVERS["cubemars_can"] = ("endurance.probed_driver", "ProbedDriver", "CubemarsConfig")
     return device_node()
 
 
