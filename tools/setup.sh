@@ -157,6 +157,8 @@ build_packages() {
   fi
   if ! has_tf2_msgs; then base_paths+=(tools/overlay/tf2_msgs); fi
   say "setup: building the packages with colcon ..."
+  # colcon leaves links to files that are gone since, and then fails to install them
+  if [ -d "$ROOT/build" ]; then find "$ROOT/build" -xtype l -delete; fi
   rm -f "$BUILD_STAMP"
   run_logged setup-colcon.log "building the packages" \
     "$VENV/bin/python" -m colcon --log-base log build --symlink-install --base-paths "${base_paths[@]}" \
