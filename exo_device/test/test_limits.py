@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from exo_device.safety import Instant, SafetyConfig
-from exo_device.safety.limits import TorqueLimits
+from exo_device.safety.limits import LIMITS, RequestLimiter, TorqueLimits
 from exo_device.safety.ramp import StoppingRamp
 from exo_device.safety.slew import SlewLimiter
 from exo_device.state import to_ns
@@ -91,3 +91,68 @@ def test_ramp_in_lockstep_counts_stamps_until_the_simulator_is_gone():
     assert ramp.torque(at(0.0, 4.9))[0] == pytest.approx(8.0)
     assert ramp.torque(at(0.01, 4.9))[0] == pytest.approx(7.0)
     assert ramp.torque(at(0.01, 5.0))[0] == 0.0  # gone: wall time counts from here on
+
+
+def test_many_devices_at_once_get_what_each_gets_alone(device):
+    """Random requests, gains, states and torques of three wearers, one of whom changes under way."""
+    warm = device.model_copy(
+        update={
+            "joints": {
+                name: joint.model_copy(update={"continuous_torque_nm": 6.0, "thermal_time_constant_s": 1.0})
+                for name, joint in device.joints.items()
+            }
+        }
+    )
+    random, config = np.random.default_rng(3), SafetyConfig()
+    masses = np.array([52.0, 75.0, 110.0])
+    crowd = RequestLimiter(warm, masses, config)
+    alone = [RequestLimiter(warm, mass, config) for mass in masses]
+    seen = dict.fromkeys(LIMITS, False)
+    request = np.zeros((3, 4))
+    for step in range(1500):
+        if step == 700:
+            crowd.restart(1, 60.0, heat=0.5)
+            alone[1] = RequestLimiter(warm, 60.0, config)
+            alone[1].thermal.heat[:] = 0.5
+        if step % 20 == 0:
+            request = random.uniform(-60.0, 60.0, (3, 4))
+        gain = random.choice([0.3, 1.0, 1.0], (3, 1))
+        position, velocity = random.uniform(-1.2, 1.2, (3, 4)), random.uniform(-14.0, 14.0, (3, 4))
+        measured = random.uniform(-12.0, 12.0, (3, 4))
+        for limiter in (crowd, *alone):
+            limiter.slew.refill(0.01)
+        crowd.thermal.advance(0.01, measured, crowd.slew.torque)
+        torque = crowd.follow(request, gain, position, velocity)
+        for i, limiter in enumerate(alone):
+            limiter.thermal.advance(0.01, measured[i], limiter.slew.torque)
+            assert np.array_equal(limiter.follow(request[i], gain[i], position[i], velocity[i]), torque[i])
+            assert np.array_equal(limiter.thermal.heat, crowd.thermal.heat[i])
+            for limit, bites in limiter.bites.items():
+                assert np.array_equal(bites, crowd.bites[limit][i]), limit
+        assert (np.abs(torque) <= crowd.limits.cap).all()
+        seen = {limit: seen[limit] or bool(crowd.bites[limit].any()) for limit in LIMITS}
+    assert all(seen.values()), seen
+
+
+@pytest.mark.parametrize(
+    "limit, change",
+    [
+        ("assistance", {"gain": 0.5}),
+        ("cap", {"request": 30.0}),
+        ("range", {"position": 1e9}),
+        ("velocity", {"velocity": 0.9}),
+        ("power", {"velocity": -1.0}),
+        ("slew", {"request": 20.0}),
+    ],
+)
+def test_the_limit_that_takes_torque_is_named(device, limit, change):
+    """`velocity` is a share of the joint's limit, `position` beyond its range; a request that all let through is 10 Nm."""
+    limiter = RequestLimiter(device, 75.0, SafetyConfig())
+    joint = np.eye(4)[HIP]
+    request = change.get("request", 20.0 if limit == "power" else 10.0)
+    velocity = change.get("velocity", 0.0) * limiter.limits.velocity
+    for _ in range(1 if limit == "slew" else 40):
+        limiter.slew.refill(0.01)
+        limiter.follow(request * joint, change.get("gain", 1.0), change.get("position", 0.0) * joint, velocity * joint)
+    assert [name for name, bites in limiter.bites.items() if bites.any()] == [limit]
+    assert limiter.bites[limit].tolist() == [True, False, False, False]

@@ -18,8 +18,12 @@ class SlewLimiter:
         self._slew = slew_nm_per_s
         self._most = slew_nm_per_s * period_s
         self._allowance = self._most.copy()
-        #: Last output (Nm); shape (J,).
+        #: Last output (Nm); shape (J,), of n devices (n, J).
         self.torque = np.zeros_like(slew_nm_per_s)
+
+    def restart(self, row: int) -> None:
+        """Of n devices, this one begins anew without torque."""
+        self.torque[row], self._allowance[row] = 0.0, self._most[row]
 
     def refill(self, elapsed_s: float) -> None:
         """Time has passed since the last refill."""

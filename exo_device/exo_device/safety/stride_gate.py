@@ -60,8 +60,11 @@ class Assistance:
         self._walks = False
         self._news: list[str] = []
 
-    def begin(self, now_ns: int) -> None:
-        """The device has become active."""
+    def begin(self, now_ns: int, *, walking: bool = False) -> None:
+        """The device has become active.
+
+        walking: the wearer is known to walk with full assistance, as in a simulation that begins in mid-stride.
+        """
         now_s = now_ns / NANOSECONDS_PER_SECOND
         self._begin_s = now_s + self._config.fade_delay_s
         self._fade.hold(0.0)
@@ -70,6 +73,9 @@ class Assistance:
             self._rise(self._config.fade_in_s, now_s)
         else:
             self._sensor.reset()
+        if walking:
+            self._walks, self._last_stride_s = self._sensor is not None, now_s
+            self._fade.hold(1.0)
 
     def see(self, state: DeviceState) -> None:
         """Takes in a new state of an active device."""

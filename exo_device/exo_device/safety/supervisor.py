@@ -17,12 +17,10 @@ from exo_device.safety.checks import StateCheck, request_problem, requested_torq
 from exo_device.safety.clock import Instant
 from exo_device.safety.config import SafetyConfig, SafetyError
 from exo_device.safety.faults import Fault, Problem
-from exo_device.safety.limits import TorqueLimits
+from exo_device.safety.limits import RequestLimiter
 from exo_device.safety.ramp import StoppingRamp
-from exo_device.safety.slew import SlewLimiter
 from exo_device.safety.state_machine import WITH_MOTORS_ON, Answer, Event, Mode, ModeMachine
 from exo_device.safety.stride_gate import Assistance
-from exo_device.safety.thermal import ThermalBudget
 from exo_device.safety.watchdog import CommandWatch, StateWatch
 from exo_device.state import DeviceState
 
@@ -62,14 +60,14 @@ class SafetySupervisor:
         self.config = config
         self.wearer_mass_kg = wearer_mass_kg
         self.joint_names = device.joint_names
-        self.limits = TorqueLimits(device, wearer_mass_kg, config.velocity_taper_share)
+        self._limiter = RequestLimiter(device, wearer_mass_kg, config)
+        self.limits = self._limiter.limits
         self._require_slew_to_allow_ramp()
         self._machine = ModeMachine()
         self._states = StateWatch(config)
         self._commands = CommandWatch(config)
         self._state_check = StateCheck(self.limits, config)
-        self._slew = SlewLimiter(self.limits.slew, config.period_s)
-        self._thermal = ThermalBudget(device, self.limits.cap)
+        self._slew, self._thermal = self._limiter.slew, self._limiter.thermal
         self._assistance = Assistance(config, self.joint_names)
         self._state_problem: Problem | None = None
         self._request_problem: Problem | None = None
@@ -240,6 +238,11 @@ class SafetySupervisor:
             torque=torque,
         )
 
+    @property
+    def bites(self) -> dict[str, np.ndarray]:
+        """By limit (see LIMITS), which joints (J,) it took torque from when a request was last followed."""
+        return self._limiter.bites
+
     def assistance_gain(self, now: Instant) -> float:
         """Factor on the request, 0 to 1: see Assistance; 0 without torque."""
         return self._assistance.gain(now.ros_ns) if self.mode is Mode.ACTIVE else 0.0
@@ -304,9 +307,7 @@ class SafetySupervisor:
 
     def _follow_request(self, now: Instant) -> None:
         state = self._states.state
-        allowed = self._thermal.allowed()
-        wanted = np.clip(self._requested * self.assistance_gain(now), -allowed, allowed)
-        self._slew.towards(self.limits.shape(wanted, state.position, state.velocity))
+        self._limiter.follow(self._requested, self.assistance_gain(now), state.position, state.velocity)
 
     def _follow_ramp(self, now: Instant) -> None:
         torque = self._ramp.torque(now)

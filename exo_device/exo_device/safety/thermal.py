@@ -26,7 +26,7 @@ HOTTEST = 1e6
 
 
 class ThermalBudget:
-    """Heat of every motor; arrays have shape (J,). Motors are cold at the start of the process."""
+    """Heat of every motor; arrays have shape (J,), of n devices (n, J). Motors are cold at the start of the process."""
 
     def __init__(self, device: DeviceDescription, cap: np.ndarray) -> None:
         """cap: largest torque of a cold motor (Nm)."""
@@ -38,7 +38,7 @@ class ThermalBudget:
         self._time_constant = np.array([joint.thermal_time_constant_s for joint in joints])
         self._last_ns: int | None = None
         #: Share of the heat that continuous torque leads to.
-        self.heat = np.zeros(len(self._names))
+        self.heat = np.zeros(np.shape(cap))
 
     def see(self, state: DeviceState, output: np.ndarray) -> Problem | None:
         """Takes in a new state; output: the torque (Nm) that was last asked of the motors.
@@ -47,11 +47,7 @@ class ThermalBudget:
         """
         step_s = 0.0 if self._last_ns is None else (state.stamp_ns - self._last_ns) / NANOSECONDS_PER_SECOND
         self._last_ns = state.stamp_ns
-        torque = np.maximum(np.nan_to_num(np.abs(state.torque), nan=0.0), np.abs(output))
-        with np.errstate(over="ignore"):
-            goal = np.minimum((torque / self._continuous) ** 2, HOTTEST)
-        share = -np.expm1(-min(max(step_s, 0.0), LONGEST_STEP_S) / self._time_constant)
-        self.heat = self.heat + share * (goal - self.heat)
+        self.advance(step_s, state.torque, output)
         if self.heat.max() < FAULT_HEAT:
             return None
         joint = int(self.heat.argmax())
@@ -60,6 +56,18 @@ class ThermalBudget:
             f"the motor of {self._names[joint]} has used up its i2t budget "
             f"({100.0 * self.heat[joint]:.0f} % of what {self._continuous[joint]:g} Nm make)",
         )
+
+    def advance(self, step_s: float, measured: np.ndarray, output: np.ndarray) -> None:
+        """This long the motors gave the larger of these torques (Nm): measured, and asked of them."""
+        torque = np.maximum(np.nan_to_num(np.abs(measured), nan=0.0), np.abs(output))
+        with np.errstate(over="ignore"):
+            goal = np.minimum((torque / self._continuous) ** 2, HOTTEST)
+        share = -np.expm1(-min(max(step_s, 0.0), LONGEST_STEP_S) / self._time_constant)
+        self.heat = self.heat + share * (goal - self.heat)
+
+    def restart(self, row: int, heat: float = 0.0) -> None:
+        """Of n devices, this one begins anew with motors of this heat."""
+        self.heat[row] = heat
 
     def allowed(self) -> np.ndarray:
         """Largest torque (Nm) now: the cap while cool, the continuous torque when hot, none when too hot."""
