@@ -47,7 +47,7 @@ class ObservationError(ValueError):
 
 @dataclass(frozen=True)
 class DeviceObservation:
-    """One sample of the device. Order of joints: ``joint_names``.
+    """One sample of the device. Order of joints: ``joint_names``. Arrays of n devices have a leading axis (n, ...).
 
     ``position`` (J,) rad, ``velocity`` (J,) rad/s, ``torque`` (J,) applied Nm; IMU frame (REP 145, x forward,
     y left, z up): ``orientation_xyzw`` (4,) of that frame in the world, or None where the sensor gives none;
@@ -63,8 +63,11 @@ class DeviceObservation:
     angular_velocity: np.ndarray
     linear_acceleration: np.ndarray
 
-    def check(self, joint_names: Sequence[str]) -> None:
-        """Raise ObservationError unless the joints are ``joint_names``, in order, and all is finite."""
+    def check(self, joint_names: Sequence[str], leading: tuple[int, ...] = ()) -> None:
+        """Raise ObservationError unless the joints are ``joint_names``, in order, and all is finite.
+
+        ``leading``: the shape before the last axis of every array, (n,) of n devices.
+        """
         if tuple(self.joint_names) != tuple(joint_names):
             raise ObservationError(
                 f"observation has joints {', '.join(self.joint_names)}; expected {', '.join(joint_names)}"
@@ -80,8 +83,9 @@ class DeviceObservation:
             sizes["orientation_xyzw"] = 4
         for field, size in sizes.items():
             value = np.asarray(getattr(self, field))
-            if value.shape != (size,):
-                raise ObservationError(f"observation.{field} has shape {value.shape}, expected ({size},)")
+            if value.shape != (*leading, size):
+                expected = f"({', '.join(map(str, (*leading, size)))}{'' if leading else ','})"
+                raise ObservationError(f"observation.{field} has shape {value.shape}, expected {expected}")
             if not np.isfinite(value).all():
                 raise ObservationError(f"observation.{field} holds NaN or infinity ({value}); check the sensor")
         if not np.isfinite(self.stamp_s):
@@ -105,29 +109,36 @@ class UpFromInertial:
     """World's up in the IMU frame from gyro and accelerometer, for an IMU that gives no orientation.
 
     Complementary filter (Mahony 2008 in spirit): the gyro turns the estimate, the specific force, which is up
-    on average over a stride, pulls it back within ``time_constant_s``.
+    on average over a stride, pulls it back within ``time_constant_s``. Any leading axes.
     """
 
     def __init__(self, time_constant_s: float = 2.0) -> None:
         self._time_constant_s = time_constant_s
         self._up: np.ndarray | None = None
 
-    def reset(self) -> None:
-        """Forget the estimate; the next sample's specific force starts it."""
-        self._up = None
+    def reset(self, rows: np.ndarray | None = None) -> None:
+        """Forget the estimate; the next sample's specific force starts it. ``rows``: of these devices only."""
+        if rows is None or self._up is None:
+            self._up = None
+        else:
+            self._up[rows] = np.nan
 
     def update(self, dt: float, angular_velocity: np.ndarray, specific_force: np.ndarray) -> np.ndarray:
-        """Advance by ``dt`` s; rad/s and m/s^2 in the IMU frame (3,); returns a unit vector (3,)."""
-        norm = float(np.linalg.norm(specific_force))
-        measured = np.asarray(specific_force, float) / norm if norm > 1e-6 else np.array([0.0, 0.0, 1.0])
+        """Advance by ``dt`` s; rad/s and m/s^2 in the IMU frame (..., 3); returns unit vectors (..., 3)."""
+        measured = _unit(np.asarray(specific_force, float), np.array([0.0, 0.0, 1.0]))
         if self._up is None:
             self._up = measured
         else:
             turned = self._up - dt * np.cross(angular_velocity, self._up)
-            self._up = turned + (1.0 - np.exp(-dt / self._time_constant_s)) * (measured - turned)
-        length = float(np.linalg.norm(self._up))
-        self._up = self._up / length if length > 1e-6 else measured
+            pulled = _unit(turned + (1.0 - np.exp(-dt / self._time_constant_s)) * (measured - turned), measured)
+            self._up = np.where(np.isnan(self._up), measured, pulled)
         return self._up
+
+
+def _unit(vector: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
+    """Vectors (..., 3) at length 1; ``otherwise`` where there is no direction."""
+    length = np.linalg.norm(vector, axis=-1, keepdims=True)
+    return np.where(length > 1e-6, vector / np.maximum(length, 1e-6), otherwise)
 
 
 def exo_observation_terms(joints: int, strengths: bool = False) -> tuple[ObservationTerm, ...]:
@@ -245,17 +256,24 @@ def check_strengths(strengths: Mapping[str, float]) -> None:
 
 
 class ExoObservation:
-    """Builds a policy's input vector from the device's samples, one by one.
+    """Builds a policy's input vector from the device's samples, one by one; or those of n devices at once.
 
-    ``joint_names`` is the device's order of joints; the contract's action names give the network's order.
-    Both name the same joints. ``wearer_mass`` kg and ``torque_limit`` (J,) Nm, device order, may change
-    through :meth:`set_wearer`.
+    The device, the offline loop and the training all build it here. ``joint_names`` is the device's order of joints;
+    the contract's action names give the network's order. Both name the same joints. ``wearer_mass`` kg and
+    ``torque_limit`` (J,) Nm, device order, may change through :meth:`set_wearer`. Of n devices (``count``) they are
+    (n,) and (n, J), every array of a sample is (n, ...), and so is the answer.
     """
 
     def __init__(
-        self, contract: Contract, joint_names: Sequence[str], wearer_mass: float, torque_limit: np.ndarray
+        self,
+        contract: Contract,
+        joint_names: Sequence[str],
+        wearer_mass: float | np.ndarray,
+        torque_limit: np.ndarray,
+        count: int | None = None,
     ) -> None:
         self.contract = contract
+        self._leading = () if count is None else (count,)
         self.joint_names = tuple(joint_names)
         if sorted(self.joint_names) != sorted(contract.action.names):
             raise ObservationError(
@@ -266,37 +284,46 @@ class ExoObservation:
         self._frame_terms = [term for term in contract.observation if term.per_frame]
         self._once_terms = [term for term in contract.observation if not term.per_frame]
         self._inertial = UpFromInertial()
-        self._strengths = np.ones(len(STRENGTH_GROUPS))
+        self._strengths = np.ones((*self._leading, len(STRENGTH_GROUPS)))
         self.set_wearer(wearer_mass, torque_limit)
         self.reset()
 
-    def set_wearer(self, wearer_mass: float, torque_limit: np.ndarray) -> None:
-        """Set the wearer's mass (kg) and the torque limits (J,) Nm in the device's order."""
-        self._mass = float(wearer_mass)
-        self._limit = np.asarray(torque_limit, float)[self._order]
+    def set_wearer(self, wearer_mass: float | np.ndarray, torque_limit: np.ndarray) -> None:
+        """Set the wearer's mass (kg) and the torque limits (J,) Nm in the device's order; (n,) and (n, J) of n."""
+        self._mass = np.broadcast_to(np.asarray(wearer_mass, float), self._leading)[..., None]
+        self._limit = np.asarray(torque_limit, float)[..., self._order]
 
-    def set_strengths(self, strengths: Mapping[str, float]) -> None:
+    def set_strengths(self, strengths: Mapping[str, float] | np.ndarray) -> None:
         """Set the wearer's strengths by muscle group and side (STRENGTH_GROUPS); what is left out is healthy.
 
-        Raises ObservationError for an unknown group or a strength that is not between 0 and 2.
+        Of n devices: an array (n, groups). Raises ObservationError for an unknown group or a strength that is not
+        between 0 and 2.
         """
-        check_strengths(strengths)
-        self._strengths = np.array([strengths.get(group, 1.0) for group in STRENGTH_GROUPS])
+        if isinstance(strengths, Mapping):
+            check_strengths(strengths)
+            strengths = np.array([strengths.get(group, 1.0) for group in STRENGTH_GROUPS])
+        self._strengths = np.broadcast_to(strengths, (*self._leading, len(STRENGTH_GROUPS)))
+
+    def restart(self, rows: np.ndarray) -> None:
+        """Of n devices, forget the history of these (indices); the next sample fills it."""
+        self._begins[rows] = True
+        self._inertial.reset(rows)
 
     def reset(self) -> None:
         """Forget the history."""
+        self._begins = np.zeros(self._leading, dtype=bool)
         self._frames: deque[np.ndarray] = deque(maxlen=self.contract.history)
         self._intervals: deque[float] = deque(maxlen=RATE_WINDOW)
         self._stamp: float | None = None
         self._inertial.reset()
 
     def update(self, sample: DeviceObservation) -> np.ndarray:
-        """Take one sample, return the input vector (observation_size,) float32.
+        """Take one sample, return the input vector (observation_size,) float32; (n, observation_size) of n devices.
 
         The first sample fills the whole history. Raises ObservationError for NaN, other joints, or a stream
         whose typical interval is not the contract's.
         """
-        sample.check(self.joint_names)
+        sample.check(self.joint_names, self._leading)
         dt = 0.0 if self._stamp is None else sample.stamp_s - self._stamp
         if dt < 0.0 or dt > MAXIMUM_GAP_S:
             self.reset()
@@ -307,12 +334,12 @@ class ExoObservation:
             up = up_from_orientation(sample.orientation_xyzw)
         else:
             up = self._inertial.update(dt, sample.angular_velocity, sample.linear_acceleration)
-        torque = np.asarray(sample.torque, float)[self._order]
+        torque = np.asarray(sample.torque, float)[..., self._order]
         frame = pack_terms(
             self._frame_terms,
             {
-                "joint_position": np.asarray(sample.position)[self._order],
-                "joint_velocity": np.asarray(sample.velocity)[self._order],
+                "joint_position": np.asarray(sample.position)[..., self._order],
+                "joint_velocity": np.asarray(sample.velocity)[..., self._order],
                 "up_vector": up,
                 "angular_velocity": sample.angular_velocity,
                 "torque_share": torque_share(torque, self._limit),
@@ -322,15 +349,20 @@ class ExoObservation:
             self._frames.extend([frame] * self.contract.history)
         else:
             self._frames.append(frame)
+            if self._begins.any():  # who begins anew has no past
+                for old in self._frames:
+                    old[self._begins] = frame[self._begins]
+        self._begins = np.zeros(self._leading, dtype=bool)
         once = pack_terms(
             self._once_terms,
             {
-                "wearer_mass": np.array([self._mass]),
+                "wearer_mass": self._mass,
                 "torque_limit": self._limit / self._mass,
                 STRENGTHS: self._strengths,
             },
         )
-        return np.concatenate([*self._frames, once])
+        once = np.broadcast_to(once, (*self._leading, once.shape[-1]))
+        return np.concatenate([*self._frames, once], axis=-1)
 
     def _check_rate(self, dt: float) -> None:
         if dt <= 0.0:

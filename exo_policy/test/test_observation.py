@@ -237,3 +237,44 @@ def test_contract_needs_joints():
 def test_observation_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         sample().stamp_s = 1.0
+
+
+@pytest.mark.parametrize("oriented", [True, False])
+def test_many_devices_at_once_are_seen_as_each_alone(oriented):
+    """Three wearers with random readings, one of whom begins anew under way; joints in another order than the network's."""
+    random, names = np.random.default_rng(4), JOINTS[::-1]
+    contract = exo_contract(JOINTS, history=3, strengths=True)
+    mass, limit = np.array([50.0, 75.0, 100.0]), random.uniform(5.0, 40.0, (3, 2))
+    crowd = ExoObservation(contract, names, mass, limit, count=3)
+    strengths = random.uniform(0.2, 1.0, (3, len(STRENGTH_GROUPS)))
+    crowd.set_strengths(strengths)
+
+    def alone(i):
+        builder = ExoObservation(contract, names, mass[i], limit[i])
+        builder.set_strengths(dict(zip(STRENGTH_GROUPS, strengths[i])))
+        return builder
+
+    builders = [alone(i) for i in range(3)]
+    for step in range(8):
+        if step == 5:
+            crowd.restart(np.array([1]))
+            builders[1] = alone(1)
+        fields = {
+            "position": random.normal(size=(3, 2)),
+            "velocity": random.normal(size=(3, 2)),
+            "torque": random.normal(size=(3, 2)),
+            "angular_velocity": random.normal(size=(3, 3)),
+            "linear_acceleration": random.normal(size=(3, 3)),
+            "orientation_xyzw": random.normal(size=(3, 4)),
+        }
+
+        def reading(row):
+            values = {name: value[row] for name, value in fields.items()}
+            return sample(0.01 * step, names, **(values if oriented else {**values, "orientation_xyzw": None}))
+
+        seen = crowd.update(reading(slice(None)))
+        assert seen.shape == (3, contract.observation_size) and seen.dtype == np.float32
+        for i, builder in enumerate(builders):
+            np.testing.assert_allclose(seen[i], builder.update(reading(i)), rtol=1e-6, atol=1e-7)
+    with pytest.raises(ObservationError, match=r"expected \(3, 2\)"):
+        crowd.update(reading(0))
