@@ -63,7 +63,12 @@ def test_different_people_walk_and_are_sensed(env):
     assert 2.0 < result.metrics["metabolic_w_kg"] < 25.0
 
 
-def test_torque_reaches_the_joint_after_its_delay_and_costs(env):
+def with_limits(config, **limits):
+    return config.model_copy(update={"limits": config.limits.model_copy(update=limits)})
+
+
+def test_torque_reaches_the_joint_after_its_delay_and_costs(config):
+    env = ExoEnv(with_limits(config, already_walking=1.0, heat=(0.0, 0.0)), find_device("hip_ankle"), None, seed=2)
     env.reset()
     idle = env.step(np.zeros((4, 4))).reward
     env.reset()
@@ -156,7 +161,7 @@ def test_who_is_flung_off_the_commanded_speed_has_fallen(config):
     env = CarryingEnv(config, find_device("hip"), None, seed=6)
     env.reset()
     env._mean_speed_error[2] = 1.5
-    assert env._period(np.zeros((4, 2)), None).fallen.tolist() == [False, False, True, False]
+    assert env._period(np.zeros((4, 2)), None).terminated.tolist() == [False, False, True, False]
 
 
 def test_without_weight_nothing_of_an_idle_device_is_left(config):

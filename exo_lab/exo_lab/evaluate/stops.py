@@ -51,7 +51,7 @@ def stop(device: str, speeds_mps: Sequence[float], phases: int) -> tuple[np.ndar
         for _ in range(BLOCKS_PER_ACTION):
             walkers.coordinate_and_step()
         state = walkers.state()
-        upright &= walkers.upright(state)
+        upright &= ~walkers.fallen(state)
         for i in np.flatnonzero(~upright):  # who has fallen is out, and must not blow up
             walkers.place(i, 0.0, 0.0)
             walked[i] = 0.0

@@ -113,7 +113,7 @@ class Checker:
             for _ in range(BLOCKS_PER_ACTION):
                 walkers.coordinate_and_step()
             state = walkers.state()
-            upright &= walkers.upright(state)
+            upright &= ~walkers.fallen(state)
             for i in np.flatnonzero(~upright):  # who has fallen is out, and must not blow up
                 walkers.place(i, 0.0, 0.0)
             if step >= settled:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from exo_core.yaml_file import YamlError, parse_mapping, read_yaml
 from exo_lab.rl.config import PpoConfig
 from exo_sim.errors import SimError
+from exo_sim.human.walkers import FALL_HEIGHT_SHARE, FALL_UP_COSINE
 
 Weight = Annotated[float, Field(ge=0.0, le=10.0)]
 Config = TypeVar("Config", bound=BaseModel)
@@ -46,11 +47,20 @@ class RewardConfig(_Model):
     impact_threshold_bw: Annotated[float, Field(gt=0)]
 
 
-class TerminationConfig(_Model):
-    """An episode ends with a fall, or when the body has lost the reference."""
+class TerminateBelow(_Model):
+    """An episode of training ends here: earlier than with a fall, so that a hopeless stumble is not learned from.
 
-    min_height_share: Annotated[float, Field(gt=0, lt=1)]  #: of standing height
-    min_up: Annotated[float, Field(gt=0, lt=1)]  #: cosine of the trunk's tilt
+    What counts as a fall is decided in one place, `Walkers.fallen`, and is lower.
+    """
+
+    height_share: Annotated[float, Field(ge=FALL_HEIGHT_SHARE, lt=1)]  #: of standing height
+    up_cosine: Annotated[float, Field(ge=FALL_UP_COSINE, lt=1)]  #: of the trunk's tilt
+
+
+class TerminationConfig(_Model):
+    """An episode ends below a posture, or when the body has lost the reference."""
+
+    terminate_below: TerminateBelow
     max_heading_rad: Annotated[float, Field(gt=0)]
     max_pose_error: Annotated[float, Field(gt=0)]  #: weighted squared angle error, rad^2
 
@@ -83,10 +93,9 @@ class LeniencyConfig(_Model):
     effort: Annotated[float, Field(ge=0, le=100)] = (
         0.0  #: added to what effort counts for, as a multiple: the weak tire sooner
     )
-    #: An impaired person falls below this share of standing height, beyond this tilt (cosine) or heading (rad); how far
-    #: the gait is from the reference ends nothing.
-    min_height_share: Annotated[float, Field(gt=0, lt=1)] = 0.72
-    min_up: Annotated[float, Field(gt=0, lt=1)] = 0.80
+    #: An impaired person's episode ends below this posture or beyond this heading (rad); how far the gait is from the
+    #: reference ends nothing.
+    terminate_below: TerminateBelow = TerminateBelow(height_share=0.72, up_cosine=0.80)
     max_heading_rad: Annotated[float, Field(gt=0)] = 1.0
 
 

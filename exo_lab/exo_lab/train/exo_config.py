@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from exo_lab.rl.config import PpoConfig
-from exo_lab.train.config import PeopleConfig, load_config
+from exo_lab.train.config import PeopleConfig, TerminateBelow, load_config
 from exo_policy.manifest import Contract
 from exo_policy.observation import exo_contract
 from exo_sim.body.subject import Subject
@@ -75,6 +75,24 @@ class WearingConfig(_Model):
     mass_error: Annotated[float, Field(ge=0, le=0.5)]  #: SD of the mass told, share of the true one
 
 
+class LimitsConfig(_Model):
+    """How an episode finds the safety layer, whose limits themselves are the device's."""
+
+    #: Share of the episodes that begin with full assistance, as after some walking; in the others the stride gate first waits
+    #: for a full stride.
+    already_walking: Annotated[float, Field(ge=0.0, le=1.0)] = 0.7
+    #: Heat of the motors at the beginning: an episode is too short to heat them (share of what continuous torque leads to).
+    heat: tuple[Annotated[float, Field(ge=0.0, le=1.0)], Annotated[float, Field(ge=0.0, le=1.0)]] = (0.0, 0.9)
+
+
+class ExoTerminationConfig(_Model):
+    """Where an episode of training ends before anybody has fallen."""
+
+    terminate_below: TerminateBelow = TerminateBelow(height_share=0.78, up_cosine=0.85)
+    #: Who is so far off the commanded speed for half a stride does not walk any more: flung by a stumble, say (m/s).
+    lost_speed_mps: Positive = 1.0
+
+
 class HabitConfig(_Model):
     """How one wearer gets used to a device; see habituation.py."""
 
@@ -126,6 +144,9 @@ class ExoTrainingConfig(_Model):
     stop_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0  #: of speed changes and starts that are standing
     people: PeopleConfig
     wearing: WearingConfig
+    limits: LimitsConfig = LimitsConfig()
+    #: None: only a fall ends an episode early.
+    termination: ExoTerminationConfig | None = ExoTerminationConfig()
     history: Count
     low_pass_hz: Positive  #: cut-off of the low-pass behind the policy; without it torque is white noise at first
     #: Whether the policy may push the ankle into plantarflexion only, as a cable at the heel does.

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ from exo_lab.train.exo_config import EXO, HUMAN, ExoTrainingConfig
 from exo_lab.train.wearer_reward import WearerReward
 from exo_policy.action import ActionFilter
 from exo_policy.manifest import Contract
-from exo_policy.observation import STRENGTHS, pack_terms, torque_share
+from exo_policy.observation import ExoObservation
 from exo_sim.human.checkpoint import load_human
 from exo_sim.human.observation import ACTION_SIZE, BLOCKS_PER_ACTION, COORDINATION_RATE_HZ
 from exo_sim.human.walkers import WalkerState
@@ -26,8 +25,6 @@ from exo_sim.human.walkers import WalkerState
 POWER_SCALE = 0.1
 #: Time constant of the mean speed that the human is held to (s): half a stride.
 MEAN_SPEED_TIME_S = 0.5
-#: A person so far off the commanded speed for that long does not walk any more (m/s): flung by a stumble, say.
-LOST_SPEED_MPS = 1.0
 #: What a step costs at most (W/kg): a stumble's fast stretches cost many times more for an instant, which would drown
 #: everything else in what the critic learns. Walking at 1.8 m/s costs 9 W/kg.
 LARGEST_POWER_W_KG = 30.0
@@ -47,7 +44,7 @@ class _Step:
     share: np.ndarray
     change: np.ndarray
     beyond: np.ndarray
-    fallen: np.ndarray
+    terminated: np.ndarray  #: by a fall, or where the training ends an episode before
     out_of_time: np.ndarray
     walking: np.ndarray
     metrics: dict[str, float]
@@ -79,7 +76,12 @@ class _AssistedEnv:
         terms = self.contract.action
         self._lowest = -np.inf if terms.minimum is None else np.array(terms.minimum, dtype=np.float32)
         self._highest = np.inf if terms.maximum is None else np.array(terms.maximum, dtype=np.float32)
-        self._frames: deque[np.ndarray] = deque(maxlen=config.history)
+        people = self._people
+        self._observer = ExoObservation(
+            self.contract, device.joint_names, people.told_mass, people.limit, count=self.count
+        )
+        self._seen = np.zeros((self.count, self.contract.observation_size), dtype=np.float32)
+        self._ticks = 0
         self._steps = np.zeros(self.count, dtype=int)
         self._blocks = 0
         self._max_steps = round(config.episode_s * COORDINATION_RATE_HZ)
@@ -103,8 +105,8 @@ class _AssistedEnv:
         self._mean_speed_error[:] = 0.0
         self._steps = self._random.integers(0, self._max_steps // 2, self.count)  # they end at different times
         self._blocks = 0
-        frame = self._frame()
-        self._frames.extend([frame] * self._config.history)
+        self._observer.reset()
+        self._look()
 
     def _reset(self, i: int) -> None:
         self._people.reset(i)
@@ -128,13 +130,17 @@ class _AssistedEnv:
         overload = np.minimum(walkers.mean_activation_power(OVERLOAD_EXPONENT), LARGEST_OVERLOAD)
         error = state.velocity[:, 0] - walkers.speed_command
         self._mean_speed_error += (error - self._mean_speed_error) / (MEAN_SPEED_TIME_S * COORDINATION_RATE_HZ)
-        fallen = people.fallen(state) | ~np.isfinite(power) | ~(np.abs(self._mean_speed_error) < LOST_SPEED_MPS)
+        terminated = people.fallen(state) | ~np.isfinite(power)
+        if self._config.termination is not None:
+            end, below = self._config.termination, self._config.termination.terminate_below
+            terminated |= ~walkers.is_above(state, below.height_share, below.up_cosine)
+            terminated |= ~(np.abs(self._mean_speed_error) < end.lost_speed_mps)
         walking = self._walking(state)
         self._steps += 1
-        out_of_time = (self._steps >= self._max_steps) & ~fallen
-        ended = np.flatnonzero(fallen | out_of_time)
+        out_of_time = (self._steps >= self._max_steps) & ~terminated
+        ended = np.flatnonzero(terminated | out_of_time)
         seconds = [float(self._steps[i] / COORDINATION_RATE_HZ) for i in ended]
-        up = ~fallen
+        up = ~terminated
         metrics = {
             "metabolic_w_kg": float(np.mean(power[up])) if up.any() else 0.0,
             "overload": float(np.mean(overload[up])) if up.any() else 0.0,
@@ -143,14 +149,15 @@ class _AssistedEnv:
             "at_limit": float((np.abs(share) > AT_LIMIT_SHARE).mean()),
             "speed_error_mps": float(np.mean(np.abs(self._mean_speed_error[up]))) if up.any() else 0.0,
         }
+        metrics |= {f"limited_by_{limit}": float(bites.mean()) for limit, bites in people.limiter.bites.items()}
         step = _Step(
-            np.where(fallen, 0.0, np.minimum(power, LARGEST_POWER_W_KG)),
+            np.where(terminated, 0.0, np.minimum(power, LARGEST_POWER_W_KG)),
             overload,
             mechanical,
             share,
             change,
             beyond,
-            fallen,
+            terminated,
             out_of_time,
             walking,
             metrics,
@@ -161,10 +168,8 @@ class _AssistedEnv:
             self._reset(int(i))
         self._filter.reset(ended)
         self._share[ended], self._steps[ended], self._mean_speed_error[ended] = 0.0, 0, 0.0
-        frame = self._frame()
-        self._frames.append(frame)
-        for old in self._frames:
-            old[ended] = frame[ended]  # a new episode has no past
+        self._observer.restart(ended)
+        self._look()
         return step
 
     def _device_reward(self, step: _Step) -> np.ndarray:
@@ -178,7 +183,7 @@ class _AssistedEnv:
             - price.beyond * (step.beyond**2).mean(axis=1)
             - price.mechanical_power * np.abs(step.mechanical)
         )
-        return np.where(step.fallen | ~np.isfinite(reward), -price.fall, reward).astype(np.float32)
+        return np.where(step.terminated | ~np.isfinite(reward), -price.fall, reward).astype(np.float32)
 
     def _walking(self, state: WalkerState) -> np.ndarray:
         """How well everybody walked (n,): once a period of the human, at its end; 0 at other times."""
@@ -192,24 +197,15 @@ class _AssistedEnv:
     def _human_reward(self, step: _Step) -> np.ndarray:
         price = self._config.human_reward
         reward = price.walking * step.walking + price.metabolic * (price.metabolic_reference_w_kg - step.power)
-        return np.where(step.fallen | ~np.isfinite(reward), -price.fall, reward).astype(np.float32)
+        return np.where(step.terminated | ~np.isfinite(reward), -price.fall, reward).astype(np.float32)
 
-    def _frame(self) -> np.ndarray:
-        values = self._people.sense()
-        values["torque_share"] = torque_share(values.pop("torque"), self._people.limit)
-        return pack_terms([term for term in self.contract.observation if term.per_frame], values)
-
-    def _observation(self) -> np.ndarray:
+    def _look(self) -> None:
+        """Everybody's device is sensed, once a period."""
         people = self._people
-        once = pack_terms(
-            [term for term in self.contract.observation if not term.per_frame],
-            {
-                "wearer_mass": people.told_mass,
-                "torque_limit": people.limit / people.told_mass,
-                STRENGTHS: people.strengths,
-            },
-        )
-        return np.concatenate([*self._frames, once], axis=1)
+        self._observer.set_wearer(people.told_mass, people.limit)
+        self._observer.set_strengths(people.strengths)
+        self._seen = self._observer.update(people.sense().observation(self._ticks / COORDINATION_RATE_HZ))
+        self._ticks += 1
 
     def _private(self) -> np.ndarray:
         """What no policy sees: metabolic power, torques, and how the device sits."""
@@ -223,12 +219,12 @@ class _AssistedEnv:
         )
 
     def _for_device(
-        self, reward: np.ndarray, fallen: np.ndarray, out_of_time: np.ndarray, metrics=None, seconds=None
+        self, reward: np.ndarray, terminated: np.ndarray, out_of_time: np.ndarray, metrics=None, seconds=None
     ) -> StepResult:
         return StepResult(
-            self._observation(),
+            self._seen,
             reward,
-            fallen,
+            terminated,
             out_of_time,
             metrics or {},
             seconds or [],
@@ -236,10 +232,10 @@ class _AssistedEnv:
         )
 
     def _for_human(
-        self, reward: np.ndarray, fallen: np.ndarray, out_of_time: np.ndarray, metrics=None, seconds=None
+        self, reward: np.ndarray, terminated: np.ndarray, out_of_time: np.ndarray, metrics=None, seconds=None
     ) -> StepResult:
         return StepResult(
-            self._wearer.observe(), reward, fallen, out_of_time, metrics or {}, seconds or [], self._private()
+            self._wearer.observe(), reward, terminated, out_of_time, metrics or {}, seconds or [], self._private()
         )
 
     def _nothing(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -270,7 +266,9 @@ class ExoEnv(_AssistedEnv):
     def step(self, action: np.ndarray) -> StepResult:
         """One control period with the device's action (n, J)."""
         step = self._period(action, None)
-        return self._for_device(self._device_reward(step), step.fallen, step.out_of_time, step.metrics, step.seconds)
+        return self._for_device(
+            self._device_reward(step), step.terminated, step.out_of_time, step.metrics, step.seconds
+        )
 
 
 class PairEnv(_AssistedEnv):
@@ -307,6 +305,8 @@ class PairEnv(_AssistedEnv):
         for i in range(self.count):
             self._people.place(i, float(phases[i]), float(speeds[i]))
             self._wearer.restart(i)
+        self._observer.reset()
+        self._look()
         return self._both()
 
     def _both(self) -> StepResult:
@@ -318,8 +318,10 @@ class PairEnv(_AssistedEnv):
         """One control period with the device's action (n, J) and the human's (n, 14) beside it."""
         joints = self.device_joints
         step = self._period(action[:, :joints], action[:, joints:])
-        result = self._for_device(self._device_reward(step), step.fallen, step.out_of_time, step.metrics, step.seconds)
-        result.partner = self._for_human(self._human_reward(step), step.fallen, step.out_of_time)
+        result = self._for_device(
+            self._device_reward(step), step.terminated, step.out_of_time, step.metrics, step.seconds
+        )
+        result.partner = self._for_human(self._human_reward(step), step.terminated, step.out_of_time)
         return result
 
 
@@ -341,16 +343,16 @@ class CarryingEnv(_AssistedEnv):
     def step(self, action: np.ndarray) -> StepResult:
         """One period of the human with its action (n, 14)."""
         no_torque = np.zeros_like(self._share)
-        reward, fallen, out_of_time, metrics, seconds = *self._nothing(), [], []
+        reward, terminated, out_of_time, metrics, seconds = *self._nothing(), [], []
         for _ in range(BLOCKS_PER_ACTION):
             step = self._period(no_torque, action)
-            over = fallen | out_of_time  # what follows within this action belongs to the next episode
+            over = terminated | out_of_time  # what follows within this action belongs to the next episode
             reward = reward + np.where(over, 0.0, self._human_reward(step)).astype(np.float32)
-            fallen, out_of_time = fallen | (step.fallen & ~over), out_of_time | (step.out_of_time & ~over)
+            terminated, out_of_time = terminated | (step.terminated & ~over), out_of_time | (step.out_of_time & ~over)
             metrics.append(step.metrics)
             seconds += step.seconds
         means = {name: float(np.mean([m[name] for m in metrics])) for name in metrics[0]}
-        return self._for_human(reward, fallen, out_of_time, means, seconds)
+        return self._for_human(reward, terminated, out_of_time, means, seconds)
 
 
 #: Environment by who learns.

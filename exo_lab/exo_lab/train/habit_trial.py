@@ -45,6 +45,7 @@ def ordinary_day(config: ExoTrainingConfig) -> ExoTrainingConfig:
                     "mass_error": 0.0,
                 }
             ),
+            "limits": config.limits.model_copy(update={"already_walking": 1.0, "heat": (0.0, 0.0)}),
             "people": people.model_copy(update={"friction_range": (1.0, 1.0), "servo_gain_range": (1.0, 1.0)}),
         }
     )

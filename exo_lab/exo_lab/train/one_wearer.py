@@ -35,7 +35,7 @@ class OneWearer:
         random: np.random.Generator,
     ):
         self._config, self._random = config, random
-        self._body = build_body(wearer, device, physics_rate_hz, accelerometer=False)
+        self._body = build_body(wearer, device, physics_rate_hz)
 
     @property
     def first(self) -> BodyModel:

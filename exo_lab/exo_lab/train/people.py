@@ -35,6 +35,7 @@ class People:
         physics_rate_hz: of the compiled bodies.
         config: ranges.
         random: of everything drawn.
+        sensed: whether the device's sensors are read.
     """
 
     def __init__(
@@ -43,10 +44,12 @@ class People:
         physics_rate_hz: float,
         config: PeopleConfig,
         random: np.random.Generator,
+        sensed: bool = False,
     ):
+        self._sensed = sensed
         self._device, self._physics_rate_hz, self._config, self._random = device, physics_rate_hz, config, random
         self._spread, self._variation, self._deficit, self._drawn = 0.0, 0.0, 0.0, 0
-        self._bodies = [build_body(Subject(), device, physics_rate_hz, accelerometer=False)]
+        self._bodies = [build_body(Subject(), device, physics_rate_hz, accelerometer=sensed)]
 
     @property
     def first(self) -> BodyModel:
@@ -110,5 +113,5 @@ class People:
             Subject(name="drawn", height_m=height, mass_kg=mass),
             self._device,
             self._physics_rate_hz,
-            accelerometer=False,
+            accelerometer=self._sensed,
         )

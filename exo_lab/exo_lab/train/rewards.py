@@ -98,8 +98,11 @@ def judge(
         - terms.impact * np.minimum(impact, 1.0)
     )
     failed = (
-        (state.height < np.where(ease.impaired, easy.min_height_share, end.min_height_share) * walkers.standing_height)
-        | (state.up[:, 2] < np.where(ease.impaired, easy.min_up, end.min_up))
+        ~walkers.is_above(
+            state,
+            np.where(ease.impaired, easy.terminate_below.height_share, end.terminate_below.height_share),
+            np.where(ease.impaired, easy.terminate_below.up_cosine, end.terminate_below.up_cosine),
+        )
         | (np.abs(state.heading) > np.where(ease.impaired, easy.max_heading_rad, end.max_heading_rad))
         | ((pose > end.max_pose_error) & ~ease.impaired)
         | ~np.isfinite(pose + rate)

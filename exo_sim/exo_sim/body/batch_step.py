@@ -41,6 +41,8 @@ _AFTER = (
     "mj_Euler",
 )
 STAGES = _BEFORE + _AFTER
+#: What mj_sensorAcc would leave to a flag, which only mj_forward resets: the accelerations that an accelerometer reads.
+_FOR_ACCELEROMETER = "mj_rnePostConstraint"
 _FIELDS = (
     "qpos",
     "qvel",
@@ -67,7 +69,7 @@ class BatchStep:
     """Moves n bodies of the same topology: same device, any size and strength.
 
     Args:
-        bodies: (n) whose models have no accelerometer (see `build_body`).
+        bodies: (n).
         coordinators, datas: (n) of the same bodies.
         substeps: physics steps per call.
     """
@@ -89,8 +91,11 @@ class BatchStep:
             [model.nq, model.nv, model.na, model.nu, len(data.actuator_moment.ravel()), len(data.userdata)]
         )
         self._before = np.array([function_address(name) for name in _BEFORE])
-        self._after = np.array([function_address(name) for name in _AFTER])
-        self._senses = np.array([name.startswith("mj_sensor") for name in _AFTER])
+        after = list(_AFTER)
+        if "accelerometer" in bodies[0].imu_sensor:
+            after.insert(after.index("mj_sensorAcc"), _FOR_ACCELEROMETER)
+        self._after = np.array([function_address(name) for name in after])
+        self._senses = np.array([name.startswith("mj_sensor") or name == _FOR_ACCELEROMETER for name in after])
         self._exo = bodies[0].exo_actuators, bodies[0].exo_joint_index
         self._scratch = np.zeros((model.nv + 2, 6))
         self._table = np.zeros((len(bodies), 8 + len(_FIELDS)), dtype=np.int64)
@@ -100,7 +105,7 @@ class BatchStep:
     @staticmethod
     def can_move(body: BodyModel) -> bool:
         """Whether bodies of this kind can be moved here."""
-        return "accelerometer" not in body.imu_sensor and body.model.opt.integrator == mujoco.mjtIntegrator.mjINT_EULER
+        return body.model.opt.integrator == mujoco.mjtIntegrator.mjINT_EULER
 
     def replace(self, i: int, body: BodyModel, coordinator: Coordinator, data: mujoco.MjData) -> None:
         """Body i is another one from now on; the caller keeps all three alive."""

@@ -162,7 +162,8 @@ def build_body(
     Args:
         physics_rate_hz: steps of the physics per second (Hz), 200 to 2,000.
         visuals: keep bones and other shapes that only a viewer needs; without them a step is faster.
-        accelerometer: of the IMU; nothing else needs the accelerations of all segments, which cost 7 % of a step.
+        accelerometer: of the IMU; nothing else needs the accelerations of all segments, which cost 7 % of a step where
+            every step reads the sensors. Who reads DeviceSensors needs it.
 
     Raises:
         SimError: a rate outside that range.

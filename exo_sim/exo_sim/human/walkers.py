@@ -38,10 +38,10 @@ INITIAL_ACTIVATION = 0.05
 #: that everybody sets out alike: a quarter of a stride is left to shift the weight before a foot leaves the floor.
 STANDING_MPS = 0.02
 WAITING_PHASE = 0.4
-#: Who is below this share of standing height, or tilts beyond this (cosine), has fallen: early enough that the steps of
-#: a hopeless stumble are not learned from.
-FALL_HEIGHT_SHARE = 0.78
-FALL_UP_COSINE = 0.85
+#: Who has fallen, wherever falls are counted: the root is below this share of its standing height, or the pelvis tilts
+#: beyond this (cosine of 60 degrees). A training may end an episode earlier, which is no fall: see `terminate_below`.
+FALL_HEIGHT_SHARE = 0.65
+FALL_UP_COSINE = 0.5
 
 _SCALE = np.concatenate([np.full(term.size, term.scale, dtype=np.float32) for term in HUMAN_TERMS])
 
@@ -51,6 +51,7 @@ class Walkers:
 
     Args:
         bodies: compiled body and device of each person; several people may share one.
+        compiled: coordination and physics of everybody in one compiled call (BatchStep), where their integrator allows it.
 
     Raises:
         SimError: the physics rate is not a multiple of the coordination rate.
@@ -63,7 +64,7 @@ class Walkers:
         correction: (n, 14) torque asked of the muscles beyond what walking usually takes (Nm/kg).
     """
 
-    def __init__(self, bodies: Sequence[BodyModel]):
+    def __init__(self, bodies: Sequence[BodyModel], compiled: bool = True):
         body, count = bodies[0], len(bodies)
         self.body, self.count = body, count
         self.substeps = round(1.0 / (body.model.opt.timestep * COORDINATION_RATE_HZ))
@@ -87,7 +88,7 @@ class Walkers:
         self._gathered = {field: Gathered(field, self.datas) for field in ("qpos", "qvel", "sensordata", "act", "xpos")}
         self._batch = (
             BatchStep(self.bodies, self.coordinators, self.datas, self.substeps)
-            if all(BatchStep.can_move(b) for b in bodies)
+            if compiled and all(BatchStep.can_move(b) for b in bodies)
             else None
         )
         self.deficit = np.zeros((count, len(SIDES)))
@@ -106,9 +107,15 @@ class Walkers:
         """Height (n,) of the root in quiet standing (m)."""
         return ROOT_HEIGHT_PER_LEG_LENGTH * self._leg_length
 
-    def upright(self, state: WalkerState) -> np.ndarray:
-        """Who (n,) has neither fallen nor broken down numerically."""
-        return (state.height > FALL_HEIGHT_SHARE * self.standing_height) & (state.up[:, 2] > FALL_UP_COSINE)
+    def fallen(self, state: WalkerState) -> np.ndarray:
+        """Who (n,) has fallen, or broken down numerically."""
+        return ~self.is_above(state, FALL_HEIGHT_SHARE, FALL_UP_COSINE)
+
+    def is_above(
+        self, state: WalkerState, height_share: np.ndarray | float, up_cosine: np.ndarray | float
+    ) -> np.ndarray:
+        """Who (n,) is higher than this share of standing height and tilts by less than this cosine; False for NaN."""
+        return (state.height > height_share * self.standing_height) & (state.up[:, 2] > up_cosine)
 
     def give_body(self, i: int, body: BodyModel, servo_gain: float = 1.0) -> None:
         """Person i gets another body, of the same device; `place` must follow."""

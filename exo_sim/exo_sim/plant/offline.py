@@ -10,9 +10,8 @@ import numpy as np
 
 from exo_device.command import TorqueRequest
 from exo_device.safety import Instant, Mode, SafetyConfig, SafetySupervisor
-from exo_device.state import DeviceState, ImuSample, to_ns
+from exo_device.state import to_ns
 from exo_policy.controllers import controller_params, make_controller
-from exo_policy.observation import DeviceObservation
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
 from exo_sim.errors import SimError
 from exo_sim.plant.sample import SimulationSample
@@ -82,31 +81,9 @@ class OfflineLoop:
 
     def _answer(self) -> None:
         now, motors = self._now(), self.simulation.sample.motors
-        state = DeviceState(
-            now.ros_ns,
-            self._sequence,
-            motors.names,
-            motors.position,
-            motors.velocity,
-            motors.torque,
-            motors.temperature,
-            np.zeros(len(motors.names), dtype=int),
-            motors.bus_voltage,
-            ImuSample(motors.orientation_xyzw, motors.angular_velocity, motors.linear_acceleration),
-        )
-        observation = DeviceObservation(
-            self.simulation.t,
-            motors.names,
-            motors.position,
-            motors.velocity,
-            motors.torque,
-            motors.orientation_xyzw,
-            motors.angular_velocity,
-            motors.linear_acceleration,
-        )
-        self._supervisor.on_state(state, now)
+        self._supervisor.on_state(motors.device_state(now.ros_ns, self._sequence), now)
         # as in the graph, the policy gives zero torque until the device is active
-        wanted = self._controller.update(observation)
+        wanted = self._controller.update(motors.observation(self.simulation.t))
         if self._supervisor.mode is not Mode.ACTIVE:
             wanted = np.zeros(len(motors.names))
         self._supervisor.on_command(TorqueRequest(now.ros_ns, self._sequence, motors.names, wanted), now)

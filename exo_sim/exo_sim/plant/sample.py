@@ -8,13 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from exo_core.joints import SIDES
+from exo_device.state import DeviceState, ImuSample
+from exo_policy.observation import DeviceObservation
 from exo_sim.gait.reference import JOINTS
 from exo_sim.gait.sample import GaitSample
 
 
 @dataclass(frozen=True)
 class MotorSample:
-    """What motors and IMU report, sensor noise included; arrays (J,) in the order of `names`."""
+    """What motors and IMU report, sensor noise included; arrays (J,) in the order of `names`.
+
+    Arrays of n people have a leading axis (n, ...); see `of`.
+    """
 
     names: tuple[str, ...]
     position: np.ndarray  #: rad
@@ -25,6 +30,48 @@ class MotorSample:
     orientation_xyzw: np.ndarray  #: (4,) of the IMU in the world
     angular_velocity: np.ndarray  #: (3,) rad/s, IMU axes
     linear_acceleration: np.ndarray  #: (3,) specific force, m/s^2, IMU axes
+
+    def device_state(self, stamp_ns: int, sequence: int) -> DeviceState:
+        """What a driver hands to the safety supervisor."""
+        return DeviceState(
+            stamp_ns,
+            sequence,
+            self.names,
+            self.position,
+            self.velocity,
+            self.torque,
+            self.temperature,
+            np.zeros(len(self.names), dtype=int),
+            self.bus_voltage,
+            ImuSample(self.orientation_xyzw, self.angular_velocity, self.linear_acceleration),
+        )
+
+    def observation(self, stamp_s: float) -> DeviceObservation:
+        """What a policy is handed; of n people if this is."""
+        return DeviceObservation(
+            stamp_s,
+            self.names,
+            self.position,
+            self.velocity,
+            self.torque,
+            self.orientation_xyzw,
+            self.angular_velocity,
+            self.linear_acceleration,
+        )
+
+    def of(self, i: int) -> MotorSample:
+        """The readings of one of n people."""
+        return MotorSample(
+            self.names,
+            self.position[i],
+            self.velocity[i],
+            self.torque[i],
+            self.temperature[i],
+            self.bus_voltage,
+            self.orientation_xyzw[i],
+            self.angular_velocity[i],
+            self.linear_acceleration[i],
+        )
 
 
 @dataclass(frozen=True)

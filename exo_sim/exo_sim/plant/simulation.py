@@ -28,9 +28,6 @@ from exo_sim.plant.sensors import DeviceSensors
 
 #: Speeds (m/s) that the shipped walker may be asked for: what it was trained for, from any phase of the stride.
 SPEED_RANGE_MPS = (0.6, 1.8)
-#: The person has fallen below this share of standing root height, or beyond this tilt (cosine).
-FALL_HEIGHT_SHARE = 0.65
-FALL_UP_COSINE = 0.5
 #: The person lies this long (s) before walking starts again.
 FALL_REST_S = 1.0
 _BASE_TURN = rotation_quaternion(MYO_TO_REP103)
@@ -172,7 +169,7 @@ class Simulation:
         self.subject = subject
         self.body = build_body(subject, self._device, self._physics_rate_hz)
         self._choose_policy()
-        self._walkers, self._pace = Walkers([self.body]), Pace(1)
+        self._walkers, self._pace = Walkers([self.body], compiled=False), Pace(1)
         self._data = self._walkers.datas[0]
         self._sensors = DeviceSensors(self.body, self._random)
         self._energetics = Energetics(self.body, self._walkers.coordinators[0])
@@ -184,6 +181,7 @@ class Simulation:
         # in the middle of a stride, anywhere in it: seeds are to differ
         self._walkers.place(0, self._random.random(), self._target_speed)
         self._pace.place(0, self._target_speed)
+        self._sensors.restart(0)
         self._ticks = 0
         self._rest_until = None
         self.sample = self._measure(np.zeros((len(SIDES), 3)))
@@ -204,10 +202,7 @@ class Simulation:
         self._data.ctrl[self.body.exo_actuators] = control
 
     def _watch_for_falls(self) -> None:
-        state = self._walkers.state()
-        standing = self._walkers.standing_height[0]
-        height, up = state.height[0], state.up[0, 2]
-        if not (height > FALL_HEIGHT_SHARE * standing and up > FALL_UP_COSINE):  # true for NaN as well
+        if self._walkers.fallen(self._walkers.state())[0]:
             self.falls += 1
             self._rest_until = self.t + FALL_REST_S
 
@@ -236,7 +231,7 @@ class Simulation:
             pressure[side] = MYO_TO_REP103 @ data.sensordata[at + 3 : at + 6] if contact else np.full(3, np.nan)
         return SimulationSample(
             t=self.t,
-            motors=self._sensors.read(data),
+            motors=self._sensors.read([data]).of(0),
             root_position=MYO_TO_REP103 @ data.qpos[:3],
             root_orientation_xyzw=multiply(multiply(_BASE_TURN, root), conjugate(_BASE_TURN)),
             speed=float(-data.qvel[1]),
