@@ -118,6 +118,7 @@ def build_parser() -> argparse.ArgumentParser:
             _handed_on(what, kind, explanation, run)
     _handed_on(commands, "personalise", "fit an exoskeleton policy to one wearer, in minutes", _personalise)
     _handed_on(commands, "emulate", "motors that are not there, on a CAN bus", _emulate)
+    _handed_on(commands, "bench", "first steps with real motors; signs and zeros on the wearer", _bench)
 
     inspect = commands.add_parser(
         "inspect",
@@ -325,6 +326,12 @@ def _personalise(chosen: argparse.Namespace) -> int:
     from exo_lab.train import main as train
 
     return train(chosen.rest, kind="personalise")
+
+
+def _bench(chosen: argparse.Namespace) -> int:
+    from exo_device.bench import main as bench
+
+    return bench(chosen.rest)
 
 
 def _emulate(chosen: argparse.Namespace) -> int:

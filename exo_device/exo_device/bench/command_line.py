@@ -7,18 +7,30 @@ import argparse
 import math
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
+from exo_core.errors import UserError
+from exo_core.yaml_file import read_mapping
+from exo_device.bench.check import Step, judged, steps
 from exo_device.bench.pulse import LARGEST_PULSE_NM, pulse
 from exo_device.bench.scan import scan
-from exo_device.drivers import DriverError, make_driver
+from exo_device.description import DeviceError, load_device
+from exo_device.devices import device_file
+from exo_device.drivers import Driver, DriverError, make_driver
 from exo_device.drivers.can.driver import open_port
 from exo_device.drivers.can.port import PortError
 from exo_device.drivers.config_file import read_driver_config
 from exo_device.drivers.cubemars_can.config import HIGHEST_ID
 from exo_device.drivers.cubemars_can.driver import CubemarsDriver
 from exo_device.drivers.cubemars_can.motor import ZERO_SILENCE_S
+from exo_device.memory import file_sha256, state_folder, usable_folder, write_check
+from exo_device.state import DeviceState
 
-EXIT_OK, EXIT_ERROR = 0, 2
+EXIT_OK, EXIT_FAILED, EXIT_ERROR = 0, 1, 2
+#: A motion that was not as asked may be repeated so often.
+ATTEMPTS = 3
 #: Lines of `watch` this often (s).
 WATCH_PERIOD_S = 0.2
 #: A zero within this angle (rad) was taken over.
@@ -30,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bench",
         description="First steps with CubeMars motors. Nobody may wear the device, and joints "
-        "must be free to move. Read docs/bench.md first.",
+        "must be free to move; but for `check`, which is for the wearer and any motors. Read docs/bench.md first.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, run, text in (
@@ -63,19 +75,40 @@ def build_parser() -> argparse.ArgumentParser:
                 help=f"torque, joint sign, at most {LARGEST_PULSE_NM:g} Nm (default: %(default)g)",
             )
             command.add_argument("--seconds", type=float, default=0.5, help="how long (s, default: %(default)g)")
+    _add_check(commands)
     return parser
+
+
+def _add_check(commands) -> None:
+    text = "signs and zeros of joints and IMU, on the wearer, motors off; before the first torque"
+    check = commands.add_parser("check", help=text, description=text.capitalize() + ". Any driver's motors.")
+    check.add_argument("--device", required=True, metavar="YAML", help="device, by name or file")
+    check.add_argument("--config", default="", metavar="YAML", help="settings of the driver, which the file names")
+    check.add_argument("--driver", default="", metavar="NAME", help="driver, where there is no file of settings")
+    check.add_argument(
+        "--state-folder",
+        default="",
+        metavar="FOLDER",
+        help="where the result goes, as device_node's parameter state_folder (default: the user's)",
+    )
+    check.add_argument(
+        "--seconds", type=float, default=6.0, help="how long each motion is watched (s, default: %(default)g)"
+    )
+    check.set_defaults(run=_check)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command. Returns the exit code: 0, or 2 with one line for whatever did not work."""
     chosen = build_parser().parse_args(arguments)
     try:
+        if chosen.command == "check":
+            return _check(chosen)
         settings = read_driver_config(chosen.config, "cubemars_can")
         # a joint on the bench may be clamped: it may stand still under torque
         settings["plausibility"] = {**(settings.get("plausibility") or {}), "standstill_s": None}
         driver = make_driver("cubemars_can", settings)
         chosen.run(chosen, driver)
-    except (DriverError, PortError) as error:
+    except (DriverError, PortError, UserError, DeviceError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return EXIT_ERROR
     except KeyboardInterrupt:
@@ -138,6 +171,80 @@ def _pulse(chosen: argparse.Namespace, driver: CubemarsDriver) -> None:
     _ask(chosen, f"{chosen.joint} gets {chosen.nm:+g} Nm for {chosen.seconds:g} s. Keep clear.")
     with driver:
         print(pulse(driver, chosen.joint, chosen.nm, chosen.seconds).verdict(chosen.nm))
+
+
+def _check(chosen: argparse.Namespace) -> int:
+    """Asks for one motion after the other, and stores the result when all were right. Returns the exit code."""
+    file = device_file(chosen.device)
+    device = load_device(file)
+    name = chosen.driver or (read_mapping(chosen.config, "a driver's settings").get("driver") if chosen.config else "")
+    if not name:
+        raise DriverError("which motors? give --config FILE, or --driver NAME where there is no file")
+    driver = make_driver(str(name), read_driver_config(chosen.config, str(name)) if chosen.config else None)
+    folder = usable_folder(state_folder(chosen.state_folder))
+    imu = getattr(driver.config, "imu", None)
+    has_imu = imu is not None and imu.source != "none"
+    notes: dict[str, Any] = {}
+    with _ros_for(driver), driver:
+        driver.configure(device.joint_names)
+        print("The motors stay off. Who wears the device does what is asked, once, right after Enter.", flush=True)
+        if not has_imu:
+            print("There is no IMU: only the joints are checked.")
+        for step in steps(device, has_imu=has_imu):
+            if not _passed(step, driver, chosen.seconds, notes):
+                print("Not passed: nothing was stored, and the device is not to be armed.", flush=True)
+                return EXIT_FAILED
+    hashes = file_sha256(file), file_sha256(chosen.config)
+    path = write_check(folder, *hashes, notes, time.time())
+    print(f"Passed. {path} lets device_node arm with these two files, until one of them is changed.")
+    return EXIT_OK
+
+
+def _passed(step: Step, driver: Driver, duration_s: float, notes: dict[str, Any]) -> bool:
+    for attempt in range(ATTEMPTS):
+        try:
+            input(f"\nPlease {step.instruction}. Enter, then go: ")
+        except EOFError as error:
+            raise DriverError("nobody answers: run it in a terminal") from error
+        problems = judged(step, _record(driver, duration_s), notes)
+        for problem in problems:
+            print(f"  {problem}")
+        if not problems:
+            print("  right", flush=True)
+            return True
+        if attempt + 1 < ATTEMPTS:
+            print("  Once more; if it stays, mend the file or the mounting and start again.", flush=True)
+    return False
+
+
+def _record(driver: Driver, duration_s: float) -> list[DeviceState]:
+    """Every sample of this time; the motors are off. Raises DriverError for one that reports an error."""
+    states, end_s = [], time.monotonic() + duration_s
+    while time.monotonic() < end_s:
+        state = driver.read(WATCH_PERIOD_S)
+        if state is None:
+            continue
+        if state.error.any():
+            index = int(state.error.argmax())
+            raise DriverError(f"the motor of {state.names[index]} reports error {int(state.error[index])}")
+        states.append(state)
+    return states
+
+
+@contextmanager
+def _ros_for(driver: Driver) -> Iterator[None]:
+    """ROS, where the driver or its IMU listens to topics."""
+    imu = getattr(driver.config, "imu", None)
+    if driver.name != "ros2_control" and (imu is None or imu.source == "none"):
+        yield
+        return
+    import rclpy
+
+    rclpy.init(args=[])
+    try:
+        yield
+    finally:
+        rclpy.try_shutdown()
 
 
 def _state(driver: CubemarsDriver):
