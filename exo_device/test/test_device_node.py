@@ -433,8 +433,8 @@ def test_deactivating_is_no_fault_and_a_stop_outlives_cleanup(inside):
     assert not reply.success and "not configured" in reply.message
     device.node.trigger_configure()
     device.node.trigger_activate()
-    status = bench.wait_mode(DeviceStatus.FAULT)
-    assert status.faults == DeviceStatus.FAULT_USER_STOP and status.cause == "stopped by exo/stop"
+    bench.wait(lambda: bench.statuses[-1].cause == "stopped by exo/stop", "the latch")
+    assert bench.statuses[-1].faults == DeviceStatus.FAULT_USER_STOP
     assert not bench.call("arm").success
     assert bench.call("disarm").success
     bench.torque = 0.0
@@ -561,8 +561,8 @@ def test_real_motors_fix_the_parameters_for_good(inside, tmp_path):
     assert not device.node.get_parameter("use_sim_time").value
     device.node.trigger_configure()
     device.node.trigger_activate()
-    status = bench.wait_mode(DeviceStatus.FAULT)
-    assert status.faults & DeviceStatus.FAULT_USER_STOP and status.wearer_mass == 62.0
+    bench.wait(lambda: bench.statuses[-1].cause == "stopped by exo/stop", "the latch")
+    assert bench.statuses[-1].faults & DeviceStatus.FAULT_USER_STOP and bench.statuses[-1].wearer_mass == 62.0
     assert "USER_STOP" in next((tmp_path / "state").glob("latch-*.json")).read_text()
 
 
