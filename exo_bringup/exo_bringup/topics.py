@@ -158,7 +158,7 @@ OTHER_TOPICS = (
 )
 
 SERVICES = (
-    Service("exo/arm", "std_srvs/srv/Trigger", "switches the motors on; torque follows once the state is sound"),
+    Service("exo/arm", "std_srvs/srv/Trigger", "switches the motors on; answers once the device is active, or with what is missing"),
     Service("exo/disarm", "std_srvs/srv/Trigger", "torque to zero, motors off; clears a latched fault"),
     Service("exo/stop", "std_srvs/srv/Trigger", "torque to zero, motors off, and latches: a fault of its own"),
     Service("policy/load", "exo_msgs/srv/LoadPolicy", "swaps the controller while walking, with a fade (s)"),

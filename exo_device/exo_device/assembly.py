@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From parameters to a device that can be activated: files read and compared, driver connected, memory taken over. No node.
+"""From parameters to a device that can be activated: files read and compared, driver connected, memory taken over.
 
 What is refused here is refused before any motor is switched on.
 """
@@ -15,6 +15,7 @@ from exo_device.control_loop import ControlLoop
 from exo_device.description import DeviceDescription, DeviceError, load_device
 from exo_device.drivers import Driver, DriverError, make_driver
 from exo_device.drivers.config_file import read_driver_config
+from exo_device.drivers.registry import DRIVERS
 from exo_device.memory import (
     Kept,
     LatchFile,
@@ -98,13 +99,21 @@ def assemble(
     """
     device = load_device(chosen.device_config)
     settings = read_driver_config(chosen.driver_config, chosen.driver) if chosen.driver_config else None
-    driver = make_driver(chosen.driver, settings)
+    try:
+        driver = make_driver(chosen.driver, settings)
+    except DriverError as error:
+        if settings is None and chosen.driver in DRIVERS:
+            raise DriverError(
+                f"{error}; no file of settings was given: parameter driver_config (exo hardware --driver-config FILE, "
+                "ros2 launch ... driver_config:=FILE)"
+            ) from error
+        raise
     is_worn = _is_worn(driver, chosen)
     if is_worn:
         if use_sim_time:
             raise ParameterError(
-                "parameter use_sim_time must be false with real motors: a clock that somebody publishes may stand still, "
-                "and the motors do not (emulated motors: use_mock_hardware)"
+                "parameter use_sim_time must be false with real motors: a clock that somebody publishes may stand "
+                "still, and the motors do not (emulated motors: use_mock_hardware)"
             )
         chosen.require_worn_ranges()
         driver.require_wearable()
@@ -136,7 +145,8 @@ def _is_worn(driver: Driver, chosen: DeviceParameters) -> bool:
         return False
     if chosen.use_mock_hardware and driver.is_emulated is False:
         raise ParameterError(
-            f"parameter use_mock_hardware is set, but driver '{driver.name}' has a bus of real motors ({driver.bus_name})"
+            f"parameter use_mock_hardware is set, but driver '{driver.name}' has a bus of real motors: "
+            f"{driver.bus_name}"
         )
     return not chosen.use_mock_hardware
 
@@ -150,8 +160,8 @@ def _connect(driver: Driver, device: DeviceDescription, ros_ns: Callable[[], int
             largest = driver.largest_torque_nm(name)
             if joint.torque_limit_nm > largest:
                 raise DriverError(
-                    f"the device allows {joint.torque_limit_nm:g} Nm on {name}, but its motor can be told {largest:g} Nm at "
-                    "most: the device's torque_limit_nm or the range in the driver's file is wrong"
+                    f"the device allows {joint.torque_limit_nm:g} Nm on {name}, but its motor can be told {largest:g} Nm "
+                    "at most: the device's torque_limit_nm or the range in the driver's file is wrong"
                 )
     except BaseException:
         driver.disconnect()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
@@ -78,6 +79,7 @@ class DeviceServices:
         self.status = node.create_publisher(DeviceStatus, "exo/status", STATUS_QOS)
         self._newest_status = DeviceStatus()
         self._node = node
+        self._is_alone = True
         # a call that waits for its outcome must not hold up exo/stop
         apart = ReentrantCallbackGroup()
         node.create_service(Trigger, "exo/arm", self._on_arm, callback_group=apart)
@@ -112,6 +114,7 @@ class DeviceServices:
 
     def _beat(self) -> None:
         self._on_beat()
+        self._look_for_another_device()
         still = []
         for outcome, deadline_s in self._waiting:
             answer = self._owner.arming()
@@ -122,6 +125,16 @@ class DeviceServices:
             else:
                 outcome.set_result(answer)
         self._waiting = still
+
+    def _look_for_another_device(self) -> None:
+        """Two devices in one namespace take each other's commands and contradict each other in exo/status."""
+        is_alone = self._node.count_publishers(self.status.topic_name) <= 1
+        if self._is_alone and not is_alone:
+            self._node.get_logger().error(
+                f"another node publishes {self.status.topic_name} too: two graphs in one domain and namespace? "
+                "Stop one, or give it a namespace or a ROS_DOMAIN_ID of its own"
+            )
+        self._is_alone = is_alone
 
 
 class DeviceInterface:
@@ -169,10 +182,10 @@ class DeviceInterface:
         self._loop.foreign_command(cause, must_stop=source is Source.UNKNOWN)
 
     def _publishers(self) -> str:
-        """Names of the nodes that publish commands."""
+        """Names of the nodes that publish commands; two graphs in one domain have twice the same."""
         found = self._node.get_publishers_info_by_topic(self._command.topic_name)
-        names = {f"{point.node_namespace.rstrip('/')}/{point.node_name}" for point in found}
-        return ", ".join(sorted(names))
+        names = Counter(f"{point.node_namespace.rstrip('/')}/{point.node_name}" for point in found)
+        return ", ".join(name if count == 1 else f"{count} of the name {name}" for name, count in sorted(names.items()))
 
     def _publish_state(self, state: DeviceState) -> None:
         self._imu.publish(messages.imu_message(state, self._device))  # first: policies act on joint states

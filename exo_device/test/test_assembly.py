@@ -136,6 +136,11 @@ def test_a_real_bus_is_not_called_emulated(shop):
     assert "use_mock_hardware is set, but" in refusal(shop.make, use_mock_hardware=True)
 
 
+def test_motors_without_settings_name_the_argument(shop):
+    said = refusal(shop.make, driver_config="")
+    assert "driver_config" in said and "--driver-config FILE" in said and "driver_config:=FILE" in said
+
+
 def test_a_state_folder_that_cannot_be_written_is_refused(shop):
     (shop.folder / "state").write_text("in the way")
     said = refusal(shop.make)

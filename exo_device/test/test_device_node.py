@@ -441,6 +441,20 @@ def test_deactivating_is_no_fault_and_a_stop_outlives_cleanup(inside):
     bench.arm(8.0)
 
 
+def test_a_second_device_in_the_namespace_is_named(inside, capfd):
+    bench, device = inside()
+    device.start()
+    bench.node.create_publisher(DeviceStatus, "exo/status", LATCHED)
+    said = ""
+
+    def heard() -> str:
+        nonlocal said
+        said += capfd.readouterr().err
+        return "another node publishes" in said
+
+    bench.wait(heard, "the line about another device")
+
+
 def test_services_answer_and_latch_without_a_device(inside):
     bench, device = inside()
     device.thread.start()
