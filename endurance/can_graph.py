@@ -16,7 +16,6 @@ from pathlib import Path
 
 import rclpy
 import yaml
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
@@ -26,6 +25,7 @@ from endurance.standby import READY
 from exo_bringup.graph import GraphOptions, NodeSpec, describe_hardware
 from exo_bringup.processes import Child, Children, child_environment
 from exo_core.errors import UserError
+from exo_core.ros import LATCHED
 from exo_device.description import load_device
 from exo_device.devices import device_file
 from exo_device.drivers.node import SpinningThread
@@ -46,7 +46,6 @@ ARM_PERIOD_S = 0.25
 LEAPING_LEGS = {"jump_rad": 10.0}
 #: The wearer's first stride is not waited for: a trial starts hundreds of times.
 QUICK = {"stride_gate": False, "fade_in_s": 0.0}
-LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class CanGraph:

@@ -9,15 +9,15 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import JointState
 
 from endurance.can_graph import DEVICE, MOTORS, CanGraph
+from exo_core.ros import LATEST
 from exo_msgs.msg import DeviceStatus, TorqueCommand
 from exo_sim.measurement import Figure
 
 TIMES = 10
-LATEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 #: Asked of every joint (Nm): a quarter of the smallest cap.
 ASKED_NM = 6.0
 #: How it goes wrong: what its next commands are like.

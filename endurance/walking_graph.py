@@ -16,7 +16,7 @@ from typing import Any
 import rclpy
 import yaml
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
@@ -28,6 +28,7 @@ from exo_bringup.monitor_node import seconds
 from exo_bringup.paths import executable_path
 from exo_bringup.processes import Children, child_environment
 from exo_core.errors import UserError
+from exo_core.ros import LATCHED
 from exo_device.description import load_device
 from exo_device.devices import device_file
 from exo_device.drivers import make_driver
@@ -48,7 +49,6 @@ POLICY_FILES = (".py", ".json", ".safetensors")
 PATIENCE_S, STALL_S, LOOK_S, ARM_PERIOD_S = 120.0, 60.0, 0.02, 1.0
 COLLECT = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
 COLLECT_SENSOR = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
-LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 #: Messages are fetched this often (s); no queue here may fill up in that time.
 FETCH_PERIOD_S = 0.05
 CLOSE_TIMEOUT_S = 1.0

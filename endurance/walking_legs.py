@@ -17,13 +17,12 @@ import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 
+from exo_core.ros import LATEST
 from exo_msgs.msg import MotorCommand, MotorStates
 from exo_policy.synthetic_gait import synthetic_walk
 
-BUS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 RATE_HZ, SPEED_MPS, STRIDES = 100.0, 1.25, 20
 TEMPERATURE_C, BUS_VOLTAGE_V = 30.0, 48.0
 
@@ -37,8 +36,8 @@ class WalkingLegs(Node):
         walk = synthetic_walk(joints, SPEED_MPS, STRIDES / float(first.stride_rate_hz[0]), rate_hz=RATE_HZ)
         self._walk, self._joints, self._count = walk, joints, 0
         self._torque = dict.fromkeys(joints, 0.0)
-        self._states = self.create_publisher(MotorStates, "sim/motor_states", BUS_QOS)
-        self.create_subscription(MotorCommand, "sim/motor_command", self._on_command, BUS_QOS)
+        self._states = self.create_publisher(MotorStates, "sim/motor_states", LATEST)
+        self.create_subscription(MotorCommand, "sim/motor_command", self._on_command, LATEST)
         self.create_timer(1.0 / RATE_HZ, self._publish)
 
     def _on_command(self, message: MotorCommand) -> None:

@@ -19,7 +19,6 @@ pytest.importorskip("viser", reason="needs viser")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
 from PIL import Image  # noqa: E402
-from rclpy.qos import DurabilityPolicy, QoSProfile  # noqa: E402
 from std_msgs.msg import String  # noqa: E402
 from std_srvs.srv import SetBool, Trigger  # noqa: E402
 
@@ -27,6 +26,7 @@ from exo_bringup.graph import NodeSpec  # noqa: E402
 from exo_bringup.paths import executable_path  # noqa: E402
 from exo_bringup.processes import child_environment  # noqa: E402
 from exo_bringup.topics import VIEWER_ADDRESS  # noqa: E402
+from exo_core.ros import LATCHED  # noqa: E402
 from exo_msgs.msg import DeviceStatus, HumanState  # noqa: E402
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -45,7 +45,6 @@ FRAME_RATE_HZ = 2.0
 BROWSER_TIMEOUT_MS = 60_000
 #: The scene between the panels, as shares of the page's width.
 SCENE = (0.42, 0.62)
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class Viewer:

@@ -16,7 +16,8 @@ def shown(ros):
     from rclpy.executors import SingleThreadedExecutor
     from std_msgs.msg import String
 
-    from exo_bringup.visualization_node import LATCHED, VisualizationNode
+    from exo_bringup.visualization_node import VisualizationNode
+    from exo_core.ros import LATCHED
     from exo_msgs.msg import Subject
 
     class Shown:

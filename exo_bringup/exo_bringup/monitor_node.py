@@ -10,13 +10,13 @@ from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.executors import SingleThreadedExecutor, TimeoutException
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 
 from exo_bringup.telemetry import Telemetry
 from exo_bringup.topics import VIEWER_ADDRESS
+from exo_core.ros import LATCHED, LATEST_BEST_EFFORT
 from exo_msgs.msg import DeviceStatus, HumanState, Stride
 from exo_msgs.srv import LoadPolicy
 
@@ -32,14 +32,12 @@ class MonitorNode(Node):
     def __init__(self, telemetry: Telemetry, namespace: str):
         super().__init__(NODE_NAME, namespace=namespace or None)
         self._telemetry = telemetry
-        latest = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self.create_subscription(HumanState, "human/state", self._on_human_state, latest)
+        self.create_subscription(HumanState, "human/state", self._on_human_state, LATEST_BEST_EFFORT)
         self.create_subscription(Stride, "human/stride", self._on_stride, 10)
-        self.create_subscription(DeviceStatus, "exo/status", self._on_status, latched)
+        self.create_subscription(DeviceStatus, "exo/status", self._on_status, LATCHED)
         #: What to open in a browser; empty until a viewer has said it.
         self.viewer_address = ""
-        self.create_subscription(String, VIEWER_ADDRESS, self._on_viewer, latched)
+        self.create_subscription(String, VIEWER_ADDRESS, self._on_viewer, LATCHED)
         self.pause = self.create_client(SetBool, "sim/pause")
         self.arm = self.create_client(Trigger, "exo/arm")
         self.disarm = self.create_client(Trigger, "exo/disarm")

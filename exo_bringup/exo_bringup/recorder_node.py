@@ -3,29 +3,26 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 import time
 from pathlib import Path
 
-import rclpy
-from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 
 from exo_bringup.background_recording import BackgroundRecording
 from exo_bringup.recording import Recording
 from exo_bringup.topics import TOPICS, Topic
-from exo_core.errors import UserError
 from exo_core.message_schema import assemble_schema, message_class
+from exo_core.ros import Declaration, ParameterError, declare_parameters, run_node
 
 #: Deep enough that a second at 200 Hz loses nothing.
 QUEUE_DEPTH = 200
 #: Messages are fetched this often (s). Fetching many at once, past the executor, costs a sixth of a callback
 #: each: a recorder must not slow down what it records.
 FETCH_PERIOD_S = 0.05
+DECLARATIONS = {"output": Declaration("", "MCAP file to write; its folder must exist.")}
 
 
 class RecorderNode(Node):
@@ -33,14 +30,9 @@ class RecorderNode(Node):
 
     def __init__(self):
         super().__init__("recorder_node")
-        self.declare_parameter(
-            "output",
-            "",
-            ParameterDescriptor(description="MCAP file to write; its folder must exist", read_only=True),
-        )
-        output = self.get_parameter("output").value
+        output = declare_parameters(self, DECLARATIONS)["output"]
         if not output:
-            raise UserError("recorder_node needs the parameter output: the MCAP file to write")
+            raise ParameterError("parameter output is not set: give the MCAP file to write")
         recording = Recording(Path(output))
         self._recorded = [self._subscribe(topic, recording) for topic in TOPICS]
         # a process of its own and a thread of its own: a full or slow disk is never the graph's trouble
@@ -71,28 +63,19 @@ class RecorderNode(Node):
                     self.recording.write(name, data, received, info["source_timestamp"] or received)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Entry point. Returns the exit code after SIGINT or SIGTERM: 0, also when the disk was full or too slow
-    (the log says so); 1 for a file that cannot be written at all."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    node = None
+def _run(node: RecorderNode, stop: threading.Event) -> None:
     try:
-        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
-        node = RecorderNode()
         while not stop.wait(FETCH_PERIOD_S):
             node.fetch()
         node.fetch()
-    except (UserError, RuntimeError) as error:  # RuntimeError: ROS arguments that rcl cannot parse
-        print(f"recorder_node: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
     finally:
-        if node is not None:
-            node.recording.close()
-            node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+        node.recording.close()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point. Returns the exit code after SIGINT or SIGTERM: 0, also when the disk was full or too slow
+    (the log says so); 2 for a file that cannot be written at all."""
+    return run_node("recorder_node", RecorderNode, _run, arguments)
 
 
 if __name__ == "__main__":

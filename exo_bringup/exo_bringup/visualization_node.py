@@ -3,17 +3,11 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 
 import numpy as np
-import rclpy
 from geometry_msgs.msg import PoseStamped, TransformStamped
-from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
@@ -22,18 +16,18 @@ from visualization_msgs.msg import MarkerArray
 from exo_bringup.markers import BASE_LINK, ODOM, MarkerBuilder
 from exo_bringup.robot_state import Transform
 from exo_bringup.shown_body import ShownBody
+from exo_core.ros import LATCHED, LATEST_BEST_EFFORT, Declaration, declare_parameters, run_node
 from exo_device.description import load_device
 from exo_msgs.msg import HumanState, Subject
 from exo_sim.body.subject import load_subject
 
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-LATEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-EXIT_OK = 0
-EXIT_BAD_CONFIGURATION = 1
-#: How long a signal may wait while no message arrives (s).
-SIGNAL_PERIOD_S = 0.1
 #: Queue of /tf as tf2's broadcaster has it.
 TF_DEPTH = 100
+DECLARATIONS = {
+    "subject": Declaration("", "Subject YAML, or preset:NAME; empty: the default subject."),
+    "device_config": Declaration("", "Device YAML; empty: none."),
+    "marker_rate_hz": Declaration(10.0, "Rate of muscles and arrows (Hz, ROS time); 0: none.", (0.0, 50.0)),
+}
 
 
 class VisualizationNode(Node):
@@ -41,18 +35,7 @@ class VisualizationNode(Node):
 
     def __init__(self):
         super().__init__("visualization_node")
-        subject = self._text_parameter("subject", "subject YAML; empty for the default subject")
-        device_file = self._text_parameter("device_config", "device YAML; empty for none")
-        self.declare_parameter(
-            "marker_rate_hz",
-            10.0,
-            ParameterDescriptor(
-                description="muscles and arrows (Hz, ROS time); 0 for none",
-                read_only=True,
-                floating_point_range=[FloatingPointRange(from_value=0.0, to_value=50.0)],
-            ),
-        )
-        rate = self.get_parameter("marker_rate_hz").value
+        subject, device_file, rate = declare_parameters(self, DECLARATIONS).values()
         self._marker_period_ns = int(1e9 / rate) if rate > 0.0 else None
         self._next_marker_ns = 0
 
@@ -64,18 +47,15 @@ class VisualizationNode(Node):
         self._moving = TFMessage()
 
         self._tf = self.create_publisher(TFMessage, "/tf", TF_DEPTH)
-        self._markers = self.create_publisher(MarkerArray, "human/markers", LATEST)
+        self._markers = self.create_publisher(MarkerArray, "human/markers", LATEST_BEST_EFFORT)
         self._static = self.create_publisher(TFMessage, "/tf_static", LATCHED)
         self._description = self.create_publisher(String, "robot_description", LATCHED)
         self._publish_body()
-        self.create_subscription(JointState, "joint_states", self._on_joints, LATEST)
-        self.create_subscription(JointState, "exo/joint_states", self._on_device, LATEST)
-        self.create_subscription(HumanState, "human/state", self._on_human, LATEST)
-        self.create_subscription(PoseStamped, "sim/root_pose", self._on_root, LATEST)
+        self.create_subscription(JointState, "joint_states", self._on_joints, LATEST_BEST_EFFORT)
+        self.create_subscription(JointState, "exo/joint_states", self._on_device, LATEST_BEST_EFFORT)
+        self.create_subscription(HumanState, "human/state", self._on_human, LATEST_BEST_EFFORT)
+        self.create_subscription(PoseStamped, "sim/root_pose", self._on_root, LATEST_BEST_EFFORT)
         self.create_subscription(Subject, "human/subject", self._on_subject, LATCHED)
-
-    def _text_parameter(self, name: str, description: str) -> str:
-        return self.declare_parameter(name, "", ParameterDescriptor(description=description, read_only=True)).value
 
     def _publish_body(self) -> None:
         """What stays as it is while the subject does."""
@@ -157,30 +137,8 @@ def _fill(message: TransformStamped, item: Transform, stamp) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs until SIGINT or SIGTERM. Returns the exit code: 0, or 1 for a bad configuration."""
-    stopped: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _: stopped.append(number))
-    try:
-        # rclpy stumbles over a context that its own handlers shut down while a callback publishes
-        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
-        node = VisualizationNode()
-    except (ValueError, RuntimeError) as error:  # RuntimeError: ROS arguments that rcl cannot parse
-        print(f"visualization_node: {' '.join(str(error).split())}", file=sys.stderr)
-        rclpy.try_shutdown()
-        return EXIT_BAD_CONFIGURATION
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
-        while not stopped:
-            executor.spin_once(timeout_sec=SIGNAL_PERIOD_S)
-    except ExternalShutdownException:
-        pass
-    finally:
-        executor.shutdown()
-        node.destroy_node()
-        rclpy.try_shutdown()
-    return EXIT_OK
+    """Runs until SIGINT or SIGTERM. Returns the exit code: 0, or 2 for a bad configuration."""
+    return run_node("visualization_node", VisualizationNode, args=arguments)
 
 
 if __name__ == "__main__":

@@ -4,29 +4,27 @@
 from __future__ import annotations
 
 import functools
-import signal
 import sys
 import threading
 from dataclasses import replace
 
-import rclpy
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.signals import SignalHandlerOptions
 
+from exo_core.errors import ExitCode
+from exo_core.ros import run_node
 from exo_device import parameters
 from exo_device.assembly import CONFIGURATION_ERRORS, Assembly, assemble
 from exo_device.drivers.can.bus import THREAD_SWITCH_S
 from exo_device.memory import Kept
-from exo_device.parameters import ParameterError, ParameterGuard
+from exo_device.parameters import ParameterGuard
 from exo_device.ros_interface import NOT_CONFIGURED, DeviceInterface, DeviceServices
 from exo_device.safety import Answer, Fault, Mode
 
 #: The loop needs ramp_down_s to end; more than this (s) means that it hangs.
 LOOP_END_TIMEOUT_S = 2.0
-EXIT_OK, EXIT_CRASHED, EXIT_BAD_CONFIGURATION = 0, 1, 2
 
 
 def told(transition):
@@ -210,23 +208,14 @@ class DeviceNode(LifecycleNode):
 def main(args: list[str] | None = None) -> int:
     """Runs until SIGINT or SIGTERM. Returns the exit code: 0, 1 after a crash, 2 for a bad configuration."""
     sys.setswitchinterval(THREAD_SWITCH_S)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        # ROS's own handlers would shut the context down before the last torque has gone out.
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-        node = DeviceNode()
-    except (ParameterError, RuntimeError) as error:  # RuntimeError: ROS arguments that rcl cannot parse
-        print(f"device_node: {' '.join(str(error).split())}", file=sys.stderr)
-        rclpy.try_shutdown()
-        return EXIT_BAD_CONFIGURATION
+    return run_node("device_node", DeviceNode, _run_and_release, args)
+
+
+def _run_and_release(node: DeviceNode, stop: threading.Event) -> int:
     try:
         return _run(node, stop)
     finally:
         node.release()
-        node.destroy_node()
-        rclpy.try_shutdown()
 
 
 def _run(node: DeviceNode, stop: threading.Event) -> int:
@@ -240,7 +229,7 @@ def _run(node: DeviceNode, stop: threading.Event) -> int:
     node.on_crash = crashed
     if node.get_parameter("auto_start").value:
         if node.trigger_configure() is not TransitionCallbackReturn.SUCCESS:
-            return EXIT_BAD_CONFIGURATION
+            return ExitCode.BAD_INPUT
         node.trigger_activate()
     executor = SingleThreadedExecutor()
     executor.add_node(node)
@@ -262,7 +251,7 @@ def _run(node: DeviceNode, stop: threading.Event) -> int:
     node.end_loop()
     executor.shutdown()
     spinner.join(LOOP_END_TIMEOUT_S)
-    return EXIT_CRASHED if crashes else EXIT_OK
+    return ExitCode.FAILED if crashes else ExitCode.OK
 
 
 if __name__ == "__main__":

@@ -5,23 +5,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
-from rclpy.exceptions import (
-    InvalidParameterException,
-    InvalidParameterTypeException,
-    InvalidParameterValueException,
-)
 from rclpy.node import Node
 
+from exo_core.ros import Declaration, ParameterError, declare_parameters
 from exo_device.control_loop import LoopConfig
 from exo_device.description import WEARER_MASS_RANGE_KG
 from exo_device.drivers.registry import DRIVERS
 from exo_device.safety import SafetyConfig
 from exo_device.safety.config import SECOND_PUBLISHER
-
-
-class ParameterError(ValueError):
-    """A parameter has no usable value; the message is one line that says which and what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -229,23 +220,12 @@ DECLARATIONS: dict[str, tuple] = {
 
 
 def declare(node: Node) -> None:
-    """Declares every parameter. Raises ParameterError for a given value of the wrong type or out of range."""
-    for name, (default, text, limits) in DECLARATIONS.items():
-        descriptor = ParameterDescriptor(description=f"{text} {_NOTE}", read_only=name in READ_ONLY)
-        if name in CHOICES:
-            descriptor.additional_constraints = f"one of {', '.join(CHOICES[name])}"
-        if limits:
-            span = FloatingPointRange(from_value=limits[0], to_value=limits[1], step=0.0)
-            descriptor.floating_point_range = [span]
-        try:
-            node.declare_parameter(name, default, descriptor)
-        except InvalidParameterTypeException as error:
-            kind = "number with a decimal point" if isinstance(default, float) else type(default).__name__
-            raise ParameterError(f"parameter {name} must be a {kind}: {_short(error)}") from error
-        except InvalidParameterValueException as error:
-            raise ParameterError(f"parameter {name} must be {limits[0]:g} to {limits[1]:g}: {_short(error)}") from error
-        except InvalidParameterException as error:
-            raise ParameterError(f"parameter {name}: {_short(error)}") from error
+    """Declares every parameter. Raises ParameterError for a given value that cannot be used."""
+    declared = {
+        name: Declaration(default, f"{text} {_NOTE}", limits, CHOICES.get(name, ()), live=name not in READ_ONLY)
+        for name, (default, text, limits) in DECLARATIONS.items()
+    }
+    declare_parameters(node, declared)
 
 
 def read(node: Node) -> DeviceParameters:
@@ -279,7 +259,3 @@ class ParameterGuard:
         if self.is_configured:
             return f"{name} is read when the node is configured: deactivate and clean up first"
         return ""
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -13,11 +13,11 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.task import Future
 from sensor_msgs.msg import Imu, JointState
 from std_srvs.srv import Trigger
 
+from exo_core.ros import LATCHED, LATEST, SENSOR
 from exo_device import messages
 from exo_device.assembly import Assembly
 from exo_device.command_source import CommandSource, Source
@@ -29,12 +29,6 @@ from exo_device.safety import Answer, Event, Mode, Snapshot, fault_names
 from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState, to_ns
 from exo_msgs.msg import DeviceStatus, TorqueCommand
 
-#: The latest command wins. No deadline, which every publisher would have to match: lateness is the
-#: supervisor's.
-COMMAND_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-#: Sensor data that a reliable subscriber may have as well: in lockstep no state may be lost.
-SENSOR_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
-STATUS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 DIAGNOSTICS_DEPTH = 10
 #: /diagnostics comes at least this often (s), as diagnostic tools expect.
 DIAGNOSTICS_PERIOD_S = 1.0
@@ -76,7 +70,7 @@ class DeviceServices:
         self._owner = owner
         self._on_beat = on_beat
         self._waiting: list[tuple[Future, float]] = []
-        self.status = node.create_publisher(DeviceStatus, "exo/status", STATUS_QOS)
+        self.status = node.create_publisher(DeviceStatus, "exo/status", LATCHED)
         self._newest_status = DeviceStatus()
         self._node = node
         self._is_alone = True
@@ -148,10 +142,10 @@ class DeviceInterface:
         self._services = services
         self._diagnostics_due_ns = 0
         self._shown_mode = None
-        self._joint_states = node.create_publisher(JointState, "exo/joint_states", SENSOR_QOS)
-        self._imu = node.create_publisher(Imu, "exo/imu", SENSOR_QOS)
+        self._joint_states = node.create_publisher(JointState, "exo/joint_states", SENSOR)
+        self._imu = node.create_publisher(Imu, "exo/imu", SENSOR)
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", DIAGNOSTICS_DEPTH)
-        self._command = node.create_subscription(TorqueCommand, "exo/command", self._on_command, COMMAND_QOS)
+        self._command = node.create_subscription(TorqueCommand, "exo/command", self._on_command, LATEST)
         self._source = CommandSource()
         self._lines = LogThread(self._log)
 

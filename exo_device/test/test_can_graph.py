@@ -16,10 +16,11 @@ rclpy = pytest.importorskip("rclpy")
 pytest.importorskip("exo_msgs.msg")
 
 from emulated_odrive import EmulatedAxis, serve_axes  # noqa: E402
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data  # noqa: E402
+from rclpy.qos import qos_profile_sensor_data  # noqa: E402
 from sensor_msgs.msg import Imu, JointState  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
+from exo_core.ros import LATCHED, LATEST  # noqa: E402
 from exo_device.drivers import DriverError, make_driver  # noqa: E402
 from exo_device.drivers.can.port import PythonCanPort  # noqa: E402
 from exo_device.drivers.config_file import read_driver_config  # noqa: E402
@@ -46,8 +47,6 @@ RELAXED = {
     "use_mock_hardware": True,
     "fade_in_s": 0.0,
 }
-LATEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 def wait_until(condition):

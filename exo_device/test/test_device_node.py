@@ -21,10 +21,11 @@ from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor  # noqa: E402
 from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data  # noqa: E402
+from rclpy.qos import qos_profile_sensor_data  # noqa: E402
 from sensor_msgs.msg import Imu, JointState  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
+from exo_core.ros import LATCHED, LATEST  # noqa: E402
 from exo_device import device_node  # noqa: E402
 from exo_device.drivers.config_file import read_driver_config  # noqa: E402
 from exo_device.memory import file_sha256  # noqa: E402
@@ -36,8 +37,6 @@ DRIVERS = DEVICES.parent / "drivers"
 JOINTS = ["hip_flexion_r", "ankle_angle_r", "hip_flexion_l", "ankle_angle_l"]
 #: Runs of this test at the same time on one machine must not hear each other.
 DOMAIN = 71 + os.getpid() % 25
-LATEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 #: Generous: a busy machine may take long to start a process. Nothing here measures speed.
 PATIENCE_S = 120.0
 #: A busy machine must not trip the watchdogs of a test that is about something else.
@@ -336,7 +335,7 @@ def bad_device(tmp_path) -> Path:
         ({"device_config": None}, "device_config"),
         ({"device_config": "/nowhere/device.yaml"}, "/nowhere/device.yaml"),
         ({"device_config": bad_device}, "segments.pelvis.mass_kg"),
-        ({"driver": "steam"}, "unknown driver"),
+        ({"driver": "steam"}, "choose one of"),
         ({"driver_config": "/nowhere/driver.yaml"}, "/nowhere/driver.yaml"),
         ({"wearer_mass_kg": 5.0}, "wearer_mass_kg"),
         ({"wearer_mass_kg": "heavy"}, "wearer_mass_kg"),

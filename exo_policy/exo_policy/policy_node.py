@@ -3,38 +3,28 @@
 
 from __future__ import annotations
 
-import signal
 import sys
+import threading
 import time
 from collections import deque
 
 import numpy as np
-import rclpy
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Imu, JointState
 
+from exo_core.ros import LATCHED, LATEST, SENSOR, declare_parameters, run_node, spin
 from exo_msgs.msg import DeviceStatus, TorqueCommand
 from exo_msgs.srv import LoadPolicy
 from exo_policy import policy_parameters as parameters
 from exo_policy.policy_messages import Pairing, command_message, device_from_status, observation_from_messages
 from exo_policy.policy_runtime import Choice, PolicyRuntime
 
-#: Reliable, because in lockstep no state may be lost; device_node offers it.
-SENSOR_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
-COMMAND_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-STATUS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 #: The same problem is logged again after this time (s).
 LOG_PERIOD_S = 1.0
-#: Signals are looked at this often (s).
-SIGNAL_PERIOD_S = 0.1
 #: Computing times kept for the figures at exit: ten minutes at 100 Hz.
 TIMES_KEPT = 60_000
-EXIT_OK, EXIT_BAD_PARAMETERS = 0, 2
 
 
 class PolicyNode(Node):
@@ -42,18 +32,17 @@ class PolicyNode(Node):
 
     def __init__(self) -> None:
         super().__init__("policy_node")
-        parameters.declare(self)
-        self._values = parameters.values(self)
+        self._values = declare_parameters(self, parameters.DECLARATIONS)
         self._runtime = PolicyRuntime(parameters.choice(self._values))
         self._joint_names: tuple[str, ...] = ()
         self._pairing = Pairing()
         self._sequence = 0
         self._seconds: deque[float] = deque(maxlen=TIMES_KEPT)
         self._logged: tuple[str, float] = ("", 0.0)
-        self._command = self.create_publisher(TorqueCommand, "exo/command", COMMAND_QOS)
-        self.create_subscription(DeviceStatus, "exo/status", self._on_status, STATUS_QOS)
-        self.create_subscription(Imu, "exo/imu", self._on_imu, SENSOR_QOS)
-        self.create_subscription(JointState, "exo/joint_states", self._on_joints, SENSOR_QOS)
+        self._command = self.create_publisher(TorqueCommand, "exo/command", LATEST)
+        self.create_subscription(DeviceStatus, "exo/status", self._on_status, LATCHED)
+        self.create_subscription(Imu, "exo/imu", self._on_imu, SENSOR)
+        self.create_subscription(JointState, "exo/joint_states", self._on_joints, SENSOR)
         self.create_service(LoadPolicy, "policy/load", self._on_load)
         self.add_on_set_parameters_callback(self._on_parameters)
         self.get_logger().info(f"controller '{self._runtime.choice.controller}', waiting for exo/status")
@@ -153,31 +142,16 @@ class PolicyNode(Node):
             )
 
 
-def main(args: list[str] | None = None) -> int:
-    """Run until SIGINT or SIGTERM. Returns the exit code: 0, or 2 for bad parameters."""
-    stopped: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _: stopped.append(number))
+def _run(node: PolicyNode, stop: threading.Event) -> None:
     try:
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-        node = PolicyNode()
-    except (ValueError, RuntimeError) as error:  # RuntimeError: ROS arguments that rcl cannot parse
-        print(f"policy_node: {' '.join(str(error).split())}", file=sys.stderr)
-        rclpy.try_shutdown()
-        return EXIT_BAD_PARAMETERS
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
-        while not stopped:
-            executor.spin_once(timeout_sec=SIGNAL_PERIOD_S)
-    except ExternalShutdownException:
-        pass
+        spin(node, stop)
     finally:
         node.log_figures()
-        executor.shutdown()
-        node.destroy_node()
-        rclpy.try_shutdown()
-    return EXIT_OK
+
+
+def main(args: list[str] | None = None) -> int:
+    """Runs until SIGINT or SIGTERM. Returns the exit code: 0, or 2 for parameters that cannot be used."""
+    return run_node("policy_node", PolicyNode, _run, args)
 
 
 if __name__ == "__main__":

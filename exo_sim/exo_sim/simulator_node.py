@@ -3,22 +3,18 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 import time
 from pathlib import Path
 
-import rclpy
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 
-from exo_device.description import DeviceError, load_device
-from exo_policy.checkpoint import CheckpointError
+from exo_core.ros import run_node
+from exo_device.description import load_device
 from exo_sim.body.subject import load_subject
-from exo_sim.errors import SimError
 from exo_sim.plant.gait_measurement import GaitMeasurement
 from exo_sim.plant.simulation import Simulation
 from exo_sim.ros import parameters
@@ -34,7 +30,6 @@ COMPLAIN_AFTER_S = 5.0
 WALK_ON_AFTER_S = 0.1
 #: Sim time that is lost against the wall clock is given up beyond this (s), instead of hurrying after it.
 LARGEST_LAG_S = 0.1
-EXIT_OK, EXIT_BAD_CONFIGURATION = 0, 2
 
 
 class SimulatorNode(Node):
@@ -42,7 +37,6 @@ class SimulatorNode(Node):
 
     def __init__(self) -> None:
         super().__init__("simulator_node")
-        parameters.declare(self)
         chosen = parameters.read(self)
         self._mode, self._folder = chosen.mode, chosen.run_directory
         device = load_device(chosen.device_config)
@@ -146,28 +140,16 @@ class SimulatorNode(Node):
         return SetParametersResult(successful=True)
 
 
-def main(args: list[str] | None = None) -> int:
-    """Runs until SIGINT or SIGTERM. Returns the exit code: 0, or 2 for a bad configuration."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        # ROS's own handlers would end the context before the measurement is written
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-        node = SimulatorNode()
-    except (SimError, DeviceError, CheckpointError, RuntimeError) as error:
-        print(f"simulator_node: {' '.join(str(error).split())}", file=sys.stderr)
-        rclpy.try_shutdown()
-        return EXIT_BAD_CONFIGURATION
+def _run(node: SimulatorNode, stop: threading.Event) -> None:
     try:
         node.run(stop)
-    except ExternalShutdownException:
-        pass
     finally:
         node.write()
-        node.destroy_node()
-        rclpy.try_shutdown()
-    return EXIT_OK
+
+
+def main(args: list[str] | None = None) -> int:
+    """Runs until SIGINT or SIGTERM. Returns the exit code: 0, or 2 for a bad configuration."""
+    return run_node("simulator_node", SimulatorNode, _run, args)
 
 
 if __name__ == "__main__":

@@ -9,18 +9,16 @@ from collections.abc import Callable
 import numpy as np
 from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Imu, JointState
 
 from exo_bringup.monitor_node import seconds
 from exo_bringup.viewer.snapshot import Foot, Snapshot
+from exo_core.ros import LATCHED, LATEST_BEST_EFFORT
 from exo_msgs.msg import DeviceStatus, HumanState, Stride, Subject
 from exo_sim.body.subject import Subject as Person
 from exo_sim.body.subject import make_subject
 from exo_sim.errors import SimError
 
-LATEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 STRIDE_DEPTH = 10
 
 
@@ -43,13 +41,13 @@ class Listener:
         #: Stamp of the newest exo/joint_states (s).
         self.device_time_s = np.nan
         self._on_stride, self._on_person, self._log = on_stride, on_person, node.get_logger()
-        node.create_subscription(JointState, "joint_states", self._on_joints, LATEST)
-        node.create_subscription(PoseStamped, "sim/root_pose", self._on_root, LATEST)
-        node.create_subscription(HumanState, "human/state", self._on_human, LATEST)
+        node.create_subscription(JointState, "joint_states", self._on_joints, LATEST_BEST_EFFORT)
+        node.create_subscription(PoseStamped, "sim/root_pose", self._on_root, LATEST_BEST_EFFORT)
+        node.create_subscription(HumanState, "human/state", self._on_human, LATEST_BEST_EFFORT)
         node.create_subscription(Stride, "human/stride", self._on_stride_message, STRIDE_DEPTH)
         node.create_subscription(Subject, "human/subject", self._on_subject, LATCHED)
-        node.create_subscription(JointState, "exo/joint_states", self._on_device, LATEST)
-        node.create_subscription(Imu, "exo/imu", self._on_imu, LATEST)
+        node.create_subscription(JointState, "exo/joint_states", self._on_device, LATEST_BEST_EFFORT)
+        node.create_subscription(Imu, "exo/imu", self._on_imu, LATEST_BEST_EFFORT)
         node.create_subscription(DeviceStatus, "exo/status", self._on_status, LATCHED)
 
     def _on_joints(self, message: JointState) -> None:

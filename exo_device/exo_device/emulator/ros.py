@@ -7,15 +7,15 @@ import threading
 from collections.abc import Callable
 
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import Float64MultiArray
 
+from exo_core.ros import LATEST
 from exo_device.emulator.bus import EmulatedBus
 from exo_device.emulator.mechanics import Followed, Mechanics
 from exo_msgs.msg import MotorCommand, MotorStates
 
-BUS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 #: Joint states of springs this often (s); the simulator's come as it sends them.
 PERIOD_S = 0.01
 #: Of a joint_state_broadcaster. The simulator publishes the whole body's joints on it, so that beside the
@@ -48,14 +48,14 @@ class EmulatedController(Node):
         #: Commands so far that had the right length; a real controller refuses the others too.
         self.commands = self.refused = 0
         self._states = self.create_publisher(JointState, state_topic, 10)
-        self.create_subscription(Float64MultiArray, f"{name}/commands", self._on_command, BUS_QOS)
+        self.create_subscription(Float64MultiArray, f"{name}/commands", self._on_command, LATEST)
         if mechanics is not None:
             self._mechanics = {joint: mechanics(joint) for joint in joints}
             self.create_timer(PERIOD_S, self._turn_springs)
             return
-        self._to_simulator = self.create_publisher(MotorCommand, "sim/motor_command", BUS_QOS)
+        self._to_simulator = self.create_publisher(MotorCommand, "sim/motor_command", LATEST)
         self._imu = self.create_publisher(Imu, "sim/imu", qos_profile_sensor_data)
-        self.create_subscription(MotorStates, "sim/motor_states", self._on_motor_states, BUS_QOS)
+        self.create_subscription(MotorStates, "sim/motor_states", self._on_motor_states, LATEST)
 
     def _on_command(self, message: Float64MultiArray) -> None:
         if len(message.data) != len(self.effort):
@@ -109,9 +109,9 @@ class SimulatorLink(Node):
         self._set_points = [0] * len(bus.motors)
         #: Set once the joints' positions are known: before that the motors must not answer.
         self.has_states = threading.Event()
-        self._command = self.create_publisher(MotorCommand, "sim/motor_command", BUS_QOS)
+        self._command = self.create_publisher(MotorCommand, "sim/motor_command", LATEST)
         self._imu = self.create_publisher(Imu, "sim/imu", qos_profile_sensor_data)
-        self.create_subscription(MotorStates, "sim/motor_states", self._on_states, BUS_QOS)
+        self.create_subscription(MotorStates, "sim/motor_states", self._on_states, LATEST)
 
     def _on_states(self, states: MotorStates) -> None:
         motors = self._bus.motors

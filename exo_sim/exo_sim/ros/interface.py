@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import qos_profile_sensor_data
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
 
+from exo_core.ros import LATCHED, LATEST
 from exo_msgs.msg import HumanState, MotorCommand, MotorStates, Stride, Subject
 from exo_msgs.srv import Reset, SetSpeed, SetSubject
 from exo_sim.body.subject import make_impairments, make_subject
@@ -19,11 +20,7 @@ from exo_sim.plant.simulation import Simulation
 from exo_sim.ros import messages
 from exo_sim.ros.motor_bus import MotorBusEnd
 
-MOTOR_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-CLOCK_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 STRIDE_DEPTH = 10
-#: Whoever comes later gets the last one.
-SUBJECT_QOS = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 #: What people look at is published on every second control period (50 Hz).
 DISPLAY_DIVIDER = 2
 
@@ -46,16 +43,16 @@ class SimulatorInterface:
         self._node, self._simulation, self._measurement = node, simulation, measurement
         self._imu_frame = imu_frame
         self._sequence = -1
-        self._clock = node.create_publisher(Clock, "/clock", CLOCK_QOS)
-        self._motors = node.create_publisher(MotorStates, "sim/motor_states", MOTOR_QOS)
+        self._clock = node.create_publisher(Clock, "/clock", LATEST)
+        self._motors = node.create_publisher(MotorStates, "sim/motor_states", LATEST)
         self._root = node.create_publisher(PoseStamped, "sim/root_pose", qos_profile_sensor_data)
         self._human = node.create_publisher(HumanState, "human/state", qos_profile_sensor_data)
         self._strides = node.create_publisher(Stride, "human/stride", STRIDE_DEPTH)
         self._joints = node.create_publisher(JointState, "joint_states", qos_profile_sensor_data)
-        self._subject = node.create_publisher(Subject, "human/subject", SUBJECT_QOS)
+        self._subject = node.create_publisher(Subject, "human/subject", LATCHED)
         self.publish_subject()
         node.create_subscription(
-            MotorCommand, "sim/motor_command", lambda command: self.bus.receive(command, simulation.t), MOTOR_QOS
+            MotorCommand, "sim/motor_command", lambda command: self.bus.receive(command, simulation.t), LATEST
         )
         node.create_service(SetBool, "sim/pause", self._on_pause)
         node.create_service(Reset, "sim/reset", self._on_reset)

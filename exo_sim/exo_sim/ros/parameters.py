@@ -5,14 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-from rclpy.exceptions import InvalidParameterException
 from rclpy.node import Node
 
-from exo_sim.errors import SimError
+from exo_core.ros import Declaration, ParameterError, declare_parameters
 from exo_sim.plant.simulation import SPEED_RANGE_MPS
-
-MODES = ("realtime", "fast", "lockstep")
 
 
 @dataclass(frozen=True)
@@ -34,77 +30,52 @@ class SimulatorParameters:
     pace: float
 
 
-#: name: (default, description, (lowest, highest) or None, may change while running)
-DECLARATIONS: dict[str, tuple] = {
-    "subject": ("", "Path of the subject YAML, or preset:NAME; empty: the default subject.", None, False),
-    "device_config": ("", "Path of the device YAML that the person wears.", None, False),
-    "human_checkpoint": (
-        "",
-        "Checkpoint of the human policy; empty: the project's for impaired or healthy people.",
-        None,
-        False,
+DECLARATIONS = {
+    "subject": Declaration("", "Path of the subject YAML, or preset:NAME; empty: the default subject."),
+    "device_config": Declaration("", "Path of the device YAML that the person wears."),
+    "human_checkpoint": Declaration(
+        "", "Checkpoint of the human policy; empty: the project's for impaired or healthy people."
     ),
-    "speed_mps": (
-        1.25,
-        "Commanded walking speed at start (m/s); later: service sim/set_speed.",
-        SPEED_RANGE_MPS,
-        False,
+    "speed_mps": Declaration(
+        1.25, "Commanded walking speed at start (m/s); later: service sim/set_speed.", SPEED_RANGE_MPS
     ),
-    "mode": (
+    "mode": Declaration(
         "realtime",
         "realtime: paced by the clock. fast: as fast as device and policy answer. "
         "lockstep: the same, and waits for every answer; repeatable.",
-        None,
-        False,
+        choices=("realtime", "fast", "lockstep"),
     ),
-    "seed": (0, "Seed of the start and of the sensors' noise.", (0, 2**31 - 1), False),
-    "physics_rate_hz": (500.0, "Physics steps per second (Hz), a multiple of control_rate_hz.", (200.0, 2000.0), False),
-    "control_rate_hz": (100.0, "Rate of motor states, commands and muscle coordination (Hz).", (100.0, 100.0), False),
-    "start_paused": (False, "Start with sim time standing still; sim/pause resumes.", None, False),
-    "run_until_s": (0.0, "Sim time (s) at which the simulation pauses itself; 0: never.", (0.0, 1e7), True),
-    "condition": ("", "Name under which strides are measured from now on; empty: not measured.", None, True),
-    "run_directory": ("", "Folder that gets curves.csv and strides.json at the end; empty: none.", None, False),
-    "pace": (
+    "seed": Declaration(0, "Seed of the start and of the sensors' noise.", (0, 2**31 - 1)),
+    "physics_rate_hz": Declaration(
+        500.0, "Physics steps per second (Hz), a multiple of control_rate_hz.", (200.0, 2000.0)
+    ),
+    "control_rate_hz": Declaration(
+        100.0, "Rate of motor states, commands and muscle coordination (Hz).", (100.0, 100.0)
+    ),
+    "start_paused": Declaration(False, "Start with sim time standing still; sim/pause resumes."),
+    "run_until_s": Declaration(
+        0.0, "Sim time (s) at which the simulation pauses itself; 0: never.", (0.0, 1e7), live=True
+    ),
+    "condition": Declaration("", "Name under which strides are measured from now on; empty: not measured.", live=True),
+    "run_directory": Declaration("", "Folder that gets curves.csv and strides.json at the end; empty: none."),
+    "pace": Declaration(
         1.0,
-        "Mode realtime: simulated seconds per second of the clock (1); less is slow motion.",
+        "Mode realtime: simulated seconds per second (1); less is slow motion.",
         (0.05, 1.0),
-        True,
+        live=True,
     ),
 }
 
 
-def declare(node: Node) -> None:
-    """Declares every parameter.
-
-    Raises:
-        SimError: a value from outside has the wrong type or is out of range.
-    """
-    for name, (default, text, limits, dynamic) in DECLARATIONS.items():
-        descriptor = ParameterDescriptor(description=text, read_only=not dynamic)
-        if limits and isinstance(default, float):
-            descriptor.floating_point_range = [FloatingPointRange(from_value=limits[0], to_value=limits[1])]
-        elif limits:
-            descriptor.integer_range = [IntegerRange(from_value=limits[0], to_value=limits[1], step=1)]
-        try:
-            node.declare_parameter(name, default, descriptor)
-        except InvalidParameterException as error:
-            allowed = f" from {limits[0]:g} to {limits[1]:g}" if limits else ""
-            raise SimError(
-                f"parameter {name} must be a {type(default).__name__}{allowed}: {' '.join(str(error).split())}"
-            ) from error
-
-
 def read(node: Node) -> SimulatorParameters:
-    """Present values.
+    """Declares every parameter and returns the values at start.
 
     Raises:
-        SimError: an unknown mode, or no device given.
+        ParameterError: a value that cannot be used, or no device given.
     """
-    values = SimulatorParameters(**{name: node.get_parameter(name).value for name in DECLARATIONS})
-    if values.mode not in MODES:
-        raise SimError(f"parameter mode is '{values.mode}'; choose one of {', '.join(MODES)}")
+    values = SimulatorParameters(**declare_parameters(node, DECLARATIONS))
     if not values.device_config:
-        raise SimError(
+        raise ParameterError(
             "parameter device_config is not set: give the path of a device YAML, as "
             "--ros-args -p device_config:=config/devices/hip_ankle.yaml"
         )

@@ -11,8 +11,8 @@ import rclpy
 from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 
+from exo_core.ros import LATEST
 from exo_device.command import MotorTorque
 from exo_device.drivers.base import DriverError
 from exo_device.drivers.node import driver_node
@@ -22,7 +22,6 @@ from exo_device.state import DeviceState
 from exo_msgs.msg import MotorCommand, MotorStates
 
 #: Latest wins: an old state or command is worth nothing.
-BUS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 
 #: Motors that have not acknowledged the last frame after this time (s) are gone.
 LAST_FRAME_TIMEOUT_S = 1.0
@@ -40,8 +39,8 @@ class RosMotorBus(MotorBus):
         if not rclpy.ok():
             raise DriverError("driver 'simulated' with transport 'ros' needs rclpy.init() first")
         self._node = driver_node(self._config.node_name, self._config.namespace)
-        self._publisher = self._node.create_publisher(MotorCommand, "sim/motor_command", BUS_QOS)
-        self._node.create_subscription(MotorStates, "sim/motor_states", self._on_states, BUS_QOS)
+        self._publisher = self._node.create_publisher(MotorCommand, "sim/motor_command", LATEST)
+        self._node.create_subscription(MotorStates, "sim/motor_states", self._on_states, LATEST)
         self._guard = self._node.create_guard_condition(lambda: None)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
