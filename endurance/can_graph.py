@@ -235,7 +235,7 @@ class CanGraph:
                     fields = (entry / "stat").read_text().rpartition(")")[2].split()
                 except OSError:
                     continue
-                if b"guardian_process" in words and int(fields[1]) == parent:
+                if b"exo_device.guardian" in words and int(fields[1]) == parent:
                     return int(entry.name)
         raise UserError("the device node has no guardian process")
 

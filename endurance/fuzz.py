@@ -77,7 +77,7 @@ def fuzz_config(settings: Mapping[str, Any], firmware: str) -> CubemarsConfig:
     changed = {
         **settings,
         "interface": "virtual",
-        "guardian": False,
+        "guardian": "none",
         "bus_rate_hz": 200.0,
         "reply_timeout_s": 1.0,
         "motors": motors,

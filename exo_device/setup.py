@@ -14,6 +14,7 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{package_name}"]),
         (f"share/{package_name}", ["package.xml"]),
         (f"share/{package_name}/docs", sorted(glob("docs/*.md"))),
+        (f"share/{package_name}/systemd", sorted(glob("systemd/*"))),
     ],
     install_requires=["setuptools"],
     zip_safe=False,
@@ -26,6 +27,7 @@ setup(
         "console_scripts": [
             "bench = exo_device.programs:bench",
             "device_node = exo_device.programs:device_node",
+            "guardian = exo_device.programs:guardian",
             "motor_emulator = exo_device.programs:motor_emulator",
         ]
     },

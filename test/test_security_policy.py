@@ -62,7 +62,7 @@ def test_only_policy_node_publishes_commands_and_only_the_device_speaks_for_itse
         assert publishers[topic] == {"device_node"}
     assert "device_node" in rules(policy, "topics", "subscribe")["exo/command"]
     requests, replies = rules(policy, "services", "request"), rules(policy, "services", "reply")
-    for service in ("exo/arm", "exo/disarm", "exo/stop"):
+    for service in ("exo/arm", "exo/disarm", "exo/confirm_zeros", "exo/stop"):
         assert requests[service] == {"operator"} and replies[service] == {"device_node"}
     assert not any("*" in name for name in (*publishers, *requests, *replies))  # no wildcards
 

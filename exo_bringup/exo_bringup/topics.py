@@ -160,6 +160,7 @@ OTHER_TOPICS = (
 SERVICES = (
     Service("exo/arm", "std_srvs/srv/Trigger", "switches the motors on; answers once the device is active, or with what is missing"),
     Service("exo/disarm", "std_srvs/srv/Trigger", "torque to zero, motors off; clears a latched fault"),
+    Service("exo/confirm_zeros", "std_srvs/srv/Trigger", "the joints' angles are right, although a motor was silent"),
     Service("exo/stop", "std_srvs/srv/Trigger", "torque to zero, motors off, and latches: a fault of its own"),
     Service("policy/load", "exo_msgs/srv/LoadPolicy", "swaps the controller while walking, with a fade (s)"),
     Service("sim/pause", "std_srvs/srv/SetBool", "sim time stands still while `data` is true"),

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from exo_device.control_loop import ControlLoop
 from exo_device.description import DeviceDescription, DeviceError, load_device
 from exo_device.drivers import Driver, DriverError, make_driver
@@ -61,9 +63,16 @@ class Assembly:
         """See ControlLoop.arm; refused before the sign and zero check where one is wanted."""
         return Answer(False, self.unchecked) if self.unchecked else self.loop.arm()
 
+    def confirm_zeros(self) -> Answer:
+        """See Driver.confirm_zeros."""
+        try:
+            return Answer(True, self.driver.confirm_zeros())
+        except DriverError as error:
+            return Answer(False, str(error))
+
     def keep(self, snapshot: Snapshot) -> None:
         """Keeps what must not be forgotten of this state. Never waits."""
-        self.kept = Kept.of(snapshot, self.device.joint_names, time.time())
+        self.kept = Kept.of(snapshot, self.device.joint_names, self.driver.doubted_zeros(), time.time())
         if self._file is not None:
             self._file.keep(self.kept)
 
@@ -126,14 +135,14 @@ def assemble(
         path = latch_path(folder, driver.bus_name)
         kept = kept.also(LatchFile.read(path, device, now_s), device, now_s)
     supervisor.restore(kept.faults, kept.cause, kept.cooled(device, now_s))
-    _connect(driver, device, ros_ns)
+    _connect(driver, device, supervisor.limits.cap, kept, ros_ns)
     return Assembly(
         device,
         ControlLoop(driver, supervisor, chosen.loop(), ros_now_ns=ros_ns),
         *hashes,
         is_worn=is_worn,
         unchecked=_unchecked(chosen, folder, hashes, device) if is_worn else "",
-        warnings=tuple(_warnings(chosen)) if is_worn else (),
+        warnings=(*(_warnings(chosen) if is_worn else ()), *driver.warnings()),
         kept=kept,
         _file=LatchFile(path, on_error) if folder is not None else None,
     )
@@ -151,11 +160,15 @@ def _is_worn(driver: Driver, chosen: DeviceParameters) -> bool:
     return not chosen.use_mock_hardware
 
 
-def _connect(driver: Driver, device: DeviceDescription, ros_ns: Callable[[], int]) -> None:
+def _connect(
+    driver: Driver, device: DeviceDescription, caps: np.ndarray, kept: Kept, ros_ns: Callable[[], int]
+) -> None:
     try:
         driver.use_clock(ros_ns)
+        driver.doubt_zeros(kept.doubts)
         driver.connect()
         driver.configure(device.joint_names)
+        driver.limit(dict(zip(device.joint_names, caps.tolist(), strict=True)))
         for name, joint in device.joints.items():
             largest = driver.largest_torque_nm(name)
             if joint.torque_limit_nm > largest:

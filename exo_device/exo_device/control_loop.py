@@ -116,11 +116,20 @@ class ControlLoop:
         self._beat_ns = self.steady_now_ns()
 
     def arm(self) -> Answer:
-        """See SafetySupervisor.arm. Refused after finish()."""
+        """See SafetySupervisor.arm. Refused after finish(), and while the driver knows of an obstacle."""
         if self._stop.is_set():
             return Answer(False, "the device node is not active")
+        obstacle = self._drivers_obstacle() if self.supervisor.mode is Mode.DISARMED else ""
+        if obstacle:
+            return Answer(False, obstacle)
         with self._lock:
             return self.supervisor.arm(self._now())
+
+    def _drivers_obstacle(self) -> str:
+        try:
+            return self.driver.arming_obstacle()
+        except DriverError as error:
+            return str(error)
 
     def disarm(self) -> Answer:
         """See SafetySupervisor.disarm."""

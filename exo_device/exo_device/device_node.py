@@ -22,6 +22,7 @@ from exo_device.memory import Kept
 from exo_device.parameters import ParameterGuard
 from exo_device.ros_interface import NOT_CONFIGURED, DeviceInterface, DeviceServices
 from exo_device.safety import Answer, Fault, Mode
+from exo_device.safety.faults import NO_FAULT
 
 #: The loop needs ramp_down_s to end; more than this (s) means that it hangs.
 LOOP_END_TIMEOUT_S = 2.0
@@ -171,8 +172,16 @@ class DeviceNode(LifecycleNode):
         """exo/disarm: the only thing that clears what is latched."""
         if self._setup is not None:
             return self._setup.loop.disarm()
-        self._keep(Kept(heat=self._kept.heat, time_s=self._kept.time_s))
+        self._keep(replace(self._kept, faults=NO_FAULT, cause=""))
         return Answer(True, f"disarmed; {NOT_CONFIGURED}")
+
+    def confirm_zeros(self) -> Answer:
+        """exo/confirm_zeros: somebody has looked at the angles, which goes into the log."""
+        if self._setup is None:
+            return Answer(False, NOT_CONFIGURED)
+        answer = self._setup.confirm_zeros()
+        self.get_logger().warning(f"exo/confirm_zeros: {answer.message}")
+        return answer
 
     def stop(self) -> Answer:
         """exo/stop, which latches in every state of the node."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a device must not forget when its node is deactivated, cleaned up, or started anew. No ROS.
 
-Three things: what is latched (a person's stop above all), how hot the motors are, and for which pair of files the signs
-and zeros were checked on the wearer (bench check). Real motors have files for them in the state folder; emulated ones
-remember as long as the process runs.
+Four things: what is latched (a person's stop above all), how hot the motors are, whose zeros are not trusted, and for
+which pair of files the signs and zeros were checked on the wearer (bench check). Real motors have files for them in the
+state folder; emulated ones remember as long as the process runs.
 """
 
 from __future__ import annotations
@@ -48,15 +48,17 @@ class Kept:
     cause: str = ""
     #: Used share of the i2t budget, by joint.
     heat: Mapping[str, float] = field(default_factory=dict)
+    #: Why a joint's zero is not trusted, by joint, until exo/confirm_zeros.
+    doubts: Mapping[str, str] = field(default_factory=dict)
     #: When that was (s since 1970): the process's own clock does not outlive it.
     time_s: float = 0.0
 
     @classmethod
-    def of(cls, snapshot: Snapshot, joint_names: tuple[str, ...], now_s: float) -> Kept:
+    def of(cls, snapshot: Snapshot, joint_names: tuple[str, ...], doubts: Mapping[str, str], now_s: float) -> Kept:
         """What is to be kept of a device in this state."""
         faults = snapshot.faults & ~NOT_KEPT
         heat = dict(zip(joint_names, snapshot.heat.tolist(), strict=True))
-        return cls(faults, snapshot.cause if faults else "", heat, now_s)
+        return cls(faults, snapshot.cause if faults else "", heat, doubts, now_s)
 
     def cooled(self, device: DeviceDescription, now_s: float) -> dict[str, float]:
         """Heat now (share of the budget, by joint): motors without torque cool with their time constant.
@@ -70,10 +72,11 @@ class Kept:
         }
 
     def also(self, other: Kept, device: DeviceDescription, now_s: float) -> Kept:
-        """Both: every fault, and the larger heat of each motor."""
+        """Both: every fault and doubt, and the larger heat of each motor."""
         ours, theirs = self.cooled(device, now_s), other.cooled(device, now_s)
         heat = {name: max(ours[name], theirs[name]) for name in ours}
-        return Kept(self.faults | other.faults, self.cause or other.cause, heat, now_s)
+        doubts = {**other.doubts, **self.doubts}
+        return Kept(self.faults | other.faults, self.cause or other.cause, heat, doubts, now_s)
 
 
 def unknown(path: Path, why: object, device: DeviceDescription, now_s: float) -> Kept:
@@ -82,7 +85,9 @@ def unknown(path: Path, why: object, device: DeviceDescription, now_s: float) ->
         f"{path}, which keeps a stop across restarts, cannot be read ({' '.join(str(why).split())}): the device counts "
         "as stopped, and its motors as hot; look at it, then call exo/disarm"
     )
-    return Kept(Fault.USER_STOP, cause, dict.fromkeys(device.joint_names, UNKNOWN_HEAT), now_s)
+    heat = dict.fromkeys(device.joint_names, UNKNOWN_HEAT)
+    doubts = dict.fromkeys(device.joint_names, f"{path} cannot be read")
+    return Kept(Fault.USER_STOP, cause, heat, doubts, now_s)
 
 
 class LatchFile:
@@ -114,7 +119,8 @@ class LatchFile:
             time_s = float(content["time_s"])
             if not all(math.isfinite(value) and value >= 0.0 for value in (*heat.values(), time_s)):
                 raise ValueError("a number that is none")
-            return Kept(faults, str(content["cause"]), heat, time_s)
+            doubts = {str(name): str(why) for name, why in content.get("doubts", {}).items()}
+            return Kept(faults, str(content["cause"]), heat, doubts, time_s)
         except FileNotFoundError:
             return Kept()
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -159,7 +165,7 @@ class LatchFile:
 
 
 def _is_news(old: Kept, new: Kept) -> bool:
-    if (old.faults, old.cause) != (new.faults, new.cause):
+    if (old.faults, old.cause, old.doubts) != (new.faults, new.cause, new.doubts):
         return True
     return any(abs(value - old.heat.get(name, 0.0)) > HEAT_STEP for name, value in new.heat.items())
 
@@ -170,6 +176,7 @@ def _latch_content(kept: Kept) -> dict[str, Any]:
         "faults": fault_names(kept.faults),
         "cause": kept.cause,
         "heat": {name: round(value, 4) for name, value in kept.heat.items()},
+        "doubts": dict(kept.doubts),
         "time_s": kept.time_s,
     }
 

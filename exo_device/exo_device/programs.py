@@ -19,3 +19,8 @@ def motor_emulator() -> int:
 def bench() -> int:
     """First steps with real motors."""
     return start("exo_device.bench.command_line")
+
+
+def guardian() -> int:
+    """Takes the torque away when the device node cannot."""
+    return start("exo_device.guardian")

@@ -50,6 +50,8 @@ class Owner(Protocol):
 
     def stop(self) -> Answer: ...
 
+    def confirm_zeros(self) -> Answer: ...
+
     def arming(self) -> Answer | None:
         """The outcome of arm(): None while it is open."""
 
@@ -78,6 +80,7 @@ class DeviceServices:
         apart = ReentrantCallbackGroup()
         node.create_service(Trigger, "exo/arm", self._on_arm, callback_group=apart)
         node.create_service(Trigger, "exo/disarm", lambda _, reply: _fill(reply, owner.disarm()))
+        node.create_service(Trigger, "exo/confirm_zeros", lambda _, reply: _fill(reply, owner.confirm_zeros()))
         node.create_service(Trigger, "exo/stop", lambda _, reply: _fill(reply, owner.stop()))
         node.create_timer(BEAT_PERIOD_S, self._beat, clock=Clock(clock_type=ClockType.STEADY_TIME))
 

@@ -82,7 +82,7 @@ class RosBench(Bench):
     def __init__(self) -> None:
         rclpy = pytest.importorskip("rclpy")
         messages = pytest.importorskip("exo_msgs.msg")
-        from exo_device.drivers.simulated.ros_bus import BUS_QOS
+        from exo_core.ros import LATEST as BUS_QOS
         from exo_device.messages import from_stamp, to_stamp
 
         self._rclpy, self._messages, self._to_stamp = rclpy, messages, to_stamp
@@ -346,7 +346,10 @@ class Ros2ControlBench(Bench):
 
         self._thread = threading.Thread(target=spin, daemon=True)
         self._thread.start()
-        self.driver = make_driver("ros2_control", {"namespace": namespace, "answer_timeout_s": PATIENCE_S})
+        self.driver = make_driver(
+            "ros2_control",
+            {"namespace": namespace, "answer_timeout_s": PATIENCE_S, "guardian": "none", "unguarded": True},
+        )
 
     def put_state(self, state) -> None:
         assert wait_until(lambda: self._publisher.get_subscription_count() > 0)

@@ -31,6 +31,9 @@ class EmulatedAxis:
         self.error = 0
         self.position = self.velocity = 0.0
         self.temperature, self.voltage = 25.0, 48.0
+        #: Values of parameters by their number (flat_endpoints.json), and the answers to who has asked for them.
+        self.parameters: dict[int, bytes] = {}
+        self._answers: list[Frame] = []
         self._mode: tuple[int, int] | None = None
         self._asked = 0.0
 
@@ -57,6 +60,11 @@ class EmulatedAxis:
             self._mode = struct.unpack_from("<II", frame.data)
         elif command == Command.SET_INPUT_TORQUE:
             self._asked = struct.unpack_from("<f", frame.data)[0]
+        elif command == Command.READ_PARAMETER:
+            opcode, endpoint = struct.unpack_from("<BH", frame.data)
+            if opcode == codec.READ and endpoint in self.parameters:
+                answer = struct.pack("<xHx", endpoint) + self.parameters[endpoint]
+                self._answers.append(self._frame(Command.PARAMETER, answer))
         return command == Command.SET_INPUT_TORQUE
 
     def heartbeat(self) -> Frame:
@@ -69,7 +77,9 @@ class EmulatedAxis:
         motor = config.sign * config.gear_ratio
         turns = (self.position - config.joint_offset_rad) * motor / TURN_RAD
         shaft = self._asked if self.is_on else 0.0
+        answers, self._answers = self._answers, []
         return [
+            *answers,
             self.heartbeat(),
             self._frame(Command.GET_TORQUES, struct.pack("<ff", shaft, shaft)),
             self._frame(Command.GET_TEMPERATURE, struct.pack("<ff", self.temperature, self.temperature)),

@@ -30,7 +30,8 @@ class Workshop:
         self.device_file, self.driver_file = folder / "device.yaml", folder / "driver.yaml"
         self.device_file.write_text((CONFIG / "devices" / "hip_ankle.yaml").read_text())
         self.settings = read_driver_config(CONFIG / "drivers" / "cubemars_example.yaml", "cubemars_can")
-        self.settings.update(interface="virtual", channel=f"shop-{os.getpid()}-{folder.name}", guardian=False)
+        self.settings.update(interface="virtual", channel=f"shop-{os.getpid()}-{folder.name}", guardian="none")
+        self.settings.update(unguarded=True)
         self.write()
         self.errors: list[str] = []
 
@@ -221,6 +222,40 @@ def test_a_persons_stop_outlives_cleanup_and_a_restart_and_ends_with_disarm(shop
     setup.close()
     setup = shop.make()
     assert mode(setup) is Mode.DISARMED
+    setup.close()
+
+
+def test_a_zero_in_doubt_outlives_cleanup_and_a_restart_and_ends_with_confirm_zeros(shop):
+    """A motor that was silent may have been reset; no new configuration and no new process puts its zero right."""
+    setup = shop.make(require_bench_check=False)
+    setup.driver.master.zeros.doubt("ankle_angle_r", "its motor (id 2) did not answer for 0.30 s")
+    stop(setup)
+    setup.loop.disarm()
+    setup.close()
+    for kept in (setup.kept, Kept()):  # cleanup and configure; a new process
+        setup = shop.make(kept, require_bench_check=False)
+        setup.loop.hooks.on_status = lambda snapshot, _, setup=setup: setup.keep(snapshot)
+        setup.loop.prepare()
+        setup.loop.disarm()
+        answer = setup.arm()
+        assert not answer.success and "did not answer for 0.30 s" in answer.message, answer
+        setup.loop.tell()
+        setup.close()
+    setup = shop.make(require_bench_check=False)
+    setup.loop.hooks.on_status = lambda snapshot, _: setup.keep(snapshot)
+    answer = setup.confirm_zeros()
+    assert answer.success and answer.message == "the zero of ankle_angle_r is trusted again"
+    setup.loop.tell()
+    setup.close()
+    setup = shop.make(require_bench_check=False)
+    assert setup.driver.doubted_zeros() == {} and setup.confirm_zeros().message == "no zero was in doubt"
+    setup.close()
+
+
+def test_the_driver_clamps_at_the_supervisors_caps(shop):
+    setup = shop.make(require_bench_check=False)
+    assert setup.driver.master.limits == setup.loop.supervisor.limits.cap.tolist()
+    assert "no guardian" in " ".join(setup.warnings)
     setup.close()
 
 

@@ -59,6 +59,15 @@ def table(tmp_path):
     table.close()
 
 
+def test_scan_asks_about_two_motors_of_one_id(table, capsys):
+    """All motors leave the factory with the same one; both answer to it, and both obey."""
+    table.bus.plan.add(Fault("duplicated", JOINT))
+    assert table.run("scan", "--highest", "4") == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "motors?" in line]
+    twin = table.motors[JOINT]._codec.motor_id
+    assert len(lines) == 1 and f"two replies to id {twin}: two motors?" in lines[0]
+
+
 def test_scan_names_motors_and_who_is_silent(table, capsys):
     table.bus.plan.add(Fault("dropped", JOINT))
     assert table.run("scan", "--highest", "6") == 0

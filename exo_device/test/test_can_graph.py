@@ -135,6 +135,7 @@ class Graph:
         wait_until(lambda: self.answers > 10 and self.arm.service_is_ready())
         future = self.arm.call_async(Trigger.Request())
         wait_until(future.done)
+        assert future.result().success, future.result().message
         wait_until(lambda: self.statuses[-1].mode == DeviceStatus.ACTIVE)
         self.asked = torque
         wait_until(lambda: all(motor.torque == pytest.approx(torque, abs=0.04) for motor in self.motors))

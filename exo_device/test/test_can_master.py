@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A new torque does not wait for the bus's next cycle, and does not flood the bus either."""
+"""The cycle of a motor bus: new torque at once, hosts that were away, other hosts, and a second clamp."""
 
 import os
 import threading
@@ -11,9 +11,12 @@ import pytest
 from exo_device.drivers import DriverError, make_driver
 from exo_device.drivers.can.port import Frame, PythonCanPort
 from exo_device.drivers.config_file import read_driver_config
+from exo_device.drivers.cubemars_can import MotorFault
+from exo_device.drivers.cubemars_can.codec import MitCommand
 from exo_device.drivers.cubemars_can.driver import BusMaster
+from exo_device.drivers.cubemars_can.motor import MotorChannel
 from exo_device.drivers.imu import FixedImu
-from exo_device.emulator import EmulatedBus, Followed
+from exo_device.emulator import EmulatedBus, Fault, Followed
 from exo_device.emulator.in_process import EmulatorPort, MadeClock
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "exo_device" / "config" / "drivers" / "cubemars_example.yaml"
@@ -49,7 +52,7 @@ class Bench:
         self.port = BusyPort(self.bus, self.clock)
         self.master = BusMaster(
             config,
-            tuple(config.motors),
+            [MotorChannel(joint, motor, self.clock.now_s) for joint, motor in config.motors.items()],
             self.port,
             FixedImu(),
             steady_s=self.clock.steady_s,
@@ -175,3 +178,166 @@ def test_a_waiting_port_is_woken_by_another_thread():
     timer.join()
     port.close()
     port.wake()
+
+
+def test_two_groups_on_one_port_are_two_buses():
+    ports = []
+    try:
+        for channel in ("239.74.163.79", "239.74.163.80"):
+            ports.append(PythonCanPort("udp_multicast", channel, 1_000_000, {"port": 20000 + os.getpid() % 20000}))
+    except DriverError as error:  # a machine without multicast
+        pytest.skip(str(error))
+    sent = Frame(0x123, b"abc")
+    ports[0].send(sent)
+    assert ports[0].receive(PATIENCE_S) == sent  # it has come round, and would have come to the other one too
+    assert ports[1].receive(0.0) is None
+    for port in ports:
+        port.close()
+
+
+# --- the host was away: SIGSTOP and SIGCONT, swapping, a debugger
+
+GAP_S = 0.2
+
+
+def away(bench, gap_s: float) -> None:
+    """Neither the loop nor the bus's thread runs for a while, and the firmware holds its torque."""
+    bench.bus.plan.add(Fault("hold"))
+    bench.clock.now_s += gap_s
+
+
+def largest(bench) -> float:
+    return max(abs(torque) for torque in bench.torques())
+
+
+@pytest.mark.parametrize("first", ["loop", "bus"])
+@pytest.mark.parametrize("gap_s", [0.06, 0.09, GAP_S, 3.0])
+def test_after_a_pause_torque_starts_from_zero_whoever_wakes_first(first, gap_s):
+    bench = Bench(host_timeout_s=0.05)
+    bench.set(20.0)
+    bench.cycle()
+    assert largest(bench) == pytest.approx(20.0, abs=0.04)
+    away(bench, gap_s)
+    if first == "loop":
+        bench.set(20.0)
+    for _ in range(40):
+        bench.cycle()
+        assert largest(bench) == 0.0
+        bench.set(20.0)  # the loop goes on asking until it hears of the fault
+    assert all(motor.error & MotorFault.HOST_SILENT for motor in bench.master.motors)
+    bench.set(0.0, enable=False)
+    bench.cycle()
+    bench.set(2.0)
+    for _ in range(6):
+        bench.cycle()
+    assert largest(bench) == pytest.approx(2.0, abs=0.04)  # switched off and on again by the loop
+
+
+def test_a_host_that_was_away_for_longer_than_a_reset_takes_does_not_trust_the_zeros():
+    bench = Bench(host_timeout_s=0.05)
+    away(bench, 0.08)
+    bench.cycle()
+    assert "zero" not in bench.master.obstacle()
+    away(bench, GAP_S)
+    bench.cycle()
+    assert "this computer was held up for 0.2" in bench.master.obstacle()
+    bench.set(0.0, enable=False)
+    bench.cycle()
+    assert bench.master.confirm_zeros() == list(bench.master.joints) and bench.master.obstacle() == ""
+
+
+def test_zeros_are_not_confirmed_while_the_motors_are_on(bench):
+    with pytest.raises(DriverError, match="while the motors are off"):
+        bench.master.confirm_zeros()
+
+
+# --- another host on the bus
+
+
+def orders(codec):
+    return {
+        "set point": codec.command(MitCommand(torque=4.0)),
+        "zero torque": codec.command(MitCommand()),
+        "enable": codec.enable(),
+        "disable": codec.disable(),
+        "zero": codec.zero(),
+    }
+
+
+def hear(bench, frame) -> None:
+    bench.bus.push(bench.clock.now_s, frame)
+    bench.cycle()
+
+
+@pytest.mark.parametrize("order", ["set point", "zero torque", "enable", "disable", "zero"])
+def test_an_order_of_another_host_is_a_fault_with_a_name_of_its_own(bench, order):
+    motor = bench.master.motors[1]
+    hear(bench, orders(motor.codec)[order])
+    assert motor.error == MotorFault.FOREIGN_MASTER and bench.master.foreign_orders == 1
+    assert [other.error for other in bench.master.motors].count(0) == 3
+    for _ in range(300):  # 1.5 s: it stays as long as the motors are on
+        bench.cycle()
+    assert motor.error & MotorFault.FOREIGN_MASTER
+
+
+def test_another_host_keeps_the_motors_from_being_armed_until_it_is_quiet(bench):
+    motor = bench.master.motors[1]
+    bench.set(0.0, enable=False)
+    for _ in range(40):
+        hear(bench, motor.codec.idle())
+    assert "another program commands the motor" in bench.master.obstacle() and motor.error
+    for _ in range(210):
+        bench.cycle()
+    assert bench.master.obstacle() == "" and motor.error == 0
+
+
+def test_an_adapter_that_echoes_is_no_other_host():
+    bench = Bench(interface="slcan")
+    send = bench.port.send
+
+    def send_and_echo(frame) -> None:
+        send(frame)
+        bench.bus.push(bench.clock.now_s, frame)
+
+    bench.port.send = send_and_echo
+    for torque in (1.0, 2.0, 3.0):
+        bench.set(torque)
+        bench.cycle()
+    assert bench.master.foreign_orders == 0
+    motor = bench.master.motors[0]
+    hear(bench, motor.codec.command(MitCommand(torque=4.0)))  # that one it has not sent
+    assert bench.master.foreign_orders == 1 and motor.error == MotorFault.FOREIGN_MASTER
+
+
+def test_what_the_guardian_said_meanwhile_is_no_other_host():
+    bench = Bench(host_timeout_s=0.05)
+    away(bench, GAP_S)
+    for frame in bench.master.motors[0].off_frames():
+        bench.bus.push(bench.clock.now_s, frame)
+    bench.cycle()
+    assert bench.master.foreign_orders == 0 and bench.master.motors[0].error == MotorFault.HOST_SILENT
+
+
+def test_two_motors_of_one_id_are_not_armed(bench):
+    """Both obey and both answer; zeroed alike they cannot be told apart but by their number."""
+    bench.set(0.0, enable=False)
+    bench.bus.plan.add(Fault("duplicated", bench.master.joints[2]))
+    for _ in range(150):
+        bench.cycle()
+    assert f"({bench.master.motors[2].address}) answers more often than it is asked" in bench.master.obstacle()
+    bench.bus.plan.clear()
+    for _ in range(150):
+        bench.cycle()
+    assert bench.master.obstacle() == ""
+
+
+# --- a second clamp
+
+
+def test_no_more_than_the_device_allows_goes_to_a_motor_whatever_is_asked(bench):
+    bench.master.limits = [2.0, 3.0, 4.0, 5.0]
+    for torque in (50.0, -50.0):
+        bench.set(torque)
+        bench.cycle()
+        sign = 1.0 if torque > 0.0 else -1.0
+        assert [sign * given for given in bench.torques()] == pytest.approx([2.0, 3.0, 4.0, 5.0], abs=0.04)

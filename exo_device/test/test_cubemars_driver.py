@@ -16,7 +16,7 @@ import pytest
 from exo_device.command import MotorTorque
 from exo_device.description import load_device
 from exo_device.drivers import DriverError, make_driver
-from exo_device.drivers.can.port import PortError, PythonCanPort
+from exo_device.drivers.can.port import MasterLock, PortError, PythonCanPort
 from exo_device.drivers.config_file import read_driver_config
 from exo_device.drivers.cubemars_can import MotorFault
 from exo_device.drivers.cubemars_can.motor import JointMap, RepetitionCheck
@@ -54,7 +54,7 @@ def wait_until(condition) -> None:
 def test_example_drives_every_joint_of_the_default_device():
     config = make_driver("cubemars_can", settings()).config
     assert set(config.motors) == set(load_device(CONFIG / "devices" / "hip_ankle.yaml").joint_names)
-    assert config.cycles_per_sample == 4 and config.uses_guardian
+    assert config.cycles_per_sample == 4 and config.guarded_by == "own"
 
 
 @pytest.mark.parametrize(
@@ -467,6 +467,50 @@ def test_a_lost_bus_is_reported_without_spinning(bench, monkeypatch):
     monkeypatch.undo()
     bench.write(4.0)
     wait_until(lambda: all(motor.torque for motor in bench.bus.motors.values()))
+
+
+# --- one master on a channel
+
+
+def test_a_channel_has_one_master(tmp_path):
+    lock = MasterLock("socketcan", "can0", tmp_path)
+    with pytest.raises(
+        DriverError, match="another program already commands the motors on socketcan can0 .* end it first"
+    ):
+        MasterLock("socketcan", "can0", tmp_path)
+    MasterLock("socketcan", "can1", tmp_path).release()
+    lock.release()
+    lock.release()
+    MasterLock("socketcan", "can0", tmp_path).release()
+
+
+def test_a_lock_follows_no_link_and_takes_plain_files_only(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / "exo_gait-a-b.lock").symlink_to(victim)
+    os.mkfifo(tmp_path / "exo_gait-c-d.lock")
+    for name in (("a", "b"), ("c", "d")):
+        with pytest.raises(DriverError, match="cannot be locked"):
+            MasterLock(*name, tmp_path)
+    assert victim.read_text() == "mine"
+
+
+def test_a_second_driver_of_the_same_motors_does_not_connect():
+    changes = dict(interface="udp_multicast", channel="239.74.163.75", guardian="none")
+    first, other_port = make_driver("cubemars_can", settings(**changes)), dict(bus_options={"port": 43117})
+    try:
+        first.connect()
+    except DriverError as error:
+        pytest.skip(str(error))
+    try:
+        with pytest.raises(DriverError, match="another program already commands"):
+            make_driver("cubemars_can", settings(**changes)).connect()
+        with make_driver("cubemars_can", settings(**changes, **other_port)):
+            pass
+    finally:
+        first.disconnect()
+    with make_driver("cubemars_can", settings(**changes)):
+        pass
 
 
 # --- the guardian: two processes and a multicast bus

@@ -29,6 +29,9 @@ ORDER = ("their_ankle", "spare", "their_hip")
 SETTINGS = {
     "namespace": NAMESPACE,
     "answer_timeout_s": PATIENCE_S,
+    "guardian": "none",
+    "unguarded": True,
+    "host_timeout_s": 5.0,
     "joints": {
         "hip_flexion_r": {"name": "their_hip", "sign": -1, "offset_rad": 0.5},
         "ankle_angle_r": {"name": "their_ankle"},

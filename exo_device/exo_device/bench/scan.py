@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exo_device.drivers.can.port import CanPort, Frame
 from exo_device.drivers.cubemars_can.codec import (
@@ -31,13 +31,19 @@ class Found:
     motor_id: int
     firmware: str
     frame: Frame
+    #: It is asked once.
+    replies: int = 0
 
     def __str__(self) -> str:
         bits = 8 if self.frame.is_extended else 3
-        return (
+        line = (
             f"motor {self.motor_id:3d}  firmware {self.firmware:8}  reply {self.frame.can_id:0{bits}x} "
             f"{self.frame.data.hex(' ')}"
         )
+        if self.replies < 2:
+            return line
+        count = "two" if self.replies == 2 else str(self.replies)
+        return f"{line}  {count} replies to id {self.motor_id}: {count} motors?"
 
 
 def scan(port: CanPort, ids: range) -> Iterator[Found]:
@@ -46,13 +52,14 @@ def scan(port: CanPort, ids: range) -> Iterator[Found]:
         port.send(ClassicCodec(motor_id, ANY_RANGE).disable())
         port.send(V3Codec(motor_id, ANY_RANGE, ANY_CONSTANTS).disable())
         end_s = time.monotonic() + ANSWER_S
-        seen = set()
+        answers: dict[str, Found] = {}
         while (left_s := end_s - time.monotonic()) > 0.0:
             frame = port.receive(left_s)
             found = _recognise(frame, motor_id) if frame is not None else None
-            if found is not None and found.firmware not in seen:
-                seen.add(found.firmware)
-                yield found
+            if found is not None:
+                first = answers.get(found.firmware, found)
+                answers[found.firmware] = replace(first, replies=first.replies + 1)
+        yield from answers.values()
 
 
 def _recognise(frame: Frame, motor_id: int) -> Found | None:

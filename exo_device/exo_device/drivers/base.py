@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -67,6 +67,31 @@ class Driver(ABC):
     def largest_torque_nm(self, joint: str) -> float:
         """Torque (Nm) of joint at the end of what can be told to its motor; infinite where nobody knows."""
         return math.inf
+
+    def limit(self, torque_nm: dict[str, float]) -> None:
+        """Largest torque (Nm, either sign) of each joint, after configure: a second clamp behind the supervisor's, in
+        whatever sends to the motors. A driver without a thread of its own may leave it out."""
+
+    def arming_obstacle(self) -> str:
+        """Why these motors must not be given torque now although they may report nothing wrong; "" where nothing is in
+        the way. Asked when somebody wants to arm; callable from any thread."""
+        return ""
+
+    def warnings(self) -> list[str]:
+        """What whoever starts this driver ought to know, a line each, once it is configured."""
+        return []
+
+    def confirm_zeros(self) -> str:
+        """Somebody has looked and says that every joint's angle is right: zeros that the driver had stopped to trust
+        are trusted again. Returns what was confirmed, in words. Raises DriverError while the motors are on."""
+        return "no zero was in doubt"
+
+    def doubted_zeros(self) -> dict[str, str]:
+        """Why a joint's zero is not trusted, by joint: for the next driver of the same motors."""
+        return {}
+
+    def doubt_zeros(self, doubts: Mapping[str, str]) -> None:
+        """What an earlier driver of these motors doubted, before configure."""
 
     @abstractmethod
     def connect(self) -> None:

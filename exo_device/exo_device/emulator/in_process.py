@@ -90,7 +90,7 @@ class SteppedCubemarsDriver(CubemarsDriver):
     ) -> None:
         self.port = EmulatorPort(bus, clock)
         super().__init__(
-            config.model_copy(update={"guardian": False}),
+            config.model_copy(update={"guardian": "none", "unguarded": True}),
             port_factory=lambda _: self.port,
             imu=imu,
             steady_s=clock.steady_s,

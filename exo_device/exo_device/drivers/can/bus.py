@@ -15,15 +15,17 @@ import math
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from exo_device.drivers.base import DriverError, Settings
 from exo_device.drivers.can.port import CanPort, Frame, PortError
+from exo_device.drivers.guardian import GuardianKind
 from exo_device.drivers.imu import ImuConfig, ImuSource
 from exo_device.state import DeviceState
 from exo_device.statistics import Latencies
@@ -47,6 +49,8 @@ LOOSEST_PLAUSIBILITY = {
     "repeated_s": 0.5,
     "standstill_s": 5.0,
 }
+#: Interfaces that two processes can open at once.
+SHARED_INTERFACES = ("socketcan", "udp_multicast")
 
 
 class CanConfig(Settings):
@@ -69,13 +73,34 @@ class CanConfig(Settings):
     host_timeout_s: Annotated[float, Field(ge=0.02, le=5.0)] = 0.05
     #: ... within this time (s).
     host_ramp_s: Annotated[float, Field(ge=0.0, le=0.5)] = 0.05
+    #: Who takes the torque away when this process dies, even by SIGKILL. own: a second process that the driver
+    #: starts. external: one that was started apart, so that no kill of this process's container or control group
+    #: takes it along (docs/guardian.md). none: nobody. null: own wherever the interface can be opened twice
+    #: (socketcan, udp_multicast), else none.
+    guardian: GuardianKind | None = None
+    #: Where an external one listens.
+    guardian_socket: str = "/run/exo_gait/guardian.sock"
+    #: Arms although neither a guardian nor a firmware watchdog that was read back would take the torque away. For
+    #: motors that nobody wears.
+    unguarded: bool = False
     #: Where the IMU is: the motor bus carries none.
     imu: ImuConfig = ImuConfig()
+
+    @field_validator("guardian", mode="before")
+    @classmethod
+    def _guardian_as_a_word(cls, given: Any) -> Any:
+        """YAML's true and false say it too."""
+        return {True: "own", False: "none"}.get(given, given) if isinstance(given, bool) else given
 
     @property
     def cycles_per_sample(self) -> int:
         """Bus cycles to one sample."""
         return 1
+
+    @property
+    def guarded_by(self) -> GuardianKind:
+        """guardian with its default resolved."""
+        return self.guardian or ("own" if self.interface in SHARED_INTERFACES else "none")
 
 
 @dataclass(frozen=True)
@@ -133,9 +158,25 @@ class CanMotor(ABC):
     def switched_off(self) -> None:
         """The motors are not to be on any more: what was found wrong with them may be forgotten."""
 
-    def is_echo(self, frame: Frame) -> bool:
-        """Whether frame is what a host sends to this motor: some buses return what was sent."""
+    @abstractmethod
+    def is_order(self, frame: Frame) -> bool:
+        """Whether frame is what a host sends to this motor, and not the motor itself."""
+
+    @abstractmethod
+    def foreign_order(self, now_s: float) -> None:
+        """Another host commands this motor: an error that stays while that goes on, and with the motors on."""
+
+    @property
+    def has_lost_zero(self) -> bool:
+        """Whether what it said shows that its zero is another one."""
         return False
+
+    def zero_confirmed(self) -> None:
+        """Somebody says that its angle is right after all."""
+
+    def obstacle(self, now_s: float) -> str:
+        """Why this motor must not be given torque, beside its error; "" where nothing is in the way."""
+        return ""
 
 
 SEQUENCE_WRAP = 2**32
@@ -146,6 +187,54 @@ STANDING_CLOCK_S = 0.02
 #: Frames taken in after a cycle's end, so that a late cycle still hears its answers and a flood does not
 #: hold it up.
 OVERTIME_FRAMES = 64
+#: Interfaces that bring nobody's own frames back. On others (a multicast group, some adapters) an order that looks as
+#: one that was sent, and has not come back yet, is its echo.
+SILENT_TO_THEMSELVES = ("socketcan", "virtual")
+#: An echo that was read later than this (s) has been lost: a busy thread reads late.
+ECHO_S = 1.0
+#: More frames than go out in that time.
+ECHOES = 8192
+#: No motor resets faster than this (s): a host that was held up for less cannot have missed it.
+SHORTEST_RESET_S = 0.1
+#: Another host is taken to be gone after this time (s) without an order of its.
+FOREIGN_MEMORY_S = 1.0
+#: A guardian that has spoken while this thread was held up may be heard for this long (s) afterwards.
+GUARDIAN_ECHO_S = 2.0
+
+
+class ZeroTrust:
+    """Which joints' zeros may not be believed any more, and why. It outlives masters and drivers.
+
+    A motor that was reset counts from where it stood then. Its angle leaps only if the joint had moved meanwhile, so
+    that silence alone has to be enough: whoever has looked at the device says so with confirm().
+    """
+
+    def __init__(self) -> None:
+        self._doubts: dict[str, str] = {}
+
+    def doubt(self, joint: str, why: str) -> None:
+        """The first reason stays."""
+        self._doubts.setdefault(joint, why)
+
+    def confirm(self, joints: Sequence[str]) -> list[str]:
+        """Trusts these joints again. Returns those that were in doubt."""
+        return [joint for joint in joints if self._doubts.pop(joint, None) is not None]
+
+    def doubts(self) -> dict[str, str]:
+        """Reason by joint that is in doubt."""
+        return dict(self._doubts)
+
+    def obstacle(self, joints: Sequence[str]) -> str:
+        """Why not to arm, and what to do; "" when all are trusted."""
+        doubts = {joint: why for joint, why in self.doubts().items() if joint in joints}
+        if not doubts:
+            return ""
+        joint, why = next(iter(doubts.items()))
+        others = f" (also {', '.join(name for name in doubts if name != joint)})" if len(doubts) > 1 else ""
+        return (
+            f"the zero of {joint} may be lost{others}: {why}; look at its angle, zero it if need be, then call "
+            "exo/confirm_zeros"
+        )
 
 
 class CanMaster:
@@ -153,9 +242,6 @@ class CanMaster:
 
     steady_s, ros_ns: the clocks (s; ns of ROS time). on_sample: gets every complete sample.
     """
-
-    #: What people look after when a motor is not heard.
-    advice = "check power, wiring and ids"
 
     def __init__(
         self,
@@ -167,7 +253,10 @@ class CanMaster:
         steady_s: Callable[[], float],
         ros_ns: Callable[[], int],
         on_sample: Callable[[DeviceState], None],
+        advice: str = "check power, wiring and ids",
+        zeros: ZeroTrust | None = None,
     ) -> None:
+        self._advice = advice
         self._config, self._port, self._imu = config, port, imu
         self._steady_s, self._ros_ns, self._on_sample = steady_s, ros_ns, on_sample
         self.motors = list(motors)
@@ -175,8 +264,13 @@ class CanMaster:
         self.joints = tuple(motor.joint for motor in motors)
         #: Why the motors cannot be used now; empty when they can.
         self.problem = ""
-        #: Frames that no motor of this device should send.
-        self.foreign_frames = 0
+        #: Frames that no motor of this device should send, and orders to its motors that another host gave.
+        self.foreign_frames = self.foreign_orders = 0
+        #: Largest torque (Nm, either sign) that is sent, in the order of joints: whatever set() is given.
+        self.limits = [math.inf] * len(self.motors)
+        self.zeros = zeros if zeros is not None else ZeroTrust()
+        self._echoes: deque[tuple[float, Frame]] = deque(maxlen=ECHOES)
+        self._expects_echoes = config.interface not in SILENT_TO_THEMSELVES
         #: Whether the motors are on.
         self.is_on = False
         self._lock = threading.Lock()
@@ -184,7 +278,12 @@ class CanMaster:
         self._set_s = now_s = steady_s()
         #: A torque that has not gone out yet, and whether one may still go out before the next cycle.
         self._is_new = self._may_hurry = False
-        self._host_was_silent = False
+        self._host_was_silent = self._is_zero_until_off = False
+        #: When the motors were told something last, and when this thread was held up for longer than host_timeout_s.
+        self._told_s = now_s
+        self._held_up_s = -math.inf
+        #: How long each motor has been asked without an answer, once it had given one (s); None before.
+        self._unheard_s: list[float | None] = [None] * len(self.motors)
         self._cycles = 0
         self._sequence = -1
         self._sample_due = False
@@ -198,10 +297,13 @@ class CanMaster:
             # motors are switched on by a cycle, which has time for that
             self._is_new = self._is_new or self.is_on and (not enable or torque != self._torque)
             hurry = self._is_new and self._may_hurry
+            now_s = self._steady_s()
+            if self.is_on and enable and now_s - self._set_s > self._config.host_timeout_s:
+                self._host_was_silent = self._is_zero_until_off = True  # though the bus has not noticed it yet
             self._torque, self._enable = list(torque), enable
-            self._set_s = self._steady_s()
+            self._set_s = now_s
             if not enable:
-                self._host_was_silent = False
+                self._host_was_silent = self._is_zero_until_off = False
         if hurry:
             self._port.wake()
 
@@ -210,7 +312,10 @@ class CanMaster:
         self._sample_due = self._sample_due or self._cycles % self._config.cycles_per_sample == 0
         self._cycles += 1
         self._imu_problem = ""
+        began_s = self._steady_s()
+        pause_s = began_s - self._told_s
         not_sent, not_heard = self._tell(), self._listen(until_s)
+        self._judge_zeros(began_s, pause_s)
         self.problem = not_sent or not_heard or self._silent_motors() or self._imu_problem
 
     def farewell(self) -> None:
@@ -231,25 +336,37 @@ class CanMaster:
     def _tell(self) -> str:
         now_s = self._steady_s()
         torque, enable = self._torque_for(now_s)
-        self.is_on = enable
+        self.is_on, self._told_s = enable, now_s
         trouble = ""
-        for motor, value in zip(self.motors, torque):
-            for frame in self._frames(motor, value, enable, now_s):
+        for motor, value, limit in zip(self.motors, torque, self.limits):
+            for frame in self._frames(motor, min(max(value, -limit), limit), enable, now_s):
                 try:
                     self._port.send(frame)
+                    if self._expects_echoes:
+                        self._echoes.append((now_s, frame))
                 except PortError as error:  # the next motor may still be reached
                     trouble = f"CAN bus '{self._config.channel}' does not take frames: {error}"
         return trouble
 
     def _torque_for(self, now_s: float) -> tuple[list[float], bool]:
-        """What to ask for: as set, or less when the host has fallen silent with the motors on."""
+        """What to ask for: as set, or less when the host has fallen silent with the motors on.
+
+        After a pause of this thread's own, in which the motors may have lost their torque, it starts from zero: the
+        old torque would come back as a step.
+        """
         with self._lock:
             self._is_new = False
             torque, enable, silence_s = self._torque, self._enable, now_s - self._set_s
             overdue_s = silence_s - self._config.host_timeout_s
+            if now_s - self._told_s > self._config.host_timeout_s:
+                self._held_up_s = now_s
+                if enable and self.is_on:
+                    self._host_was_silent = self._is_zero_until_off = True
             if enable and overdue_s > 0.0:
                 self._host_was_silent = True
-            was_silent = self._host_was_silent
+            if self._host_was_silent and (overdue_s <= 0.0 or overdue_s >= self._config.host_ramp_s):
+                self._is_zero_until_off = True
+            was_silent, is_zero = self._host_was_silent, self._is_zero_until_off
         if not enable:
             for motor in self.motors:
                 motor.switched_off()
@@ -258,7 +375,7 @@ class CanMaster:
             return torque, True
         for motor in self.motors:
             motor.host_fell_silent()
-        if overdue_s <= 0.0 or overdue_s >= self._config.host_ramp_s:
+        if is_zero:
             return [0.0] * len(torque), False
         left = 1.0 - overdue_s / self._config.host_ramp_s
         return [value * left for value in torque], True
@@ -283,11 +400,62 @@ class CanMaster:
 
     def _sort(self, frame: Frame) -> None:
         now_s, now_ns = self._steady_s(), self._ros_ns()
-        if not any(motor.take(frame, now_s, now_ns) for motor in self.motors):
-            if not any(motor.is_echo(frame) for motor in self.motors):
-                self.foreign_frames += 1
-        elif self._sample_due:
-            self._try_to_sample()
+        if any(motor.take(frame, now_s, now_ns) for motor in self.motors):
+            if self._sample_due:
+                self._try_to_sample()
+            return
+        ordered = next((motor for motor in self.motors if motor.is_order(frame)), None)
+        if ordered is None:
+            self.foreign_frames += 1
+        elif not self._is_expected_order(ordered, frame, now_s):
+            self.foreign_orders += 1
+            ordered.foreign_order(now_s)
+
+    def _is_expected_order(self, motor: CanMotor, frame: Frame, now_s: float) -> bool:
+        """Whether an order to one of our motors is our own, come back, or our guardian's."""
+        if now_s - self._held_up_s < GUARDIAN_ECHO_S and frame in motor.off_frames():
+            return True
+        while self._echoes and now_s - self._echoes[0][0] > ECHO_S:
+            self._echoes.popleft()
+        for index, (_, sent) in enumerate(self._echoes):
+            if sent == frame:
+                del self._echoes[index]
+                return True
+        return False
+
+    def _judge_zeros(self, began_s: float, pause_s: float) -> None:
+        """After a cycle: a motor that did not answer may have been reset, and its zero is then another."""
+        now_s = self._steady_s()
+        for index, motor in enumerate(self.motors):
+            unheard_s = self._unheard_s[index]
+            if motor.newest is None:
+                continue
+            if motor.has_lost_zero:
+                self.zeros.doubt(motor.joint, f"the angle of its motor ({motor.address}) leapt")
+            if unheard_s is not None and pause_s > SHORTEST_RESET_S:
+                self.zeros.doubt(motor.joint, f"this computer was held up for {pause_s:.2f} s")
+            if motor.silence_s(now_s) <= now_s - began_s:
+                self._unheard_s[index] = 0.0
+                continue
+            self._unheard_s[index] = unheard_s = (unheard_s or 0.0) + now_s - began_s
+            if unheard_s > self._config.reply_timeout_s:
+                self.zeros.doubt(motor.joint, f"its motor ({motor.address}) did not answer for {unheard_s:.2f} s")
+
+    def confirm_zeros(self) -> list[str]:
+        """See Driver.confirm_zeros. Returns the joints that were in doubt."""
+        with self._lock:
+            if self._enable or self.is_on:
+                raise DriverError("zeros can only be confirmed while the motors are off")
+        for motor in self.motors:
+            motor.zero_confirmed()
+        return self.zeros.confirm(self.joints)
+
+    def obstacle(self) -> str:
+        """Why the motors must not be given torque, beside what they report; callable from any thread."""
+        now_s = self._steady_s()
+        return self.zeros.obstacle(self.joints) or next(
+            filter(None, (motor.obstacle(now_s) for motor in self.motors)), ""
+        )
 
     def _try_to_sample(self) -> None:
         """A sample is complete once every motor has been heard again, and again at another ROS time: simulated
@@ -335,7 +503,7 @@ class CanMaster:
         ]
         if not silent:
             return ""
-        return f"no answer on CAN bus '{self._config.channel}' from the motor of {', '.join(silent)}; {self.advice}"
+        return f"no answer on CAN bus '{self._config.channel}' from the motor of {', '.join(silent)}; {self._advice}"
 
 
 #: The thread ends within a cycle; one that takes longer than this (s) hangs in the adapter's driver.

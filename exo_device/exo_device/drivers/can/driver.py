@@ -6,8 +6,9 @@ from __future__ import annotations
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -20,15 +21,21 @@ from exo_device.drivers.can.bus import (
     BusThread,
     CanConfig,
     CanMaster,
+    CanMotor,
+    ZeroTrust,
 )
-from exo_device.drivers.can.port import CanPort, PythonCanPort, drain
+from exo_device.drivers.can.port import CanPort, Frame, PythonCanPort, drain
+from exo_device.drivers.guardian import Guardian, OwnGuardian, call
 from exo_device.drivers.imu import ImuSource, make_imu_source
 from exo_device.state import DeviceState
 
+#: What happens to a bus that nobody guards.
+UNGUARDED = "nothing takes the torque away when this process is killed: there is no guardian on {bus}{firmware}"
+
 
 def open_port(config: CanConfig) -> CanPort:
-    """The bus that config describes. Raises DriverError when it cannot be opened."""
-    return PythonCanPort(config.interface, config.channel, config.bitrate, config.bus_options)
+    """The bus that config describes, as its one master. Raises DriverError when it cannot be opened, or has one."""
+    return PythonCanPort(config.interface, config.channel, config.bitrate, config.bus_options, is_master=True)
 
 
 class CanDriver(Driver):
@@ -36,6 +43,11 @@ class CanDriver(Driver):
 
     port_factory, imu, steady_s, ros_ns: other bus, IMU and clocks (s; ns of ROS time) than the real ones.
     """
+
+    #: What people look after when a motor is not heard.
+    advice: ClassVar[str] = "check power, wiring and ids"
+    #: The cycle of its bus.
+    master_type: ClassVar[type[CanMaster]] = CanMaster
 
     def __init__(
         self,
@@ -55,6 +67,13 @@ class CanDriver(Driver):
         self._condition = threading.Condition()
         self._newest: DeviceState | None = None
         self._woken = False
+        self._guardian: Guardian | None = None
+        self._zeros = ZeroTrust()
+
+    @property
+    @abstractmethod
+    def _motor_names(self) -> tuple[str, ...]:
+        """Joints that have a motor in the settings."""
 
     @property
     def bus_name(self) -> str:
@@ -80,12 +99,17 @@ class CanDriver(Driver):
                     )
 
     @abstractmethod
-    def _check_joints(self, joint_names: tuple[str, ...]) -> None:
-        """Raises DriverError for a joint without a motor."""
+    def _make_motors(self, joint_names: tuple[str, ...]) -> list[CanMotor]:
+        """The motors of these joints, in this order."""
 
-    @abstractmethod
-    def _make_master(self, joint_names: tuple[str, ...], port: CanPort) -> CanMaster:
-        """The master of these joints' motors."""
+    @property
+    def has_verified_watchdog(self) -> bool:
+        """Whether every motor has said that its firmware takes torque back by itself when it hears nothing."""
+        return False
+
+    def off_frames(self) -> list[Frame]:
+        """Zero torque, then off, to every motor in the settings: what a guardian says."""
+        return [frame for motor in self._make_motors(self._motor_names) for frame in motor.off_frames()]
 
     def connect(self) -> None:
         if self._port is not None:
@@ -93,7 +117,7 @@ class CanDriver(Driver):
         self._port = self._port_factory(self.config)
         try:
             self._imu.open()
-            self._connected()
+            self._guardian = self._find_guardian()
         except DriverError:
             self.disconnect()
             raise
@@ -103,11 +127,24 @@ class CanDriver(Driver):
             raise DriverError(f"driver '{self.name}': connect it first")
         if not joint_names:
             raise DriverError(f"driver '{self.name}': configure needs at least one joint")
-        self._check_joints(joint_names)
+        for name in joint_names:
+            if name not in self._motor_names:
+                known = ", ".join(self._motor_names)
+                raise DriverError(f"driver '{self.name}' has no motor for {name}; its configuration has {known}")
         self._end_thread()
         drain(self._port)  # answers from before
         self._newest = None
-        self.master = self._make_master(tuple(joint_names), self._port)
+        self.master = self.master_type(
+            self.config,
+            self._make_motors(tuple(joint_names)),
+            self._port,
+            self._imu,
+            steady_s=self._steady_s,
+            ros_ns=self._ros_ns,
+            on_sample=self._on_sample,
+            advice=self.advice,
+            zeros=self._zeros,
+        )
         self._thread = self._make_runner(self.master)
         self._thread.start()
 
@@ -115,31 +152,65 @@ class CanDriver(Driver):
         if self._port is None:
             return
         self._end_thread()
-        self._disconnecting()
+        if self._guardian is not None:
+            self._guardian.close()
+            self._guardian = None
         self._imu.close()
         self._port.close()
         self._port = None
 
-    def _connected(self) -> None:
-        """What else there is to connect."""
+    def limit(self, torque_nm: dict[str, float]) -> None:
+        self._require_ready()
+        self.master.limits = [torque_nm[joint] for joint in self.master.joints]
 
-    def _disconnecting(self) -> None:
-        """... and to disconnect, once the thread has ended."""
+    def arming_obstacle(self) -> str:
+        self._require_ready()
+        return self.master.obstacle() or ("" if self.config.unguarded else self._lacks_guard())
+
+    def warnings(self) -> list[str]:
+        lacking = self._lacks_guard()
+        if lacking and self.config.unguarded:
+            lacking += "; torque is given all the same, as the driver's settings say (unguarded)"
+        return [lacking] if lacking else []
+
+    def confirm_zeros(self) -> str:
+        self._require_ready()
+        confirmed = self.master.confirm_zeros()
+        return f"the zero of {', '.join(confirmed)} is trusted again" if confirmed else super().confirm_zeros()
+
+    def doubted_zeros(self) -> dict[str, str]:
+        return self._zeros.doubts()
+
+    def doubt_zeros(self, doubts: Mapping[str, str]) -> None:
+        for joint, why in doubts.items():
+            self._zeros.doubt(joint, why)
+
+    def _lacks_guard(self) -> str:
+        if self._guardian is not None or self.has_verified_watchdog:
+            return ""
+        return UNGUARDED.format(bus=f"{self.config.interface} {self.config.channel}", firmware=self._firmware_note())
+
+    def _firmware_note(self) -> str:
+        """Why a firmware's own watchdog does not count, and what to do."""
+        return ", and this protocol cannot tell whether the firmware has a watchdog; see docs/guardian.md"
+
+    def _find_guardian(self) -> Guardian | None:
+        if self.config.guarded_by == "own":
+            return OwnGuardian([self.name, "--settings", self.config.model_dump_json()])
+        if self.config.guarded_by == "external":
+            return call(self.config.guardian_socket, self.name, self.config)
+        return None
 
     def _make_runner(self, master: CanMaster) -> BusThread:
         return BusThread(master, self.config.bus_rate_hz, self._after_cycle)
 
     def _after_cycle(self, is_on: bool) -> str:
         """In the bus thread: somebody who waits hears of a problem at once. Returns a further problem."""
-        problem = self._watch(is_on)
+        problem = self._guardian.beat(is_on) if self._guardian else ""
         if problem or self.master.problem:
             with self._condition:
                 self._condition.notify()
         return problem
-
-    def _watch(self, is_on: bool) -> str:
-        """In the bus thread, after each cycle: what is wrong beside the motors, or ""."""
-        return ""
 
     def use_clock(self, ros_ns: Callable[[], int]) -> None:
         self._ros_ns = ros_ns
@@ -167,8 +238,9 @@ class CanDriver(Driver):
         if not np.isfinite(command.torque).all():
             self.master.set([0.0] * len(command.names), False)
             raise DriverError("a torque that is no number was to be sent; the motors are switched off")
-        self.master.set([float(value) for value in command.torque], True)
-        applied = [motor.applied_torque(float(value)) for motor, value in zip(self.master.motors, command.torque)]
+        asked = [min(max(float(value), -limit), limit) for value, limit in zip(command.torque, self.master.limits)]
+        self.master.set(asked, True)
+        applied = [motor.applied_torque(value) for motor, value in zip(self.master.motors, asked)]
         return replace(command, torque=np.array(applied))
 
     def wake(self) -> None:

@@ -3,11 +3,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
 import os
+import re
 import select
+import socket
+import stat
 import threading
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from exo_device.drivers.base import DriverError
@@ -31,6 +38,12 @@ SEND_TIMEOUT_S = 0.01
 DRAIN_FRAMES = 4096
 #: Interfaces of python-can that are a socket: a frame is there as soon as the socket can be read.
 SOCKET_INTERFACES = ("socketcan", "udp_multicast")
+#: python-can's bus within one process; other programs cannot reach it.
+WITHIN_PROCESS = "virtual"
+#: For lock files of programs of any user (Filesystem Hierarchy Standard).
+SHARED_LOCKS = Path("/run/lock")
+#: Linux, include/uapi/linux/in.h and in6.h; Python does not name them.
+IP_MULTICAST_ALL, IPV6_MULTICAST_ALL = 49, 29
 #: More wakes than can have gathered (bytes).
 WAKE_BYTES = 65536
 HINTS = {
@@ -63,25 +76,115 @@ class CanPort(ABC):
         """Gives the bus back; may be called twice."""
 
 
-class PythonCanPort(CanPort):
-    """Any interface of python-can."""
+class MasterLock:
+    """Held by the one program of this computer that commands the motors on a channel.
 
-    def __init__(self, interface: str, channel: str, bitrate: int, options: dict[str, Any] | None = None) -> None:
+    A file is locked (flock), which ends with the process however that ends. It lies in /run/lock, where users share
+    it, else in the user's own folder for such files; none is followed through a link, and none is written to. Raises
+    DriverError when another program holds it.
+    """
+
+    def __init__(self, interface: str, channel: str, folder: Path | None = None) -> None:
+        name = re.sub(r"[^A-Za-z0-9.]+", "-", f"{interface}-{channel}").strip("-")
+        path = (folder or _lock_folder()) / f"exo_gait-{name}.lock"
+        try:
+            self._file = _open_for_lock(path)
+        except OSError as error:
+            raise DriverError(
+                f"{path} cannot be locked ({error.strerror or error}): it must be a plain file that this user may read"
+            ) from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._file)
+            raise DriverError(
+                f"another program already commands the motors on {interface} {channel} (it holds {path}): end it first"
+            ) from error
+
+    def release(self) -> None:
+        """May be called twice."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def _hear_own_group_only(fileno: int) -> None:
+    """Linux brings a multicast socket the groups of all others on its port too, unless it is told not to."""
+    with socket.socket(fileno=os.dup(fileno)) as same:
+        with contextlib.suppress(OSError):  # another system
+            if same.family == socket.AF_INET6:
+                same.setsockopt(socket.IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0)
+            else:
+                same.setsockopt(socket.IPPROTO_IP, IP_MULTICAST_ALL, 0)
+
+
+def _lock_folder() -> Path:
+    """SHARED_LOCKS, else a folder that this user alone can write to. Raises DriverError when there is none."""
+    if os.access(SHARED_LOCKS, os.W_OK):
+        return SHARED_LOCKS
+    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/exo_gait-{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = os.lstat(folder)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise DriverError(f"{folder} must be a folder of this user that nobody else can write to")
+    return folder
+
+
+def _open_for_lock(path: Path) -> int:
+    """A lock needs no right to write. Who makes the file lets others read it, so that they can lock it too."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_CREAT | os.O_EXCL
+        try:
+            file = os.open(path, flags, 0o644)
+        except FileExistsError:  # somebody was faster
+            return _open_for_lock(path)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(errno.EINVAL, "not a plain file")
+    return file
+
+
+class PythonCanPort(CanPort):
+    """Any interface of python-can.
+
+    is_master: to command motors, which only one program of this computer may do on a channel. Listeners, emulators
+    and guardians do not.
+    """
+
+    def __init__(
+        self,
+        interface: str,
+        channel: str,
+        bitrate: int,
+        options: dict[str, Any] | None = None,
+        *,
+        is_master: bool = False,
+    ) -> None:
         """Raises DriverError, with what to do, when the interface cannot be opened."""
+        self._lock = None
         try:
             import can
         except ModuleNotFoundError as error:
             raise DriverError("python-can is not installed: pip install -r requirements.txt") from error
         self._can = can
+        if is_master and interface != WITHIN_PROCESS:
+            # a multicast group is as many buses as it has ports
+            port = (options or {}).get("port", "")
+            self._lock = MasterLock(interface, f"{channel}-{port}" if port else channel)
         try:
             self._bus = can.Bus(interface=interface, channel=channel, bitrate=bitrate, **(options or {}))
         except (can.CanError, OSError, ValueError, TypeError, NotImplementedError, ImportError) as error:
             hint = HINTS.get(interface, "python-can's documentation lists its interfaces and their settings")
             reason = " ".join(str(error).split()) or type(error).__name__
+            self._release()
             raise DriverError(
                 f"CAN interface '{interface}', channel '{channel}' cannot be opened "
                 f"({reason}); " + hint.format(channel=channel, bitrate=bitrate)
             ) from error
+        if interface == "udp_multicast":
+            _hear_own_group_only(self._bus.fileno())
         self._wake_lock = threading.Lock()
         self._wakes = interface in SOCKET_INTERFACES
         if self._wakes:
@@ -136,6 +239,11 @@ class PythonCanPort(CanPort):
                 self._wakes = False
                 os.close(self._woken)
                 os.close(self._waker)
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
 
 
 def drain(port: CanPort) -> None:

@@ -20,7 +20,7 @@ OWN_CODE_MASK = 0xFF
 
 
 class MotorFault(IntFlag):
-    """Found by the driver. Each stays until the motors are switched off, POSITION_JUMP until configure()."""
+    """Found by the driver. Each stays until the motors are switched off, POSITION_JUMP until the zero is confirmed."""
 
     #: The position leapt farther than the motor can have turned: it was reset or zeroed, and its zero is
     #: lost.
@@ -32,6 +32,8 @@ class MotorFault(IntFlag):
     NOT_FOLLOWING = 1 << 10
     #: The device node fell silent with the motors on; the bus thread brought the torque down.
     HOST_SILENT = 1 << 11
+    #: Another host commands this motor. Stays until it has been quiet for a second with the motors off.
+    FOREIGN_MASTER = 1 << 12
 
 
 NO_MOTOR_FAULT = MotorFault(0)

@@ -82,9 +82,6 @@ class CubemarsConfig(CanConfig):
     #: Samples handed to the device node this often (Hz); the bus rate is a whole multiple of it. Policies
     #: are made for one rate: 100 Hz here.
     state_rate_hz: Annotated[float, Field(ge=10.0, le=1000.0)] = 100.0
-    #: A second process with its own end of the bus switches the motors off when this one dies, even by
-    #: SIGKILL. None: wherever the interface can be opened twice (socketcan, udp_multicast).
-    guardian: bool | None = None
     #: What a motor may report before the device stops.
     plausibility: PlausibilityLimits = PlausibilityLimits()
     #: By joint, named as in the device description.
@@ -123,14 +120,3 @@ class CubemarsConfig(CanConfig):
     def cycles_per_sample(self) -> int:
         """Bus cycles to one sample."""
         return round(self.bus_rate_hz / self.state_rate_hz)
-
-    @property
-    def uses_guardian(self) -> bool:
-        """Whether the second process is started."""
-        if self.guardian is None:
-            return self.interface in SHARED_INTERFACES
-        return self.guardian
-
-
-#: Interfaces that two processes can open at once.
-SHARED_INTERFACES = ("socketcan", "udp_multicast")

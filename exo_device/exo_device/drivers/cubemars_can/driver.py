@@ -3,39 +3,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from exo_device.drivers.base import DriverError
 from exo_device.drivers.can.bus import CanMaster
 from exo_device.drivers.can.driver import CanDriver
-from exo_device.drivers.can.port import CanPort, Frame
+from exo_device.drivers.can.port import Frame
 from exo_device.drivers.cubemars_can.config import CubemarsConfig
-from exo_device.drivers.cubemars_can.guardian import Guardian
 from exo_device.drivers.cubemars_can.motor import MotorChannel
-from exo_device.drivers.imu import ImuSource
-from exo_device.state import DeviceState
 
 
 class BusMaster(CanMaster):
-    """AK motors of the given joints; further arguments as of CanMaster."""
+    """AK motors; arguments as of CanMaster."""
 
-    advice = "check power, wiring, id and firmware"
     motors: list[MotorChannel]
 
-    def __init__(
-        self,
-        config: CubemarsConfig,
-        joints: tuple[str, ...],
-        port: CanPort,
-        imu: ImuSource,
-        *,
-        steady_s: Callable[[], float],
-        ros_ns: Callable[[], int],
-        on_sample: Callable[[DeviceState], None],
-    ) -> None:
-        now_s = steady_s()
-        channels = [MotorChannel(joint, config.motors[joint], now_s, config.plausibility) for joint in joints]
-        super().__init__(config, channels, port, imu, steady_s=steady_s, ros_ns=ros_ns, on_sample=on_sample)
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
         self._to_zero: list[str] = []
 
     def request_zero(self, joint: str) -> None:
@@ -54,6 +36,7 @@ class BusMaster(CanMaster):
             if is_to_zero:
                 self._to_zero.remove(motor.joint)
         if is_to_zero and not enable:
+            self.zeros.confirm([motor.joint])
             return [motor.zero_frame(now_s)]
         return super()._frames(motor, torque, enable, now_s)
 
@@ -62,9 +45,10 @@ class CubemarsDriver(CanDriver):
     """AK motors. A thread of its own asks them at the bus rate, and a guardian process watches the thread."""
 
     name = "cubemars_can"
+    advice = "check power, wiring, id and firmware"
+    master_type = BusMaster
     config: CubemarsConfig
     master: BusMaster
-    _guardian: Guardian | None = None
 
     def largest_torque_nm(self, joint: str) -> float:
         motor = self.config.motors[joint]
@@ -76,33 +60,10 @@ class CubemarsDriver(CanDriver):
         self._require_ready()
         self.master.request_zero(joint)
 
-    def _check_joints(self, joint_names: tuple[str, ...]) -> None:
-        for name in joint_names:
-            if name not in self.config.motors:
-                raise DriverError(
-                    f"driver 'cubemars_can' has no motor for {name}; its configuration has "
-                    f"{', '.join(self.config.motors)}"
-                )
+    def _make_motors(self, joint_names: tuple[str, ...]) -> list[MotorChannel]:
+        now_s, motors = self._steady_s(), self.config.motors
+        return [MotorChannel(name, motors[name], now_s, self.config.plausibility) for name in joint_names]
 
-    def _make_master(self, joint_names: tuple[str, ...], port: CanPort) -> BusMaster:
-        return BusMaster(
-            self.config,
-            joint_names,
-            port,
-            self._imu,
-            steady_s=self._steady_s,
-            ros_ns=self._ros_ns,
-            on_sample=self._on_sample,
-        )
-
-    def _connected(self) -> None:
-        if self.config.uses_guardian:
-            self._guardian = Guardian(self.config)
-
-    def _disconnecting(self) -> None:
-        if self._guardian is not None:
-            self._guardian.close()
-            self._guardian = None
-
-    def _watch(self, is_on: bool) -> str:
-        return self._guardian.beat(is_on) if self._guardian else ""
+    @property
+    def _motor_names(self) -> tuple[str, ...]:
+        return tuple(self.config.motors)

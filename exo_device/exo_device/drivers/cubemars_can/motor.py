@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from exo_device.drivers.can.bus import CanMotor, Measurement
+from exo_device.drivers.can.bus import FOREIGN_MEMORY_S, CanMotor, Measurement
 from exo_device.drivers.can.port import Frame
 from exo_device.drivers.cubemars_can.codec import NO_MOTOR_FAULT, MitCommand, MotorFault
 from exo_device.drivers.cubemars_can.config import MotorConfig
@@ -53,7 +53,7 @@ class JointMap:
 
 
 class RepetitionCheck:
-    """Is a motor's answer a new one? Replies carry no counter: an old one that is sent again looks like a joint at rest.
+    """Is a motor's answer a new one? Replies carry no counter: an old one sent again looks like a joint at rest.
 
     Two things give it away, to the last bit of the frame. A motor that is asked for another torque cannot report the
     same torque, angle and speed as before. And no worn joint that is given torque stays within one step of all three
@@ -62,7 +62,7 @@ class RepetitionCheck:
     """
 
     def __init__(self, contradiction_nm: float, contradiction_s: float, longest_s: float | None) -> None:
-        """Torque asked for (Nm) that must show in the replies after contradiction_s; longest_s: see PlausibilityLimits."""
+        """Torque asked for (Nm) must show in the replies after contradiction_s; longest_s: see PlausibilityLimits."""
         self._contradiction_nm, self._contradiction_s = contradiction_nm, contradiction_s
         self._longest_s = longest_s
         self._data = b""
@@ -102,6 +102,8 @@ def _lasts(t: float, since: float | None, longest_s: float | None) -> bool:
 #: A motor may miss a frame: it is told to switch on this many times, and later that it is off this often (s).
 ENABLE_REPEATS = 3
 DISABLE_PERIOD_S = 0.1
+#: Of so many replies in a row this share may be more than were asked for; beyond it two motors answer to one id.
+REPLIES_COUNTED, LARGEST_SURPLUS = 100, 0.2
 #: A motor that stores its zero does not answer for about this long (s).
 ZERO_SILENCE_S = 1.5
 
@@ -121,6 +123,9 @@ class MotorChannel(CanMotor):
         self.surplus_replies = 0
         #: Set points that were not answered before the next one.
         self.missed_replies = 0
+        self._replies = self._surplus_before = 0
+        self._surplus_share = 0.0
+        self._foreign_s = -math.inf
         self._limits = limits
         self._check = PlausibilityCheck(limits)
         self._repetition = RepetitionCheck(limits.repeated_nm, limits.repeated_s, limits.standstill_s)
@@ -145,6 +150,8 @@ class MotorChannel(CanMotor):
             return []
         self.missed_replies += self._awaited
         self._sent_s = now_s
+        if not enable and now_s - self._foreign_s > FOREIGN_MEMORY_S:
+            self.faults &= ~MotorFault.FOREIGN_MASTER
         frames = self._frames_on(torque) if enable else self._frames_off(now_s)
         self._awaited = len(frames)
         return frames
@@ -172,8 +179,29 @@ class MotorChannel(CanMotor):
         self.faults |= MotorFault.HOST_SILENT
 
     def switched_off(self) -> None:
-        """Forgets what was found, except a lost zero."""
-        self.faults &= MotorFault.POSITION_JUMP
+        """Forgets what was found, except a lost zero and another host."""
+        self.faults &= MotorFault.POSITION_JUMP | MotorFault.FOREIGN_MASTER
+
+    def foreign_order(self, now_s: float) -> None:
+        self._foreign_s = now_s
+        self.faults |= MotorFault.FOREIGN_MASTER
+
+    @property
+    def has_lost_zero(self) -> bool:
+        return MotorFault.POSITION_JUMP in self.faults
+
+    def zero_confirmed(self) -> None:
+        self.faults &= ~MotorFault.POSITION_JUMP
+
+    def obstacle(self, now_s: float) -> str:
+        if MotorFault.FOREIGN_MASTER in self.faults:
+            return f"another program commands the motor of {self.joint} ({self.address}): end it"
+        if self._surplus_share > LARGEST_SURPLUS:
+            return (
+                f"the motor of {self.joint} ({self.address}) answers more often than it is asked "
+                f"({100 * self._surplus_share:.0f} % too many replies): do two motors have this id? See `bench scan`"
+            )
+        return ""
 
     def off_frames(self) -> list[Frame]:
         """Zero torque, then off: the last words to this motor."""
@@ -185,6 +213,7 @@ class MotorChannel(CanMotor):
         self._check = PlausibilityCheck(self._limits)
         self._raw_position, self._turns = None, 0.0
         self._awaited = 0
+        self.faults &= ~MotorFault.POSITION_JUMP
         return self.codec.zero()
 
     # --- from the motor
@@ -199,6 +228,10 @@ class MotorChannel(CanMotor):
             self._awaited -= 1
         else:
             self.surplus_replies += 1
+        self._replies += 1
+        if self._replies % REPLIES_COUNTED == 0:
+            self._surplus_share = (self.surplus_replies - self._surplus_before) / REPLIES_COUNTED
+            self._surplus_before = self.surplus_replies
         position = self.map.joint_position(self._unwrapped(reply.position))
         velocity, torque = self.map.joint_velocity(reply.velocity), self.map.joint_torque(reply.torque)
         self.faults |= self._check.see(now_s, position, velocity, torque, self._asked, self._sent_s)
@@ -221,8 +254,7 @@ class MotorChannel(CanMotor):
         """Time (s) since the motor was heard, or since it was first asked."""
         return now_s - self._heard_s
 
-    def is_echo(self, frame: Frame) -> bool:
-        """Whether frame is what a host sends to this motor, and no reply: some buses return what was sent."""
+    def is_order(self, frame: Frame) -> bool:
         return self.codec.decode_reply(frame) is None and self.codec.decode_command(frame) is not None
 
     @property

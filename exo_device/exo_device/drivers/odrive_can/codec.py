@@ -22,6 +22,8 @@ class Command(IntEnum):
     """Command numbers."""
 
     HEARTBEAT = 0x01
+    READ_PARAMETER = 0x04
+    PARAMETER = 0x05
     SET_AXIS_STATE = 0x07
     GET_ENCODER_ESTIMATES = 0x09
     SET_CONTROLLER_MODE = 0x0B
@@ -29,6 +31,14 @@ class Command(IntEnum):
     GET_TEMPERATURE = 0x15
     GET_BUS_VOLTAGE_CURRENT = 0x17
     GET_TORQUES = 0x1C
+
+
+#: Commands that a host gives, and no axis: stop, ids, states, modes, inputs, limits, gains, reboot, firmware.
+HOST_COMMANDS = frozenset(
+    (0x02, 0x04, 0x06, 0x07, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F, 0x11, 0x12, 0x13, 0x16, 0x18, 0x19, 0x1A, 0x1B, 0x1F)
+)
+#: Of them, the one that only asks.
+READ = 0
 
 
 class AxisState(IntEnum):
@@ -76,6 +86,16 @@ def set_state(node: int, state: AxisState) -> Frame:
 def set_torque_mode(node: int) -> Frame:
     """The torque that is asked for is given as it is."""
     return frame_of(node, Command.SET_CONTROLLER_MODE, struct.pack("<II", TORQUE_CONTROL, PASSTHROUGH))
+
+
+def read_parameter(node: int, endpoint: int) -> Frame:
+    """Asks for a parameter by its number in the firmware's flat_endpoints.json (firmware 0.6 and later)."""
+    return frame_of(node, Command.READ_PARAMETER, struct.pack("<BHxxxxx", READ, endpoint))
+
+
+def parameter_of(data: bytes) -> tuple[int, bytes] | None:
+    """Number and value of a parameter that was asked for; None for a frame that is too short."""
+    return (struct.unpack_from("<xH", data)[0], data[4:]) if len(data) > 4 else None
 
 
 def torque_as_sent(torque_nm: float) -> float:

@@ -1,26 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Driver of ODrives on a CAN bus (CANSimple).
 
-SIGKILL: the ODrive's own watchdog must switch the motor off (`axis0.config.enable_watchdog`, 0.1 s), which
-every torque frame feeds. docs/bench.md says how to set an ODrive up.
+SIGKILL: the ODrive's own watchdog switches the motor off (`axis0.config.enable_watchdog`), which every torque frame
+feeds, and so does a guardian. The watchdog's settings are read back over the bus where the firmware can tell them.
+docs/bench.md says how to set an ODrive up.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import struct
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from exo_device.drivers.base import DriverError, Offset, Settings
-from exo_device.drivers.can.bus import CanConfig, CanMaster, CanMotor, Measurement
+from exo_device.drivers.base import Offset, Settings
+from exo_device.drivers.can.bus import FOREIGN_MEMORY_S, CanConfig, CanMotor, Measurement
 from exo_device.drivers.can.driver import CanDriver
-from exo_device.drivers.can.port import CanPort, Frame
-from exo_device.drivers.imu import ImuSource
+from exo_device.drivers.can.port import Frame
 from exo_device.drivers.odrive_can import codec
 from exo_device.drivers.odrive_can.codec import HIGHEST_NODE, AxisState, Command
-from exo_device.state import DeviceState
 
 
 class AxisConfig(Settings):
@@ -32,8 +31,17 @@ class AxisConfig(Settings):
     sign: Literal[1, -1]
     #: Joint angle (rad) where the ODrive reports zero turns.
     joint_offset_rad: Offset = 0.0
-    #: Turns of the motor per turn of the joint.
-    gear_ratio: Annotated[float, Field(ge=0.1, le=200.0)] = 1.0
+    #: Turns of the motor per turn of the joint; 1: direct. Without a default: the torque at the joint would be wrong
+    #: by just this factor.
+    gear_ratio: Annotated[float, Field(ge=0.1, le=200.0)]
+
+
+class WatchdogEndpoints(Settings):
+    """Numbers of two parameters in the flat_endpoints.json of the ODrives' firmware (0.6 and later)."""
+
+    #: `axis0.config.enable_watchdog` and `axis0.config.watchdog_timeout`.
+    enable_watchdog: Annotated[int, Field(ge=0, le=0xFFFF)]
+    watchdog_timeout: Annotated[int, Field(ge=0, le=0xFFFF)]
 
 
 class ODriveConfig(CanConfig):
@@ -41,6 +49,8 @@ class ODriveConfig(CanConfig):
 
     #: Torque is sent this often (Hz). It also feeds the ODrive's watchdog.
     bus_rate_hz: Annotated[float, Field(ge=50.0, le=1000.0)] = 200.0
+    #: Where to read whether the firmware's watchdog is on. Absent: it is not read, and counts for nothing.
+    watchdog_endpoints: WatchdogEndpoints | None = None
     #: By joint, named as in the device description.
     axes: Annotated[dict[str, AxisConfig], Field(min_length=1)]
 
@@ -54,6 +64,7 @@ class ODriveConfig(CanConfig):
         return self
 
 
+FLOAT = struct.Struct("<f")
 TURN_RAD = 2.0 * math.pi
 #: The request to switch on or off is repeated this often (s): a frame may be lost.
 REPEAT_S = 0.1
@@ -62,17 +73,31 @@ START_S = 0.5
 #: Found by the driver, above ODrive's own codes (its highest bit is 30): the axis is to be on and is not,
 #: because it says so, or because the bus thread has switched it off while the device node was silent.
 NOT_ON = 1 << 31
+#: No heartbeat for HEARTBEAT_TIMEOUT_S with the axis on; another host commands it. Firmware 0.5.6 and 0.6 use neither.
+NO_HEARTBEAT, FOREIGN_MASTER = 1 << 23, 1 << 22
+#: An ODrive sends ten heartbeats a second; three that are missing are a fault (s).
+HEARTBEAT_TIMEOUT_S = 0.3
+#: The watchdog's settings are asked for again this often (s).
+WATCHDOG_PERIOD_S = 0.5
+#: A firmware that acts later than this (s) protects nobody.
+LONGEST_WATCHDOG_S = 0.2
 
 
 class Axis(CanMotor):
     """State of one axis on the bus."""
 
-    def __init__(self, joint: str, config: AxisConfig, now_s: float) -> None:
+    def __init__(self, joint: str, config: AxisConfig, now_s: float, watchdog: WatchdogEndpoints | None = None) -> None:
         self.joint, self.address = joint, f"node {config.node_id}"
         self._node = config.node_id
         self._sign, self._ratio, self._offset = config.sign, config.gear_ratio, config.joint_offset_rad
-        #: Measured (Nm); what was asked for where the ODrive is not set to send it.
+        #: Measured (Nm). Where the ODrive does not send it: what was asked for, while it says that it gives torque.
         self.torque = 0.0
+        self._watchdog, self._watchdog_due_s = watchdog, now_s
+        self._parameters: dict[int | None, tuple[float, bytes]] = {}
+        self._heartbeat_s: float | None = None
+        self._is_closed_loop = False
+        self._foreign_s = -math.inf
+        self._asked_s = now_s
         self.temperature = self.bus_voltage = math.nan
         self._heard_s = now_s
         self._error = 0
@@ -90,18 +115,41 @@ class Axis(CanMotor):
 
     def frames(self, torque: float, enable: bool, now_s: float) -> list[Frame]:
         """What to send in this cycle. Torque is always sent: it feeds the ODrive's watchdog."""
+        self._asked_s = now_s
         if enable != (self._on_since_s is not None):
             self._on_since_s = now_s if enable else None
             self._request_due_s = now_s
         torque = torque if enable else 0.0
         if not self._measures_torque:
-            self.torque = torque
+            self.torque = torque if self._is_closed_loop else 0.0
         frames = [codec.set_torque(self._node, self.motor_torque(torque))]
         if now_s >= self._request_due_s:
             self._request_due_s = now_s + REPEAT_S
             state = AxisState.CLOSED_LOOP_CONTROL if enable else AxisState.IDLE
             frames += [codec.set_torque_mode(self._node)] * enable + [codec.set_state(self._node, state)]
+        if self._watchdog is not None and not enable and now_s >= self._watchdog_due_s:
+            self._watchdog_due_s = now_s + WATCHDOG_PERIOD_S
+            asked = self._watchdog.enable_watchdog, self._watchdog.watchdog_timeout
+            frames += [codec.read_parameter(self._node, endpoint) for endpoint in asked]
         return frames
+
+    @property
+    def has_watchdog(self) -> bool:
+        """Whether it has said that its watchdog is on, and acts soon enough."""
+        if self._watchdog is None:
+            return False
+        # an ODrive that was started anew may have other ones: the last answer but one does not count any more
+        oldest_s = self._watchdog_due_s - 2.5 * WATCHDOG_PERIOD_S
+        enabled, timeout = (
+            value if answered_s >= oldest_s else b""
+            for answered_s, value in (
+                self._parameters.get(endpoint, (oldest_s, b""))
+                for endpoint in (self._watchdog.enable_watchdog, self._watchdog.watchdog_timeout)
+            )
+        )
+        if enabled[:1] != b"\x01" or len(timeout) < FLOAT.size:
+            return False
+        return 0.0 < FLOAT.unpack_from(timeout)[0] <= LONGEST_WATCHDOG_S
 
     def off_frames(self) -> list[Frame]:
         """The last words to this axis."""
@@ -110,11 +158,14 @@ class Axis(CanMotor):
     def take(self, frame: Frame, now_s: float, now_ns: int) -> bool:
         """Takes in a frame of this axis. One that is too short or of no interest changes nothing."""
         address = codec.address_of(frame)
-        if address is None or address[0] != self._node:
+        if address is None or address[0] != self._node or address[1] in codec.HOST_COMMANDS:
             return False
         command, pair = address[1], codec.floats_of(frame.data)
         if command == Command.HEARTBEAT:
             self._take_heartbeat(codec.heartbeat_of(frame.data), now_s)
+        elif command == Command.PARAMETER:
+            endpoint, value = codec.parameter_of(frame.data) or (None, b"")
+            self._parameters[endpoint] = now_s, value
         elif pair is not None:
             self._take_pair(command, pair, now_s, now_ns)
         return True
@@ -130,7 +181,7 @@ class Axis(CanMotor):
                 self.torque,
                 self.temperature,
                 self.bus_voltage,
-                self._error,
+                self.error,
             )
         elif command == Command.GET_TORQUES:
             self._measures_torque = True
@@ -145,6 +196,8 @@ class Axis(CanMotor):
         if heartbeat is None:
             return
         is_late = self._on_since_s is not None and now_s - self._on_since_s > START_S
+        self._heartbeat_s = now_s
+        self._is_closed_loop = heartbeat.state == AxisState.CLOSED_LOOP_CONTROL
         is_off = heartbeat.state != AxisState.CLOSED_LOOP_CONTROL
         self._error = heartbeat.error | (NOT_ON if is_late and is_off else 0)
 
@@ -154,59 +207,70 @@ class Axis(CanMotor):
     def switched_off(self) -> None:
         self._was_left_alone = False
 
+    def is_order(self, frame: Frame) -> bool:
+        address = codec.address_of(frame)
+        if address is None or address[0] != self._node or address[1] not in codec.HOST_COMMANDS:
+            return False
+        return address[1] != Command.READ_PARAMETER or frame.data[:1] != bytes([codec.READ])  # who reads does no harm
+
+    def foreign_order(self, now_s: float) -> None:
+        self._foreign_s = now_s
+
+    def obstacle(self, now_s: float) -> str:
+        if self._is_commanded_by_others(now_s):
+            return f"another program commands the motor of {self.joint} ({self.address}): end it"
+        if self._heartbeat_s is None or now_s - self._heartbeat_s > HEARTBEAT_TIMEOUT_S:
+            return (
+                f"no heartbeat from the ODrive of {self.joint} ({self.address}): neither its state nor its errors are "
+                "known; set heartbeat_msg_rate_ms to 100"
+            )
+        return ""
+
+    def _is_commanded_by_others(self, now_s: float) -> bool:
+        return now_s - self._foreign_s <= FOREIGN_MEMORY_S
+
     @property
     def error(self) -> int:
-        """ODrive's Axis_Error, and NOT_ON."""
-        return self._error | (NOT_ON if self._was_left_alone else 0)
+        """ODrive's Axis_Error, and what the driver found: NOT_ON, NO_HEARTBEAT, FOREIGN_MASTER."""
+        heard_s = self._on_since_s if self._heartbeat_s is None else self._heartbeat_s
+        unheard_s = 0.0 if self._on_since_s is None else self._asked_s - heard_s
+        return (
+            self._error
+            | (NOT_ON if self._was_left_alone else 0)
+            | (NO_HEARTBEAT if unheard_s > HEARTBEAT_TIMEOUT_S else 0)
+            | (FOREIGN_MASTER if self._is_commanded_by_others(self._asked_s) else 0)
+        )
 
     def silence_s(self, now_s: float) -> float:
         """Time (s) since its last encoder estimates, or since the beginning."""
         return now_s - self._heard_s
 
 
-class ODriveMaster(CanMaster):
-    """Axes of the given joints; further arguments as of CanMaster."""
-
-    advice = "check power, wiring, node_id and encoder_msg_rate_ms"
-    motors: list[Axis]
-
-    def __init__(
-        self,
-        config: ODriveConfig,
-        joints: tuple[str, ...],
-        port: CanPort,
-        imu: ImuSource,
-        *,
-        steady_s: Callable[[], float],
-        ros_ns: Callable[[], int],
-        on_sample: Callable[[DeviceState], None],
-    ) -> None:
-        now_s = steady_s()
-        axes = [Axis(joint, config.axes[joint], now_s) for joint in joints]
-        super().__init__(config, axes, port, imu, steady_s=steady_s, ros_ns=ros_ns, on_sample=on_sample)
-
-
 class ODriveDriver(CanDriver):
     """ODrives. A thread of its own sends torque at the bus rate, and listens."""
 
     name = "odrive_can"
+    advice = "check power, wiring, node_id and encoder_msg_rate_ms"
     config: ODriveConfig
-    master: ODriveMaster
 
-    def _check_joints(self, joint_names: tuple[str, ...]) -> None:
-        for name in joint_names:
-            if name not in self.config.axes:
-                raise DriverError(
-                    f"driver 'odrive_can' has no axis for {name}; its configuration has {', '.join(self.config.axes)}"
-                )
+    def _make_motors(self, joint_names: tuple[str, ...]) -> list[Axis]:
+        return [
+            Axis(name, self.config.axes[name], self._steady_s(), self.config.watchdog_endpoints) for name in joint_names
+        ]
 
-    def _make_master(self, joint_names: tuple[str, ...], port: CanPort) -> ODriveMaster:
-        return ODriveMaster(
-            self.config,
-            joint_names,
-            port,
-            self._imu,
-            steady_s=self._steady_s,
-            ros_ns=self._ros_ns,
-            on_sample=self._on_sample,
+    @property
+    def _motor_names(self) -> tuple[str, ...]:
+        return tuple(self.config.axes)
+
+    @property
+    def has_verified_watchdog(self) -> bool:
+        return self.master is not None and all(axis.has_watchdog for axis in self.master.motors)
+
+    def _firmware_note(self) -> str:
+        if self.config.watchdog_endpoints is None:
+            return ", and watchdog_endpoints does not say where to read the firmware's watchdog"
+        without = [f"{axis.joint} ({axis.address})" for axis in self.master.motors if not axis.has_watchdog]
+        return (
+            f", and the firmware of {', '.join(without)} has not said that its watchdog is on and acts within "
+            f"{LONGEST_WATCHDOG_S:g} s"
         )

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -15,12 +17,13 @@ from rcl_interfaces.srv import GetParameters
 from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Float64MultiArray
+from std_msgs.msg import Empty, Float64MultiArray
 
+from exo_core.ros import LATEST, LATEST_BEST_EFFORT
 from exo_device.command import MotorTorque
 from exo_device.drivers.base import Driver, DriverError, Offset, Settings
+from exo_device.drivers.guardian import SILENCE_S, GuardianKind, OwnGuardian
 from exo_device.drivers.imu import ImuConfig, make_imu_source
 from exo_device.drivers.node import driver_node
 from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState
@@ -54,16 +57,30 @@ class Ros2ControlConfig(Settings):
     answer_timeout_s: Annotated[float, Field(gt=0.0, le=60.0)] = 5.0
     #: False: the hardware measures no effort, and the torque last asked for stands in.
     measures_effort: bool = True
+    #: Who sends zero efforts when this process dies or hangs: upstream's controller keeps the last ones for ever. own:
+    #: a second process that the driver starts. external: one beside the controller manager (docs/guardian.md), which
+    #: acts as well when the network in between fails. none: nobody.
+    guardian: GuardianKind = "own"
+    #: Arms although nobody would take the torque away. For motors that nobody wears.
+    unguarded: bool = False
+    #: Without a word from the device node for this long (s) its next torque is not passed on: it is of another time.
+    host_timeout_s: Annotated[float, Field(ge=0.02, le=5.0)] = SILENCE_S
     #: Where the IMU is.
     imu: ImuConfig = ImuConfig()
     #: Name of the ROS node that holds the topics; namespace empty: as the process's ROS arguments say.
     node_name: str = "_device_ros2_control"
+    guardian_node_name: str = "_device_guardian"
     namespace: str = ""
 
     @property
     def topic(self) -> str:
         """command_topic with its default resolved."""
         return self.command_topic or f"{self.controller}/commands"
+
+    @property
+    def guardian_topic(self) -> str:
+        """Where a guardian of the commands says that it lives."""
+        return f"{self.topic}/guardian"
 
     def joint(self, name: str) -> ControlledJoint:
         """What a joint of the device is there."""
@@ -101,9 +118,8 @@ def ask_for_joints(node: Node, controller: str, wait: Callable[[Callable[[], boo
     return tuple(joints.string_array_value)
 
 
-COMMAND_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-#: As the joint_state_broadcaster publishes, reliable or not.
-STATE_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+#: A guardian that was not heard for this long (s) could not act either; it speaks ten times a second.
+GUARDIAN_SILENCE_S = 1.0
 #: The last zero efforts are waited for this long (s) before the topic is closed.
 FAREWELL_S = 0.2
 #: A service that becomes ready wakes nobody: look at least this often (s).
@@ -125,6 +141,9 @@ class Ros2ControlDriver(Driver):
         self._newest: JointState | None = None
         self._sequence = -1
         self._woken = False
+        self._guardian: OwnGuardian | None = None
+        self._guardian_s = self._written_s = -math.inf
+        self._limits: dict[str, float] = {}
 
     @property
     def bus_name(self) -> str:
@@ -137,11 +156,23 @@ class Ros2ControlDriver(Driver):
             raise DriverError("driver 'ros2_control' needs rclpy.init() first")
         self._imu.open()
         self._node = driver_node(self.config.node_name, self.config.namespace)
-        self._publisher = self._node.create_publisher(Float64MultiArray, self.config.topic, COMMAND_QOS)
-        self._node.create_subscription(JointState, self.config.state_topic, self._on_states, STATE_QOS)
+        self._publisher = self._node.create_publisher(Float64MultiArray, self.config.topic, LATEST)
+        self._node.create_subscription(JointState, self.config.state_topic, self._on_states, LATEST_BEST_EFFORT)
+        self._node.create_subscription(Empty, self.config.guardian_topic, self._on_guardian, LATEST)
         self._guard = self._node.create_guard_condition(self._on_wake)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
+        if self.config.guardian == "own":
+            self._guardian = self._start_guardian()
+
+    def _start_guardian(self) -> OwnGuardian:
+        """It gets the topic's full name: it does not see this process's namespace and remappings."""
+        topic = self._node.resolve_topic_name(self.config.topic)
+        there = self.config.model_copy(update={"command_topic": topic, "namespace": self._node.get_namespace()})
+        return OwnGuardian(
+            [self.name, "--settings", there.model_dump_json()],
+            {"ROS_DOMAIN_ID": str(self._node.context.get_domain_id())},
+        )
 
     def configure(self, joint_names: tuple[str, ...]) -> None:
         if self._node is None or not joint_names:
@@ -164,6 +195,8 @@ class Ros2ControlDriver(Driver):
         self._require_ready()
         self._woken = False
         self._wait(lambda: self._newest is not None or self._woken, timeout_s)
+        if self._torque.any() and not self._is_guarded():
+            raise DriverError(self._guardian_obstacle())
         message, self._newest = self._newest, None
         if message is None:
             return None
@@ -190,8 +223,38 @@ class Ros2ControlDriver(Driver):
             raise DriverError(f"torque for {command.names}, but configured for {self._joint_names}")
         if not command.enable:
             command = MotorTorque.off(command.names, command.state_stamp_ns, command.sequence)
+        now_s = time.monotonic()
+        pause_s, self._written_s = now_s - self._written_s, now_s
+        if self._torque.any() and pause_s > self.config.host_timeout_s:
+            self._send(np.zeros(len(self._joint_names)))
+            raise DriverError(f"the device node was silent for {pause_s:.2f} s with torque: it starts from zero")
+        limit = np.array([self._limits.get(joint, math.inf) for joint in self._joint_names])
+        command = replace(command, torque=np.clip(command.torque, -limit, limit))
         self._send(command.torque)
         return command
+
+    def limit(self, torque_nm: dict[str, float]) -> None:
+        self._limits = dict(torque_nm)
+
+    def arming_obstacle(self) -> str:
+        return "" if self.config.unguarded or self._is_guarded() else self._guardian_obstacle()
+
+    def warnings(self) -> list[str]:
+        if self.config.guardian != "none":
+            return []
+        given = "; torque is given all the same, as the driver's settings say (unguarded)"
+        return [self._guardian_obstacle() + (given if self.config.unguarded else "")]
+
+    def _is_guarded(self) -> bool:
+        if self.config.guardian == "none":
+            return self.config.unguarded
+        return time.monotonic() - self._guardian_s <= GUARDIAN_SILENCE_S
+
+    def _guardian_obstacle(self) -> str:
+        nobody = f"nothing takes the efforts of controller '{self.config.controller}' away when this process dies"
+        if self.config.guardian == "none":
+            return f"{nobody}: guardian is none; see docs/guardian.md"
+        return f"{nobody}: no guardian speaks on {self.config.guardian_topic}; see docs/guardian.md"
 
     def wake(self) -> None:
         if self._node is not None:
@@ -206,6 +269,9 @@ class Ros2ControlDriver(Driver):
                 self._publisher.wait_for_all_acked(Duration(seconds=FAREWELL_S))
         except Exception:  # ROS may be gone already, and a caller on its way out must not fail here
             pass
+        if self._guardian is not None:
+            self._guardian.close()
+            self._guardian = None
         self._executor.remove_node(self._node)
         self._executor.shutdown()
         self._node.destroy_node()
@@ -252,6 +318,9 @@ class Ros2ControlDriver(Driver):
 
     def _on_wake(self) -> None:
         self._woken = True
+
+    def _on_guardian(self, _: Empty) -> None:
+        self._guardian_s = time.monotonic()
 
     def _on_states(self, message: JointState) -> None:
         self._newest = message
