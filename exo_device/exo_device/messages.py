@@ -10,7 +10,7 @@ from sensor_msgs.msg import Imu, JointState
 from exo_device.command import MotorTorque, TorqueRequest
 from exo_device.description import DeviceDescription
 from exo_device.safety import Snapshot, fault_names
-from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState, ImuSample
+from exo_device.state import NANOSECONDS_PER_SECOND, NO_ORIENTATION, DeviceState, ImuSample
 from exo_msgs.msg import DeviceStatus, MotorCommand, MotorStates, TorqueCommand
 
 
@@ -38,11 +38,7 @@ def state_from_message(message: MotorStates) -> DeviceState:
         temperature=np.array(message.temperature),
         error=np.array(message.error),
         bus_voltage=message.bus_voltage,
-        imu=ImuSample(
-            orientation_xyzw=np.array([getattr(imu.orientation, axis) for axis in "xyzw"]),
-            angular_velocity=_array(imu.angular_velocity),
-            linear_acceleration=_array(imu.linear_acceleration),
-        ),
+        imu=ImuSample.of_message(imu),
     )
 
 
@@ -84,6 +80,8 @@ def imu_message(state: DeviceState, device: DeviceDescription) -> Imu:
     _set(message.angular_velocity, sample.angular_velocity)
     _set(message.linear_acceleration, sample.linear_acceleration)
     message.orientation_covariance = _diagonal(device.imu.orientation_noise_rad)
+    if not sample.has_orientation:
+        message.orientation_covariance[0] = NO_ORIENTATION
     message.angular_velocity_covariance = _diagonal(device.imu.gyro_noise_rad_s)
     message.linear_acceleration_covariance = _diagonal(device.imu.accel_noise_m_s2)
     return message

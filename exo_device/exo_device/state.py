@@ -15,6 +15,10 @@ def to_ns(seconds: float) -> int:
     return round(seconds * NANOSECONDS_PER_SECOND)
 
 
+#: First element of sensor_msgs/Imu's orientation_covariance where there is no orientation.
+NO_ORIENTATION = -1.0
+
+
 @dataclass(frozen=True)
 class ImuSample:
     """Pelvis IMU (REP-145): frame x forward, y left, z up in upright stance."""
@@ -25,6 +29,19 @@ class ImuSample:
     angular_velocity: np.ndarray
     #: Specific force in m/s^2 in the IMU frame, +9.81 on z at rest; shape (3,).
     linear_acceleration: np.ndarray
+    #: False: the IMU estimates no orientation (orientation_covariance[0] = -1), and orientation_xyzw means nothing.
+    has_orientation: bool = True
+
+    @classmethod
+    def of_message(cls, message) -> ImuSample:
+        """Of a sensor_msgs/Imu, from whatever library it comes."""
+        orientation, rate, force = message.orientation, message.angular_velocity, message.linear_acceleration
+        return cls(
+            np.array([orientation.x, orientation.y, orientation.z, orientation.w]),
+            np.array([rate.x, rate.y, rate.z]),
+            np.array([force.x, force.y, force.z]),
+            bool(message.orientation_covariance[0] != NO_ORIENTATION),
+        )
 
 
 @dataclass(frozen=True)

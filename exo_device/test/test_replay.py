@@ -121,6 +121,17 @@ def test_a_recording_becomes_states_with_the_imu_of_their_stamp(tmp_path):
     assert np.isnan(state.temperature).all() and not state.error.any()
 
 
+def test_an_imu_that_recorded_no_orientation_has_none(tmp_path, monkeypatch):
+    recorded = imu_message
+    unknown = {"orientation_covariance": [-1.0] + [0.0] * 8}
+    monkeypatch.setitem(globals(), "imu_message", lambda *arguments: {**recorded(*arguments), **unknown})
+    tape = load_tape(ReplayConfig(path=str(record(tmp_path / "run.mcap"))))
+    assert not any(state.imu.has_orientation for state in tape.states)
+    monkeypatch.undo()
+    tape = load_tape(ReplayConfig(path=str(record(tmp_path / "run.mcap"))))
+    assert all(state.imu.has_orientation for state in tape.states)
+
+
 def test_topics_in_a_namespace_are_found_and_two_of_them_must_be_told_apart(tmp_path):
     path = record(tmp_path / "run.mcap", prefixes=("/left/",))
     assert len(load_tape(ReplayConfig(path=str(path))).states) == 20

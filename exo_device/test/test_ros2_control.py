@@ -3,6 +3,7 @@
 
 import os
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -161,36 +162,92 @@ def test_without_measured_effort_the_torque_asked_for_stands_in(ros):
     node.destroy_node()
 
 
-def test_imu_from_a_topic_is_read_and_its_silence_is_an_error(ros):
-    source = make_imu_source(ImuConfig(source="topic", topic="imu", namespace=NAMESPACE, max_age_s=0.3))
+def imu_at(stamp_ns: int, **fields) -> Imu:
+    message = Imu()
+    message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 10**9)
+    message.linear_acceleration.z = 9.8
+    for name, value in fields.items():
+        setattr(message, name, value)
+    return message
+
+
+def test_imu_from_a_topic_is_read(ros):
+    source = make_imu_source(ImuConfig(source="topic", topic="imu", namespace=NAMESPACE, max_age_s=0.9))
     source.open()
     with pytest.raises(DriverError, match="no IMU sample on topic 'imu' yet"):
         source.newest()
     node = rclpy.create_node("imu_driver", namespace=NAMESPACE)
     publisher = node.create_publisher(Imu, "imu", qos_profile_sensor_data)
-    wait_until(lambda: publisher.get_subscription_count() > 0)
-    message = Imu()
-    message.orientation.w, message.angular_velocity.y, message.linear_acceleration.z = 1.0, 0.4, 9.7
 
-    def arrives() -> bool:
-        publisher.publish(message)
+    def has_arrived() -> bool:
+        publisher.publish(imu_at(time.time_ns()))
         try:
-            return source.newest().angular_velocity.tolist() == [0.0, 0.4, 0.0]
+            return source.newest().linear_acceleration[2] == 9.8
         except DriverError:
             return False
 
-    wait_until(arrives)
-    time.sleep(0.35)
-    with pytest.raises(DriverError, match="silent for more than 300 ms"):
-        source.newest()
+    wait_until(has_arrived)
+    second = node.create_publisher(Imu, "imu", qos_profile_sensor_data)
+
+    def is_noticed() -> bool:
+        publisher.publish(imu_at(time.time_ns()))
+        try:
+            source.newest()
+        except DriverError as error:
+            return "2 nodes publish the IMU's topic 'imu'" in str(error)
+        return False
+
+    wait_until(is_noticed)
+    node.destroy_publisher(second)
+    wait_until(has_arrived)
     source.close()
     source.close()
     node.destroy_node()
 
 
-def test_without_an_imu_every_sample_says_upright_and_at_rest():
+NOW_NS = 1_700_000_000_000_000_000
+
+
+@pytest.mark.parametrize(
+    "age_s, word",
+    [(0.0, ""), (0.029, ""), (0.031, "0.03 s old"), (10.0, "10.00 s old"), (-0.5, "stamped 0.50 s in the future")],
+)
+def test_an_imu_is_as_old_as_its_stamp_says_however_often_it_is_repeated(age_s, word):
+    source = make_imu_source(ImuConfig(source="topic"))
+    source.use_clock(lambda: NOW_NS)
+    for _ in range(3):
+        source.take(imu_at(NOW_NS - round(age_s * 1e9)))
+    if not word:
+        assert source.newest().linear_acceleration[2] == 9.8
+        return
+    with pytest.raises(DriverError, match=word):
+        source.newest()
+
+
+def test_an_imu_without_a_stamp_is_refused():
+    source = make_imu_source(ImuConfig(source="topic"))
+    source.take(imu_at(0))
+    with pytest.raises(DriverError, match="leaves the stamp of its header empty"):
+        source.newest()
+
+
+def test_an_imu_that_has_no_orientation_is_passed_on_as_such(device):
+    """The policy then estimates up by itself; an identity quaternion would be taken for upright for good."""
+    from exo_device.messages import imu_message
+
+    source = make_imu_source(ImuConfig(source="topic"))
+    source.use_clock(lambda: NOW_NS)
+    for first, has in ((-1.0, False), (0.0, True), (0.01, True)):
+        source.take(imu_at(NOW_NS, orientation_covariance=[first] + [0.0] * 8))
+        sample = source.newest()
+        assert sample.has_orientation is has
+        state = SimpleNamespace(stamp_ns=NOW_NS, imu=sample)
+        assert (imu_message(state, device).orientation_covariance[0] == -1.0) is not has
+
+
+def test_without_an_imu_every_sample_says_at_rest_and_no_orientation():
     source = make_imu_source(ImuConfig())
     source.open()
     sample = source.newest()
     assert sample.orientation_xyzw.tolist() == [0.0, 0.0, 0.0, 1.0] and not sample.angular_velocity.any()
-    assert sample.linear_acceleration == pytest.approx([0.0, 0.0, 9.80665])
+    assert sample.linear_acceleration == pytest.approx([0.0, 0.0, 9.80665]) and not sample.has_orientation

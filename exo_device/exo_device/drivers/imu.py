@@ -3,27 +3,29 @@
 
 from __future__ import annotations
 
+import math
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
 from exo_device.drivers.base import DriverError, Settings
-from exo_device.state import ImuSample
+from exo_device.state import NANOSECONDS_PER_SECOND, ImuSample
 
 
 class ImuConfig(Settings):
     """Which IMU there is."""
 
-    #: none: there is none. Every sample then says upright and at rest (identity orientation, no rotation,
-    #: 9.81 m/s^2 upwards), which is not a measurement: use only policies that do not read the IMU. topic:
-    #: sensor_msgs/Imu, REP 145, in the pelvis frame.
+    #: none: there is none. Every sample then says at rest (no rotation, 9.81 m/s^2 upwards) and no orientation, which
+    #: is not a measurement: use only policies that do not read the IMU. topic: sensor_msgs/Imu, REP 145, in the pelvis
+    #: frame.
     source: Literal["none", "topic"] = "none"
     #: Topic of source `topic`, relative to the node's namespace.
     topic: str = "imu/data"
-    #: An IMU sample older than this (s, since it arrived) is a lost IMU.
+    #: An IMU sample older than this (s), by the stamp in its header, is a lost IMU.
     max_age_s: Annotated[float, Field(gt=0.0, le=1.0)] = 0.03
     #: Name of the ROS node that listens.
     node_name: str = "_device_imu"
@@ -32,10 +34,16 @@ class ImuConfig(Settings):
 
 
 STANDARD_GRAVITY_M_S2 = 9.80665
+#: A second publisher is looked for this often (s).
+PUBLISHERS_PERIOD_S = 0.2
+TWO_PUBLISHERS = "{count} nodes publish the IMU's topic '{topic}': end all but its driver"
 
 
 class ImuSource(ABC):
     """Newest IMU sample. newest() is called from one thread; open and close from the driver's owner."""
+
+    def use_clock(self, ros_ns: Callable[[], int]) -> None:
+        """ROS time (ns) that samples are to be fresh in, before open."""
 
     @abstractmethod
     def open(self) -> None:
@@ -51,14 +59,14 @@ class ImuSource(ABC):
 
 
 class FixedImu(ImuSource):
-    """Stands in where there is no IMU: upright and at rest, always. Not a measurement."""
+    """Stands in where there is no IMU: at rest, always, and without an orientation. Not a measurement."""
 
     def open(self) -> None:
         pass
 
     def newest(self) -> ImuSample:
         upright, at_rest = np.array([0.0, 0.0, 0.0, 1.0]), np.array([0.0, 0.0, STANDARD_GRAVITY_M_S2])
-        return ImuSample(upright, np.zeros(3), at_rest)
+        return ImuSample(upright, np.zeros(3), at_rest, has_orientation=False)
 
     def close(self) -> None:
         pass
@@ -73,7 +81,14 @@ class RosImu(ImuSource):
     def __init__(self, config: ImuConfig) -> None:
         self._config = config
         self._spinning = None
-        self._newest: tuple[float, ImuSample] | None = None
+        self._ros_ns: Callable[[], int] = time.time_ns
+        #: Stamp (ns) and sample; one that is repeated with its stamp stays as old as it is.
+        self._newest: tuple[int, ImuSample] | None = None
+        self._problem = ""
+        self._looked_s = -math.inf
+
+    def use_clock(self, ros_ns: Callable[[], int]) -> None:
+        self._ros_ns = ros_ns
 
     def open(self) -> None:
         import rclpy
@@ -89,15 +104,22 @@ class RosImu(ImuSource):
         self._spinning = SpinningThread(node)
 
     def newest(self) -> ImuSample:
-        received = self._newest
+        received, topic = self._newest, self._config.topic
+        if self._problem:
+            raise DriverError(self._problem)
         if received is None:
-            raise DriverError(f"no IMU sample on topic '{self._config.topic}' yet; is its driver running?")
-        if time.monotonic() - received[0] > self._config.max_age_s:
+            raise DriverError(f"no IMU sample on topic '{topic}' yet; is its driver running?")
+        stamp_ns, sample = received
+        if stamp_ns == 0:
+            raise DriverError(f"the IMU on topic '{topic}' leaves the stamp of its header empty: nobody knows its age")
+        age_s = (self._ros_ns() - stamp_ns) / NANOSECONDS_PER_SECOND
+        if abs(age_s) > self._config.max_age_s:
+            how = f"is {age_s:.2f} s old" if age_s > 0.0 else f"is stamped {-age_s:.2f} s in the future"
             raise DriverError(
-                f"the IMU on topic '{self._config.topic}' has been silent for more than "
-                f"{1e3 * self._config.max_age_s:.0f} ms"
+                f"the newest sample of the IMU on topic '{topic}' {how}, allowed are {self._config.max_age_s:g} s: "
+                "it is silent, repeats itself, or has another clock"
             )
-        return received[1]
+        return sample
 
     def close(self) -> None:
         if self._spinning is not None:
@@ -105,15 +127,17 @@ class RosImu(ImuSource):
         self._spinning = self._newest = None
 
     def _on_imu(self, message) -> None:
-        orientation, rate, force = message.orientation, message.angular_velocity, message.linear_acceleration
-        self._newest = (
-            time.monotonic(),
-            ImuSample(
-                np.array([orientation.x, orientation.y, orientation.z, orientation.w]),
-                np.array([rate.x, rate.y, rate.z]),
-                np.array([force.x, force.y, force.z]),
-            ),
-        )
+        now_s = time.monotonic()
+        if now_s - self._looked_s >= PUBLISHERS_PERIOD_S:
+            self._looked_s = now_s
+            publishers = self._spinning.node.count_publishers(self._config.topic)
+            self._problem = "" if publishers < 2 else TWO_PUBLISHERS.format(count=publishers, topic=self._config.topic)
+        self.take(message)
+
+    def take(self, message) -> None:
+        """Takes in a sensor_msgs/Imu."""
+        stamp = message.header.stamp
+        self._newest = stamp.sec * NANOSECONDS_PER_SECOND + stamp.nanosec, ImuSample.of_message(message)
 
 
 def make_imu_source(config: ImuConfig) -> ImuSource:

@@ -67,7 +67,8 @@ class StateCheck:
                 joint = state.names[bad.argmax()]
                 return Problem(Fault.NOT_FINITE, f"the motor of {joint} reports no finite {what}")
         imu = state.imu
-        for what in ("orientation_xyzw", "angular_velocity", "linear_acceleration"):
+        known = ("orientation_xyzw",) if imu.has_orientation else ()
+        for what in (*known, "angular_velocity", "linear_acceleration"):
             if not np.isfinite(getattr(imu, what)).all():
                 return Problem(Fault.NOT_FINITE, f"the IMU reports no finite {what}")
         return None

@@ -214,6 +214,7 @@ class CanDriver(Driver):
 
     def use_clock(self, ros_ns: Callable[[], int]) -> None:
         self._ros_ns = ros_ns
+        self._imu.use_clock(ros_ns)
 
     def read(self, timeout_s: float) -> DeviceState | None:
         self._require_ready()

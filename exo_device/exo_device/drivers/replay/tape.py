@@ -51,7 +51,7 @@ def load_tape(config: ReplayConfig) -> Tape:
     for name, message in _messages(config):
         stamp_ns = message.header.stamp.sec * NANOSECONDS_PER_SECOND + message.header.stamp.nanosec
         if name == config.imu_topic:
-            imus[stamp_ns] = _imu(message)
+            imus[stamp_ns] = ImuSample.of_message(message)
         else:
             joints.append((stamp_ns, message))
     if not joints or not imus:
@@ -127,13 +127,4 @@ def _state(message, stamp_ns: int, sequence: int, imu: ImuSample) -> DeviceState
         error=np.zeros(count, dtype=int),
         bus_voltage=float("nan"),
         imu=imu,
-    )
-
-
-def _imu(message) -> ImuSample:
-    orientation, rate, force = message.orientation, message.angular_velocity, message.linear_acceleration
-    return ImuSample(
-        np.array([orientation.x, orientation.y, orientation.z, orientation.w]),
-        np.array([rate.x, rate.y, rate.z]),
-        np.array([force.x, force.y, force.z]),
     )

@@ -149,6 +149,9 @@ class Ros2ControlDriver(Driver):
     def bus_name(self) -> str:
         return f"{self.name}-{self.config.namespace}-{self.config.topic}"
 
+    def use_clock(self, ros_ns: Callable[[], int]) -> None:
+        self._imu.use_clock(ros_ns)
+
     def connect(self) -> None:
         if self._node is not None:
             return
