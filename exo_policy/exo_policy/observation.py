@@ -32,7 +32,8 @@ RATE_WINDOW = 50
 """Intervals looked at for the rate."""
 
 RATE_QUANTILE = 0.05
-"""Quantile of those intervals that counts: samples lost on a busy computer stretch the others."""
+"""Quantile that counts of the means of two intervals in a row: samples lost on a busy computer stretch the others, and
+after one that waited for a motor's reply the next comes the sooner."""
 
 MAXIMUM_GAP_S = 0.25
 """After a longer gap the history is forgotten instead of stretched."""
@@ -370,7 +371,9 @@ class ExoObservation:
         self._intervals.append(dt)
         if len(self._intervals) < RATE_WINDOW:
             return
-        typical, expected = float(np.quantile(self._intervals, RATE_QUANTILE)), 1.0 / self.contract.rate_hz
+        intervals = np.array(self._intervals)
+        typical = float(np.quantile(0.5 * (intervals[1:] + intervals[:-1]), RATE_QUANTILE))
+        expected = 1.0 / self.contract.rate_hz
         if abs(typical / expected - 1.0) > RATE_TOLERANCE:
             raise ObservationError(
                 f"samples come at {1.0 / typical:.1f} Hz, the contract says {self.contract.rate_hz:g} Hz; "
