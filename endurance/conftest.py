@@ -33,6 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         ("--bus-rate", float, 200.0, "soak, kill, faults: rate of the bus (Hz)"),
         ("--seconds", float, 60.0, "jitter, interchange: at each rate; with assistance (simulated time)"),
         ("--baseline", float, 30.0, "interchange: without assistance, before (s, simulated time)"),
+        ("--generations", int, 60, "adversary: of 40 scripts, for each of its goals"),
+        ("--walk-seconds", float, 90.0, "false alarms: at each speed of each person (simulated time)"),
         ("--pace", float, 1.0, "interchange: simulated over wall time, below 1 for a busy machine"),
         ("--controller", str, "spline", "interchange: assistance"),
         ("--speed", float, 1.25, "interchange: walking speed (m/s)"),
@@ -91,8 +93,9 @@ class Results:
 def results(request: pytest.FixtureRequest) -> Results:
     """One folder for all trials of the session."""
     names = (
-        "trial_seed frames minutes loss times bus_rate seconds baseline pace controller speed device patient".split()
-    )
+        "trial_seed frames minutes loss times bus_rate seconds walk_seconds generations baseline pace controller speed "
+        "device patient"
+    ).split()
     configuration = {name: request.config.getoption(f"--{name.replace('_', '-')}") for name in names}
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     folder = Path(request.config.getoption("--output")).resolve() / f"{stamp}-endurance"
