@@ -2,8 +2,8 @@
 """The one reader of YAML: files that people write, and text that comes from outside.
 
 YAML as PyYAML reads it takes some slips of the pen without a word: a key that stands twice (the last one counts), `011`
-which is nine, `1:30` which is ninety, `2024-02-03` which is no text. Here each of them is an error of one line with file,
-line and key, as is whatever is no YAML at all. Keys that come in by `<<` may be overridden, as YAML means it.
+which is nine, `1:30` which is ninety, `2024-02-03` which is no text. Here each of them is an error of one line with
+file, line and key, as is whatever is no YAML at all. Keys that come in by `<<` may be overridden, as YAML means it.
 
 Needs the standard library and yaml alone: launch files read with it under the system's Python.
 """
