@@ -193,7 +193,15 @@ class GraphSession:
         return response
 
     def arm(self) -> None:
-        """Arm the device as its operator would: after a fault only on purpose, by disarming it first."""
+        """Arm the device as its operator would: after a fault only on purpose, by disarming it first.
+
+        A person's stop is a person's to take back.
+        """
+        if "USER_STOP" in self.telemetry.latched_names:
+            self.display.complain(
+                "somebody has stopped the device (exo/stop): it gives no torque until exo/disarm is called"
+            )
+            return
         if self.telemetry.mode == FAULT_MODE:
             self.display.complain("arming the device again for assistance, after the fault above")
             self.call(self.node.disarm, _trigger())

@@ -51,6 +51,8 @@ class Telemetry:
     cause: str = ""
     #: Every fault that the device has latched since the start, in order: disarming clears its own list.
     fault_names: tuple[str, ...] = ()
+    #: Those that are latched now.
+    latched_names: tuple[str, ...] = ()
     loop_rate_hz: float = math.nan
     command_age_s: float = math.nan
     condition: str = ""
@@ -79,6 +81,7 @@ class Telemetry:
     ) -> None:
         """Take in exo/status."""
         self.mode, self.cause = mode, cause
+        self.latched_names = fault_names
         self.fault_names = tuple(dict.fromkeys((*self.fault_names, *fault_names)))
         self.loop_rate_hz, self.command_age_s = loop_rate_hz, command_age_s
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -16,6 +17,8 @@ from mcap.reader import make_reader
 from exo_bringup import cli
 from exo_bringup.graph_lock import GraphLock
 from exo_bringup.run_options import RunOptions, domain_id
+from exo_bringup.runner import GraphSession
+from exo_bringup.telemetry import FAULT_MODE, Telemetry
 from exo_core.errors import UserError
 from exo_device.devices import device_file
 
@@ -342,3 +345,18 @@ def test_phases_cover_the_run_and_short_ones_still_measure():
 def test_the_configuration_says_nothing_about_where_it_ran():
     configuration = RunOptions(output="/somewhere", domain_id=3).configuration()
     assert "somewhere" not in json.dumps(configuration) and "namespace" not in configuration
+
+
+@pytest.mark.parametrize("latched, called", [(("STALE_COMMAND",), ["disarm", "arm"]), (("USER_STOP",), [])])
+def test_the_runner_takes_back_a_fault_but_no_persons_stop(latched, called):
+    said, calls = [], []
+    session = SimpleNamespace(
+        telemetry=Telemetry(),
+        display=SimpleNamespace(complain=said.append),
+        node=SimpleNamespace(arm="arm", disarm="disarm"),
+        call=lambda service, _: calls.append(service),
+    )
+    session.telemetry.device_status(FAULT_MODE, "why", latched, 100.0, 0.0)
+    GraphSession.arm(session)
+    assert calls == called and len(said) == 1
+    assert ("exo/disarm" in said[0]) == (latched == ("USER_STOP",))
