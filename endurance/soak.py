@@ -23,8 +23,7 @@ from endurance.motors import MotorsProcess
 from exo_device.command import MotorTorque, TorqueRequest
 from exo_device.control_loop import ControlLoop, LoopConfig, LoopHooks
 from exo_device.description import DeviceDescription
-from exo_device.drivers import make_driver
-from exo_device.drivers.cubemars_can.codec import MotorFault
+from exo_device.drivers import DriverError, make_driver
 from exo_device.drivers.cubemars_can.driver import CubemarsDriver
 from exo_device.safety import Event, Instant, Mode, SafetyConfig, SafetySupervisor
 from exo_device.state import DeviceState
@@ -146,13 +145,14 @@ class Soak:
 
     def _arm_again(self) -> None:
         """After a stop; a person would look first."""
-        if any(MotorFault.POSITION_JUMP in channel.faults for channel in self._driver.master.motors):
-            self._end_loop()  # stays until the driver is configured anew
-            self._stops["driver configured anew after POSITION_JUMP"] += 1
-            self._driver.configure(self.supervisor.joint_names)
-            self._start_loop()
         if self.supervisor.mode is Mode.FAULT:
             self._loop.disarm()
+        if self._driver.doubted_zeros():
+            try:
+                self._driver.confirm_zeros()
+            except DriverError:  # the bus still switches the motors off
+                return
+            self._stops["zeros confirmed"] += 1
         if self.supervisor.mode is Mode.DISARMED:
             self._loop.arm()
 

@@ -28,7 +28,8 @@ PATIENT_BUS = {
     "reply_timeout_s": 1.0,
     "host_timeout_s": 5.0,
     "plausibility": {"jump_rad": 10.0, "frozen_rad": 10.0, "following_nm": 100.0},
-    "guardian": False,
+    "guardian": "none",
+    "unguarded": True,
 }
 PATIENT = {
     "stride_gate": False,

