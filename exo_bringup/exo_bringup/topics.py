@@ -87,6 +87,13 @@ TOPICS = (
         latched=True,
     ),
     Topic(
+        "exo/torque_permitted",
+        "std_msgs/msg/Bool",
+        "10 Hz while active",
+        "for a relay in the motors' supply: false, or 0.3 s without a true, takes the power away",
+        latched=True,
+    ),
+    Topic(
         "human/state",
         "exo_msgs/msg/HumanState",
         "50 Hz",

@@ -31,9 +31,10 @@ from exo_device.memory import (
 )
 from exo_device.parameters import DeviceParameters, ParameterError
 from exo_device.safety import Answer, SafetyError, SafetySupervisor, Snapshot
+from exo_device.torque_permit import GpioLine, PermitError
 
 #: What a configuration can be refused with; each message is one line.
-CONFIGURATION_ERRORS = (ParameterError, DeviceError, SafetyError, DriverError, StateFolderError)
+CONFIGURATION_ERRORS = (ParameterError, DeviceError, SafetyError, DriverError, StateFolderError, PermitError)
 
 
 @dataclass
@@ -51,6 +52,8 @@ class Assembly:
     unchecked: str
     #: What is worth a warning.
     warnings: tuple[str, ...]
+    #: Output for a relay, or None.
+    permit_line: GpioLine | None
     #: What outlives deactivate, cleanup and configure; with real motors also the process.
     kept: Kept
     _file: LatchFile | None
@@ -144,7 +147,13 @@ def assemble(
         path = latch_path(folder, driver.bus_name)
         kept = kept.also(LatchFile.read(path, device, now_s), device, now_s)
     supervisor.restore(kept.faults, kept.cause, kept.cooled(device, now_s))
-    _connect(driver, device, supervisor.limits.cap, kept, ros_ns)
+    line = GpioLine(chosen.permit_line) if chosen.permit_line else None
+    try:
+        _connect(driver, device, supervisor.limits.cap, kept, ros_ns)
+    except BaseException:
+        if line is not None:
+            line.close()
+        raise
     return Assembly(
         device,
         ControlLoop(driver, supervisor, chosen.loop(), ros_now_ns=ros_ns),
@@ -152,6 +161,7 @@ def assemble(
         is_worn=is_worn,
         unchecked=_unchecked(chosen, folder, hashes, device) if is_worn else "",
         warnings=(*(_warnings(chosen) if is_worn else ()), *driver.warnings()),
+        permit_line=line,
         kept=kept,
         _file=LatchFile(path, on_error) if folder is not None else None,
     )

@@ -111,6 +111,11 @@ class ControlLoop:
             self.supervisor.on_foreign_command(cause, self._now(), must_stop=must_stop)
         self.driver.wake()
 
+    def driver_lost(self, cause: str) -> None:
+        """What has to be able to stop the motors cannot any more."""
+        with self._lock:
+            self.supervisor.bus_lost(cause, self._now())
+
     def beat(self) -> None:
         """The thread that hears commands and people lives."""
         self._beat_ns = self.steady_now_ns()

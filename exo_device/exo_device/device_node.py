@@ -80,7 +80,7 @@ class DeviceNode(LifecycleNode):
         setup.loop.finish(on_purpose=True)  # no arming before activation
         self._interface = DeviceInterface(self, setup, self._front)
         setup.loop.hooks = self._interface.hooks()
-        setup.loop.hooks.on_crash = lambda error: self.on_crash(error)
+        setup.loop.hooks.on_crash = self._loop_crashed
         self._parameter_guard.is_configured = True
         self._parameter_guard.is_real |= setup.is_worn
         device = setup.device
@@ -209,6 +209,10 @@ class DeviceNode(LifecycleNode):
 
     def _ros_ns(self) -> int:
         return self.get_clock().now().nanoseconds
+
+    def _loop_crashed(self, error: BaseException) -> None:
+        self._interface.permit(False)
+        self.on_crash(error)
 
     def _log_crash(self, error: BaseException) -> None:
         self.get_logger().fatal(f"control loop ended, motors off: {type(error).__name__}: {error}")

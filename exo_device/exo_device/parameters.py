@@ -45,6 +45,7 @@ class DeviceParameters:
     use_mock_hardware: bool
     state_folder: str
     require_bench_check: bool
+    permit_line: str
 
     def wearer_mass(self, *, is_worn: bool) -> float:
         """Mass of the wearer (kg). Raises ParameterError where somebody wears real motors and nobody said who."""
@@ -214,6 +215,12 @@ DECLARATIONS: dict[str, tuple] = {
     "require_bench_check": (
         True,
         "Real motors are armed only after `ros2 run exo_device bench check` was passed with these two files.",
+        None,
+    ),
+    "permit_line": (
+        "",
+        "GPIO line beside the topic exo/torque_permitted, for a relay in the motors' supply or an STO input: "
+        "/dev/gpiochip0:17, with :pulse for a retriggerable relay, and :active_low; empty: none.",
         None,
     ),
 }

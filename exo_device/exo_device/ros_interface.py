@@ -15,6 +15,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.task import Future
 from sensor_msgs.msg import Imu, JointState
+from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
 from exo_core.ros import LATCHED, LATEST, SENSOR
@@ -27,6 +28,7 @@ from exo_device.log_thread import LogThread
 from exo_device.memory import Kept
 from exo_device.safety import Answer, Event, Mode, Snapshot, fault_names
 from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState, to_ns
+from exo_device.torque_permit import is_permitted
 from exo_msgs.msg import DeviceStatus, TorqueCommand
 
 DIAGNOSTICS_DEPTH = 10
@@ -150,6 +152,7 @@ class DeviceInterface:
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", DIAGNOSTICS_DEPTH)
         self._command = node.create_subscription(TorqueCommand, "exo/command", self._on_command, LATEST)
         self._source = CommandSource()
+        self._permitted = node.create_publisher(Bool, "exo/torque_permitted", LATCHED)
         self._lines = LogThread(self._log)
 
     def hooks(self) -> LoopHooks:
@@ -158,8 +161,11 @@ class DeviceInterface:
 
     def destroy(self) -> None:
         """Takes the topics away again, and writes the last log lines."""
+        self.permit(False)
+        if self._setup.permit_line is not None:
+            self._setup.permit_line.close()
         self._lines.close()
-        for publisher in (self._joint_states, self._imu, self._diagnostics):
+        for publisher in (self._joint_states, self._imu, self._diagnostics, self._permitted):
             self._node.destroy_publisher(publisher)
         self._node.destroy_subscription(self._command)
 
@@ -188,8 +194,20 @@ class DeviceInterface:
         self._imu.publish(messages.imu_message(state, self._device))  # first: policies act on joint states
         self._joint_states.publish(messages.joint_state_message(state))
 
+    def permit(self, permitted: bool) -> None:
+        """Tells a relay whether the motors may have power: see torque_permit."""
+        self._permitted.publish(Bool(data=permitted))
+        line = self._setup.permit_line
+        if line is None:
+            return
+        try:
+            line.set(permitted)
+        except OSError as error:  # without pulses the relay opens; torque must not go on as if it could not be stopped
+            self._loop.driver_lost(f"the GPIO line for exo/torque_permitted is gone: {error.strerror or error}")
+
     def _publish_status(self, snapshot: Snapshot, loop_rate_hz: float) -> None:
         now_ns = self._node.get_clock().now().nanoseconds
+        self.permit(is_permitted(snapshot))
         self._setup.keep(snapshot)
         driver, hashes = self._loop.driver.name, (self._setup.device_sha256, self._setup.driver_sha256)
         self._services.publish_status(

@@ -502,6 +502,24 @@ def test_arm_answers_with_the_outcome_and_holds_up_nobody(inside, monkeypatch, c
     bench.wait(lambda: bench.commands[-1].torque[0] > 7.0, "torque at the motors")
 
 
+def test_power_is_permitted_while_the_loop_lives_and_not_after_a_crash_or_a_stop_that_nobody_obeys(inside, monkeypatch):
+    from std_msgs.msg import Bool
+
+    bench, device = inside()
+    said = []
+    bench.node.create_subscription(Bool, "exo/torque_permitted", lambda message: said.append(message.data), LATCHED)
+    device.start()
+    bench.wait(lambda: len(said) > 5, "word for the relay")
+    assert all(said)  # armed or not: motors lose their zeros with their power
+    monkeypatch.setattr("exo_device.torque_permit.STOP_NOT_CONFIRMED", "USER_STOP")  # any fault stands in for it
+    assert bench.call("stop").success
+    bench.wait(lambda: not said[-1], "power taken away")
+    assert bench.call("disarm").success
+    bench.wait(lambda: said[-1], "power again")
+    monkeypatch.setattr(device.node._setup.loop, "step", lambda: 1 // 0)
+    bench.wait(lambda: not said[-1], "power taken away by a crash")
+
+
 def test_a_storm_of_arm_holds_nothing_up(inside):
     bench, device = inside()
     device.start()
