@@ -94,7 +94,7 @@ def made_up_results(policies=("a", "b", "c"), speeds=(1.0, 1.25), seeds=(200, 20
 
 def write_evaluation(folder: Path, checkpoint: str, results: list[ExoWalkResult]) -> None:
     """summary.json and curves.csv as `exo evaluate exo` writes them."""
-    merged(results).curve_table().write(folder / CURVES_FILE)
+    merged(results).write(folder / CURVES_FILE)
     speeds = sorted({result.task.speed_mps for result in results})
     policies = [
         {

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
 from enum import IntEnum
 
 
@@ -21,3 +23,9 @@ class UserError(ValueError):
 
     Programs print it without a traceback.
     """
+
+
+def warn(sentences: Iterable[str]) -> None:
+    """Says on standard error, in a line each, what a reader of the results has to know."""
+    for sentence in sentences:
+        print(f"warning: {sentence}", file=sys.stderr)

@@ -82,7 +82,8 @@ class SimulatorNode(Node):
     def write(self) -> None:
         """Writes curves and strides into the run folder, if there is one."""
         if self._folder:
-            self.measurement.write(Path(self._folder))
+            for warning in self.measurement.write(Path(self._folder)):
+                self.get_logger().warning(warning)
 
     def _step(self) -> None:
         simulation, interface = self.simulation, self.interface

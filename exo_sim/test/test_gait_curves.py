@@ -64,6 +64,21 @@ def test_bad_files(tmp_path):
         CurveTable([_curve()]).write(wrong / "curves.csv")
 
 
+def test_a_file_that_a_spreadsheet_saved_is_read_and_a_cut_one_is_named(tmp_path):
+    path = tmp_path / "curves.csv"
+    CurveTable([_curve(), _curve(side="l")]).write(path)
+    whole = path.read_bytes()
+    path.write_bytes(b"\xef\xbb\xbf" + whole.replace(b"\n", b"\r\n"))  # a byte order mark and Windows' line ends
+    assert len(CurveTable.read(path)) == 2
+    for end, words in (
+        (whole.index(b"\n", len(whole) * 3 // 4) + 1, "is cut: hip_flexion of a, side l, ends at"),
+        (whole.index(b"hip", len(whole) * 3 // 4) + 3, "damaged: cut in line 1"),
+    ):
+        path.write_bytes(whole[:end])
+        with pytest.raises(GaitError, match=words):
+            CurveTable.read(path)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_no_permission(tmp_path):
     tmp_path.chmod(0o500)

@@ -9,7 +9,7 @@ import pytest
 from exo_sim.gait.errors import GaitError
 from exo_sim.gait.reference import GRAVITY_M_S2
 from exo_sim.gait.sample import GaitSample
-from exo_sim.gait.strides import StrideRecorder
+from exo_sim.gait.strides import StrideRecorder, coverage_warnings
 
 MASS, STRIDE, SPEED, WIDTH = 70.0, 1.1, 1.25, 0.16
 WEIGHT = MASS * GRAVITY_M_S2
@@ -68,7 +68,7 @@ def _walk(recorder, walker, begin, end, step=0.01):
 def test_every_figure_of_a_symmetric_walk():
     strides = _walk(StrideRecorder(MASS), Walker(), 0.4, 6.0)
     assert [stride.side for stride in strides[:4]] == ["l", "r", "l", "r"]
-    assert [stride.index for stride in strides if stride.side == "l"] == list(range(len(strides) // 2))
+    assert [stride.index for stride in strides if stride.side == "l"] == list(range((len(strides) + 1) // 2))
     stride = strides[2]
     assert stride.duration == pytest.approx(STRIDE, abs=0.01)
     assert stride.end - stride.start == pytest.approx(stride.duration)
@@ -283,3 +283,113 @@ def test_bad_input():
         recorder.feed(walker.sample(0.1, pelvis_orientation=(0.0, 0.0, 0.0, 0.0)))
     with pytest.raises(GaitError, match="no strides"):
         recorder.figures("a", SPEED, "r")
+
+
+def _toe_drags(every):
+    """In one of so many swings 3 % of body weight stay on the right foot."""
+
+    def force(walker, t, forces):
+        number = math.floor(walker.phase("r", t))
+        if number % every == 0 and walker.phase("r", t) - number > 0.6:
+            forces["r"][2] = max(forces["r"][2], 0.03 * WEIGHT)
+
+    return force
+
+
+def _stubs(share, seconds, phase):
+    """In one of ten swings the right foot touches the floor with a share of body weight, for so long."""
+
+    def force(walker, t, forces):
+        number = math.floor(walker.phase("r", t))
+        if number % 10 == 5 and 0.0 <= walker.phase("r", t) - number - phase < seconds / STRIDE:
+            forces["r"][2] = share * WEIGHT
+
+    return force
+
+
+def _on_the_other_belt(walker, t, forces):
+    """One of ten right steps lands on the left belt, whose plate then feels both feet."""
+    if math.floor(walker.phase("r", t)) % 10 == 5:
+        forces["l"][2] += forces["r"][2]
+        forces["r"][2] = 0.0
+
+
+def _toe_drags_late(walker, t, forces):
+    """In one of five swings the right foot slides with 8 % of body weight until it lands."""
+    phase = walker.phase("r", t) - 0.02  # until the landing foot bears as much
+    if math.floor(phase) % 5 == 0 and phase % 1.0 > 0.7:
+        forces["r"][2] = max(forces["r"][2], 0.08 * WEIGHT)
+
+
+def _toe_trails(walker, t, forces):
+    """In one of five strides the right toe stays on the floor with 5 % for half of the swing."""
+    number = math.floor(walker.phase("r", t))
+    if number % 5 == 0 and 0.6 <= walker.phase("r", t) - number < 0.85:
+        forces["r"][2] = max(forces["r"][2], 0.05 * WEIGHT)
+
+
+def _disturbed(force, duration=60.0, walker=None):
+    recorder, walker, strides = StrideRecorder(MASS), walker or Walker(), []
+    recorder.begin("walk", SPEED)
+    for t in np.arange(0.4, duration, 0.01):
+        sample = walker.sample(t)
+        forces = {side: list(value) for side, value in sample.grf.items()}
+        force(walker, t, forces)
+        strides += recorder.feed(walker.sample(t, grf={side: tuple(value) for side, value in forces.items()}))
+    return recorder, strides
+
+
+@pytest.mark.parametrize(
+    "force, most_left_out",
+    [
+        (_toe_drags(5), {"r": 12, "l": 12}),
+        (_toe_drags(3), {"r": 19, "l": 19}),
+        (_stubs(0.35, 0.08, 0.75), {"r": 18, "l": 6}),
+        (_stubs(0.30, 0.06, 0.68), {"r": 18, "l": 6}),
+        (_stubs(0.60, 0.15, 0.80), {"r": 18, "l": 6}),
+        (_on_the_other_belt, {"r": 10, "l": 10}),
+        (_toe_drags_late, {"r": 22, "l": 0}),
+        (_toe_trails, {"r": 12, "l": 0}),
+    ],
+)
+def test_strides_that_miss_an_event_are_left_out_and_counted(force, most_left_out):
+    recorder, strides = _disturbed(force)
+    assert all(stride.duration == pytest.approx(STRIDE, abs=0.02) for stride in strides)
+    assert all(stride.stance_percent == pytest.approx(60.0, abs=1.5) for stride in strides)
+    for side in "rl":
+        figures = recorder.figures("walk", SPEED, side)
+        assert figures["symmetry_stance_time"][0] == pytest.approx(0.0, abs=2.0)
+        # what is left out is what was disturbed, and little around it
+        lost = recorder.left_out("walk", SPEED, side)
+        assert lost <= most_left_out[side], (side, lost)
+        assert recorder.stride_count("walk", SPEED, side) >= 52 - 2 * most_left_out[side]
+    assert recorder.left_out("walk", SPEED, "r") >= 5
+    assert recorder.dropped == sum(recorder.left_out("walk", SPEED, side) for side in "rl")
+
+
+def test_a_foot_that_drags_in_every_swing_is_reported_not_measured():
+    recorder, strides = _disturbed(_toe_drags(1), 20.0)
+    assert not strides
+    right, left = recorder.coverage()
+    assert (right["strides"], left["strides"]) == (0, 0) and left["left_out"] >= 15
+    missing, many = coverage_warnings(recorder.coverage())
+    assert "right leg made no stride" in missing and "of the left leg are left out" in many
+
+
+def test_what_was_left_out_is_kept_by_condition_and_side_and_merged():
+    sound, _ = _disturbed(lambda *_: None, 20.0)
+    assert coverage_warnings(sound.coverage()) == []
+    recorder, _ = _disturbed(_toe_drags(5), 20.0)
+    lost = recorder.left_out("walk", SPEED, "r")
+    assert lost >= 3 and recorder.left_out("other", SPEED, "r") == 0
+    percent = recorder.coverage()[0]["left_out_percent"]
+    assert percent == pytest.approx(100.0 * lost / (lost + recorder.stride_count("walk", SPEED, "r")))
+    assert f"walk at 1.25 m/s: {lost} of " in coverage_warnings(recorder.coverage())[0]
+    recorder.merge(sound)
+    assert recorder.left_out("walk", SPEED, "r") == lost
+
+
+def test_a_limp_is_no_missed_event():
+    """Steps of 35 and 65 % of the stride, and stances of 70 and 52 %, as in a marked hemiparesis."""
+    recorder, _ = _disturbed(lambda *_: None, 40.0, Walker(left_phase=0.35, right_stance=0.52, left_stance=0.7))
+    assert recorder.dropped == 0 and recorder.stride_count("walk", SPEED, "r") >= 33

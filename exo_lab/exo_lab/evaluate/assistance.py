@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from exo_core.errors import warn
 from exo_core.joints import SIDES
 from exo_device.description import DeviceError
 from exo_lab.evaluate.pool import run_all
@@ -122,7 +123,7 @@ def evaluate(options: argparse.Namespace) -> list[Figure]:
     figures += _cost_figures(results)
     folder = Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
-    recorder.curve_table().write(folder / "curves.csv")
+    warn(recorder.write(folder / "curves.csv"))
     # where it was written and on how many cores does not decide the result
     config = {k: v for k, v in vars(options).items() if k not in ("output", "workers", "strict")}
     config["conditions"] = [dataclasses.asdict(condition) for condition in conditions]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from exo_core.errors import warn
 from exo_lab.evaluate import assistance
 from exo_lab.evaluate.pool import run_all
 from exo_lab.evaluate.push import PUSH_DIRECTIONS, PushResult, PushTask, push
@@ -123,7 +124,7 @@ def evaluate(options: argparse.Namespace) -> list[Figure]:
     walks = run_all(walk, walk_tasks(options, size), options.workers, "walking", store)
     pushes = run_all(push, push_tasks(options, size), options.workers, "pushing", store) if size.pushes else []
     figures = realism_figures(walks, pushes)
-    _merged(walks).curve_table().write(folder / CURVES_FILE)
+    warn(_merged(walks).write(folder / CURVES_FILE))
     write_json(folder / PUSHES_FILE, {"pushes": [_push_record(result) for result in pushes]})
     # where it was written and on how many cores does not decide the result
     config = {k: v for k, v in vars(options).items() if k not in ("output", "workers", "strict", "quick")}

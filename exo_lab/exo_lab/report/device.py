@@ -31,6 +31,7 @@ from exo_lab.report.page import (
     Section,
     figure_value,
     lead,
+    missing,
     pictures,
     table,
     text,
@@ -169,6 +170,7 @@ def write_exo_page(folder: str | Path) -> list[Path]:
             "any profile, gait phase or target gait. C: whole body, mean and 95 % interval. D, E: at the middle speed.",
             faint=True,
         ),
+        *missing(evaluation.notes),
     ]
     sections = [
         _targets(evaluation),

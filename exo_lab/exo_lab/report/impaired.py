@@ -40,6 +40,7 @@ from exo_lab.report.page import (
     figure_value,
     heading,
     lead,
+    missing,
     pictures,
     table,
     text,
@@ -215,6 +216,7 @@ def write_impaired_page(folder: str | Path) -> Path:
         raise UserError(f"cannot write into {folder}: {error.strerror}") from error
     sections += [everything(evaluation), again(evaluation, command_words(evaluation))]
     opening = [title("How patients walk"), text(subtitle(evaluation), faint=True), lead(headline(evaluation))]
+    opening += missing(evaluation.notes)
     return write_page(evaluation.folder / REPORT_NAME, "exo_gait: impaired gait", opening, sections)
 
 

@@ -22,6 +22,7 @@ from exo_sim.errors import SimError
 from exo_sim.gait.curves import Curve, CurveTable
 from exo_sim.gait.errors import GaitError
 from exo_sim.gait.normative import NormativeGait
+from exo_sim.gait.strides import read_coverage_warnings
 from exo_sim.subjects import subject_file
 
 CONDITIONS = ("unassisted", "assisted")
@@ -35,7 +36,7 @@ class RunData:
     Attributes:
         strides: records of strides within a measured condition, as in strides.json.
         notes: what is missing and what the report therefore cannot show, one sentence each.
-        norm: able-bodied people at this speed; None where the speed has no norm.
+        norm: typically developing children and adolescents at this speed; None where the speed has no norm.
     """
 
     folder: RunFolder
@@ -83,7 +84,7 @@ class RunData:
             return None
 
     def norm_curve(self, variable: str) -> Curve | None:
-        """Mean and SD of able-bodied people, or None."""
+        """Mean and SD of the norm, or None."""
         return self.norm.curve(variable) if self.norm and variable in NormativeGait.variables() else None
 
     def values(self, name: str, condition: str, side: str | None = None) -> np.ndarray:
@@ -145,6 +146,7 @@ def load_run(path: str | Path, unread: Sequence[str] = ()) -> RunData:
         for side, name in zip(SIDES, ("right", "left")):
             if len(curves) and not any((c.condition, c.side) == (condition, side) for c in curves):
                 notes.append(f"There are no curves of the {name} leg {condition}: no clean stride of it was walked.")
+    notes += read_coverage_warnings(folder.path)
     if record.get("complete") is False:
         notes.append("The run was interrupted before its end.")
     subject = _subject(configuration, notes)

@@ -25,6 +25,7 @@ from exo_lab.report.page import (
     verdict,
 )
 from exo_sim.gait.curves import CurveTable
+from exo_sim.gait.strides import read_coverage_warnings
 from exo_sim.measurement import Figure
 
 SUMMARY_FILE, CURVES_FILE, RECORD_FILE = "summary.json", "curves.csv", "run.json"
@@ -56,6 +57,11 @@ class Study:
     def judged(self) -> list[Figure]:
         """Figures that have a target."""
         return [figure for figure in self.figures.values() if figure.met is not None]
+
+    @property
+    def notes(self) -> list[str]:
+        """What must be said of strides left out of curves and figures. Raises GaitError for a damaged file."""
+        return read_coverage_warnings(self.folder)
 
     @property
     def targets_met(self) -> str:

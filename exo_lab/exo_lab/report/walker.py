@@ -37,6 +37,7 @@ from exo_lab.report.page import (
     in_signs,
     lead,
     legend,
+    missing,
     pictures,
     side_entries,
     table,
@@ -109,7 +110,7 @@ class WalkerStudy(Study):
 
     @cached_property
     def norms(self) -> dict[float, NormativeGait]:
-        """Able-bodied people by speed."""
+        """The norm (children and adolescents, Schwartz 2008) by speed."""
         leg = float(self.configuration["leg_length_m"])
         return {speed: NormativeGait(speed, leg) for speed in self.speeds}
 
@@ -140,7 +141,7 @@ class WalkerStudy(Study):
         return curve if np.isfinite(curve.mean).any() else None
 
     def norm_curve(self, variable: str, speed: float) -> Curve | None:
-        """Mean and SD of able-bodied people at a speed, or None."""
+        """Mean and SD of the norm at a speed, or None."""
         return self.norms[speed].curve(variable) if variable in NormativeGait.variables() else None
 
 
@@ -199,7 +200,13 @@ def _opening(data: WalkerStudy) -> list[Block]:
         (f"{shown(worst, 1)}\N{DEGREE SIGN}", "largest RMSE of hip, knee and ankle angle, without offset"),
         (shown_figure(data.figure("cost_r_bhargava")), "correlation of metabolic power over speed with people's"),
     ]
-    return [title("How human the walker is"), text(words, faint=True), lead(headline(data)), tiles(numbers)]
+    return [
+        title("How human the walker is"),
+        text(words, faint=True),
+        lead(headline(data)),
+        tiles(numbers),
+        *missing(data.notes),
+    ]
 
 
 def headline(data: WalkerStudy) -> str:

@@ -124,16 +124,18 @@ class CurveTable:
         """Read a file that ``write`` made.
 
         Raises:
-            GaitError: the file cannot be read, lacks a column or holds what is not a number.
+            GaitError: the file cannot be read, lacks a column, is cut or holds what is not a number.
         """
         try:
-            with open(path, encoding="utf-8", newline="") as file:
+            with open(path, encoding="utf-8-sig", newline="") as file:  # spreadsheets put a byte order mark first
                 reader = csv.DictReader(file)
                 lacking = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
                 if lacking:
                     raise GaitError(f"{path} lacks the column(s) {', '.join(lacking)}; is it a curves.csv?")
                 groups: dict[tuple, list] = {}
                 for row in reader:
+                    if None in row.values():
+                        raise GaitError(f"{path} is damaged: cut in line {reader.line_num}")
                     key = (row["condition"], _number(row["speed_mps"]), row["side"], row["variable"])
                     groups.setdefault(key, []).append([_number(row[name]) for name in COLUMNS[4:]])
         except OSError as error:
@@ -142,6 +144,11 @@ class CurveTable:
             if isinstance(error, GaitError):
                 raise
             raise GaitError(f"{path} is damaged: {error}") from error
+        for key, values in groups.items():
+            if values[-1][0] != PHASE_PERCENT[-1] or len(values) != len(PHASE_PERCENT):
+                raise GaitError(
+                    f"{path} is cut: {key[3]} of {key[0]}, side {key[2]}, ends at {values[-1][0]:g} % of the stride"
+                )
         return cls(Curve(*key, *np.array(values).T) for key, values in groups.items())
 
 

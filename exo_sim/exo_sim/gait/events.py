@@ -15,6 +15,9 @@ TOE_OFF_BODY_WEIGHTS = 0.02
 # A contact is a stance only once it bears load: a toe that scuffs the floor in swing does not.
 LOADED_BODY_WEIGHTS = 0.20
 DEBOUNCE_S = 0.03  # a change shorter than this is an impact's bounce, not an event
+# A foot takes load, and gives it up, within some 50 ms; one that touches the floor for longer than this between its
+# threshold and the load of a stance drags, and when it landed or left cannot be told from the force.
+DRAG_S = 0.2
 
 HEEL_STRIKE = "heel_strike"
 TOE_OFF = "toe_off"
@@ -22,10 +25,18 @@ TOE_OFF = "toe_off"
 
 @dataclass(frozen=True)
 class GaitEvent:
-    """``kind`` is "heel_strike" or "toe_off"; ``t`` the time (s) at which the force crossed the threshold."""
+    """A foot landed or left the floor.
+
+    Attributes:
+        kind: "heel_strike" or "toe_off".
+        t: time at which the force crossed the threshold, s.
+        drags: the foot was on the floor without bearing load for longer than DRAG_S before or after, so that ``t``
+            may be far from the true event.
+    """
 
     kind: str
     t: float
+    drags: bool = False
 
 
 class StrideDetector:
@@ -72,6 +83,7 @@ class StrideDetector:
         self._touching = False  # before debounce
         self._changed_at = 0.0
         self._peak = 0.0  # highest force since touching
+        self._loaded_at = -math.inf  # when the foot bore load last
         self._t = -math.inf
         self._force = 0.0
 
@@ -98,6 +110,8 @@ class StrideDetector:
             self._touching = not self._touching
             self._peak = 0.0
         self._peak = max(self._peak, force)
+        if force > self._loaded_n:
+            self._loaded_at = t
         self._t, self._force = t, force
         return self._settle(t)
 
@@ -121,8 +135,9 @@ class StrideDetector:
             return []
         self.contact = self._touching
         if not self.contact:
-            return [GaitEvent(TOE_OFF, self._changed_at)]
+            return [GaitEvent(TOE_OFF, self._changed_at, self._changed_at - self._loaded_at > DRAG_S)]
         if self.last_heel_strike is not None:
             self.stride_time = self._changed_at - self.last_heel_strike
         self.last_heel_strike = self._changed_at
-        return [GaitEvent(HEEL_STRIKE, self._changed_at)]
+        # the load has just come, or came within the debounce
+        return [GaitEvent(HEEL_STRIKE, self._changed_at, t - self._changed_at > DRAG_S)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Normative curves of able-bodied walking at any speed: Schwartz 2008, mean and SD between subjects.
+"""Normative curves of walking at any speed: Schwartz 2008, typically developing children, mean and SD between subjects.
 
 Source and licence: heads of ``data/schwartz2008_*.csv``. Variables: ``exo_sim.gait.variables``, and besides
 them ``foot_progression`` (deg, toe-in +) and five ``emg_*`` (linear envelope over its dynamic maximum).

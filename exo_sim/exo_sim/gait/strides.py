@@ -4,16 +4,20 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
+from exo_core.files import whole_file
 from exo_core.joints import SIDES
 from exo_sim.gait.curves import PHASE_PERCENT, Curve, CurveTable
 from exo_sim.gait.errors import GaitError
-from exo_sim.gait.events import HEEL_STRIKE, StrideDetector
+from exo_sim.gait.events import HEEL_STRIKE, GaitEvent, StrideDetector
 from exo_sim.gait.layout import SampleLayout
 from exo_sim.gait.reference import GRAVITY_M_S2
 from exo_sim.gait.sample import GaitSample
@@ -27,13 +31,39 @@ from exo_sim.gait.variables import SideChannels
 # stumble or a stop and is no stride.
 STRIDE_TIME_RANGE_S = (0.4, 3.0)
 EVENT_DELAY_S = 0.5  # samples kept beyond the longest stride, because events are reported late
+#: Of the usual stride's duration: a stride outside this has missed a heel strike of its side, or has one too many.
+USUAL_STRIDE_SHARE = (0.7, 1.5)
+#: The usual stride is the median of the last so many between two heel strikes of either leg, once there are some.
+USUAL_OF, USUAL_FROM = 11, 3
+#: Two heel strikes of a leg in a row that follow each other within this share of the stride before: one of them is
+#: no step (a stub, a bounce). Farther apart, the other foot has missed one.
+EXTRA_STRIKE_SHARE = 0.75
+#: Above this share of strides left out (percent) the figures of a side are warned about.
+LEFT_OUT_WARNING_PERCENT = 10.0
+#: Lies beside curves.csv: strides that count and strides left out, by condition, speed and side.
+COVERAGE_FILE = "stride_counts.json"
+
+_Group = tuple[str, float]
+
+
+@dataclass
+class _Stride:
+    """A stride that has closed, but not yet been followed by a heel strike of the other side."""
+
+    metrics: StrideMetrics
+    curves: np.ndarray
+    group: _Group | None
 
 
 @dataclass
 class _Leg:
     detector: StrideDetector
     heel_strike: float | None = None
-    toe_off: float | None = None
+    is_sound: bool = True  # whether the open stride's heel strike can be a step
+    strikes_of_other: int = 0  # heel strikes of the other side since then
+    toe_off: GaitEvent | None = None
+    closed: _Stride | None = None
+    usual_s: float | None = None  # duration of the last stride that could be one
     count: int = 0
     latest: StrideMetrics | None = None
     rows: deque = field(default_factory=deque)  # (t, packed row) since the open stride began
@@ -45,12 +75,18 @@ class StrideRecorder:
     Curves and statistics are kept per (condition, speed) that ``begin`` announces; strides that began before
     it, and the first ``skip`` strides of each leg after it, do not enter them.
 
+    In walking the heel strikes of both sides alternate. A stride counts only where the forces show that: exactly one
+    heel strike of the other side within it, feet that do not drag into or out of their events, a duration like those
+    before, and a heel strike of the other side after it. Whatever else lies between two heel strikes of a foot is left
+    out of curves and figures and counted (``left_out``), for one missed event makes one stride of two: a toe that
+    drags, a stub, a foot on the other belt.
+
     Args:
         body_mass: the wearer's own mass, kg, by which moments, powers and forces are normalised.
-        stride_time_range_s: strides shorter or longer than this are dropped.
+        stride_time_range_s: strides shorter or longer than this are left out.
 
     Attributes:
-        dropped: strides dropped because of their duration, since the last restart.
+        dropped: strides left out since the last restart, of both legs, whether a condition was measured or not.
 
     Raises:
         GaitError: body mass not positive.
@@ -66,6 +102,7 @@ class StrideRecorder:
         self._skip = dict.fromkeys(SIDES, 0)
         self._curves: dict[tuple[str, float, str], tuple[tuple[str, ...], RunningStatistics]] = {}
         self._figures: dict[tuple[str, float, str], dict[str, RunningStatistics]] = {}
+        self._left_out: dict[tuple[str, float, str], int] = {}
         self.restart()
 
     def restart(self) -> None:
@@ -75,6 +112,8 @@ class StrideRecorder:
         self._layout: SampleLayout | None = None
         self._channels: dict[str, SideChannels] = {}
         self._t = -math.inf
+        self._last_side: str | None = None  # of the last heel strike
+        self._durations: deque[float] = deque(maxlen=USUAL_OF)
         self.dropped = 0
         # time may start again at zero, and no stride is open: all that comes belongs to the current group
         self._group_from = dict.fromkeys(SIDES, -math.inf)
@@ -114,8 +153,8 @@ class StrideRecorder:
         """Take in one sample, some 10 ms after the one before (at most 20 ms for sound events).
 
         Returns:
-            the strides that closed, none, one or two. A stride closes some 10 ms after its last heel strike,
-            when that is certain; its ``end`` is the heel strike itself.
+            the strides that became certain, none or one. A stride is certain at the other foot's heel strike after it,
+            about half a stride after its end; its ``end`` is its own heel strike.
 
         Raises:
             GaitError: time does not increase, a force is not finite, names changed.
@@ -124,44 +163,83 @@ class StrideRecorder:
             self._layout = SampleLayout(sample)
             self._channels = {side: SideChannels(self._layout, side, self.body_mass) for side in SIDES}
         row = self._layout.pack(sample)
-        closed = []
+        certain = []
         for side in SIDES:
             leg = self._legs[side]
             events = leg.detector.update(sample.t, float(row[self._layout.index("grf", side, 2)]))
             leg.rows.append((sample.t, row))
             for event in events:
                 if event.kind == HEEL_STRIKE:
-                    closed += self._close(side, leg, event.t)
+                    certain += self._strike(side, event)
                 else:
-                    leg.toe_off = event.t
+                    leg.toe_off = event
             while leg.rows[0][0] < sample.t - self._longest - EVENT_DELAY_S:
                 leg.rows.popleft()
         self._t = sample.t
-        return closed
+        return certain
 
-    def _close(self, side: str, leg: _Leg, heel_strike: float) -> list[StrideMetrics]:
-        start, leg.heel_strike = leg.heel_strike, heel_strike
-        toe_off, leg.toe_off = leg.toe_off, None
-        stride = []
+    def _strike(self, side: str, event: GaitEvent) -> list[StrideMetrics]:
+        """A foot has landed: the other side's stride before it is certain, and one of this side closes."""
+        leg, other = self._legs[side], self._legs["l" if side == "r" else "r"]
+        is_extra, certain = False, []
+        if self._last_side == side:
+            since = event.t - leg.heel_strike
+            is_extra = leg.usual_s is None or since < EXTRA_STRIKE_SHARE * leg.usual_s
+            if leg.closed is not None:
+                if is_extra:
+                    self._leave_out(side, leg.closed.group)
+                else:
+                    certain.append(self._keep(side, leg.closed))
+                leg.closed = None
+        elif other.closed is not None:
+            other_side = "l" if side == "r" else "r"
+            if event.t - other.heel_strike < other.usual_s:
+                certain.append(self._keep(other_side, other.closed))
+            else:  # the walk had ended
+                self._leave_out(other_side, other.closed.group)
+            other.closed = None
+        other.strikes_of_other += 1
+        self._last_side = side
+        self._close(side, leg, event, can_be_one=not is_extra)
+        return certain
+
+    def _close(self, side: str, leg: _Leg, strike: GaitEvent, can_be_one: bool) -> None:
+        start, toe_off = leg.heel_strike, leg.toe_off
+        can_be_one = can_be_one and not strike.drags
         if start is not None:
-            if self._shortest <= heel_strike - start <= self._longest:
-                stride = [self._measure(side, leg, start, heel_strike, toe_off)]
+            group = self._group if self._group is not None and start >= self._group_from[side] else None
+            duration = strike.t - start
+            alternates = leg.is_sound and can_be_one and leg.strikes_of_other == 1
+            if alternates and self._lasts_as_usual(duration) and toe_off is not None and not toe_off.drags:
+                leg.closed = self._measure(side, leg, start, strike.t, toe_off.t, group)
+                leg.usual_s = duration
             else:
-                self.dropped += 1
-        while len(leg.rows) > 1 and leg.rows[1][0] <= heel_strike:
+                self._leave_out(side, group)
+            if self._shortest <= duration <= self._longest:
+                self._durations.append(duration)
+        leg.heel_strike, leg.is_sound = strike.t, can_be_one
+        leg.toe_off, leg.strikes_of_other = None, 0
+        while len(leg.rows) > 1 and leg.rows[1][0] <= strike.t:
             leg.rows.popleft()
-        return stride
 
-    def _measure(self, side: str, leg: _Leg, start: float, end: float, toe_off: float | None) -> StrideMetrics:
-        sampled = np.array([t for t, _ in leg.rows])
-        rows = np.array([row for _, row in leg.rows])
-        times = np.concatenate([[start], sampled[(sampled > start) & (sampled < end)], [end]])
-        heading = direction_of_travel(self._layout, _resample(sampled, rows, np.array([start, end])))
-        rows = turned_into_travel(self._layout, rows, heading)
-        metrics = measure_stride(
-            self._layout, side, leg.count, times, _resample(sampled, rows, times), toe_off, self.body_mass
-        )
-        other = self._legs["l" if side == "r" else "r"].latest
+    def _lasts_as_usual(self, duration: float) -> bool:
+        if not self._shortest <= duration <= self._longest:
+            return False
+        if len(self._durations) < USUAL_FROM:
+            return True
+        shortest, longest = USUAL_STRIDE_SHARE
+        usual = float(np.median(self._durations))
+        return shortest * usual <= duration <= longest * usual
+
+    def _leave_out(self, side: str, group: _Group | None) -> None:
+        self.dropped += 1
+        if group is not None:
+            self._left_out[(*group, side)] = self._left_out.get((*group, side), 0) + 1
+
+    def _keep(self, side: str, stride: _Stride) -> StrideMetrics:
+        """A stride that is certain enters the figures of its condition."""
+        leg, other = self._legs[side], self._legs["l" if side == "r" else "r"].latest
+        metrics = dataclasses.replace(stride.metrics, index=leg.count)
         if other is not None:
             metrics = dataclasses.replace(
                 metrics,
@@ -170,17 +248,26 @@ class StrideRecorder:
             )
         leg.count += 1
         leg.latest = metrics
-        if self._group is not None and start >= self._group_from[side]:
-            if self._skip[side] > 0:
-                self._skip[side] -= 1
-            else:
-                grid = start + (end - start) * PHASE_PERCENT / PHASE_PERCENT[-1]
-                self._collect(side, metrics, self._channels[side].values(_resample(sampled, rows, grid)))
+        if stride.group is not None and stride.group == self._group and self._skip[side] > 0:
+            self._skip[side] -= 1
+        elif stride.group is not None:
+            self._collect((*stride.group, side), metrics, stride.curves)
         return metrics
 
-    def _collect(self, side: str, metrics: StrideMetrics, curves: np.ndarray) -> None:
-        key = (*self._group, side)
-        variables = self._channels[side].variables
+    def _measure(self, side: str, leg: _Leg, start: float, end: float, toe_off: float, group: _Group | None) -> _Stride:
+        sampled = np.array([t for t, _ in leg.rows])
+        rows = np.array([row for _, row in leg.rows])
+        times = np.concatenate([[start], sampled[(sampled > start) & (sampled < end)], [end]])
+        heading = direction_of_travel(self._layout, _resample(sampled, rows, np.array([start, end])))
+        rows = turned_into_travel(self._layout, rows, heading)
+        metrics = measure_stride(
+            self._layout, side, leg.count, times, _resample(sampled, rows, times), toe_off, self.body_mass
+        )
+        grid = start + (end - start) * PHASE_PERCENT / PHASE_PERCENT[-1]
+        return _Stride(metrics, self._channels[side].values(_resample(sampled, rows, grid)), group)
+
+    def _collect(self, key: tuple[str, float, str], metrics: StrideMetrics, curves: np.ndarray) -> None:
+        variables = self._channels[key[2]].variables
         known, statistics = self._curves.setdefault(key, (variables, RunningStatistics(curves.shape)))
         if known != variables:
             raise GaitError(f"condition {key[0]} was recorded with other signals before; use another name")
@@ -188,6 +275,33 @@ class StrideRecorder:
         figures = self._figures.setdefault(key, {})
         for name, value in metrics.scalars().items():
             figures.setdefault(name, RunningStatistics(())).add(value)
+
+    def left_out(self, condition: str, speed_mps: float, side: str) -> int:
+        """How many strides of a condition were left out for one side, because they are no single sound stride."""
+        return self._left_out.get((condition, float(speed_mps), side), 0)
+
+    def coverage(self) -> list[dict]:
+        """Strides that count and strides left out of every condition, speed and side, as records for a JSON file.
+
+        Each has condition, speed_mps, side, strides, left_out and left_out_percent (of both together, None without).
+        """
+        groups = dict.fromkeys((condition, speed) for condition, speed, _ in (*self._figures, *self._left_out))
+        records = []
+        for condition, speed in groups:
+            for side in SIDES:
+                kept, lost = self.stride_count(condition, speed, side), self.left_out(condition, speed, side)
+                percent = round(100.0 * lost / (kept + lost), 1) if kept + lost else None
+                records.append(
+                    {
+                        "condition": condition,
+                        "speed_mps": speed,
+                        "side": side,
+                        "strides": kept,
+                        "left_out": lost,
+                        "left_out_percent": percent,
+                    }
+                )
+        return records
 
     def stride_count(self, condition: str, speed_mps: float, side: str) -> int:
         """How many strides a condition has for one side."""
@@ -218,6 +332,24 @@ class StrideRecorder:
                     table.add(Curve(condition, speed, side, variable, PHASE_PERCENT, mean[:, column], sd[:, column]))
         return table
 
+    def write(self, curves_file: Path) -> list[str]:
+        """Writes all curves, and beside them COVERAGE_FILE: which strides they are of.
+
+        Returns:
+            a sentence for each side and condition that too many strides are left out of, for whoever reads figures.
+
+        Raises:
+            GaitError: a file cannot be written.
+        """
+        self.curve_table().write(curves_file)
+        coverage, file = self.coverage(), curves_file.parent / COVERAGE_FILE
+        try:
+            with whole_file(file) as stream:
+                json.dump(coverage, stream, indent=1)
+        except OSError as error:
+            raise GaitError(f"cannot write {file}: {error.strerror}") from error
+        return coverage_warnings(coverage)
+
     def merge(self, other: StrideRecorder) -> None:
         """Take in the curves and statistics of another recorder, for example of another seed.
 
@@ -233,6 +365,49 @@ class StrideRecorder:
             target = self._figures.setdefault(key, {})
             for name, value in figures.items():
                 target.setdefault(name, RunningStatistics(())).merge(value)
+        for key, count in other._left_out.items():
+            self._left_out[key] = self._left_out.get(key, 0) + count
+
+
+def read_coverage_warnings(folder: Path) -> list[str]:
+    """The same sentences from a folder that ``StrideRecorder.write`` wrote into; none where the file is not there.
+
+    Raises:
+        GaitError: the file is damaged.
+    """
+    file = folder / COVERAGE_FILE
+    if not file.is_file():
+        return []
+    try:
+        return coverage_warnings(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise GaitError(f"{file} is damaged: {error}") from error
+
+
+def coverage_warnings(coverage: Iterable[Mapping], above_percent: float = LEFT_OUT_WARNING_PERCENT) -> list[str]:
+    """One sentence for each side of each condition with too many strides left out, or none that counts.
+
+    Args:
+        coverage: records of ``StrideRecorder.coverage``.
+        above_percent: share of strides left out from which figures are warned about.
+    """
+    warnings = []
+    for record in coverage:
+        kept, lost = record["strides"], record["left_out"]
+        share = 100.0 * lost / (kept + lost) if kept + lost else 100.0
+        if share <= above_percent:
+            continue
+        leg = f"the {'right' if record['side'] == 'r' else 'left'} leg"
+        where = f"{record['condition']} at {record['speed_mps']:g} m/s"
+        if kept + lost:
+            warnings.append(
+                f"{where}: {lost} of {kept + lost} strides of {leg} are left out, because heel strikes of the two "
+                "sides do not alternate there (a foot that drags, stubs, or lands on the other belt); figures "
+                "are of the others"
+            )
+        else:
+            warnings.append(f"{where}: {leg} made no stride: its foot was never seen to leave the floor and land again")
+    return warnings
 
 
 def _resample(sampled: np.ndarray, rows: np.ndarray, times: np.ndarray) -> np.ndarray:

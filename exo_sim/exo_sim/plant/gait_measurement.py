@@ -70,10 +70,11 @@ class GaitMeasurement:
         """Whether that foot bears load."""
         return self._recorder.contact(side)
 
-    def write(self, folder: Path) -> None:
-        """Writes curves.csv and strides.json into the folder."""
+    def write(self, folder: Path) -> list[str]:
+        """Writes curves.csv, stride_counts.json and strides.json; returns what must be said of strides left out."""
         for recorder in self._finished:
             self._recorder.merge(recorder)
         self._finished.clear()
-        self._recorder.curve_table().write(folder / CURVES_FILE)
+        warnings = self._recorder.write(folder / CURVES_FILE)
         write_json(folder / STRIDES_FILE, self._strides)
+        return warnings

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from exo_core.errors import warn
 from exo_device.description import DeviceError
 from exo_device.devices import NO_DEVICE as WORN_BY_NOBODY
 from exo_device.devices import find_device
@@ -184,7 +185,7 @@ def evaluate(options: argparse.Namespace, deploy: Deploy | None) -> list[Figure]
         figures += population_figures(run_all(walk_population, crowd, options.workers, "drawn people", crowds))
     if options.deployment:
         figures += _deployment(options, policies[0], results, deploy, folder, store)
-    merged(results).curve_table().write(folder / CURVES_FILE)
+    warn(merged(results).write(folder / CURVES_FILE))
     # where it was written and on how many cores does not decide the result
     config = {k: v for k, v in vars(options).items() if k not in ("output", "workers", "strict", "quick", "policies")}
     seeds, duration = _size(options)

@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
+from exo_core.errors import warn
 from exo_device.description import DeviceError
 from exo_device.devices import find_device
 from exo_lab.evaluate.exo.conditions import LEARNED, NO_DEVICE
@@ -293,7 +294,7 @@ def _write_curves(file: Path, results: Sequence[PatientWalk]) -> None:
     recorder = StrideRecorder(results[0].recorder.body_mass)
     for result in results:
         recorder.merge(result.recorder)
-    recorder.curve_table().write(file)
+    warn(recorder.write(file))
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -40,7 +40,7 @@ class SpeedGroup:
 
     @cached_property
     def norm(self) -> NormativeGait:
-        """Able-bodied people of this leg length at this speed."""
+        """The norm (children and adolescents, Schwartz 2008) for this leg length at this speed."""
         return NormativeGait(self.speed_mps, self.walks[0].leg_length_m)
 
     def per_side(self, walk: WalkResult, variable: str, measure: Callable[[Curve], float]) -> float:
