@@ -125,7 +125,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="what a recording holds: topics, rates, gaps, faults, stops, torques",
         description="One page about a recording, also about one that was cut off by a kill or a full disk.",
     )
-    inspect.add_argument("recording", metavar="RUN", help="folder that `exo sim` wrote, or a recording (.mcap)")
+    inspect.add_argument(
+        "recording", metavar="RUN", help="folder that `exo sim` or rosbag2 wrote, or a recording (.mcap)"
+    )
     inspect.set_defaults(run=_inspect)
 
     report = commands.add_parser("report", help="report of a run's or an evaluation's folder anew")

@@ -11,22 +11,28 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from exo_bringup.run_inspection import RunInspection, inspect_recording
+from exo_bringup.run_inspection import DeviceInspection, RunInspection, inspect_recording
 from exo_bringup.topics import TOPICS
+from exo_core.errors import UserError
 
 NANOSECONDS = 1e9
 
 
 def print_inspection(run: str, console: Console | None = None) -> None:
-    """Prints the page. Raises UserError for what is no recording."""
-    (console or Console(highlight=False)).print(render(inspect_recording(run)))
+    """Prints the page. Raises UserError for what is no recording, and after the page where topics could not be read."""
+    inspection = inspect_recording(run)
+    (console or Console(highlight=False)).print(render(inspection))
+    if inspection.unread:
+        raise UserError(f"{inspection.path}: {'; '.join(inspection.unread)}")
 
 
 def render(inspection: RunInspection) -> Group:
-    """The page as a rich renderable."""
-    return Group(
-        _head(inspection), Text(), _topics(inspection), Text(), _device(inspection), Text(), _torques(inspection)
-    )
+    """The page as a rich renderable: the topics, then a part for each namespace."""
+    parts = [_head(inspection), Text(), _topics(inspection)]
+    for device in inspection.devices:
+        if device.changes or device.joints:
+            parts += [Text(), _device(device), Text(), _torques(device)]
+    return Group(*parts)
 
 
 def _head(inspection: RunInspection) -> Text:
@@ -36,23 +42,26 @@ def _head(inspection: RunInspection) -> Text:
     text.append(f"{inspection.path}\n", style="bold")
     text.append(
         f"{started:%Y-%m-%d %H:%M:%S} UTC, {inspection.duration_s:.1f} s of wall time, {count} messages "
-        f"on {len(inspection.topics)} topics, active for {inspection.active_s:.1f} s\n"
+        f"on {len(inspection.topics)} topics\n"
     )
     if inspection.is_complete:
         text.append("complete", style="green")
     else:
         text.append("cut off: the recorder was killed or the disk was full; this is what can be read", style="yellow")
-    missing = _missing(inspection)
-    if missing:
-        text.append(f"\nnot recorded: {', '.join(missing)}", style="yellow")
+    for namespace, missing in _missing(inspection).items():
+        text.append(f"\nnot recorded{f' in {namespace}' if namespace else ''}: {', '.join(missing)}", style="yellow")
+    for reason in inspection.unread:
+        text.append(f"\n{reason}", style="yellow")
     return text
 
 
-def _missing(inspection: RunInspection) -> list[str]:
-    """Topics of the graph that a recording without them cannot be replayed from."""
+def _missing(inspection: RunInspection) -> dict[str, list[str]]:
+    """By namespace, the device's topics that a recording without them cannot be replayed from."""
     there = {topic.name for topic in inspection.topics}
     needed = [topic.name for topic in TOPICS if topic.name.startswith("exo/")]
-    return [name for name in needed if not any(f"/{t.lstrip('/')}".endswith(f"/{name}") for t in there)]
+    namespaces = [device.namespace for device in inspection.devices] or [""]
+    lacking = {space: [name for name in needed if f"{space}/{name}" not in there] for space in namespaces}
+    return {space: names for space, names in lacking.items() if names}
 
 
 def _topics(inspection: RunInspection) -> Table:
@@ -71,8 +80,13 @@ def _topics(inspection: RunInspection) -> Table:
     return table
 
 
-def _device(inspection: RunInspection) -> Table:
-    table = _table(f"device: {len(inspection.stops)} faults", "at (s)", "mode", "faults", "cause", text_from=1)
+def _named(what: str, device: DeviceInspection) -> str:
+    return f"{what} in {device.namespace}" if device.namespace else what
+
+
+def _device(inspection: DeviceInspection) -> Table:
+    title = f"{_named('device', inspection)}: {len(inspection.stops)} faults, active for {inspection.active_s:.1f} s"
+    table = _table(title, "at (s)", "mode", "faults", "cause", text_from=1)
     for change in inspection.changes:
         style = "red" if change.faults else "green" if change.mode == "ACTIVE" else ""
         table.add_row(
@@ -81,8 +95,15 @@ def _device(inspection: RunInspection) -> Table:
     return table
 
 
-def _torques(inspection: RunInspection) -> Table:
-    table = _table("torque", "joint", "asked, peak (Nm)", "given, peak (Nm)", "given, RMS (Nm)", "power, peak (W)")
+def _torques(inspection: DeviceInspection) -> Table:
+    table = _table(
+        _named("torque", inspection),
+        "joint",
+        "asked, peak (Nm)",
+        "given, peak (Nm)",
+        "given, RMS (Nm)",
+        "power, peak (W)",
+    )
     for joint in inspection.joints:
         table.add_row(
             joint.name,

@@ -4,28 +4,20 @@
 from __future__ import annotations
 
 import math
-import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import zstandard
-from mcap.exceptions import McapError
-from mcap.reader import NonSeekingReader
-from mcap_ros2.decoder import DecoderFactory
 
 from exo_bringup.telemetry import FAULT_MODE, MODE_NAMES
 from exo_core.errors import UserError
+from exo_core.recordings import RecordingReader, UndecodableError
 
 NANOSECONDS = 1e9
 #: An interval this many times longer than the usual one is a gap.
 GAP_FACTOR = 3.0
 #: Fewer messages than this have no rate.
 LEAST_FOR_RATE = 3
-#: What reading says where a file ends in the middle of something.
-CUT_OFF = (McapError, EOFError, struct.error, zstandard.ZstdError)
-RECORDING_NAME = "recording.mcap"
 STATUS, COMMAND, MOTORS, JOINTS = "exo/status", "exo/command", "sim/motor_command", "exo/joint_states"
 
 
@@ -82,15 +74,11 @@ class JointFigures:
 
 
 @dataclass(frozen=True)
-class RunInspection:
-    """What a recording holds."""
+class DeviceInspection:
+    """What one device did: the topics exo/* of one namespace."""
 
-    path: Path
-    #: The file has its end and index; else it was cut off, and this is what can be read.
-    is_complete: bool
-    started_ns: int
-    duration_s: float
-    topics: tuple[TopicFigures, ...]
+    #: "/left_lab", empty for the root.
+    namespace: str
     changes: tuple[ModeChange, ...]
     joints: tuple[JointFigures, ...]
     #: Time with torque allowed (mode ACTIVE, s).
@@ -102,13 +90,48 @@ class RunInspection:
         return tuple(change for change in self.changes if change.mode == MODE_NAMES[FAULT_MODE])
 
 
-def find_recording(run: str | Path) -> Path:
-    """A run's recording: the folder of a run, or the file itself. Raises UserError."""
-    path = Path(run)
-    file = path / RECORDING_NAME if path.is_dir() else path
-    if not file.is_file():
-        raise UserError(f"{run}: neither a run folder with {RECORDING_NAME} nor a recording")
-    return file
+@dataclass(frozen=True)
+class RunInspection:
+    """What a recording holds."""
+
+    path: Path
+    #: Every file has its end and index; else it was cut off, and this is what can be read.
+    is_complete: bool
+    started_ns: int
+    duration_s: float
+    topics: tuple[TopicFigures, ...]
+    #: One a namespace, in the order of their names.
+    devices: tuple[DeviceInspection, ...]
+    #: Why messages of some topics could not be read, one sentence each.
+    unread: tuple[str, ...] = ()
+
+    @property
+    def device(self) -> DeviceInspection:
+        """The only device. Raises UserError where there are several, or none."""
+        if len(self.devices) != 1:
+            named = ", ".join(device.namespace or "/" for device in self.devices)
+            raise UserError(f"{self.path}: {len(self.devices)} devices ({named or 'no topics exo/*'}); name one")
+        return self.devices[0]
+
+    @property
+    def changes(self) -> tuple[ModeChange, ...]:
+        """Of the only device."""
+        return self.device.changes
+
+    @property
+    def joints(self) -> tuple[JointFigures, ...]:
+        """Of the only device."""
+        return self.device.joints
+
+    @property
+    def stops(self) -> tuple[ModeChange, ...]:
+        """Of the only device."""
+        return self.device.stops
+
+    @property
+    def active_s(self) -> float:
+        """Of the only device (s)."""
+        return self.device.active_s
 
 
 class _Torques:
@@ -162,71 +185,73 @@ class _Modes:
             self.changes.append(ModeChange(time_s, mode, faults, message.cause))
 
 
+class _Device:
+    """What is gathered of one namespace."""
+
+    def __init__(self) -> None:
+        self.torques, self.modes = _Torques(), _Modes()
+
+    def reader(self, name: str, time_s: float):
+        """What is to be done with a message of that topic."""
+        readers = {
+            STATUS: lambda message: self.modes.status(message, time_s),
+            COMMAND: self.torques.command,
+            JOINTS: self.torques.joints,
+        }
+        return readers[name]
+
+
 def inspect_recording(run: str | Path) -> RunInspection:
-    """Reads a whole recording, as far as it goes. Raises UserError for a file that is no MCAP recording."""
-    path = find_recording(run)
-    decoder, topics, torques, modes = DecoderFactory(), {}, _Torques(), _Modes()
-    decoders: dict[int, object] = {}
-    first_ns, is_complete = 0, False
-    with path.open("rb") as stream:
-        for record in _messages(stream, path):
-            if record is None:
-                is_complete = True
-                break
-            schema, channel, message = record
-            first_ns = first_ns or message.publish_time
-            time_s = (message.publish_time - first_ns) / NANOSECONDS
-            figures = topics.setdefault(channel.topic, TopicFigures(channel.topic, schema.name))
-            figures.count += 1
-            figures.bytes += len(message.data)
-            figures.times_s.append(time_s)
-            take = _reader_of(channel.topic, torques, modes, time_s)
-            if take is not None:
-                if schema.id not in decoders:
-                    decoders[schema.id] = decoder.decoder_for(channel.message_encoding, schema)
-                take(decoders[schema.id](message.data))
+    """Reads a whole recording, as far as it goes. Raises UserError for what is no MCAP recording.
+
+    Args:
+        run: a run folder, a folder of rosbag2 with MCAP files, or a file.
+    """
+    recording, topics = RecordingReader(run), {}
+    devices: dict[str, _Device] = {}
+    unread: dict[str, list] = {}
+    first_ns = 0
+    for record in recording.messages():
+        first_ns = first_ns or record.sent_ns
+        time_s = (record.sent_ns - first_ns) / NANOSECONDS
+        figures = topics.setdefault(record.topic, TopicFigures(record.topic, record.type_name or "unknown"))
+        figures.count += 1
+        figures.bytes += len(record.data)
+        figures.times_s.append(time_s)
+        namespace, name = _place(record.topic)
+        if name is None:
+            continue
+        take = devices.setdefault(namespace, _Device()).reader(name, time_s)
+        try:
+            take(record.decode())
+        except (UndecodableError, AttributeError, KeyError, IndexError) as error:
+            reason = (
+                str(error)
+                if isinstance(error, UndecodableError)
+                else f"{record.topic}: not of the type that it has here"
+            )
+            unread.setdefault(record.topic, [reason, 0])[1] += 1
     if not topics:
-        raise UserError(f"{path}: an MCAP file without messages")
+        raise UserError(f"{run}: an MCAP file without messages")
     for figures in topics.values():
         figures.times_s.sort()
-    duration_s = max(figures.times_s[-1] for figures in topics.values())
     return RunInspection(
-        path,
-        is_complete,
+        recording.path,
+        recording.is_complete,
         first_ns,
-        duration_s,
+        max(figures.times_s[-1] for figures in topics.values()),
         tuple(topics[name] for name in sorted(topics)),
-        tuple(modes.changes),
-        torques.figures(),
-        modes.active_s,
+        tuple(
+            DeviceInspection(namespace, tuple(one.modes.changes), one.torques.figures(), one.modes.active_s)
+            for namespace, one in sorted(devices.items())
+        ),
+        tuple(f"{reason} ({count} messages)" for reason, count in unread.values()),
     )
 
 
-def _reader_of(topic: str, torques: _Torques, modes: _Modes, time_s: float):
-    """What is to be done with a message of this topic, None for nothing. Namespaces do not matter."""
-    for name, take in (
-        (STATUS, lambda message: modes.status(message, time_s)),
-        (COMMAND, torques.command),
-        (JOINTS, torques.joints),
-    ):
-        if topic == f"/{name}" or topic.endswith(f"/{name}"):
-            return take
-    return None
-
-
-def _messages(stream, path: Path) -> Iterator[tuple | None]:
-    """Schema, channel and message one after the other; None at the end of a file that has one."""
-    messages = NonSeekingReader(stream).iter_messages(log_time_order=False)
-    seen = False
-    while True:
-        try:
-            item = next(messages)
-        except StopIteration:
-            yield None
-            return
-        except CUT_OFF as error:
-            if not seen:
-                raise UserError(f"{path}: not an MCAP recording ({type(error).__name__})") from error
-            return
-        seen = True
-        yield item
+def _place(topic: str) -> tuple[str, str | None]:
+    """Namespace of a topic, and which of the device's topics it is, None for another."""
+    for name in (STATUS, COMMAND, JOINTS):
+        if f"/{topic.lstrip('/')}".endswith(f"/{name}"):
+            return topic[: -len(name)].rstrip("/"), name
+    return "", None

@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs the message definitions of ROS 2")
 
+from mcap.writer import Writer as McapWriter  # noqa: E402
 from rclpy.serialization import serialize_message  # noqa: E402
 from rich.console import Console  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
@@ -15,6 +16,7 @@ from exo_bringup.cli import main  # noqa: E402
 from exo_bringup.inspection_page import render  # noqa: E402
 from exo_bringup.recording import Recording  # noqa: E402
 from exo_bringup.run_inspection import inspect_recording  # noqa: E402
+from exo_core.errors import UserError  # noqa: E402
 from exo_core.message_schema import assemble_schema  # noqa: E402
 from exo_msgs.msg import DeviceStatus, TorqueCommand  # noqa: E402
 
@@ -23,20 +25,22 @@ NAMES = ["hip_flexion_r", "ankle_angle_r"]
 
 
 class Writer:
-    """A recording of a device in a namespace, 100 Hz for five seconds."""
+    """A recording of a device in a namespace, or of one in each of several, 100 Hz for five seconds."""
 
-    def __init__(self, path) -> None:
-        self.recording = Recording(path, clock=lambda: 0.0)
-        for name, kind in (
-            ("exo/status", "exo_msgs/msg/DeviceStatus"),
-            ("exo/command", "exo_msgs/msg/TorqueCommand"),
-            ("exo/joint_states", "sensor_msgs/msg/JointState"),
-        ):
-            self.recording.add_topic(f"/left/{name}", kind, assemble_schema(kind))
+    def __init__(self, path, namespaces=("left",)) -> None:
+        self.recording, self.namespaces = Recording(path, clock=lambda: 0.0), namespaces
+        for namespace in namespaces:
+            for name, kind in (
+                ("exo/status", "exo_msgs/msg/DeviceStatus"),
+                ("exo/command", "exo_msgs/msg/TorqueCommand"),
+                ("exo/joint_states", "sensor_msgs/msg/JointState"),
+            ):
+                self.recording.add_topic(f"/{namespace}/{name}", kind, assemble_schema(kind))
 
     def put(self, topic: str, t: float, message) -> None:
-        stamp = START_NS + round(1e9 * t)
-        self.recording.write(f"/left/{topic}", serialize_message(message), stamp, stamp)
+        for late_s, namespace in enumerate(self.namespaces):
+            stamp = START_NS + round(1e9 * (t + 0.5 * late_s))
+            self.recording.write(f"/{namespace}/{topic}", serialize_message(message), stamp, stamp)
 
     def five_seconds(self) -> "Writer":
         for count in range(500):
@@ -111,7 +115,7 @@ def test_the_page_shows_it_all(run, capsys):
         "complete",
         "hip_flexion_r",
         "1 faults",
-        "not recorded: exo/imu",
+        "not recorded in /left: exo/imu",
     ):
         assert word in text, word
     assert main(["inspect", str(run)]) == 0
@@ -140,3 +144,33 @@ def test_what_is_no_recording_is_answered_in_one_line(tmp_path, capsys, content)
     assert main(["inspect", str(path)]) == 1
     said = capsys.readouterr().err
     assert "r.mcap" in said and said.count("\n") == 1
+
+
+def test_two_devices_in_one_recording_are_a_part_each(tmp_path):
+    writer = Writer(tmp_path / "recording.mcap", ("left_lab", "right_lab")).five_seconds()
+    writer.recording.close()
+    inspection = inspect_recording(tmp_path)
+    assert [device.namespace for device in inspection.devices] == ["/left_lab", "/right_lab"]
+    for late_s, device in enumerate(inspection.devices):
+        assert [change.mode for change in device.changes] == ["DISARMED", "ACTIVE", "FAULT"]
+        assert device.stops[0].time_s == pytest.approx(4.0 + 0.5 * late_s)
+        assert device.active_s == pytest.approx(3.0) and device.joints[1].given_peak == 25.0
+    text = page(inspection)
+    assert "device in /left_lab: 1 faults" in text and "torque in /right_lab" in text
+    with pytest.raises(UserError, match="2 devices.*/left_lab, /right_lab"):
+        _ = inspection.changes
+
+
+def test_what_cannot_be_decoded_is_named_after_the_page(tmp_path, capsys):
+    path = tmp_path / "recording.mcap"
+    with path.open("wb") as stream:
+        writer = McapWriter(stream)
+        writer.start("ros2", "test")
+        for topic, encoding in (("/exo/joint_states", "json"), ("/exo/status", "cdr")):
+            channel = writer.register_channel(topic, encoding, 0)
+            writer.add_message(channel, 1, b"{}", 1)
+        writer.finish()
+    assert main(["inspect", str(tmp_path)]) == 1
+    out, said = capsys.readouterr()
+    assert "/exo/joint_states" in out and said.count("\n") == 1
+    assert "encoding 'json'" in said and "/exo/status (unknown type, encoding 'cdr'): " in said

@@ -50,3 +50,9 @@ def check_joint_names(names: Iterable[str]) -> tuple[str, ...]:
     if len(set(names)) != len(names):
         raise JointNameError(f"joints {', '.join(names)}: one is repeated; name each once")
     return names
+
+
+def named_twice(names: Iterable[str]) -> list[str]:
+    """Names that stand more than once: a message that says two things of one joint says nothing of it."""
+    names = list(names)
+    return sorted({name for name in names if names.count(name) > 1})

@@ -73,9 +73,15 @@ class DeviceState:
         return self.stamp_ns / NANOSECONDS_PER_SECOND
 
     def select(self, names: tuple[str, ...]) -> DeviceState:
-        """The same sample with these joints, in this order. Raises KeyError with the first name missing."""
+        """The same sample with these joints, in this order.
+
+        Raises KeyError with the first name that is missing, or stands twice, so that its value is not known.
+        """
         if names == self.names:
             return self
+        for name in names:
+            if self.names.count(name) > 1:
+                raise KeyError(f"{name} (it stands there twice)")
         place = {name: index for index, name in enumerate(self.names)}
         order = [place[name] for name in names]
         return replace(

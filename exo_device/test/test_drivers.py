@@ -4,6 +4,7 @@
 import importlib.util
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,16 @@ def test_a_sample_with_missing_values_is_an_error(ready, device, state_of):
         pytest.skip("a bus of frames has no lists that could differ in length")
     ready.put_state(state_of(device, velocity=[0.0]))
     with pytest.raises(DriverError, match="velocity"):
+        ready.driver.read(PATIENCE_S)
+
+
+def test_a_sample_that_names_a_joint_twice_is_an_error(ready, device, state_of):
+    if not ready.carries_names:
+        pytest.skip("a bus of frames has motors, and no names that could stand twice")
+    state = state_of(device)
+    ready.put_state(replace(state, names=(state.names[0], state.names[0], *state.names[2:])))
+    # a driver with a mapping on its wire has lost the second joint by then
+    with pytest.raises(DriverError, match=f"{state.names[0]}.*twice|{state.names[1]}"):
         ready.driver.read(PATIENCE_S)
 
 

@@ -83,8 +83,11 @@ def joints_message(stamp_ns: int, value: float) -> dict:
     }
 
 
-def record(path, count=20, prefixes=("/",), first_ns=to_ns(7.0), imu=True, joints=True):
-    """A recording of count samples; sample k has position k / 100."""
+def record(path, count=20, prefixes=("/",), first_ns=to_ns(7.0), imu=True, joints=True, change=None):
+    """A recording of count samples; sample k has position k / 100.
+
+    change: called with (type, sample, message); returns the message that is recorded instead, None for none.
+    """
     encode_imu = serialize_dynamic("sensor_msgs/msg/Imu", IMU)["sensor_msgs/msg/Imu"]
     encode_joints = serialize_dynamic("sensor_msgs/msg/JointState", JOINT_STATE)["sensor_msgs/msg/JointState"]
     with path.open("wb") as stream:
@@ -104,7 +107,11 @@ def record(path, count=20, prefixes=("/",), first_ns=to_ns(7.0), imu=True, joint
         for index in range(count):
             stamp_ns = first_ns + index * PERIOD_NS
             for channel, encode, message, unit in channels:
-                writer.add_message(channel, stamp_ns, encode(message(stamp_ns, unit * index)), stamp_ns)
+                content = message(stamp_ns, unit * index)
+                if change is not None:
+                    content = change("imu" if message is imu_message else "joints", index, content)
+                if content is not None:
+                    writer.add_message(channel, stamp_ns, encode(content), stamp_ns)
         writer.finish()
     return path
 
@@ -222,3 +229,100 @@ def test_a_joint_that_was_not_recorded_is_named(tmp_path):
     driver = make_driver("replay", {"path": str(record(tmp_path / "run.mcap"))})
     with driver, pytest.raises(DriverError, match="hip_flexion_l.*it has ankle_angle_r, hip_flexion_r"):
         driver.configure(("hip_flexion_l",))
+
+
+def stamped(seconds: float, what: str):
+    """Stamps of the IMU, of the joints or of both ("") are that much later."""
+
+    def change(kind, index, content):
+        if kind == what or not what:
+            content["header"] = header(to_ns(7.0) + index * PERIOD_NS + to_ns(seconds))
+        return content
+
+    return change
+
+
+def silent_imu(kind, index, content):
+    return None if kind == "imu" and index >= 10 else content
+
+
+def late_imu(kind, index, content):
+    return None if kind == "imu" and index < 150 else content
+
+
+def back(kind, index, content):
+    if index >= 10:
+        content["header"] = header(to_ns(7.0) + (index - 10) * PERIOD_NS)
+    return content
+
+
+def imu_back(kind, index, content):
+    return back(kind, index, content) if kind == "imu" else content
+
+
+def joint_twice(kind, index, content):
+    if kind == "joints":
+        content["name"] = [JOINTS[0], JOINTS[0]]
+    return content
+
+
+@pytest.mark.parametrize(
+    "change, count, words",
+    [
+        (stamped(-1000.0, "imu"), 20, ("0.00 s after the first joint state", "exo/imu is 999.81 s old", "30 ms")),
+        (stamped(-0.04, "imu"), 20, ("exo/imu is 40 ms old",)),
+        (stamped(1000.0, "imu"), 20, ("exo/imu is still 1000.00 s in the future",)),
+        (silent_imu, 20, ("0.13 s after the first joint state", "exo/imu is 40 ms old")),
+        (late_imu, 200, ("exo/imu is still 1.50 s in the future",)),
+        (back, 20, ("exo/joint_states go back by 0.090 s at message 11, 0.10 s after",)),
+        (imu_back, 20, ("exo/imu go back by 0.090 s at message 11",)),
+    ],
+)
+def test_a_recording_whose_samples_do_not_belong_together_is_refused_with_the_place(tmp_path, change, count, words):
+    path = record(tmp_path / "run.mcap", count=count, change=change)
+    with pytest.raises(DriverError) as caught:
+        make_driver("replay", {"path": str(path)}).connect()
+    assert all(word in str(caught.value) for word in ("run.mcap", *words)) and "\n" not in str(caught.value)
+
+
+def test_a_recorder_that_heard_the_imu_a_little_later_is_none_the_worse(tmp_path):
+    path = record(tmp_path / "run.mcap", change=lambda kind, k, content: None if kind == "imu" and k < 3 else content)
+    assert len(load_tape(ReplayConfig(path=str(path))).states) == 17
+    path = record(tmp_path / "run.mcap", change=stamped(-0.02, "imu"))  # 20 ms behind
+    assert load_tape(ReplayConfig(path=str(path))).states[5].imu.angular_velocity[1] == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("stamp", [0, to_ns(3.0)])
+def test_stamps_never_filled_in_are_replaced_by_the_time_of_recording_and_that_is_said(tmp_path, capfd, stamp):
+    def change(kind, index, content):
+        content["header"] = header(stamp)
+        return content
+
+    path = record(tmp_path / "run.mcap", change=change)
+    tape = load_tape(ReplayConfig(path=str(path)))
+    assert [state.stamp_ns for state in tape.states] == [to_ns(7.0) + k * PERIOD_NS for k in range(20)]
+    assert tape.states[3].imu.angular_velocity == pytest.approx([0.0, 0.3, 0.0])
+    make_driver("replay", {"path": str(path)}).connect()
+    assert "the times of recording are taken" in capfd.readouterr().err
+
+
+def test_motors_that_measure_no_effort_can_be_replayed(tmp_path):
+    def change(kind, index, content):
+        return content | {"effort": []} if kind == "joints" else content
+
+    driver = make_driver("replay", {"path": str(record(tmp_path / "run.mcap", change=change))})
+    with driver:
+        driver.configure(JOINTS)
+        assert driver.read(1.0).torque.tolist() == [0.0, 0.0]
+
+
+def test_a_joint_that_stands_twice_is_refused(tmp_path):
+    driver = make_driver("replay", {"path": str(record(tmp_path / "run.mcap", change=joint_twice))})
+    with driver, pytest.raises(DriverError, match="ankle_angle_r .it stands there twice"):
+        driver.configure(JOINTS[:1])
+
+
+def test_a_rosbag2_folder_can_be_replayed(tmp_path):
+    record(tmp_path / "walk_0.mcap")
+    record(tmp_path / "walk_1.mcap", first_ns=to_ns(7.2))
+    assert len(load_tape(ReplayConfig(path=str(tmp_path))).states) == 40

@@ -130,6 +130,7 @@ def test_a_given_order_asks_nobody(ros):
     [
         ({"name": ["their_hip"], "position": [0.0], "velocity": [0.0], "effort": [0.0]}, "lacks joint 'their_a"),
         ({"effort": []}, "measures_effort: false"),
+        ({"name": ["their_hip", "their_hip"]}, "names their_hip twice"),
         ({"velocity": []}, "0 values of velocity"),
     ],
 )

@@ -7,6 +7,7 @@ import numpy as np
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Imu, JointState
 
+from exo_core.joints import named_twice
 from exo_msgs.msg import DeviceStatus, TorqueCommand
 from exo_policy.observation import DeviceObservation, ObservationError
 from exo_policy.policy_runtime import Device
@@ -34,9 +35,11 @@ def device_from_status(status: DeviceStatus, wearer_mass_kg: float) -> Device:
 def observation_from_messages(joints: JointState, imu: Imu, joint_names: tuple[str, ...]) -> DeviceObservation:
     """A pair as an observation with the joints in the order of ``joint_names``.
 
-    Raises ObservationError for a missing joint or value.
+    Raises ObservationError for a missing joint or value, and for a joint that is named twice.
     """
     sent = list(joints.name)
+    if twice := named_twice(sent):
+        raise ObservationError(f"exo/joint_states names {', '.join(twice)} twice; which value counts is not known")
     missing = [name for name in joint_names if name not in sent]
     if missing:
         raise ObservationError(f"exo/joint_states lacks {', '.join(missing)}, which exo/status names")

@@ -21,7 +21,8 @@ from sensor_msgs.msg import Imu, JointState  # noqa: E402
 
 from exo_msgs.msg import DeviceStatus, TorqueCommand  # noqa: E402
 from exo_msgs.srv import LoadPolicy  # noqa: E402
-from exo_policy.policy_messages import Pairing, Time  # noqa: E402
+from exo_policy.observation import ObservationError  # noqa: E402
+from exo_policy.policy_messages import Pairing, Time, observation_from_messages  # noqa: E402
 from exo_policy.synthetic_gait import synthetic_walk  # noqa: E402
 
 JOINTS = ("hip_flexion_r", "ankle_angle_r", "hip_flexion_l", "ankle_angle_l")
@@ -242,3 +243,9 @@ def test_pairs_are_matched_by_stamp_in_any_order():
         pairing.add_joints(at(JointState, stamp))
     assert pairing.pop_unpaired().header.stamp.nanosec == 3
     assert pairing.pop_unpaired() is None
+
+
+def test_a_state_that_names_a_joint_twice_is_no_observation():
+    twice = JointState(name=["hip_flexion_r"] * 2, position=[0.1, 0.2], velocity=[0.0] * 2, effort=[0.0] * 2)
+    with pytest.raises(ObservationError, match="hip_flexion_r twice"):
+        observation_from_messages(twice, Imu(), ("hip_flexion_r",))

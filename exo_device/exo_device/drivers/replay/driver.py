@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from exo_core.errors import warn
 from exo_device.command import MotorTorque
 from exo_device.drivers.base import Driver, DriverError
 from exo_device.drivers.replay.tape import ReplayConfig, Tape, load_tape
@@ -38,6 +39,7 @@ class ReplayDriver(Driver):
 
     def connect(self) -> None:
         self._tape = self._given or load_tape(self.config)
+        warn(self._tape.notes)
 
     def configure(self, joint_names: tuple[str, ...]) -> None:
         if self._tape is None or not joint_names:

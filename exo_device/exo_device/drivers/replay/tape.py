@@ -1,25 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the device's states out of an MCAP recording. Needs no ROS."""
+"""Reads the device's states out of a recording. Needs no ROS."""
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
+from exo_core.recordings import RecordingError, RecordingReader
 from exo_device.drivers.base import DriverError, Settings
-from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState, ImuSample
+from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState, ImuSample, to_ns
+
+#: An IMU sample older than this (s) counts as none, as for the drivers of real motors (drivers/imu.py).
+LARGEST_IMU_AGE_S = 0.03
+#: At its begin a recorder may hear the joints that long (s) before the IMU; those states are left out.
+LATE_IMU_S = 1.0
 
 
 class ReplayConfig(Settings):
     """Which recording, and how it plays."""
 
-    #: MCAP file with exo/joint_states and exo/imu, as the recorder of `exo sim` writes it.
+    #: MCAP file with exo/joint_states and exo/imu, a run folder of `exo sim`, or a folder of rosbag2 (split files too).
     path: str
     #: Recorded time per wall time.
     speed: Annotated[float, Field(gt=0.0, le=100.0)] = 1.0
@@ -40,71 +44,114 @@ class Tape:
     states: list[DeviceState] = field(default_factory=list)
     #: False: more states may be appended while it plays.
     is_complete: bool = True
+    #: What whoever plays it has to know, one sentence each.
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Sample:
+    stamp_ns: int
+    log_ns: int
+    message: Any
 
 
 def load_tape(config: ReplayConfig) -> Tape:
     """Joint states of a recording, each with the IMU sample of its stamp or the one before.
 
-    A recording whose recorder was killed is read up to where it breaks off. Raises DriverError with one line.
+    A recording whose recorder was killed is read up to where it breaks off. Stamps that were never filled in are
+    replaced by the time of recording, which the tape's notes say.
+
+    Raises:
+        DriverError: one line: not a recording, topics missing or not decodable, stamps that go back, an IMU sample that
+            is older than LARGEST_IMU_AGE_S or comes from the future, a state that contradicts itself.
     """
-    joints, imus = [], {}
-    for name, message in _messages(config):
-        stamp_ns = message.header.stamp.sec * NANOSECONDS_PER_SECOND + message.header.stamp.nanosec
-        if name == config.imu_topic:
-            imus[stamp_ns] = ImuSample.of_message(message)
-        else:
-            joints.append((stamp_ns, message))
-    if not joints or not imus:
-        lacking = config.joint_topic if not joints else config.imu_topic
-        raise DriverError(f"{config.path}: no messages on {lacking}; a recording of `exo sim` has them")
-    joints.sort(key=lambda entry: entry[0])
-    stamps = np.array(sorted(imus))
-    states = []
-    for stamp_ns, message in joints:
-        place = int(np.searchsorted(stamps, stamp_ns, side="right")) - 1
-        if place >= 0 and (not states or stamp_ns > states[-1].stamp_ns):
-            states.append(_state(message, stamp_ns, len(states), imus[int(stamps[place])]))
-    return Tape(states)
-
-
-def _messages(config: ReplayConfig) -> Iterator[tuple[str, object]]:
-    """(configured topic, decoded message) of both topics."""
-    try:
-        from mcap.exceptions import McapError
-        from mcap.records import Channel, Message, Schema
-        from mcap.stream_reader import StreamReader
-        from mcap_ros2.decoder import DecoderFactory
-    except ModuleNotFoundError as error:
-        raise DriverError("driver 'replay' needs mcap, mcap-ros2-support: pip install -r requirements.txt") from error
-    path = Path(config.path)
-    schemas: dict[int, Schema] = {}
-    decoders: dict[int, tuple[str, object]] = {}
+    found: dict[str, list[_Sample]] = {config.joint_topic: [], config.imu_topic: []}
     taken: dict[str, str] = {}
-    factory = DecoderFactory()
     try:
-        with path.open("rb") as stream:
-            for record in StreamReader(stream).records:
-                if isinstance(record, Schema):
-                    schemas[record.id] = record
-                elif isinstance(record, Channel):
-                    wanted = _wanted(record.topic, config)
-                    if wanted is None:
-                        continue
-                    if taken.setdefault(wanted, record.topic) != record.topic:
-                        raise DriverError(
-                            f"{path}: both {taken[wanted]} and {record.topic} are {wanted}; "
-                            "set joint_topic and imu_topic with a leading slash"
-                        )
-                    decoder = factory.decoder_for(record.message_encoding, schemas[record.schema_id])
-                    decoders[record.id] = wanted, decoder
-                elif isinstance(record, Message) and record.channel_id in decoders:
-                    wanted, decoder = decoders[record.channel_id]
-                    yield wanted, decoder(record.data)
-    except OSError as error:
-        raise DriverError(f"{path}: cannot read the recording: {error.strerror or error}") from error
-    except (McapError, struct.error) as error:  # the latter where the file ends within a number
-        if not decoders:
-            raise DriverError(f"{path}: not a recording in MCAP: {' '.join(str(error).split())}") from error
+        for recorded in RecordingReader(config.path).messages(lambda topic: _wanted(topic, config) is not None):
+            name = _wanted(recorded.topic, config)
+            if taken.setdefault(name, recorded.topic) != recorded.topic:
+                raise DriverError(
+                    f"{config.path}: both {' and '.join(sorted((taken[name], recorded.topic)))} are {name}; "
+                    "set joint_topic and imu_topic with a leading slash"
+                )
+            found[name].append(_sample(recorded))
+    except RecordingError as error:
+        raise DriverError(str(error) if str(config.path) in str(error) else f"{config.path}: {error}") from error
+    for name, samples in found.items():
+        if not samples:
+            raise DriverError(f"{config.path}: no messages on {name}; a recording of `exo sim` has them")
+    notes = []
+    joints, imus = found[config.joint_topic], found[config.imu_topic]
+    unstamped = [
+        taken[name] for name, samples in found.items() if len({s.stamp_ns for s in samples}) == 1 < len(samples)
+    ]
+    if unstamped:
+        notes.append(
+            f"{config.path}: all stamps of {' and '.join(unstamped)} are the same; the times of recording are taken "
+            "for both topics instead"
+        )
+        joints, imus = ([_Sample(s.log_ns, s.log_ns, s.message) for s in samples] for samples in (joints, imus))
+    for name, samples in ((taken[config.joint_topic], joints), (taken[config.imu_topic], imus)):
+        _refuse_going_back(config, name, samples)
+    return Tape(_states(config, taken, joints, imus), notes=notes)
+
+
+def _sample(recorded) -> _Sample:
+    message = recorded.decode()
+    try:
+        stamp = message.header.stamp
+        return _Sample(stamp.sec * NANOSECONDS_PER_SECOND + stamp.nanosec, recorded.log_time_ns, message)
+    except AttributeError as error:
+        raise RecordingError(f"{recorded.topic} is {recorded.type_name}, which has no header") from error
+
+
+def _refuse_going_back(config: ReplayConfig, topic: str, samples: Sequence[_Sample]) -> None:
+    for number, (before, after) in enumerate(zip(samples, samples[1:], strict=False), start=2):
+        back_ns = before.stamp_ns - after.stamp_ns
+        if back_ns > 0:
+            at_s = (after.log_ns - samples[0].log_ns) / NANOSECONDS_PER_SECOND
+            raise DriverError(
+                f"{config.path}: the stamps of {topic} go back by {back_ns / NANOSECONDS_PER_SECOND:.3f} s at message "
+                f"{number}, {at_s:.2f} s after the recording's begin; two walks in one recording have to be split, "
+                "or a clock was set"
+            )
+
+
+def _states(
+    config: ReplayConfig, taken: dict[str, str], joints: Sequence[_Sample], imus: Sequence[_Sample]
+) -> list[DeviceState]:
+    first_ns = joints[0].stamp_ns
+    stamps = np.array([sample.stamp_ns for sample in imus])
+    converted = [ImuSample.of_message(sample.message) for sample in imus]
+    states: list[DeviceState] = []
+    for sample in joints:
+        place = int(np.searchsorted(stamps, sample.stamp_ns, side="right")) - 1
+        at_s = (sample.stamp_ns - first_ns) / NANOSECONDS_PER_SECOND
+        if place < 0:
+            ahead_s = (stamps[0] - sample.stamp_ns) / NANOSECONDS_PER_SECOND
+            if ahead_s > LATE_IMU_S:
+                raise DriverError(
+                    f"{config.path}: {at_s:.2f} s after the first joint state the first sample of "
+                    f"{taken[config.imu_topic]} is still {_apart(ahead_s)} in the future; do both have the same clock?"
+                )
+            continue
+        age_ns = sample.stamp_ns - int(stamps[place])
+        if age_ns > to_ns(LARGEST_IMU_AGE_S):
+            raise DriverError(
+                f"{config.path}: {at_s:.2f} s after the first joint state the newest sample of "
+                f"{taken[config.imu_topic]} is {_apart(age_ns / NANOSECONDS_PER_SECOND)} old, and a device stops after "
+                f"{1e3 * LARGEST_IMU_AGE_S:.0f} ms without one; did the IMU fall silent, or has it another clock?"
+            )
+        if not states or sample.stamp_ns > states[-1].stamp_ns:
+            states.append(_state(sample.message, sample.stamp_ns, len(states), converted[place]))
+    if not states:
+        raise DriverError(f"{config.path}: no joint state comes after the first sample of {taken[config.imu_topic]}")
+    return states
+
+
+def _apart(seconds: float) -> str:
+    return f"{1e3 * seconds:.0f} ms" if seconds < 1.0 else f"{seconds:.2f} s"
 
 
 def _wanted(topic: str, config: ReplayConfig) -> str | None:
@@ -114,7 +161,7 @@ def _wanted(topic: str, config: ReplayConfig) -> str | None:
     return None
 
 
-def _state(message, stamp_ns: int, sequence: int, imu: ImuSample) -> DeviceState:
+def _state(message: Any, stamp_ns: int, sequence: int, imu: ImuSample) -> DeviceState:
     count = len(message.name)
     return DeviceState(
         stamp_ns=stamp_ns,
@@ -122,7 +169,8 @@ def _state(message, stamp_ns: int, sequence: int, imu: ImuSample) -> DeviceState
         names=tuple(message.name),
         position=np.array(message.position),
         velocity=np.array(message.velocity),
-        torque=np.array(message.effort),
+        # motors that measure no effort leave it out (ros2_control: measures_effort: false): not known, as their heat
+        torque=np.array(message.effort) if len(message.effort) else np.zeros(count),
         temperature=np.full(count, np.nan),
         error=np.zeros(count, dtype=int),
         bus_voltage=float("nan"),

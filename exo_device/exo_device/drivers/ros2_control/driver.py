@@ -20,6 +20,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Empty, Float64MultiArray
 
+from exo_core.joints import named_twice
 from exo_core.ros import LATEST, LATEST_BEST_EFFORT
 from exo_device.command import MotorTorque
 from exo_device.drivers.base import Driver, DriverError, Offset, Settings
@@ -294,6 +295,10 @@ class Ros2ControlDriver(Driver):
                 f"topic '{self.config.state_topic}' carries {len(message.name)} names and "
                 f"{len(values)} values of {field}; the hardware must export its {field}"
                 + (", or set measures_effort: false" if field == "effort" else "")
+            )
+        if twice := named_twice(message.name):
+            raise DriverError(
+                f"topic '{self.config.state_topic}' names {', '.join(twice)} twice; which value counts is not known"
             )
         place = {name: index for index, name in enumerate(message.name)}
         result = []
