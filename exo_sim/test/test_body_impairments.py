@@ -30,6 +30,7 @@ ONE_OF_EACH = {
     },
     "spasticity": {"spasticity": {"hip_adductors_r": Spasticity(gain=0.5, threshold=0.1)}},
     "activation_slowdown": {"activation_slowdown": {"knee_extensors_r": 3.0}},
+    "deactivation_slowdown": {"deactivation_slowdown": {"knee_extensors_r": 2.0}},
     "co_contraction": {"co_contraction": {"knee_angle_r": 0.3}},
     "weakness": {"strengths": {"soleus_r": 0.4}, "weakness": {"soleus_r": "atrophy"}},
 }
@@ -129,6 +130,37 @@ def test_slow_activation_stretches_the_time_of_its_muscles_alone(healthy):
             assert slowed[m] == pytest.approx(quick[m] / (3.0 if m in slow else 1.0)), healthy.muscles[m]
 
 
+def test_slow_deactivation_leaves_the_rise_as_it_is(healthy):
+    body = impaired(healthy, ONE_OF_EACH["deactivation_slowdown"])
+    (slow,) = changed_rows(healthy.model, body.model).values()
+    assert slow == indices(body, ["knee_extensors_r"])
+    time_constants = body.model.actuator_dynprm[sorted(slow), :2] / healthy.model.actuator_dynprm[sorted(slow), :2]
+    assert time_constants == pytest.approx(np.tile([1.0, 2.0], (len(slow), 1)))
+
+
+def test_old_age_costs_three_times_more_force_than_mass():
+    body = build_body(load_subject("preset:age_related_weakness"), None, 300.0, accelerometer=False)
+    healthy = build_body(Subject(), None, 300.0, accelerometer=False)
+    force = body.model.actuator_gainprm[:80, 2] / healthy.model.actuator_gainprm[:80, 2]
+    weak = force < 1.0
+    assert force[weak] == pytest.approx(0.7) and weak.sum() > 60
+    assert body.condition.muscle_mass[weak] == pytest.approx(0.9, abs=0.001)
+    slower = body.model.actuator_dynprm[:80, :2] / healthy.model.actuator_dynprm[:80, :2]
+    assert slower[weak] == pytest.approx(np.tile([1.0, 1.2], (weak.sum(), 1)))  # 60 ms in place of 50
+
+
+def test_hemiparesis_weakens_both_directions_of_a_joint_alike_and_the_other_side_a_little():
+    for name in ("hemiparesis_mild", "hemiparesis_severe"):
+        right, left = (presets()[f"{name}_{side}"].fields for side in ("right", "left"))
+        strengths = right["strengths"]
+        for one, other in (("plantarflexors", "dorsiflexors"), ("knee_extensors", "knee_flexors")):
+            assert strengths[f"{one}_r"] == strengths[f"{other}_r"]
+            assert strengths[f"{one}_r"] < strengths[f"{one}_l"] < 1.0
+        assert {name[:-1] + {"r": "l", "l": "r"}[name[-1]]: s for name, s in strengths.items()} == left["strengths"]
+        assert "co_contraction" not in right  # stiffness, not co-activation, keeps the paretic foot down
+        assert right["contractures"]["ankle_angle_r"]["stiffness_nm_per_rad"] > 0.0
+
+
 def test_nerves_of_the_named_muscles_alone_are_impaired(healthy):
     spastic = impaired(healthy, ONE_OF_EACH["spasticity"])
     assert not changed_rows(healthy.model, spastic.model)
@@ -204,13 +236,14 @@ def test_atrophy_takes_muscle_mass_away_and_neural_weakness_does_not(healthy):
 def test_the_batched_step_moves_the_impaired_as_mujocos_own_does(name):
     subject = load_subject(name) if name.startswith("preset:") else Subject(**ONE_OF_EACH[name])
 
-    def crowd(accelerometer):
-        walkers = Walkers([build_body(who, None, 300.0, accelerometer=accelerometer) for who in (Subject(), subject)])
+    def crowd(compiled):
+        bodies = [build_body(who, None, 300.0, accelerometer=False) for who in (Subject(), subject)]
+        walkers = Walkers(bodies, compiled=compiled)
         for i in range(2):
             walkers.place(i, 0.55, 1.2)
         return walkers
 
-    compiled, plain = crowd(False), crowd(True)  # with an accelerometer mj_step does the work
+    compiled, plain = crowd(True), crowd(False)
     assert compiled._batch is not None and plain._batch is None
     for _ in range(25):
         for walkers in (compiled, plain):
@@ -352,8 +385,9 @@ def test_every_patient_has_a_source_and_a_mirror_image():
         mirrored = presets()[name.replace("right", "left") if patient.side == "r" else name.replace("left", "right")]
         for field in Impairments.model_fields:
             own, other = getattr(subject, field), getattr(load_subject(f"preset:{mirrored.name}"), field)
-            assert {key[:-1] + mirrored.side: value for key, value in own.items()} == other
-            assert all(key.endswith(f"_{patient.side}") for key in own)
+            assert {key[:-1] + {"r": "l", "l": "r"}[key[-1]]: value for key, value in own.items()} == other
+            if field != "strengths":  # after a stroke the other side is a little weak, too
+                assert all(key.endswith(f"_{patient.side}") for key in own)
 
 
 def test_weakness_grows_by_name():

@@ -22,6 +22,8 @@ SEVERE_RANGE_LOST = 0.5  # share of the healthy range
 SEVERE_REFLEX_GAIN = 0.3
 SEVERE_SLOWDOWN = 3.0
 SEVERE_CO_CONTRACTION = 0.2
+#: Share of the lost force that goes with lost mass, by the cause of a weakness.
+MASS_LOST = {"neural": 0.0, "atrophy": 1.0}
 _TIME_CONSTANTS = slice(0, 2)  # in dynprm of a MuJoCo muscle: activation, deactivation (s)
 
 
@@ -68,7 +70,10 @@ def impair(model: mujoco.MjModel, muscles: tuple[str, ...], condition: Condition
     _slow_down(model, muscles, condition, impairments)
     _contract(model, condition, impairments)
     _excite(muscles, condition, impairments)
-    wasted = {name: impairments.strengths[name] for name, cause in impairments.weakness.items() if cause == "atrophy"}
+    wasted = {
+        name: 1.0 - MASS_LOST.get(cause, cause) * (1.0 - impairments.strengths[name])
+        for name, cause in impairments.weakness.items()
+    }
     condition.muscle_mass[:] = value_by_muscle(wasted, muscles, 1.0, min)
     condition.deficit[:] = _deficit_but_strength(impairments)
 
@@ -80,8 +85,11 @@ def strength_deficit(strengths: np.ndarray) -> np.ndarray:
 
 
 def _slow_down(model, muscles, condition, impairments) -> None:
-    factor = np.array(value_by_muscle(impairments.activation_slowdown, muscles, 1.0, max))
-    model.actuator_dynprm[: len(muscles), _TIME_CONSTANTS] = condition.time_constants * factor[:, None]
+    both, off = (
+        np.array(value_by_muscle(factors, muscles, 1.0, max))
+        for factors in (impairments.activation_slowdown, impairments.deactivation_slowdown)
+    )
+    model.actuator_dynprm[: len(muscles), _TIME_CONSTANTS] = condition.time_constants * np.stack([both, both * off], 1)
 
 
 def _contract(model, condition, impairments) -> None:
@@ -130,8 +138,9 @@ def _deficit_but_strength(impairments: Impairments) -> np.ndarray:
         count(joint, contracture.stiffness_nm_per_rad / SEVERE_STIFFNESS_NM_PER_RAD + lost / SEVERE_RANGE_LOST)
     for name, reflex in impairments.spasticity.items():
         count(name, reflex.gain / SEVERE_REFLEX_GAIN)
-    for name, factor in impairments.activation_slowdown.items():
-        count(name, (factor - 1.0) / (SEVERE_SLOWDOWN - 1.0))
+    for slowdown in (impairments.activation_slowdown, impairments.deactivation_slowdown):
+        for name, factor in slowdown.items():
+            count(name, (factor - 1.0) / (SEVERE_SLOWDOWN - 1.0))
     for joint, excitation in impairments.co_contraction.items():
         count(joint, excitation / SEVERE_CO_CONTRACTION)
     return np.array([worst["r"], worst["l"]])

@@ -25,8 +25,8 @@ class Contracture(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    #: Passive stiffness on top of the muscles' own (Nm/rad), linear about `rest_rad`; a paretic ankle has about 15 to
-    #: 40 (Lamontagne et al. 2000, Arch Phys Med Rehabil 81:351).
+    #: Passive stiffness on top of the muscles' own (Nm/rad), linear about `rest_rad`. That paretic ankles are stiffer
+    #: than others is measured in both directions (Roy et al. 2013, J Rehabil Res Dev 50:555).
     stiffness_nm_per_rad: Annotated[float, Field(ge=0.0, le=200.0)] = 0.0
     #: Angle at which that spring is slack (rad, MyoLegs' sign); 0 is upright standing.
     rest_rad: Angle = 0.0
@@ -61,8 +61,11 @@ class Impairments(BaseModel):
     #: muscle, e.g. soleus_r.
     strengths: dict[str, Annotated[float, Field(ge=0.0, le=2.0)]] = Field(default_factory=dict)
     #: Why what `strengths` names is weak: `neural` (not driven: the muscle keeps its mass, and costs energy for it; the
-    #: default) or `atrophy` (the mass has shrunk with the force).
-    weakness: dict[str, Literal["neural", "atrophy"]] = Field(default_factory=dict)
+    #: default), `atrophy` (the mass has shrunk with the force), or the share of the lost force that goes with lost mass,
+    #: 0 to 1: in old age about a third.
+    weakness: dict[str, Literal["neural", "atrophy"] | Annotated[float, Field(ge=0.0, le=1.0)]] = Field(
+        default_factory=dict
+    )
     #: Stiff joints, by joint and side, e.g. ankle_angle_r.
     contractures: dict[str, Contracture] = Field(default_factory=dict)
     #: Stretch reflexes, by muscle group and side or by muscle.
@@ -70,11 +73,13 @@ class Impairments(BaseModel):
     #: Factor on the time constants of activation and deactivation (healthy: 10 and 40 ms), by muscle group and side or
     #: by muscle.
     activation_slowdown: dict[str, Annotated[float, Field(ge=1.0, le=10.0)]] = Field(default_factory=dict)
+    #: Factor on the time constant of deactivation alone, on top of that, by muscle group and side or by muscle.
+    deactivation_slowdown: dict[str, Annotated[float, Field(ge=1.0, le=10.0)]] = Field(default_factory=dict)
     #: Least excitation of the muscles on both sides of a joint, by joint and side: hip_flexion, hip_adduction,
     #: knee_angle, ankle_angle.
     co_contraction: dict[str, Annotated[float, Field(ge=0.0, le=0.5)]] = Field(default_factory=dict)
 
-    @field_validator("strengths", "weakness", "spasticity", "activation_slowdown")
+    @field_validator("strengths", "weakness", "spasticity", "activation_slowdown", "deactivation_slowdown")
     @classmethod
     def _known_muscles(cls, value: dict) -> dict:
         for name in value:
@@ -84,7 +89,7 @@ class Impairments(BaseModel):
                 raise ValueError(str(error)) from None
         return value
 
-    @field_validator("strengths", "spasticity", "activation_slowdown", "weakness")
+    @field_validator("strengths", "spasticity", "activation_slowdown", "deactivation_slowdown", "weakness")
     @classmethod
     def _group_and_muscle_agree(cls, value: dict) -> dict:
         groups = {name: what for name, what in value.items() if name not in MUSCLES_BY_SIDE and what != 1.0}
@@ -149,6 +154,7 @@ class Impairments(BaseModel):
             or self.spasticity
             or any(strength < 1.0 for strength in self.strengths.values())
             or any(factor > 1.0 for factor in self.activation_slowdown.values())
+            or any(factor > 1.0 for factor in self.deactivation_slowdown.values())
             or any(least > 0.0 for least in self.co_contraction.values())
         )
 

@@ -32,7 +32,7 @@ SOLVER_ITERATIONS = 20
 SOLE_GEOM = "foot_col"
 FLOOR_GEOM = "floor"
 #: Time constant of the contact between sole and floor (s), which MuJoCo scales by the mass that lands: the heel gives
-#: way by 5 mm in standing, on one leg by twice that. A heel pad gives 9 mm (De Clercq et al. 1994, J Biomech 27:1213)
+#: way by 5 mm in standing, on one leg by twice that. A heel pad gives 9 mm in barefoot running (De Clercq et al. 1994, J Biomech 27:1213)
 #: and a shoe's sole about as much; MuJoCo's default of 0.02 s (1 mm) hits the floor like a wooden leg, with a peak of
 #: force at heel strike that people do not have.
 SOLE_TIME_CONSTANT_S = 0.04

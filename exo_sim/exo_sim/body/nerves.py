@@ -12,8 +12,10 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-#: From stretch to the reflex's excitation, in coordination periods of 10 ms: 30 ms, as in the feedback models of
-#: Falisse et al. 2018 (PLoS ONE 13:e0208811); the electromechanical delay comes on top, from activation dynamics.
+#: From stretch to the reflex's excitation, in coordination periods of 10 ms: 30 ms, the project's choice near the delay
+#: of Falisse et al. 2018 (PLoS ONE 13:e0208811); the electromechanical delay comes on top, from activation dynamics.
+#: Feedback of velocity beyond a threshold is that of van der Krogt et al. 2016 (JNER 13:64) and Jansen et al. 2014 (JNER
+#: 11:78). Falisse et al. themselves find that feedback of force explains gait with spasticity better than velocity.
 REFLEX_DELAY_PERIODS = 3
 
 

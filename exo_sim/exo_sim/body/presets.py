@@ -18,7 +18,15 @@ from exo_sim.errors import SimError
 PRESETS_FILE = "presets.yaml"
 _SIDE_WORDS = {"r": "right", "l": "left"}
 #: Fields whose keys get a side.
-_BY_SIDE = ("strengths", "weakness", "contractures", "spasticity", "activation_slowdown", "co_contraction")
+_BY_SIDE = (
+    "strengths",
+    "weakness",
+    "contractures",
+    "spasticity",
+    "activation_slowdown",
+    "deactivation_slowdown",
+    "co_contraction",
+)
 
 
 @dataclass(frozen=True)
@@ -48,9 +56,12 @@ def presets() -> dict[str, Preset]:
     for name, entry in parse_mapping(text, PRESETS_FILE, "patients by name").items():
         one = entry.pop("sides") == "one"
         description, source = entry.pop("description"), entry.pop("source")
+        beside = entry.pop("other_side", {})
         for side in _SIDE_WORDS if one else (None,):
             full = f"{name}_{_SIDE_WORDS[side]}" if one else name
             fields = {field: _sided(value, side) if field in _BY_SIDE else value for field, value in entry.items()}
+            for field, value in beside.items():
+                fields[field] = {**fields.get(field, {}), **_sided(value, "l" if side == "r" else "r")}
             found[full] = Preset(full, description, source, side, fields)
     return found
 

@@ -6,7 +6,8 @@ from exo_sim.metabolics.errors import MetabolicsError
 from exo_sim.metabolics.heat import MuscleHeat
 from exo_sim.metabolics.parameters import MuscleParameters, muscle_mass, published_muscle_mass, slow_twitch_ratio
 from exo_sim.metabolics.umberger import umberger2010
-from exo_sim.metabolics.whole_body import looney2019, whole_body_power
+from exo_sim.metabolics.looney import looney2019
+from exo_sim.metabolics.whole_body import whole_body_power
 
 __all__ = [
     "MetabolicsError",

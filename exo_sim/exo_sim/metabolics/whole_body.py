@@ -19,12 +19,3 @@ def whole_body_power(total: np.ndarray, body_mass: float) -> np.ndarray:
     if not np.isfinite(body_mass) or body_mass <= 0:
         raise MetabolicsError(f"body mass must be a positive number of kg, got {body_mass}")
     return np.sum(total, axis=-1) + BASAL_W_KG * body_mass
-
-
-def looney2019(speed_mps: np.ndarray) -> np.ndarray:
-    """Measured gross cost of level walking, W/kg, at speeds (m/s) up to 2: Looney 2019 (J Appl Physiol 127).
-
-    1.44 + 1.94 v^0.43 + 0.24 v^4; same shape as its input.
-    """
-    speed = np.asarray(speed_mps, dtype=float)
-    return 1.44 + 1.94 * speed**0.43 + 0.24 * speed**4

@@ -20,8 +20,8 @@ from exo_lab.evaluate.impaired.patients import HEALTHY, Patient
 from exo_lab.evaluate.impaired.walk import PERSONALISED, PRACTISED, PatientWalk, condition
 from exo_sim.measurement import Figure, mean_interval
 
-#: By so much of the unpowered asymmetry assistance is to reduce it (%). The best published figure in simulation is
-#: 28 % for the ankle.
+#: By so much of the unpowered asymmetry assistance is to reduce it (%). The best published figure in simulation that is
+#: known here is 28 % for the ankle: symmetry index 25.8 to 18.5 (Yuan, Androwis and Zhou, arXiv:2602.18862).
 SMALLEST_REDUCTION = 30.0
 #: An asymmetry below this (symmetry index, %) is what healthy people show too (Herzog et al. 1989, Med Sci Sports
 #: Exerc 21:110, vertical force): there is nothing to reduce, and a share of it would mean nothing.

@@ -20,7 +20,9 @@ from exo_sim.measurement import Figure
 LEVELS = WALKED_STRENGTHS[1:]
 DIGITS = {"deg": 1, "deg/s": 0, "BW/s": 1, "m": 3, "J/kg": 3, "W/kg": 2, "Nm/kg": 3, "%": 1, "J/kg/m": 2}
 COST_TITLE = "metabolic cost per distance"
-COST_SOURCE = "Waters and Mulroy 1999, Gait Posture 9:207"
+#: Asked for at the same speed. At a speed of their own, patients may spend less: a foot drop with little push-off walked
+#: slowly and cheaply, an isolated one dearly (Don et al. 2007).
+COST_SOURCE = "Waters and Mulroy 1999, Gait Posture 9:207, at the same speed (not in general: Don et al. 2007)"
 
 
 @dataclass(frozen=True)
