@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -171,9 +170,11 @@ def check_graph(options: GraphOptions) -> None:
     from exo_device.description import load_device
     from exo_policy.controllers import make_controller
     from exo_sim.body.subject import load_subject
+    from exo_sim.plant.simulation import SPEED_RANGE_MPS
 
-    if not (math.isfinite(options.speed_mps) and options.speed_mps > 0.0):
-        raise UserError(f"--speed must be a positive number (m/s), got {options.speed_mps}")
+    slowest, fastest = SPEED_RANGE_MPS
+    if not slowest <= options.speed_mps <= fastest:
+        raise UserError(f"--speed must be {slowest:g} to {fastest:g} m/s, got {options.speed_mps:g}")
     if not 0 <= options.seed < 2**31:
         raise UserError(f"--seed must be 0 to {2**31 - 1}, got {options.seed}")
     name_parts = options.namespace.split("/") if options.namespace else []

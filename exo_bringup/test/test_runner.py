@@ -253,6 +253,7 @@ BAD_INPUT = [
     (["--duration", "nan"], "--duration"),
     (["--speed", "-1"], "--speed"),
     (["--speed", "nan"], "--speed"),
+    (["--speed", "0.3"], "--speed must be 0.6 to 1.8 m/s, got 0.3"),
     (["--seed", "-1"], "--seed"),
     (["--domain-id", "999"], "domain"),
     (["--namespace", "1st"], "--namespace"),
