@@ -275,7 +275,7 @@ def test_bad_input_is_one_clear_line(tmp_path, capsys, words, text):
     [
         ("name: a\nmass_kg: -3\n", "mass_kg"),
         ("name: a\nshoe_size: 43\n", "shoe_size"),
-        ("a: [", "YAML"),
+        ("a: [", "someone.yaml:1: expected"),
         ("strengths: {elbow_r: 0.5}\n", "elbow_r"),
     ],
 )
