@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -139,7 +139,13 @@ def assemble(
         chosen.require_worn_ranges()
         driver.require_wearable()
     mass_kg = chosen.wearer_mass(is_worn=is_worn)
-    supervisor = SafetySupervisor(device, mass_kg, chosen.safety())
+    safety = replace(
+        chosen.safety(),
+        simulated=driver.is_simulation,
+        torque_is_measured=driver.measures_torque,
+        posture_check=is_worn,
+    )
+    supervisor = SafetySupervisor(device, mass_kg, safety)
     hashes = file_sha256(chosen.device_config), file_sha256(chosen.driver_config)
     folder = usable_folder(state_folder(chosen.state_folder)) if is_worn else None
     now_s = time.time()

@@ -172,7 +172,12 @@ class ControlLoop:
     # --- the loop
 
     def prepare(self) -> None:
-        """Before every run(): takes back an earlier finish()."""
+        """Before every run(): takes back an earlier finish().
+
+        Raises RuntimeError while a loop runs or hangs: two of them on one driver would give its motors two torques.
+        """
+        if self._runs:
+            raise RuntimeError("the control loop of before has not ended: start device_node again")
         self._stop.clear()
         self._runs = True
 
@@ -203,12 +208,15 @@ class ControlLoop:
         self._tell()
 
     def _now(self, state: DeviceState | None = None) -> Instant:
-        """Both clocks. Lockstep counts stamps alone; otherwise /clock may lag the newest stamp."""
+        """Both clocks. Lockstep counts stamps alone; a simulator's /clock may lag the newest stamp, the world's does
+        not."""
         stamp_ns = state.stamp_ns if state else self.supervisor.newest_stamp_ns
         if self.ros_now_ns is None or self.config.lockstep:
             ros_ns = stamp_ns
-        else:
+        elif self.supervisor.config.simulated:
             ros_ns = max(self.ros_now_ns(), stamp_ns)
+        else:
+            ros_ns = self.ros_now_ns()
         return Instant(ros_ns, self.steady_now_ns())
 
     def _wait_s(self) -> float:

@@ -126,10 +126,18 @@ class DeviceNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def end_loop(self, *, on_purpose: bool = False) -> None:
-        """Torque to zero, motors off, loop ended. on_purpose: that is no fault."""
+        """Torque to zero, motors off, loop ended. on_purpose: that is no fault.
+
+        Raises RuntimeError for a loop that hangs; its motors are switched off over its head.
+        """
         if self._thread is not None:
             self._setup.loop.finish(on_purpose=on_purpose)
             self._thread.join(LOOP_END_TIMEOUT_S)
+            if self._thread.is_alive():
+                self._setup.driver.disconnect()
+                raise RuntimeError(
+                    f"the control loop has not ended within {LOOP_END_TIMEOUT_S:g} s: start device_node again"
+                )
             self._thread = None
 
     def release(self) -> None:

@@ -17,12 +17,10 @@ import struct
 from collections.abc import Callable
 
 from exo_core.errors import UserError
-from exo_device.safety import Snapshot, fault_names
+from exo_device.safety import Fault, Snapshot
 
 #: Told ten times a second, with exo/status; after this time (s) without a true the relay opens.
 LONGEST_SILENCE_S = 0.3
-#: The fault that takes the power away.
-STOP_NOT_CONFIRMED = "STOP_NOT_CONFIRMED"
 #: Linux, include/uapi/linux/gpio.h: struct gpio_v2_line_request up to its attributes, gpio_v2_line_values, and ioctls.
 LINE_REQUEST = struct.Struct("=64I32sQI20x240xII20xi")
 LINE_VALUES = struct.Struct("=QQ")
@@ -38,7 +36,7 @@ class PermitError(UserError):
 
 def is_permitted(snapshot: Snapshot) -> bool:
     """Whether the motors may have power."""
-    return STOP_NOT_CONFIRMED not in fault_names(snapshot.faults)
+    return Fault.STOP_NOT_CONFIRMED not in snapshot.faults
 
 
 class GpioLine:

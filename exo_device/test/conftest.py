@@ -42,7 +42,8 @@ def make_state(device: DeviceDescription, stamp_ns: int = 0, sequence: int = 0, 
         temperature=np.full(count, 30.0),
         error=np.zeros(count, dtype=int),
         bus_voltage=48.0,
-        imu=ImuSample(np.array([0.0, 0.0, 0.0, 1.0]), np.zeros(3), np.array([0.0, 0.0, 9.81])),
+        # an accelerometer is never quite still, and a state that repeats another is a fault
+        imu=ImuSample(np.array([0.0, 0.0, 0.0, 1.0]), np.zeros(3), np.array([0.0, 0.0, 9.81 + 1e-4 * (sequence % 2)])),
     )
     for name, value in changes.items():
         fields[name] = np.array(value) if isinstance(value, list) else value
@@ -106,6 +107,8 @@ class Rig:
         if has_state:
             self.sequence += 1
             stamp_ns = self.now_ns if stamp_ns is None else stamp_ns
+            if self.output is not None:  # motors that do as they are told, from one state to the next
+                state.setdefault("torque", self.output.torque.copy())
             self.supervisor.on_state(make_state(self.device, stamp_ns, self.sequence, **state), self.now)
         if has_command:
             self.supervisor.on_command(request or self.request(asked), self.now)

@@ -30,7 +30,7 @@ class Lab:
         self.steady_ns = to_ns(50.0)
         self.states, self.snapshots, self.events, self.crashes = [], [], [], []
         supervisor = SafetySupervisor(
-            device, 75.0, SafetyConfig(**{"fade_in_s": 0.0, "stride_gate": False, **(safety or {})})
+            device, 75.0, SafetyConfig(**{"fade_in_s": 0.0, "stride_gate": False, "simulated": True, **(safety or {})})
         )
         hooks = LoopHooks(
             self.states.append,

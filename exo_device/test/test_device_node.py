@@ -9,6 +9,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -100,6 +101,7 @@ class Bench:
         )
         message.header.stamp = self.node.get_clock().now().to_msg()
         message.imu.orientation.w = 1.0
+        message.imu.linear_acceleration.z = 9.81 + 1e-4 * (message.sequence % 2)
         self._states.publish(message)
 
     def _on_joints(self, message: JointState) -> None:
@@ -505,13 +507,17 @@ def test_arm_answers_with_the_outcome_and_holds_up_nobody(inside, monkeypatch, c
 def test_power_is_permitted_while_the_loop_lives_and_not_after_a_crash_or_a_stop_that_nobody_obeys(inside, monkeypatch):
     from std_msgs.msg import Bool
 
+    from exo_device.safety import Fault
+
     bench, device = inside()
     said = []
     bench.node.create_subscription(Bool, "exo/torque_permitted", lambda message: said.append(message.data), LATCHED)
     device.start()
     bench.wait(lambda: len(said) > 5, "word for the relay")
     assert all(said)  # armed or not: motors lose their zeros with their power
-    monkeypatch.setattr("exo_device.torque_permit.STOP_NOT_CONFIRMED", "USER_STOP")  # any fault stands in for it
+    # any fault stands in for it: the simulated driver's motors obey
+    stands_in = SimpleNamespace(STOP_NOT_CONFIRMED=Fault.USER_STOP)
+    monkeypatch.setattr("exo_device.torque_permit.Fault", stands_in)
     assert bench.call("stop").success
     bench.wait(lambda: not said[-1], "power taken away")
     assert bench.call("disarm").success

@@ -54,14 +54,17 @@ def test_power_is_limited_in_both_directions(limits):
     assert shaped(limits, HIP, 22.5, velocity=1.0) == pytest.approx(22.5)
 
 
+FREE = np.array([1e3])
+
+
 def test_slew_is_shared_by_outputs_at_the_same_time():
     slew = SlewLimiter(np.array([100.0]), period_s=0.01)
-    assert slew.towards(np.array([50.0])) == pytest.approx(1.0)
-    assert slew.towards(np.array([50.0])) == pytest.approx(1.0)  # no time has passed
+    assert slew.towards(np.array([50.0]), -FREE, FREE) == pytest.approx(1.0)
+    assert slew.towards(np.array([50.0]), -FREE, FREE) == pytest.approx(1.0)  # no time has passed
     slew.refill(0.004)
-    assert slew.towards(np.array([50.0])) == pytest.approx(1.4)
+    assert slew.towards(np.array([50.0]), -FREE, FREE) == pytest.approx(1.4)
     slew.refill(10.0)  # a long wait saves up one period and no more
-    assert slew.towards(np.array([-50.0])) == pytest.approx(0.4)
+    assert slew.towards(np.array([-50.0]), -FREE, FREE) == pytest.approx(0.4)
 
 
 def at(ros_s, steady_s):

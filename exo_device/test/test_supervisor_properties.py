@@ -135,7 +135,9 @@ def test_no_stream_of_inputs_makes_an_output_beyond_the_limits(block, device, st
             assert (np.abs(torque) <= cap).all()
             # in lockstep, too, wall time counts once the simulator is gone
             elapsed_s = max(now.ros_since(before_now), now.steady_since(before_now))
-            assert (np.abs(torque - before) <= slew * (elapsed_s + period_s) + EPSILON).all()
+            # towards zero torque may fall at once: what range, speed and power forbid is not slewed
+            grown = np.abs(torque) - np.where(torque * before > 0.0, np.abs(before), 0.0)
+            assert (grown <= slew * (elapsed_s + period_s) + EPSILON).all()
             if not output.enable:
                 assert not torque.any()
             mode = chaos.supervisor.mode
@@ -155,13 +157,18 @@ def test_from_any_moment_without_commands_torque_is_zero_within_150_ms(seed, dev
     """Commands end at a random moment of a random stream; outputs come at random intervals up to 10 ms."""
     random = np.random.default_rng(seed)
     rig = rig_of(fade_in_s=0.0).activate()
+    position, way = (
+        np.zeros(4),
+        random.choice([-1.0, 1.0]),
+    )  # back and forth within a moment would be a fault of its own
     for _ in range(random.integers(5, 200)):
-        position = (0.2 * random.standard_normal(4)).clip(-0.4, 0.4)
-        rig.step(float(random.uniform(-60.0, 60.0)), position=position)
+        position = (position + 0.02 * random.standard_normal(4)).clip(-0.4, 0.4)
+        rig.step(way * float(random.uniform(0.0, 60.0)), position=position)
     assert rig.mode is Mode.ACTIVE
     lost_ns = rig.now_ns
     while True:
-        rig.step(dt_s=random.uniform(0.001, 0.01), has_state=bool(random.random() < 0.8), has_command=False)
+        has_state = bool(random.random() < 0.8)
+        rig.step(dt_s=random.uniform(0.001, 0.01), has_state=has_state, has_command=False, position=position)
         assert rig.now_ns - lost_ns <= to_ns(0.15)
         if not rig.output.enable:
             break
@@ -175,8 +182,9 @@ def test_from_any_moment_without_commands_torque_is_zero_within_150_ms(seed, dev
 def test_from_any_moment_a_stop_is_over_within_the_ramp_time(seed, end, rig_of):
     random = np.random.default_rng(1000 + seed)
     rig = rig_of(fade_in_s=0.0).activate()
+    way = random.choice([-1.0, 1.0])
     for _ in range(random.integers(5, 100)):
-        rig.step(float(random.uniform(-60.0, 60.0)))
+        rig.step(way * float(random.uniform(0.0, 60.0)))
     getattr(rig.supervisor, end)(rig.now)
     stopped_ns = rig.now_ns
     while rig.step(50.0, dt_s=random.uniform(0.001, 0.01)).enable:

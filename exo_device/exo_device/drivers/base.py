@@ -46,6 +46,14 @@ class Driver(ABC):
     #: Whether its torque reaches motors, which somebody may wear. Then time is that of the world, and limits are those
     #: of real motors.
     has_real_motors: ClassVar[bool] = True
+    #: Whether a simulator is behind it, whose time may stand still and whose person may be put somewhere else.
+    is_simulation: ClassVar[bool] = False
+
+    @property
+    def measures_torque(self) -> bool:
+        """Whether the torque in its states answers what the motors are asked for. Not where it was recorded, or is not
+        there."""
+        return True
 
     def use_clock(self, ros_ns: Callable[[], int]) -> None:
         """ROS time (ns) of the node that owns the driver, before connect. A driver that stamps its samples

@@ -11,6 +11,10 @@ from exo_device.safety.faults import Fault, Problem
 from exo_device.safety.limits import TorqueLimits
 from exo_device.state import DeviceState
 
+#: The motors' supply may be between these shares of the device's nominal voltage, for all but so many states in a row: a
+#: lithium battery of nominally 48 V ends at 39 and is charged at 54.6, and one more cell or less makes 7 %.
+SUPPLY_SHARE, SUPPLY_SAMPLES = (0.7, 1.3), 5
+
 
 def request_problem(request: TorqueRequest, joint_names: tuple[str, ...]) -> Problem | None:
     """Why this request cannot be followed: joints unknown, named twice or missing, numbers that are none."""
@@ -48,6 +52,7 @@ class StateCheck:
         self._config = config
         self._too_fast = 0
         self._too_strong = 0
+        self._bad_supply = 0
 
     def problem(self, state: DeviceState) -> Problem | None:
         """The first thing in this state that must stop the device."""
@@ -58,6 +63,7 @@ class StateCheck:
             or self._out_of_range(state)
             or self._velocity(state)
             or self._power(state)
+            or self._supply(state)
         )
 
     def _not_finite(self, state: DeviceState) -> Problem | None:
@@ -127,4 +133,16 @@ class StateCheck:
         return Problem(
             Fault.POWER_LIMIT,
             f"{state.names[joint]} works at {power[joint]:.0f} W, limit {self._limits.power[joint]:.0f}",
+        )
+
+    def _supply(self, state: DeviceState) -> Problem | None:
+        low, high = (share * self._limits.bus_voltage for share in SUPPLY_SHARE)
+        is_bad = not low <= state.bus_voltage <= high and not np.isnan(state.bus_voltage)  # NaN is not measured
+        self._bad_supply = self._bad_supply + 1 if is_bad else 0
+        if self._bad_supply < SUPPLY_SAMPLES:
+            return None
+        return Problem(
+            Fault.SUPPLY,
+            f"the motors' supply is at {state.bus_voltage:.1f} V, the device's at {self._limits.bus_voltage:g} V "
+            f"({low:.0f} to {high:.0f}): battery empty, another battery, or it cannot take what braking gives back",
         )

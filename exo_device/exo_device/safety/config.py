@@ -18,7 +18,7 @@ MAY_BE_ZERO = (
     "stuck_forgiveness",
     "stride_least_shake_m_s2",
 )
-SWITCHES = ("lockstep", "stride_gate")
+SWITCHES = ("lockstep", "stride_gate", "simulated", "torque_is_measured", "posture_check")
 #: What a command of a second publisher does while torque is given. It is never followed.
 SECOND_PUBLISHER = ("fault", "ignore")
 
@@ -63,8 +63,13 @@ class SafetyConfig:
     #: Longest time between two outputs while all is well. The slew limit lets one period's change through at
     #: once, and a ramp ends two periods early so that coarse ticks cannot make it late.
     period_s: float = 0.01
+    #: A longer pause between two outputs (steady time; not in simulation) means that this process stood still: torque
+    #: starts again from zero. Without a command torque ends after 50 ms by itself.
+    output_gap_s: float = 0.06
     #: A leap of ROS time over this is a fault of the clock, and no gap in the states.
     max_clock_step_s: float = 0.5
+    #: Stamps of the motors' computer may be ahead of this one's clock by this (s; not in simulation, where /clock lags).
+    max_clock_ahead_s: float = 0.02
     #: Torque along the motion fades from this share of the velocity limit to zero at the limit.
     velocity_taper_share: float = 0.8
     #: Joint angle outside its range by more than this stops the device (rad; 10 degrees).
@@ -83,6 +88,18 @@ class SafetyConfig:
     #: Lockstep with a simulator: only stamps count as time, so that a run can be repeated exactly. Steady
     #: time then detects silence alone.
     lockstep: bool = False
+    #: The plant is a simulator: its time may stand still, and it may put its person somewhere else.
+    simulated: bool = False
+    #: The states' torque is measured, or reported by the motors, and answers what they are asked for. False where it was
+    #: recorded or is not there.
+    torque_is_measured: bool = True
+    #: No arming but in upright standing: for a device that somebody may wear.
+    posture_check: bool = False
+
+    @property
+    def follows_steady_time(self) -> bool:
+        """Whether time passes whatever stamps say: everywhere but in a simulation."""
+        return not (self.simulated or self.lockstep)
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -44,6 +44,8 @@ class TorqueLimits:
         self.low = np.array([joint.range_rad[0] for joint in joints])
         self.high = np.array([joint.range_rad[1] for joint in joints])
         self.temperature = device.temperature_limit_c
+        #: Nominal (V).
+        self.bus_voltage = device.bus_voltage_v
         self._taper = np.array([joint.taper_rad for joint in joints])
         self._velocity_taper_share = velocity_taper_share
 
@@ -60,6 +62,15 @@ class TorqueLimits:
         slow = in_range * self.velocity_gain(capped, velocity)
         most = self.power_cap(velocity)
         return capped, in_range, slow, np.clip(slow, -most, most)
+
+    def bounds(self, position: np.ndarray, velocity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest torque (Nm) that may be given at this angle (rad) and speed (rad/s), whatever came before.
+
+        Zero always lies between them, and nothing else does where angle or speed is not finite.
+        """
+        with np.errstate(invalid="ignore", over="ignore"):
+            low, high = self.shape(-self.cap, position, velocity), self.shape(self.cap, position, velocity)
+        return np.nan_to_num(low, nan=0.0), np.nan_to_num(high, nan=0.0)
 
     def range_gain(self, torque: np.ndarray, position: np.ndarray) -> np.ndarray:
         """1 inside the range; fades to 0 at the end that the torque pushes to. Pushing back never fades."""
@@ -114,7 +125,7 @@ class RequestLimiter:
         wanted = requested * gain
         cool = np.clip(wanted, -allowed, allowed)
         *stages, target = self.limits.stages(cool, position, velocity)
-        torque = self.slew.towards(target)
+        torque = self.slew.towards(target, *self.limits.bounds(position, velocity))
         left = [np.abs(stage) for stage in (requested, wanted, cool, *stages, target)]
         least = BITE_SHARE * self.limits.cap
         lost = [before - after > least for before, after in zip(left, left[1:])]

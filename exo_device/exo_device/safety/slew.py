@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Slew limit that holds however often it is called."""
+"""Slew limit that holds however often it is called, for changes that comfort asks to be slow."""
 
 from __future__ import annotations
 
@@ -29,11 +29,15 @@ class SlewLimiter:
         """Time has passed since the last refill."""
         self._allowance = np.minimum(self._allowance + self._slew * elapsed_s, self._most)
 
-    def towards(self, target: np.ndarray) -> np.ndarray:
-        """Moves as far towards target (Nm) as is allowed now, and returns where it got."""
+    def towards(self, target: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """Moves as far towards target (Nm) as is allowed now, and returns where it got.
+
+        low, high: what range, speed and power allow now (Nm). Beyond them torque is gone at once, however large the step:
+        comfort asks for slow changes, safety for quick ones.
+        """
         step = np.clip(target - self.torque, -self._allowance, self._allowance)
         self._allowance = self._allowance - np.abs(step)
-        self.torque = self.torque + step
+        self.torque = np.clip(self.torque + step, low, high)
         return self.torque
 
     def follow(self, torque: np.ndarray) -> None:

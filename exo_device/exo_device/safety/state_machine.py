@@ -36,6 +36,8 @@ class Event(NamedTuple):
     is_warning: bool = False
 
 
+#: Faults that matter without torque being asked for.
+LATCHED_WHILE_DISARMED = Fault.USER_STOP | Fault.STOP_NOT_CONFIRMED
 WITH_MOTORS_ON = (Mode.ARMING, Mode.ACTIVE)
 
 
@@ -106,8 +108,9 @@ class ModeMachine:
         return Answer(True, self.mode.name.lower())
 
     def fault(self, fault: Fault, cause: str) -> None:
-        """Stops and latches. While disarmed there is nothing to stop: only a person's stop latches."""
-        if self.mode is Mode.DISARMED and fault is not Fault.USER_STOP:
+        """Stops and latches. While disarmed there is nothing to stop: only a person's stop latches, and motors that go
+        on."""
+        if self.mode is Mode.DISARMED and fault not in LATCHED_WHILE_DISARMED:
             return
         is_error = fault is not Fault.SHUTDOWN
         is_new = fault not in self.faults

@@ -2,17 +2,25 @@
 """How much of the assistance is given: none until the wearer was seen to walk, then more and more.
 
 With the stride gate the gain rises over two strides once a full stride was sensed, and falls again when the
-strides end. Without it the gain rises over a fixed time from arming.
+strides end. Without it the gain rises over a fixed time from arming. With and without it there is no assistance for
+somebody who falls or lies.
 """
 
 from __future__ import annotations
 
+import math
+
 from exo_device.safety.config import SafetyConfig, SafetyError
+from exo_device.safety.posture import UprightSensor
 from exo_device.safety.stride_sensor import StrideLimits, StrideSensor
 from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState
 
 #: Assistance is gone this long (s, ROS time) after the strides ended.
 FADE_OUT_S = 0.5
+#: ... and this long (s) after a fall began to show, which takes some 0.05 s.
+FALL_FADE_OUT_S = 0.15
+#: Strides without one more, after which the wearer does not walk any longer. Each leg shows one in its turn.
+PATIENCE_STRIDES = 1.5
 #: A fade over no time at all (s).
 AT_ONCE_S = 1e-9
 
@@ -56,8 +64,11 @@ class Assistance:
             except ValueError as error:
                 raise SafetyError(f"{error}; set stride_gate: false, knowing what that means") from error
         self._fade = _Fade()
-        self._begin_s = self._last_stride_s = 0.0
+        self._begin_s = self._last_stride_s = self._patience_s = 0.0
         self._walks = False
+        #: How upright the wearer is.
+        self.upright = UprightSensor()
+        self._was_down = False
         self._news: list[str] = []
 
     def begin(self, now_ns: int, *, walking: bool = False) -> None:
@@ -69,6 +80,7 @@ class Assistance:
         self._begin_s = now_s + self._config.fade_delay_s
         self._fade.hold(0.0)
         self._walks = False
+        self._was_down = False
         if self._sensor is None:
             self._rise(self._config.fade_in_s, now_s)
         else:
@@ -79,12 +91,13 @@ class Assistance:
 
     def see(self, state: DeviceState) -> None:
         """Takes in a new state of an active device."""
-        if self._sensor is None:
+        if self._is_down(state) or self._sensor is None:
             return
         duration_s = self._sensor.see(state)
         if duration_s is None:
             return
         self._last_stride_s = state.stamp_s
+        self._patience_s = min(PATIENCE_STRIDES * duration_s, self._config.stride_longest_s)
         if not self._walks:
             self._walks = True
             self._news.append(
@@ -93,18 +106,38 @@ class Assistance:
             )
             self._rise(self._config.fade_in_strides * duration_s, state.stamp_s)
 
+    def _is_down(self, state: DeviceState) -> bool:
+        """No assistance from a fall on; afterwards it begins as after arming."""
+        was_down, self._was_down = self._was_down, self.upright.fallen
+        if self._was_down and not was_down:
+            self._walks = False
+            self._news.append(f"{self._fall}: assistance ends")
+            self._fade.towards(0.0, state.stamp_s, FALL_FADE_OUT_S, state.stamp_s)
+            if self._sensor is not None:
+                self._sensor.reset()
+        elif was_down and not self._was_down and self._sensor is None:
+            self._rise(self._config.fade_in_s, state.stamp_s)
+        return self._was_down
+
+    @property
+    def _fall(self) -> str:
+        lean, force = math.degrees(self.upright.tilt), self.upright.force
+        return f"the wearer falls or bends down (pelvis leans by {lean:.0f} degrees, specific force {force:.1f} m/s^2)"
+
     def gain(self, now_ns: int) -> float:
         """Factor on the request, 0 to 1."""
         now_s = now_ns / NANOSECONDS_PER_SECOND
-        if self._walks and now_s - self._last_stride_s > self._config.stride_longest_s:
+        if self._walks and now_s - self._last_stride_s > self._patience_s:
             self._walks = False
-            self._news.append(f"no full stride for {self._config.stride_longest_s:g} s: assistance fades out")
+            self._news.append(f"no full stride for {self._patience_s:.1f} s: assistance fades out")
             self._fade.towards(0.0, now_s, FADE_OUT_S, now_s)
         return self._fade.at(now_s)
 
     @property
     def obstacle(self) -> str:
         """Why there is no assistance, for a person; empty when there is some."""
+        if self.upright.fallen:
+            return f"no torque: {self._fall}"
         if self._sensor is None or self._walks:
             return ""
         return f"no torque before a full stride: {self._sensor.reason}"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from exo_device.safety.posture import SEATED_RAD
 from exo_device.safety.swing import Cycle, SwingTracker
 from exo_device.state import DeviceState
 
@@ -60,6 +61,7 @@ class StrideSensor:
         }
         self._joint = {side: f"{kinds[0]}_{side}" for side in self._index}
         self._limits = limits
+        self._kind = kinds[0]
         self.reset()
 
     def reset(self) -> None:
@@ -67,6 +69,8 @@ class StrideSensor:
         limits = self._limits
         self._trackers = {side: SwingTracker(limits.least_swing_rad, limits.longest_s) for side in self._index}
         self._forces: deque[tuple[float, float, float]] = deque()
+        #: (stamp, smallest flexion of both legs).
+        self._bends: deque[tuple[float, float]] = deque()
         self._last_s: float | None = None
         self._refusal: tuple[float, str] | None = None
 
@@ -78,8 +82,10 @@ class StrideSensor:
         self._last_s = t
         force = state.imu.linear_acceleration
         self._forces.append((t, float(np.linalg.norm(force)), float(force[2])))
+        self._bends.append((t, min(float(state.position[index]) for index in self._index.values())))
         while t - self._forces[0][0] > self._limits.longest_s + LONGEST_GAP_S:
             self._forces.popleft()
+            self._bends.popleft()
         found = None
         for side, index in self._index.items():
             cycle = self._trackers[side].see(t, float(state.position[index]))
@@ -119,6 +125,8 @@ class StrideSensor:
         for other, tracker in self._trackers.items():
             if other != side and not self._is_between(tracker.last_top_s, cycle):
                 return f"{self._joint[other]} does not move in turn with {self._joint[side]}"
+        if self._is_seated(cycle.start_s):
+            return f"{self._kind}s are bent as in sitting"
         forces = np.array([sample[1:] for sample in self._forces if sample[0] >= cycle.start_s])
         if forces[:, 1].mean() < LEAST_UPRIGHT * forces[:, 0].mean():
             return "the pelvis is not upright"
@@ -129,6 +137,12 @@ class StrideSensor:
                 f"{limits.least_shake_m_s2:g} or more): in the air, or a device without IMU?"
             )
         return ""
+
+    def _is_seated(self, start_s: float) -> bool:
+        """Whether the watched joints were bent like a seated person's on average since a time (s)."""
+        most = SEATED_RAD.get(self._kind)
+        bends = [bend for t, bend in self._bends if t >= start_s]
+        return most is not None and bool(bends) and float(np.mean(bends)) > most
 
     @staticmethod
     def _is_between(top_s: float | None, cycle: Cycle) -> bool:

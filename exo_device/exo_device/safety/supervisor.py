@@ -18,11 +18,13 @@ from exo_device.safety.clock import Instant
 from exo_device.safety.config import SafetyConfig, SafetyError
 from exo_device.safety.faults import Fault, Problem
 from exo_device.safety.limits import RequestLimiter
+from exo_device.safety.plausibility import ImuCheck, MotionCheck, ShakingCheck, TorqueCheck
+from exo_device.safety.posture import not_standing
 from exo_device.safety.ramp import StoppingRamp
 from exo_device.safety.state_machine import WITH_MOTORS_ON, Answer, Event, Mode, ModeMachine
 from exo_device.safety.stride_gate import Assistance
 from exo_device.safety.watchdog import CommandWatch, StateWatch
-from exo_device.state import DeviceState
+from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState
 
 #: No arming for this long (s, steady time) after a command of a second publisher.
 FOREIGN_MEMORY_S = 1.0
@@ -69,6 +71,11 @@ class SafetySupervisor:
         self._state_check = StateCheck(self.limits, config)
         self._slew, self._thermal = self._limiter.slew, self._limiter.thermal
         self._assistance = Assistance(config, self.joint_names)
+        self._motion = MotionCheck(device, self.limits.cap)
+        self._torque = TorqueCheck(device, self.limits.cap)
+        self._shaking = ShakingCheck(self.joint_names, self.limits.cap)
+        self._imu = ImuCheck()
+        self._measures_torque = config.torque_is_measured and config.follows_steady_time
         self._state_problem: Problem | None = None
         self._request_problem: Problem | None = None
         self._requested = np.zeros(len(self.joint_names))
@@ -167,6 +174,8 @@ class SafetySupervisor:
             raise ValueError(f"a state of {state.names} for a device with {self.joint_names}")
         is_new, time_problem = self._states.see(state, now)
         content_problem = self._state_check.problem(state)
+        if is_new and not content_problem:
+            content_problem = self._plausibility(state, now)
         if is_new:
             content_problem = self._thermal.see(state, self._slew.torque) or content_problem
         self._state_problem = time_problem or content_problem
@@ -176,6 +185,8 @@ class SafetySupervisor:
             self._commands.expect(now)
         if is_new and self.mode is Mode.ACTIVE and not self._state_problem:
             self._assistance.see(state)
+        if is_new:
+            self._verify_stop(state, now)
         if content_problem and self.mode in WITH_MOTORS_ON:
             self._fault(content_problem, now)
         elif time_problem and self.mode is Mode.ACTIVE:  # while arming it only delays
@@ -208,6 +219,27 @@ class SafetySupervisor:
         if self.mode is Mode.ACTIVE and (must_stop or self.config.second_publisher == "fault"):
             self._fault(Problem(Fault.SEQUENCE_GAP, cause), now)
 
+    def _plausibility(self, state: DeviceState, now: Instant) -> Problem | None:
+        """What a sound state cannot say."""
+        t, output = state.stamp_s, self._slew.torque
+        self._assistance.upright.see(t, state.imu)
+        problem = self._motion.see(state, output, may_leap=self.config.simulated) or self._imu.see(t, state.imu)
+        if problem is None and self._measures_torque and self.mode is not Mode.DISARMED:
+            problem = self._torque.following(self._time_s(now), state.torque)
+        return problem
+
+    def _verify_stop(self, state: DeviceState, now: Instant) -> None:
+        """Motors that go on although they are told to stop are a fault in every mode."""
+        if self._measures_torque:
+            is_stopped = self.mode in (Mode.DISARMED, Mode.FAULT)
+            problem = self._torque.stopped(self._time_s(now), state.torque, must_be_zero=is_stopped)
+            if problem:
+                self._fault(problem, now)
+
+    @staticmethod
+    def _time_s(now: Instant) -> float:
+        return now.steady_ns / NANOSECONDS_PER_SECOND
+
     # --- what goes out
 
     def check(self, now: Instant) -> None:
@@ -222,13 +254,15 @@ class SafetySupervisor:
     def update(self, now: Instant) -> MotorTorque:
         """Output for now: always finite, within the caps and the slew limits."""
         self.check(now)
-        self._slew.refill(now.ros_since(self._last) if self._last else 0.0)
+        self._forget_after_gap(now)
+        self._slew.refill(self._since_last(now))
         self._last = now
         if self.mode is Mode.ACTIVE:
             self._follow_request(now)
         elif self.mode is Mode.STOPPING:
             self._follow_ramp(now)
         torque = np.clip(self._slew.torque, -self.limits.cap, self.limits.cap)
+        self._torque.asked(self._time_s(now), torque)
         state = self._states.state
         return MotorTorque(
             state_stamp_ns=state.stamp_ns if state else 0,
@@ -242,6 +276,22 @@ class SafetySupervisor:
     def bites(self) -> dict[str, np.ndarray]:
         """By limit (see LIMITS), which joints (J,) it took torque from when a request was last followed."""
         return self._limiter.bites
+
+    def _since_last(self, now: Instant) -> float:
+        """Time (s) since the last output: of the faster clock, but in a simulation, which has its own."""
+        if self._last is None:
+            return 0.0
+        steady_s = now.steady_since(self._last) if self.config.follows_steady_time else 0.0
+        return max(now.ros_since(self._last), steady_s)
+
+    def _forget_after_gap(self, now: Instant) -> None:
+        """After a pause of this process the motors have been at zero for long: torque begins there."""
+        if self._last is None or not self.config.follows_steady_time:
+            return
+        if now.steady_since(self._last) > self.config.output_gap_s:
+            self._slew.follow(np.zeros_like(self._slew.torque))
+            if self._ramp is not None and self.mode is Mode.STOPPING:
+                self._ramp = StoppingRamp(self.config, self._slew.torque, now)
 
     def assistance_gain(self, now: Instant) -> float:
         """Factor on the request, 0 to 1: see Assistance; 0 without torque."""
@@ -279,6 +329,7 @@ class SafetySupervisor:
 
     def _note_stop(self, was: Mode, now: Instant) -> None:
         if self.mode is Mode.STOPPING and was is not Mode.STOPPING:
+            self._forget_after_gap(now)
             self._ramp = StoppingRamp(self.config, self._slew.torque, now)
 
     def _try_to_become_active(self, now: Instant) -> None:
@@ -301,6 +352,10 @@ class SafetySupervisor:
         problem = problem or self._commands.problem(now) or self._request_problem
         if problem:
             return problem.cause
+        posture = not_standing(self._states.state, self._assistance.upright.tilt) if self.config.posture_check else None
+        running = self._torque.rest(self._states.state.torque) if self._measures_torque else None
+        if posture or running:
+            return posture or f"not asked for torque yet, and {running}"
         if self._foreign and now.steady_since(self._foreign[0]) < FOREIGN_MEMORY_S:
             return self._foreign[1]
         return self._commands.stuck_text() or None
@@ -308,9 +363,14 @@ class SafetySupervisor:
     def _follow_request(self, now: Instant) -> None:
         state = self._states.state
         self._limiter.follow(self._requested, self.assistance_gain(now), state.position, state.velocity)
+        t = self._time_s(now) if self.config.follows_steady_time else now.ros_ns / NANOSECONDS_PER_SECOND
+        problem = self._shaking.see(t, self._slew.torque)
+        if problem:
+            self._fault(problem, now)
 
     def _follow_ramp(self, now: Instant) -> None:
-        torque = self._ramp.torque(now)
+        state = self._states.state
+        torque = np.clip(self._ramp.torque(now), *self.limits.bounds(state.position, state.velocity))
         self._slew.follow(torque)
         if not torque.any():
             self._machine.stopped()

@@ -35,11 +35,12 @@ class StateWatch:
     def see(self, state: DeviceState, now: Instant) -> tuple[bool, Problem | None]:
         """Takes in one state. Returns whether its stamp is new, and what is wrong with its time.
 
-        A repeated stamp is a paused simulator or a bus that repeats itself: the bus lives, and there is no
-        new state.
+        A repeated stamp is a paused simulator: the bus lives, and there is no new state. Real motors do not pause: there
+        it is a clock that stands still or a bus that repeats itself, and no sign of life.
         """
-        self._heard = now
         previous, self.state = self.state, state
+        if previous is None or state.stamp_ns != previous.stamp_ns or not self._config.follows_steady_time:
+            self._heard = now
         if previous is None:
             return True, None
         lost = sequence_step(previous.sequence, state.sequence) - 1
@@ -70,15 +71,16 @@ class StateWatch:
             return Problem(Fault.STALE_STATE, "no state from the motors yet")
         silence_s = now.steady_since(self._heard)
         if silence_s >= self._config.state_silence_s:
-            return Problem(Fault.BUS_LOST, f"the motor bus has been silent for {1e3 * silence_s:.0f} ms")
+            return Problem(Fault.BUS_LOST, f"no new state from the motors for {1e3 * silence_s:.0f} ms")
         age = self.age_s(now)
         if age >= self._config.state_timeout_s:
             return Problem(Fault.STALE_STATE, f"the newest motor state is {1e3 * age:.0f} ms old")
         ahead_s = (self.state.stamp_ns - now.ros_ns) / NANOSECONDS_PER_SECOND
-        if ahead_s > self._config.max_clock_step_s:
+        steady = self._config.follows_steady_time
+        if ahead_s > (self._config.max_clock_ahead_s if steady else self._config.max_clock_step_s):
+            ask = "are both computers' clocks synchronised (chrony, PTP)?" if steady else "does /clock arrive?"
             return Problem(
-                Fault.CLOCK_JUMP,
-                f"the newest motor state is stamped {ahead_s:.3f} s ahead of ROS time; does /clock arrive?",
+                Fault.CLOCK_JUMP, f"the newest motor state is stamped {ahead_s:.3f} s ahead of ROS time; {ask}"
             )
         return None
 

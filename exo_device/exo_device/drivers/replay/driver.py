@@ -25,6 +25,7 @@ class ReplayDriver(Driver):
 
     name = "replay"
     has_real_motors = False
+    measures_torque = False
 
     def __init__(
         self, config: ReplayConfig, tape: Tape | None = None, ros_ns: Callable[[], int] = time.time_ns

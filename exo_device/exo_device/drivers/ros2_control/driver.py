@@ -133,6 +133,10 @@ class Ros2ControlDriver(Driver):
 
     name = "ros2_control"
 
+    @property
+    def measures_torque(self) -> bool:
+        return self.config.measures_effort
+
     def __init__(self, config: Ros2ControlConfig = Ros2ControlConfig()) -> None:
         self.config = config
         self._imu = make_imu_source(config.imu)

@@ -98,6 +98,7 @@ class SimulatedDriver(Driver):
 
     name: ClassVar[str] = "simulated"
     has_real_motors = False
+    is_simulation = True
 
     def __init__(self, config: SimulatedConfig = SimulatedConfig(), bus: MotorBus | None = None) -> None:
         #: The bus that config asks for, or the one given.
