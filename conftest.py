@@ -7,12 +7,37 @@ is imported from here, after everything that is.
 """
 
 import contextlib
+import fcntl
 import importlib
+import os
 import sys
+import tempfile
 from pathlib import Path
+
+import pytest
 
 sys.path.append(str(Path(__file__).parent))
 
 for _package in ("exo_msgs", "exo_core", "exo_device", "exo_policy", "exo_sim", "exo_lab", "exo_bringup"):
     with contextlib.suppress(ModuleNotFoundError):
         importlib.import_module(_package)
+
+#: Domains that runs of the tests take in turn. Graphs of test/ and of test_runner.py have lower ones, behind GraphLock.
+_TEST_DOMAINS = range(71, 101)
+
+
+def pytest_configure(config):
+    """Holds a ROS domain, EXO_TEST_DOMAIN, against every other run of tests on this machine.
+
+    Drawn from the process id, two runs beside each other heard each other now and then.
+    """
+    if "EXO_TEST_DOMAIN" in os.environ:
+        return
+    for number in _TEST_DOMAINS:
+        with contextlib.suppress(OSError):  # held by another run, or another user's file
+            lock = open(Path(tempfile.gettempdir()) / f"exo_gait_test_domain_{number}.lock", "a")  # noqa: SIM115
+            config.add_cleanup(lock.close)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.environ["EXO_TEST_DOMAIN"] = str(number)
+            return
+    raise pytest.UsageError("no free ROS domain between 71 and 100: are tests still running?")

@@ -101,7 +101,7 @@ def started(**how):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "ROS_DOMAIN_ID": "96"},
+        env={**os.environ, "ROS_DOMAIN_ID": os.environ["EXO_TEST_DOMAIN"]},
     )
 
 

@@ -27,7 +27,7 @@ from exo_device.emulator.bus import serve
 
 #: Long enough for a message to pass on a busy machine; a test that passes does not wait for it.
 PATIENCE_S = 20.0
-DOMAIN = 71 + os.getpid() % 25
+DOMAIN = int(os.environ["EXO_TEST_DOMAIN"])  # conftest.py
 EXAMPLE = Path(__file__).resolve().parents[1] / "exo_device" / "config" / "drivers" / "cubemars_example.yaml"
 
 

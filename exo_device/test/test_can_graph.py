@@ -35,7 +35,7 @@ CONFIG = Path(__file__).resolve().parents[1] / "exo_device" / "config"
 DEVICE = CONFIG / "devices" / "hip_ankle.yaml"
 EXAMPLE = CONFIG / "drivers" / "cubemars_example.yaml"
 ODRIVE_EXAMPLE = CONFIG / "drivers" / "odrive_example.yaml"
-DOMAIN = 71 + os.getpid() % 25
+DOMAIN = int(os.environ["EXO_TEST_DOMAIN"])  # conftest.py
 PATIENCE_S = 30.0
 #: A busy machine must not trip the watchdogs of a test that is about something else.
 RELAXED = {

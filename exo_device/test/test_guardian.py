@@ -268,7 +268,7 @@ def test_a_controller_loses_its_efforts_when_the_device_is_killed_or_hangs(numbe
     from exo_device.emulator import SpringDamper
     from exo_device.emulator.ros import EmulatedController
 
-    domain = 96 + os.getpid() % 5
+    domain = int(os.environ["EXO_TEST_DOMAIN"])
     rclpy.init(domain_id=domain)
     controller = EmulatedController(("a", "b"), lambda joint: SpringDamper(), namespace="/guarded")
     spinning = SpinningThread(controller)

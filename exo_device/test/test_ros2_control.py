@@ -22,7 +22,7 @@ from exo_device.drivers.node import SpinningThread  # noqa: E402
 from exo_device.emulator import SpringDamper  # noqa: E402
 from exo_device.emulator.ros import EmulatedController  # noqa: E402
 
-DOMAIN = 71 + os.getpid() % 25
+DOMAIN = int(os.environ["EXO_TEST_DOMAIN"])  # conftest.py
 PATIENCE_S = 20.0
 NAMESPACE = "/ros2_control"
 JOINTS = ("hip_flexion_r", "ankle_angle_r")
