@@ -5,29 +5,28 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
 from pathlib import Path
 
 from exo_core.errors import UserError
+from exo_core.files import open_lock_file, runtime_folder
 
 
 class GraphLock:
     """Held from construction to release()."""
 
     def __init__(self, domain_id: int, namespace: str, folder: str | Path | None = None):
-        """Raises UserError if another exo_gait graph of this domain and namespace holds it."""
+        """Raises UserError if another exo_gait graph of this domain and namespace holds it, or it cannot be made."""
         label = namespace.strip("/").replace("/", ".") or "root"
-        path = Path(folder or tempfile.gettempdir()) / f"exo_gait-{os.getuid()}-{domain_id}-{label}.lock"
-        self._file = path.open("a")
+        self._file = open_lock_file(Path(folder or runtime_folder()) / f"graph-{domain_id}-{label}.lock")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            self._file.close()
+            os.close(self._file)
             raise UserError(in_use_message(domain_id, namespace)) from error
 
     def release(self) -> None:
         """Free the lock. The file stays: removing it would race with the next holder."""
-        self._file.close()
+        os.close(self._file)
 
 
 def in_use_message(domain_id: int, namespace: str) -> str:

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 import yaml
 
 from exo_core.errors import UserError
+from exo_core.files import runtime_folder, whole_file
 from exo_device.devices import driver_file
 from exo_device.drivers.config_file import read_driver_config
 from exo_device.emulator.command_line import MULTICAST, MULTICAST_CHANNEL
@@ -43,10 +43,9 @@ def emulated_settings(driver: str, driver_config: str) -> str:
     settings.update(interface=MULTICAST, channel=MULTICAST_CHANNEL, bus_options={"port": FIRST_PORT + domain})
     text = yaml.safe_dump({"driver": driver, **settings}, sort_keys=False)
     # one file a user, settings and domain: both programs read it, and a restart of one finds it again
-    folder = Path(tempfile.gettempdir()) / f"exo_gait-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    emulated = folder / f"emulated-{Path(path).stem}-{domain}.yaml"
-    emulated.write_text(text, encoding="utf-8")
+    emulated = runtime_folder() / f"emulated-{Path(path).stem}-{domain}.yaml"
+    with whole_file(emulated) as file:
+        file.write(text)
     return str(emulated)
 
 

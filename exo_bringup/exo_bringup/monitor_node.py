@@ -16,6 +16,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from exo_bringup.telemetry import Telemetry
 from exo_bringup.topics import VIEWER_ADDRESS
+from exo_core.errors import one_line
 from exo_core.ros import LATCHED, LATEST_BEST_EFFORT
 from exo_msgs.msg import DeviceStatus, HumanState, Stride
 from exo_msgs.srv import LoadPolicy
@@ -82,7 +83,11 @@ class MonitorNode(Node):
 
     def _on_status(self, message: DeviceStatus) -> None:
         self._telemetry.device_status(
-            message.mode, message.cause, tuple(message.fault_names), message.loop_rate, message.command_age
+            message.mode,
+            one_line(message.cause),
+            tuple(one_line(name, 64) for name in message.fault_names),
+            message.loop_rate,
+            message.command_age,
         )
 
 

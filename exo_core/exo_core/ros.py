@@ -18,7 +18,8 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 
-from exo_core.errors import ExitCode, UserError
+from exo_core.errors import ExitCode, UserError, one_line
+from exo_core.files import keep_private
 
 #: The newest value counts, and it must arrive: commands, the simulated motor bus, the clock.
 LATEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
@@ -123,6 +124,7 @@ def run_node(
     Returns:
         The exit code.
     """
+    keep_private()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -147,4 +149,4 @@ def run_node(
 
 
 def _say(name: str, error: Exception) -> None:
-    print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"{name}: {one_line(error)}", file=sys.stderr)

@@ -7,6 +7,7 @@ import numpy as np
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Imu, JointState
 
+from exo_core.errors import one_line
 from exo_device.command import MotorTorque, TorqueRequest
 from exo_device.description import DeviceDescription
 from exo_device.safety import Snapshot, fault_names
@@ -102,8 +103,8 @@ def status_message(
         mode=int(snapshot.mode),
         faults=int(snapshot.faults),
         fault_names=fault_names(snapshot.faults),
-        cause=snapshot.cause,
-        driver=driver,
+        cause=one_line(snapshot.cause),
+        driver=one_line(driver, 64),
         names=list(device.joint_names),
         torque_limit=snapshot.torque_limit.tolist(),
         wearer_mass=snapshot.wearer_mass_kg,

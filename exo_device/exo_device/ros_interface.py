@@ -18,6 +18,7 @@ from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
+from exo_core.errors import one_line
 from exo_core.ros import LATCHED, LATEST, SENSOR
 from exo_device import messages
 from exo_device.assembly import Assembly
@@ -97,7 +98,7 @@ class DeviceServices:
         message.header.stamp = self._node.get_clock().now().to_msg()
         message.mode = int(Mode.FAULT if kept.faults else Mode.DISARMED)
         message.faults, message.fault_names = int(kept.faults), fault_names(kept.faults)
-        message.cause = f"{NOT_CONFIGURED}; latched: {kept.cause}" if kept.faults else NOT_CONFIGURED
+        message.cause = one_line(f"{NOT_CONFIGURED}; latched: {kept.cause}") if kept.faults else NOT_CONFIGURED
         message.assistance_gain = message.loop_rate = 0.0
         message.command_age = message.state_age = math.nan
         self.status.publish(message)
@@ -222,15 +223,15 @@ class DeviceInterface:
         self._diagnostics.publish(diagnostics_message(name, snapshot, self._device, self._loop, loop_rate_hz, now_ns))
 
     def _log(self, event: Event) -> None:
-        logger = self._node.get_logger()
+        logger, text = self._node.get_logger(), one_line(event.text)  # names in it may come from anybody on the domain
         if event.is_error:  # three calls: rclpy refuses another severity from the same line
-            logger.error(event.text)
+            logger.error(text)
         elif event.is_warning:
-            logger.warning(event.text)
+            logger.warning(text)
         else:
-            logger.info(event.text)
+            logger.info(text)
 
 
 def _fill(reply: Trigger.Response, answer: Answer) -> Trigger.Response:
-    reply.success, reply.message = answer
+    reply.success, reply.message = answer.success, one_line(answer.message)
     return reply

@@ -28,14 +28,14 @@ class RunFolder:
 
     @classmethod
     def create(cls, output: str | Path, name: str) -> RunFolder:
-        """Make `<output>/<UTC time>-<name>` with its logs folder. Raises UserError if that fails."""
+        """Make `<output>/<UTC time>-<name>` with its logs folder, for this user alone. Raises UserError if that fails."""
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         base = Path(output) / f"{stamp}-{name}"
         path, count = base, 1
         try:
             while True:
                 try:
-                    path.mkdir(parents=True)
+                    path.mkdir(mode=0o700, parents=True)
                     break
                 except FileExistsError:
                     if not base.is_dir():  # a file is in the way, counting on would not end
@@ -43,7 +43,7 @@ class RunFolder:
                     count += 1
                     path = base.with_name(f"{base.name}-{count}")
             folder = cls(path)
-            folder.logs.mkdir()
+            folder.logs.mkdir(mode=0o700)
         except OSError as error:
             raise UserError(
                 f"cannot make the run folder {path}: {error.strerror}; choose another place with --output"

@@ -19,12 +19,15 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as parse_tensors
 from safetensors.numpy import save as serialise_tensors
 
+from exo_core.files import read_limited
 from exo_policy.manifest import FORMAT_VERSION, Contract, Manifest, contract_differences
 
 TENSOR_SUFFIX = ".safetensors"
 MANIFEST_SUFFIX = ".json"
 DEFAULT_STEM = "policy"
 """Stem used when a directory is given to :func:`save_checkpoint`."""
+LARGEST_TENSORS_BYTES, LARGEST_MANIFEST_BYTES = 32_000_000, 1_000_000
+"""Some twenty times what is shipped. Reading more would hold up the torque."""
 
 
 class CheckpointError(ValueError):
@@ -35,10 +38,14 @@ def checkpoint_files(path: str | os.PathLike) -> tuple[Path, Path]:
     """Return (tensor file, manifest file) for a stem, either file's name, or a directory.
 
     A directory must hold exactly one manifest; an empty or new one gets the stem ``policy``.
-    Raises CheckpointError if a directory holds several.
+    Raises CheckpointError if a directory holds several, or for a path that cannot be one.
     """
-    path = Path(path).expanduser()
-    if path.is_dir():
+    try:
+        path = Path(path).expanduser()
+        is_folder = path.is_dir()
+    except (OSError, RuntimeError) as error:  # a name that is too long, and ~somebody whom nobody knows
+        raise CheckpointError(f"{path}: no path of a file ({error}); check it") from None
+    if is_folder:
         found = sorted(p for p in path.glob("*" + MANIFEST_SUFFIX) if _tensor_twin(p).exists())
         if len(found) > 1:
             names = ", ".join(p.stem for p in found)
@@ -99,7 +106,7 @@ def load_checkpoint(
         )
     if contract is not None:
         require_contract(manifest, contract, manifest_file)
-    blob = _read(tensor_file, "tensors")
+    blob = _read(tensor_file, "tensors", LARGEST_TENSORS_BYTES)
     if hashlib.sha256(blob).hexdigest() != manifest.sha256:
         raise CheckpointError(
             f"{tensor_file}: sha256 is not that of {manifest_file.name}, the file is damaged or belongs to "
@@ -122,23 +129,27 @@ def require_contract(manifest: Manifest, expected: Contract, source: str | os.Pa
         )
 
 
-def _read(file: Path, what: str) -> bytes:
+def _read(file: Path, what: str, largest: int) -> bytes:
     try:
-        return file.read_bytes()
+        return read_limited(file, largest)
     except FileNotFoundError:
         raise CheckpointError(
             f"{file}: no such file ({what}); a checkpoint is a pair NAME{TENSOR_SUFFIX} and NAME{MANIFEST_SUFFIX}"
         ) from None
     except OSError as error:
         raise CheckpointError(f"{file}: cannot read ({error.strerror}); check the path and its rights") from None
+    except ValueError as error:  # no plain file, or one that is too large
+        raise CheckpointError(f"{file}: {error}, and so no checkpoint's {what}; give another file") from None
 
 
 def _read_manifest(file: Path) -> Any:
-    blob = _read(file, "manifest")
+    blob = _read(file, "manifest", LARGEST_MANIFEST_BYTES)
     try:
         return json.loads(blob)
     except ValueError as error:
         raise CheckpointError(f"{file}: not JSON ({error}); restore the manifest") from None
+    except RecursionError:
+        raise CheckpointError(f"{file}: nested too deeply for a manifest; restore it") from None
 
 
 def _validate(file: Path, fields: Any) -> Manifest:

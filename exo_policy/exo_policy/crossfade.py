@@ -36,6 +36,11 @@ class CrossFade(Controller):
         """True once only the new controller counts; it can then take this one's place."""
         return self._old is None and not self._held.any()
 
+    @property
+    def depth(self) -> int:
+        """How many fades run, this one and those within it."""
+        return 1 + (self._old.depth if isinstance(self._old, CrossFade) else 0)
+
     def set_wearer(self, wearer_mass: float, torque_limit: np.ndarray) -> None:
         """Pass a new mass (kg) or new limits (J,) Nm on to both."""
         super().set_wearer(wearer_mass, torque_limit)

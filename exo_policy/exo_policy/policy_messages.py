@@ -15,6 +15,8 @@ from exo_policy.policy_runtime import Device
 NANOSECONDS = 1_000_000_000
 SEQUENCE_MODULUS = 2**32
 """TorqueCommand.sequence is a uint32."""
+MOST_JOINTS, LONGEST_NAME_BYTES = 16, 64
+"""Bounds of TorqueCommand.names: publishing more would raise."""
 
 
 def stamp_ns(stamp: Time) -> int:
@@ -68,7 +70,9 @@ def observation_from_messages(joints: JointState, imu: Imu, joint_names: tuple[s
 def command_message(
     now: Time, state_stamp: Time, sequence: int, joint_names: tuple[str, ...], torque: np.ndarray
 ) -> TorqueCommand:
-    """exo/command for one pair."""
+    """exo/command for one pair; one without joints, which asks for no torque, where they do not fit into it."""
+    if len(joint_names) > MOST_JOINTS or any(len(name.encode()) > LONGEST_NAME_BYTES for name in joint_names):
+        joint_names, torque = (), np.zeros(0)
     message = TorqueCommand(
         state_stamp=state_stamp,
         sequence=sequence % SEQUENCE_MODULUS,

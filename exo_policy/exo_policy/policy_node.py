@@ -14,6 +14,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Imu, JointState
 
+from exo_core.errors import one_line
 from exo_core.ros import LATCHED, LATEST, SENSOR, declare_parameters, run_node, spin
 from exo_msgs.msg import DeviceStatus, TorqueCommand
 from exo_msgs.srv import LoadPolicy
@@ -57,9 +58,9 @@ class PolicyNode(Node):
             self._complain(f"no torque: {error}")
         else:
             if is_new:
+                joints = one_line(", ".join(device.joint_names))
                 self.get_logger().info(
-                    f"joints {', '.join(device.joint_names)}, wearer {device.wearer_mass:g} kg, "
-                    f"controller '{self._runtime.choice.controller}'"
+                    f"joints {joints}, wearer {device.wearer_mass:g} kg, controller '{self._runtime.choice.controller}'"
                 )
 
     def _on_imu(self, message: Imu) -> None:
@@ -120,13 +121,14 @@ class PolicyNode(Node):
         try:
             self._runtime.load(choice, fade_s)
         except ValueError as error:
-            self.get_logger().error(f"not loaded: {error}")
-            return False, f"{error} (controller '{self._runtime.choice.controller}' goes on)"
+            self.get_logger().error(f"not loaded: {one_line(error)}")
+            return False, f"{one_line(error, 440)} (controller '{self._runtime.choice.controller}' goes on)"
         text = f"controller '{choice.controller}'" + (f" from {choice.checkpoint}" if choice.checkpoint else "")
-        self.get_logger().info(f"{text}, fading over {fade_s:g} s")
-        return True, text
+        self.get_logger().info(f"{one_line(text)}, fading over {fade_s:g} s")
+        return True, one_line(text)
 
     def _complain(self, text: str) -> None:
+        text = one_line(text)
         last, since = self._logged
         now = time.monotonic()
         if text != last or now - since >= LOG_PERIOD_S:

@@ -14,6 +14,9 @@ from exo_policy.controllers import Controller, ControllerError, controller_param
 from exo_policy.crossfade import CrossFade
 from exo_policy.observation import DeviceObservation, check_strengths, read_strengths
 
+#: A fade may begin while others run, up to so many.
+MOST_FADES = 4
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -95,6 +98,8 @@ class PolicyRuntime:
         if self._device is not None:
             new = choice.make(self._device)
             old = self._controller
+            if isinstance(old, CrossFade) and old.depth >= MOST_FADES:
+                raise ControllerError(f"{MOST_FADES} fades are under way: wait until they end")
             self._controller = new if old is None else CrossFade(old, new, fade_s)
         self.choice = choice
 

@@ -2,6 +2,7 @@
 """The checkpoint format: what is written comes back, and everything else is refused with a reason."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -219,3 +220,30 @@ def test_the_core_does_not_import_torch_mujoco_or_ros():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_is_no_plain_file_neither_hangs_nor_fills_the_memory(tmp_path, saved):
+    stem, _ = saved
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "zeros.json").symlink_to("/dev/zero")
+    (tmp_path / "folder.json").mkdir()
+    with (tmp_path / "large.json").open("wb") as file:
+        file.truncate(2_000_000)
+    (tmp_path / "deep.json").write_text("[" * 200_000)
+    (tmp_path / "pair.json").write_bytes((tmp_path / f"{stem.name}.json").read_bytes())
+    os.mkfifo(tmp_path / "pair.safetensors")
+    wrong = {
+        "pipe": "no plain file",
+        "zeros": "no plain file",
+        "folder": "no plain file",
+        "large": "larger than",
+        "deep": "nested too deeply",
+        "pair": "no plain file",
+        "n" * 300: "too long",
+        "null\0byte": "null byte",
+    }
+    for name, needle in wrong.items():
+        with pytest.raises(CheckpointError, match=needle):
+            load_checkpoint(tmp_path / name)
+    with pytest.raises(CheckpointError, match="check it"):
+        load_checkpoint("~nobody-of-this-name/walker")

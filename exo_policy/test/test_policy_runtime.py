@@ -112,3 +112,13 @@ def test_a_bad_choice_is_refused_at_once():
 def test_bad_mass_is_refused():
     with pytest.raises(ControllerError, match="wearer_mass"):
         PolicyRuntime(SPLINE).set_device(dataclasses.replace(DEVICE, wearer_mass=0.0))
+
+
+def test_fades_within_fades_are_bounded(walk):
+    runtime = PolicyRuntime(ZERO)
+    runtime.set_device(DEVICE)
+    with pytest.raises(ControllerError, match="wait until they end"):
+        for _ in range(1200):
+            runtime.load(SPLINE, 3600.0)
+    answers(runtime, walk, 0, 3)
+    assert runtime.error is None

@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import math
+import re
 
 from exo_bringup.viewer.snapshot import Snapshot
+from exo_core.errors import one_line
 
 #: After this long without a message (s, wall time) a node counts as silent: a new body takes a second.
 SILENT_S = 3.0
+#: What Markdown gives a meaning; a cause or an answer may hold a stranger's text, and a link or picture in it.
+MARKUP = re.compile(r"([\\`*_{}\[\]()<>#!|~$])")
 
 
 def simulated(now: Snapshot, monotonic_s: float) -> bool:
@@ -28,7 +32,7 @@ def status_text(now: Snapshot, monotonic_s: float, news: str) -> str:
         lines = ["**waiting for the graph ...**"]
     else:
         mode = f"**{now.mode_name}**" if device else f"{now.mode_name}, silent"
-        cause = f": {now.cause}" if now.cause else ""
+        cause = f": {_plain(now.cause)}" if now.cause else ""
         lines = [f"Device {mode}{cause}"]
         if simulator:
             state = "fallen" if now.fallen else f"{_number(now.speed_mps)} m/s"
@@ -40,8 +44,12 @@ def status_text(now: Snapshot, monotonic_s: float, news: str) -> str:
         else:
             lines.append("no simulator: the wearer's joints without a sensor are drawn straight")
     if news:
-        lines.append(f"*{news}*")
+        lines.append(f"*{_plain(news)}*")
     return "  \n".join(lines)
+
+
+def _plain(text: str) -> str:
+    return MARKUP.sub(r"\\\1", one_line(text))
 
 
 def _number(value: float, digits: int = 2) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from exo_core.errors import one_line
 from exo_device.command import TorqueRequest
 from exo_device.safety.config import SafetyConfig
 from exo_device.safety.faults import Fault, Problem
@@ -14,6 +15,8 @@ from exo_device.state import DeviceState
 #: The motors' supply may be between these shares of the device's nominal voltage, for all but so many states in a row: a
 #: lithium battery of nominally 48 V ends at 39 and is charged at 54.6, and one more cell or less makes 7 %.
 SUPPLY_SHARE, SUPPLY_SAMPLES = (0.7, 1.3), 5
+#: Bound of a joint's name in exo_msgs.
+LONGEST_NAME_BYTES = 64
 
 
 def request_problem(request: TorqueRequest, joint_names: tuple[str, ...]) -> Problem | None:
@@ -21,7 +24,8 @@ def request_problem(request: TorqueRequest, joint_names: tuple[str, ...]) -> Pro
     unknown = [name for name in request.names if name not in joint_names]
     if unknown:
         return Problem(
-            Fault.UNKNOWN_JOINT, f"a command names joint '{unknown[0]}'; this device has {', '.join(joint_names)}"
+            Fault.UNKNOWN_JOINT,
+            f"a command names joint '{one_line(unknown[0], LONGEST_NAME_BYTES)}'; this device has {', '.join(joint_names)}",
         )
     if len(set(request.names)) != len(request.names):
         return Problem(Fault.UNKNOWN_JOINT, "a command names a joint twice")

@@ -10,6 +10,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
 
+from exo_core.errors import one_line
 from exo_core.ros import LATCHED, LATEST
 from exo_msgs.msg import HumanState, MotorCommand, MotorStates, Stride, Subject
 from exo_msgs.srv import Reset, SetSpeed, SetSubject
@@ -117,7 +118,7 @@ class SimulatorInterface:
             self._simulation.set_speed(request.speed)
             response.success, response.message = True, f"walking speed goes to {request.speed:g} m/s"
         except SimError as error:
-            response.success, response.message = False, str(error)
+            response.success, response.message = False, one_line(error)
         response.speed = self._simulation.commanded_speed
         return response
 
@@ -152,7 +153,7 @@ class SimulatorInterface:
                 response.message = "body rebuilt, walking starts anew"
             response.success = True
             self.publish_subject()
-        except SimError as error:
-            response.success, response.message = False, str(error)
+        except (ValueError, RecursionError) as error:  # whatever is sent, it must not end the simulator
+            response.success, response.message = False, one_line(error)
         self._node.get_logger().info(f"set_subject: {response.message}")
         return response

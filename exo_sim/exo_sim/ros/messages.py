@@ -10,6 +10,7 @@ from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point, PoseStamped, Quaternion, Vector3
 from sensor_msgs.msg import Imu, JointState
 
+from exo_core.errors import one_line
 from exo_msgs.msg import HumanState, MotorStates, Stride
 from exo_msgs.msg import Subject as SubjectMessage
 from exo_sim.body.subject import Subject
@@ -133,7 +134,7 @@ def stride(metrics: StrideMetrics, time: Time) -> Stride:
 def subject_message(subject: Subject, time: Time) -> SubjectMessage:
     """Who walks."""
     message = SubjectMessage(
-        name=subject.name,
+        name=one_line(subject.name, 128),
         height=subject.height_m,
         mass=subject.mass_kg,
         strength_groups=list(subject.strengths),
