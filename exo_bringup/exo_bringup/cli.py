@@ -227,8 +227,7 @@ def add_viewer_place_arguments(parser: argparse.ArgumentParser) -> None:
         "--viewer-host",
         default="127.0.0.1",
         metavar="HOST",
-        help="address that the viewer listens on; 0.0.0.0 for other machines, which then need the token that "
-        "is printed (default: %(default)s)",
+        help="address that the viewer listens on; 0.0.0.0 for other machines (default: %(default)s)",
     )
     parser.add_argument(
         "--viewer-port",

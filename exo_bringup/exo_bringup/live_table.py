@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 
 from rich.console import Console, Group
@@ -15,6 +16,8 @@ from rich.text import Text
 
 from exo_bringup.run_options import RunOptions
 from exo_bringup.telemetry import FAULT_MODE, StrideMeans, Telemetry
+from exo_core.errors import LONGEST_LINE_BYTES, one_line
+from exo_core.files import read_limited
 
 REFRESH_S = 0.25
 PLAIN_LINE_S = 5.0
@@ -51,7 +54,23 @@ class Display:
 
     def announce(self, text: str) -> None:
         """One line that is wanted even when quiet."""
-        self.console.print(text, markup=False)
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    def announce_viewer(self, address: str) -> None:
+        """Where the page is. The address with its token goes to a terminal alone, never into a log.
+
+        Args:
+            address: as published, without a token; from a topic, so that it may be anybody's.
+        """
+        from exo_bringup.viewer.access import link_file  # the viewer's libraries take time to import
+
+        port = re.search(r":(\d{1,5})/$", address)
+        path = link_file(port[1]) if port else None
+        if path is not None and path.is_file() and self.console.is_terminal:
+            self.announce(f"watch it in a browser: {read_limited(path, LONGEST_LINE_BYTES).decode().strip()}")
+        else:
+            where = f" (the address with its token stands in {path})" if path else ""
+            self.announce(f"watch it in a browser: {one_line(address)}{where}")
 
     def complain(self, text: str) -> None:
         """One line about a problem, even when quiet."""

@@ -44,7 +44,7 @@ def emulated_settings(driver: str, driver_config: str) -> str:
     text = yaml.safe_dump({"driver": driver, **settings}, sort_keys=False)
     # one file a user, settings and domain: both programs read it, and a restart of one finds it again
     emulated = runtime_folder() / f"emulated-{Path(path).stem}-{domain}.yaml"
-    with whole_file(emulated) as file:
+    with whole_file(emulated, mode=0o600) as file:
         file.write(text)
     return str(emulated)
 

@@ -129,7 +129,7 @@ class GraphSession:
                 )
 
         if node.viewer_address:
-            self.display.announce(f"watch it in a browser: {node.viewer_address}")
+            self.display.announce_viewer(node.viewer_address)
 
     def _alive(self) -> list[str]:
         """Children but for a viewer that has ended: a run goes on without one."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Where viewer_node tells the address of its page. Not recorded: it may hold a token.
+#: Where viewer_node tells the address of its page, without the token. Not recorded.
 VIEWER_ADDRESS = "viewer/address"
 
 
@@ -159,13 +159,17 @@ OTHER_TOPICS = (
         VIEWER_ADDRESS,
         "std_msgs/msg/String",
         "at the start",
-        "what to open in a browser; may hold a token",
+        "where the viewer's page is; its token is told to who started it alone",
         latched=True,
     ),
 )
 
 SERVICES = (
-    Service("exo/arm", "std_srvs/srv/Trigger", "switches the motors on; answers once the device is active, or with what is missing"),
+    Service(
+        "exo/arm",
+        "std_srvs/srv/Trigger",
+        "switches the motors on; answers once the device is active, or with what is missing",
+    ),
     Service("exo/disarm", "std_srvs/srv/Trigger", "torque to zero, motors off; clears a latched fault"),
     Service("exo/confirm_zeros", "std_srvs/srv/Trigger", "the joints' angles are right, although a motor was silent"),
     Service("exo/stop", "std_srvs/srv/Trigger", "torque to zero, motors off, and latches: a fault of its own"),

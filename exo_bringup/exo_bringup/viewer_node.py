@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
 import threading
 import time
+from pathlib import Path
 
 from rclpy.executors import SingleThreadedExecutor, TimeoutException
 from rclpy.node import Node
@@ -14,6 +16,7 @@ from std_msgs.msg import String
 
 from exo_bringup.topics import VIEWER_ADDRESS
 from exo_core.errors import ExitCode
+from exo_core.files import whole_file
 from exo_core.ros import LATCHED, Declaration, declare_parameters, run_node
 
 #: Callbacks handled in a frame at most, so that the page goes on whatever arrives.
@@ -23,7 +26,7 @@ LOOK_PERIOD_S = 1.0
 DECLARATIONS = {
     "subject": Declaration("", "Subject YAML to begin with; then human/subject says who walks."),
     "device_config": Declaration("", "Device YAML; empty: the one that the device node was started with."),
-    "host": Declaration("127.0.0.1", "Address to listen on; a token is asked for where other machines reach it."),
+    "host": Declaration("127.0.0.1", "Address to listen on; 0.0.0.0 for other machines."),
     "port": Declaration(8080, "TCP port of the page; 0: any that is free.", (0, 65535)),
     "frame_rate_hz": Declaration(30.0, "Pictures of the scene per second while somebody looks (Hz).", (0.5, 60.0)),
 }
@@ -40,14 +43,23 @@ class ViewerNode(Node):
 
         options = ViewerOptions(*values.values())
         self._application = Application(self, options)
-        address = self._application.page.address
-        self.create_publisher(String, VIEWER_ADDRESS, LATCHED).publish(String(data=address))
-        self.get_logger().info(f"open {address} in a browser")
+        self._told = self._tell()
 
-    @property
-    def address(self) -> str:
-        """What to open in a browser."""
-        return self._application.page.address
+    def _tell(self) -> Path:
+        """Everybody where the page is, and only who started it with which token. Returns the file that holds it.
+
+        Topics and logs (to which a standard output that is no terminal leads) are read by others.
+        """
+        from exo_bringup.viewer.access import link_file
+
+        page = self._application.page
+        path = link_file(page.port)
+        with whole_file(path, mode=0o600) as file:
+            file.write(page.link + "\n")
+        self.create_publisher(String, VIEWER_ADDRESS, LATCHED).publish(String(data=page.address))
+        self.get_logger().info(f"{page.address} is there; the address with its token stands in {path}")
+        print(f"viewer: {page.link if sys.stdout.isatty() else page.address}", flush=True)
+        return path
 
     def run(self, stop: threading.Event) -> None:
         """Draws until `stop`."""
@@ -66,6 +78,8 @@ class ViewerNode(Node):
 
     def close(self) -> None:
         """Lets the browsers go."""
+        with contextlib.suppress(OSError):
+            self._told.unlink()
         self._application.close()
 
 
@@ -82,7 +96,6 @@ def _handle_what_is_here(executor: SingleThreadedExecutor) -> None:
 
 
 def _run(node: ViewerNode, stop: threading.Event) -> None:
-    print(f"viewer: {node.address}", flush=True)
     try:
         node.run(stop)
     finally:

@@ -172,12 +172,18 @@ def test_the_status_says_what_is_the_matter():
     assert "waiting" in status_text(now, time.monotonic() + 60.0, "")
 
 
+def test_a_strangers_text_is_no_markup():
+    now = Snapshot(heard_device_s=time.monotonic(), cause="joint '![x](http://x/p.png) <b>{1}\n# a'")
+    text = status_text(now, time.monotonic(), "*bold*")
+    assert r"\!\[x\]\(http://x/p.png\) \<b\>\{1\} \# a" in text and r"*\*bold\**" in text
+
+
 def test_ports_that_are_taken_are_passed_over(page):
-    taken = page.gate.port
+    taken = page.port
     second = Page(make_access("127.0.0.1", taken, {}), actions=None, persons=persons())
     try:
-        assert taken < second.gate.port < taken + 10
-        assert second.address == f"http://localhost:{second.gate.port}/"
+        assert taken < second.port < taken + 10
+        assert second.address == f"http://localhost:{second.port}/"
     finally:
         second.close()
 
@@ -204,7 +210,7 @@ class Pressed:
         return press
 
 
-def test_stop_gets_through_gate_and_page_while_the_scene_stands_still():
+def test_stop_gets_through_guard_and_page_while_the_scene_stands_still():
     import msgspec
     import viser
     from websockets.sync.client import connect
@@ -221,6 +227,7 @@ def test_stop_gets_through_gate_and_page_while_the_scene_stands_still():
         with connect(
             page.address.replace("http", "ws"),
             origin=page.address.rstrip("/"),
+            additional_headers={"Cookie": f"exo_viewer_{page.port}={page.link.partition('token=')[2]}"},
             subprotocols=[f"viser-v{viser.__version__}"],
             compression=None,
         ) as browser:

@@ -19,17 +19,17 @@ USER_FOLDERS = "/run/user"
 
 
 @contextmanager
-def whole_file(path: str | Path, newline: str | None = None) -> Iterator[TextIO]:
+def whole_file(path: str | Path, newline: str | None = None, mode: int = 0o666) -> Iterator[TextIO]:
     """A UTF-8 stream whose content replaces `path` when the block ends without an error.
 
-    A reader never sees half of a file, and a failure leaves the old one. Who may read it is what the umask leaves.
+    A reader never sees half of a file, and a failure leaves the old one. Who may read it is what the umask leaves of `mode`.
 
     Raises:
         OSError: the folder does not exist, or the file cannot be written.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline=newline) as file:
             yield file

@@ -28,7 +28,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, output: str | Path, name: str) -> RunFolder:
-        """Make `<output>/<UTC time>-<name>` with its logs folder, for this user alone. Raises UserError if that fails."""
+        """Make `<output>/<UTC time>-<name>` with its logs folder, this user's alone. Raises UserError if it fails."""
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         base = Path(output) / f"{stamp}-{name}"
         path, count = base, 1

@@ -1,32 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page as a whole: server, gate, scene, plots and controls, and what happens in one frame."""
+"""The page as a whole: server, scene, plots and controls, and what happens in one frame."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import io
 import time
 from collections.abc import Mapping
 
 import viser
 
-from exo_bringup.viewer.access import Access, hidden_host
+from exo_bringup.viewer.access import Access, free_port, guarded
 from exo_bringup.viewer.controls import Actions, Controls
 from exo_bringup.viewer.figure import Figure
-from exo_bringup.viewer.gate import Gate
 from exo_bringup.viewer.memory import Memory
 from exo_bringup.viewer.plots import Plots
 from exo_bringup.viewer.snapshot import Snapshot
 from exo_bringup.viewer.stage import Stage
 from exo_bringup.viewer.status_text import simulated, status_text
-from exo_core.errors import UserError
 from exo_sim.body.subject import Subject
 
 #: Plots and text are drawn this often (Hz); the scene has a rate of its own.
 PLOT_RATE_HZ = 5.0
-#: A port that is taken is passed over, for this many in all: another graph may run on this machine.
-PORTS_TRIED = 10
 TITLE = "exo_gait"
 
 
@@ -44,8 +39,9 @@ class Page:
     """
 
     def __init__(self, access: Access, actions: Actions, persons: Mapping[str, Subject], rate_hz: float = 30.0):
-        with contextlib.redirect_stdout(io.StringIO()):  # viser would print an address behind the gate
-            self.server = viser.ViserServer(host=hidden_host(), port=0, label=TITLE, verbose=False)
+        port = free_port(access.host, access.port)
+        with contextlib.redirect_stdout(io.StringIO()), guarded(access):  # viser would print its own address
+            self.server = viser.ViserServer(host=access.host, port=port, label=TITLE, verbose=False)
         self.memory = Memory()
         self.news = ""
         self.frames = 0
@@ -56,12 +52,9 @@ class Page:
         self.stage.rate_hz = rate_hz
         self.controls = Controls(self.server, actions, self.stage, persons)
         self.plots = Plots(self.server)
-        try:
-            self.gate = _first_free(access, (self.server.get_host(), self.server.get_port()))
-        except UserError:
-            self.server.stop()
-            raise
-        self.address = access.address(self.gate.port)
+        self.port = self.server.get_port()
+        #: What to open in a browser: without the token for everybody, with it for who started the viewer.
+        self.address, self.link = access.address(self.port), access.link(self.port)
 
     @property
     def watched(self) -> bool:
@@ -92,17 +85,5 @@ class Page:
 
     def close(self) -> None:
         """Let the browsers go."""
-        self.gate.close()
         with contextlib.redirect_stdout(io.StringIO()):
             self.server.stop()
-
-
-def _first_free(access: Access, inner: tuple[str, int]) -> Gate:
-    """A gate on the first port that can be had. Raises UserError when none of them can."""
-    last = access.port + PORTS_TRIED - 1 if access.port else 0
-    for port in range(access.port, last):
-        try:
-            return Gate(dataclasses.replace(access, port=port), inner)
-        except UserError:
-            continue
-    return Gate(dataclasses.replace(access, port=last), inner)

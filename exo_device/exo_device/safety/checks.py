@@ -25,7 +25,8 @@ def request_problem(request: TorqueRequest, joint_names: tuple[str, ...]) -> Pro
     if unknown:
         return Problem(
             Fault.UNKNOWN_JOINT,
-            f"a command names joint '{one_line(unknown[0], LONGEST_NAME_BYTES)}'; this device has {', '.join(joint_names)}",
+            f"a command names joint '{one_line(unknown[0], LONGEST_NAME_BYTES)}'; this device has "
+            f"{', '.join(joint_names)}",
         )
     if len(set(request.names)) != len(request.names):
         return Problem(Fault.UNKNOWN_JOINT, "a command names a joint twice")
