@@ -54,7 +54,7 @@ class Display:
 
     def announce(self, text: str) -> None:
         """One line that is wanted even when quiet."""
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def announce_viewer(self, address: str) -> None:
         """Where the page is. The address with its token goes to a terminal alone, never into a log.
