@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from exo_core.files import keep_private
+from exo_core.programs import prepare
 
 #: Exit code after Ctrl-C: 128 + SIGINT, as shells count.
 EXIT_INTERRUPTED = 130
@@ -270,7 +270,7 @@ def add_graph_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Entry point. Returns the exit code; errors are one line on stderr."""
     chosen = build_parser().parse_args(arguments)
-    keep_private()
+    prepare()
     try:
         return chosen.run(chosen)
     except ValueError as error:  # every package's own error is one

@@ -19,7 +19,6 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 
 from exo_core.errors import ExitCode, UserError, one_line
-from exo_core.files import keep_private
 
 #: The newest value counts, and it must arrive: commands, the simulated motor bus, the clock.
 LATEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
@@ -124,7 +123,6 @@ def run_node(
     Returns:
         The exit code.
     """
-    keep_private()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

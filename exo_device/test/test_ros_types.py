@@ -68,6 +68,16 @@ def test_status_of_a_fault(rig, device):
     assert status.cause and list(status.temperature) == [30.0] * 4
 
 
+def test_a_strangers_name_forges_no_line_of_a_log_and_no_status(rig, device):
+    """Fast DDS hands on names that are longer than the message's bound."""
+    rig.step(10.0)
+    name = "\x1b[2J\x1b[32m\n[INFO] [1.1] [device_node]: DISARMED" + "A" * 200_000
+    rig.step(request=rig.request(0.0, names=(name,), torque=np.zeros(1)))
+    for text in (rig.cause, messages.status_message(rig.supervisor.snapshot(rig.now), device, name, 100.0, 5).cause):
+        assert "a command names joint" in text and len(text) < 300 and text.isprintable()
+    assert "hip_flexion_r" in rig.cause, "what is allowed stands behind it"
+
+
 def test_every_parameter_is_described_and_defaults_are_in_range():
     assert set(parameters.DECLARATIONS) == set(parameters.DeviceParameters.__dataclass_fields__)
     for name, (default, text, limits) in parameters.DECLARATIONS.items():

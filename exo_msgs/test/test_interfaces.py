@@ -52,3 +52,27 @@ def test_command_survives_the_wire():
     got = serialization.deserialize_message(serialization.serialize_message(sent), TorqueCommand)
     assert got == sent
     assert list(got.torque) == [12.5, -30.0]
+
+
+@pytest.mark.parametrize("path", INTERFACES, ids=lambda path: path.name)
+def test_every_string_and_every_array_has_a_bound(path):
+    types = [line.split()[0] for line in path.read_text().splitlines() if line.strip(" -") and not line.startswith("#")]
+    assert not [name for name in types if name == "string" or name.endswith("[]") or name.startswith("string[")]
+
+
+def test_recordings_of_before_the_bounds_and_of_now_are_read():
+    decoder = pytest.importorskip("mcap_ros2.decoder")
+    from mcap.records import Schema
+    from rclpy.serialization import serialize_message
+
+    from exo_core.message_schema import assemble_schema
+    from exo_msgs.msg import TorqueCommand
+
+    data = serialize_message(TorqueCommand(sequence=3, names=["hip_flexion_r"], torque=[12.5]))
+    now = assemble_schema("exo_msgs/msg/TorqueCommand")
+    before = now.replace("string<=64[<=16]", "string[]").replace("float64[<=16]", "float64[]")
+    assert before != now
+    for text in (before, now):
+        schema = Schema(id=1, name="exo_msgs/msg/TorqueCommand", encoding="ros2msg", data=text.encode())
+        read = decoder.DecoderFactory().decoder_for("cdr", schema)(data)
+        assert (read.sequence, list(read.names), list(read.torque)) == (3, ["hip_flexion_r"], [12.5])

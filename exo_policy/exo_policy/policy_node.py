@@ -122,7 +122,7 @@ class PolicyNode(Node):
             self._runtime.load(choice, fade_s)
         except ValueError as error:
             self.get_logger().error(f"not loaded: {one_line(error)}")
-            return False, f"{one_line(error, 440)} (controller '{self._runtime.choice.controller}' goes on)"
+            return False, f"{one_line(error, 400)} (controller '{self._runtime.choice.controller}' goes on)"
         text = f"controller '{choice.controller}'" + (f" from {choice.checkpoint}" if choice.checkpoint else "")
         self.get_logger().info(f"{one_line(text)}, fading over {fade_s:g} s")
         return True, one_line(text)

@@ -95,3 +95,24 @@ def test_the_subject_message_says_everything(simulator):
     assert make_impairments(message.impairments) == subject.only
     assert dict(zip(message.strength_groups, message.strengths)) == subject.strengths
     assert subject_message(Subject(), stamp(0.0)).impairments == "{}"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"impairments": "[" * 5000},
+        {"impairments": "{a: " * 2000},
+        {"impairments": "\x1b[2J\n[INFO] [1.1] [simulator_node]: all is well\0"},
+        {"impairments": "&a [*a]"},
+        {"strength_groups": ["\x1b[2J" * 1000], "strengths": [0.5]},
+        {"strength_groups": ["soleus_r"], "strengths": [float("nan")]},
+        {"height": float("nan")},
+        {"mass": float("inf")},
+        {"height": -1.0},
+    ],
+)
+def test_whatever_is_sent_is_answered_in_one_line_and_changes_nothing(simulator, fields):
+    before = simulator.simulation.subject
+    answer = simulator.ask(**fields)
+    assert not answer.success and answer.message.isprintable() and 0 < len(answer.message.encode()) <= 512
+    assert simulator.simulation.subject == before

@@ -9,10 +9,11 @@ import subprocess
 import sys
 
 from exo_core.errors import UserError
+from exo_core.programs import GRAPHICS_VARIABLE as VARIABLE
+from exo_core.programs import graphics_wanted
 
 #: In the order in which they are tried; MuJoCo's own variable chooses one.
 BACKENDS = ("egl", "osmesa")
-VARIABLE = "MUJOCO_GL"
 PROBE_TIMEOUT_S = 60.0
 #: Edge of the context that is tried (pixels).
 PROBE_EDGE = 16
@@ -30,7 +31,7 @@ def choose_backend() -> str:
     Raises:
         UserError: none works, or MUJOCO_GL names one that does not.
     """
-    wanted = os.environ.get(VARIABLE, "").strip().lower()
+    wanted = graphics_wanted()
     if wanted and wanted not in BACKENDS:
         raise UserError(
             f"{VARIABLE}={wanted} cannot draw without a display: unset it, or choose {' or '.join(BACKENDS)}"
