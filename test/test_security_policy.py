@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SROS2 policy file: well formed, true to the graph, and exo/command is policy_node's alone."""
 
+import json
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -19,6 +22,8 @@ SCHEMA = {
     "topic": (set(), set()),
     "service": (set(), set()),
 }
+#: Not noted of a node that is started for its facts: every node has them.
+OF_EVERY_NODE = {"rosout", "parameter_events", "clock", "get_parameters", "set_parameters"}
 #: Of every node, or of a topic that a site chooses.
 OTHER_TOPICS = {"rosout", "parameter_events", "imu/data", "~/transition_event"}
 
@@ -63,17 +68,74 @@ def test_only_policy_node_publishes_commands_and_only_the_device_speaks_for_itse
     assert "device_node" in rules(policy, "topics", "subscribe")["exo/command"]
     requests, replies = rules(policy, "services", "request"), rules(policy, "services", "reply")
     for service in ("exo/arm", "exo/disarm", "exo/confirm_zeros", "exo/stop"):
-        assert requests[service] == {"operator"} and replies[service] == {"device_node"}
+        # who shows buttons or runs a study arms for a person; without their enclaves nobody but the operator does
+        assert requests[service] <= {"operator", "viewer_node", "exo_runner"} and "operator" in requests[service]
+        assert replies[service] == {"device_node"}
+    assert publishers["imu/data"] == {"imu_driver"}
     assert not any("*" in name for name in (*publishers, *requests, *replies))  # no wildcards
 
 
 def test_every_topic_is_one_of_the_graphs(policy):
-    from exo_bringup.topics import TOPICS
+    from exo_bringup.topics import TOPICS, VIEWER_ADDRESS
+    from exo_device.drivers.ros2_control.driver import Ros2ControlConfig
 
-    known = {topic.name for topic in TOPICS} | OTHER_TOPICS
+    config = Ros2ControlConfig()
+    known = {topic.name for topic in TOPICS} | OTHER_TOPICS | {config.topic, config.guardian_topic, VIEWER_ADDRESS}
     named = set(rules(policy, "topics", "publish")) | set(rules(policy, "topics", "subscribe"))
     assert named <= known
     assert {topic.name for topic in TOPICS if topic.name.startswith("exo/")} <= named
+
+
+FACTS = """
+import json
+import rclpy
+from exo_bringup.monitor_node import MonitorNode
+from exo_bringup.reference import nodes
+from exo_bringup.telemetry import Telemetry
+
+found = {facts.program: facts for facts in nodes.collect()}
+runner = found["exo_runner"] = nodes.NodeFacts("exo_bringup", "exo_runner")
+rclpy.init(domain_id=nodes.DOMAIN_ID)
+with nodes._listening(runner):
+    MonitorNode(Telemetry(), "")
+names = lambda endpoints: [endpoint.name for endpoint in endpoints]
+print(json.dumps({
+    program: [names(kind) for kind in (facts.publishers, facts.subscriptions, facts.services, facts.clients)]
+    for program, facts in found.items()
+}))
+"""
+
+
+def test_every_node_may_do_what_it_does_and_no_more(policy):
+    """Against what the nodes create when they are started, with the drivers' own nodes."""
+    pytest.importorskip("rclpy")
+    pytest.importorskip("viser")
+    from exo_device.drivers.ros2_control.driver import Ros2ControlConfig
+
+    run = subprocess.run([sys.executable, "-c", FACTS], capture_output=True, text=True, timeout=200)
+    assert run.returncode == 0, run.stderr
+    created = json.loads(run.stdout.splitlines()[-1])
+    config = Ros2ControlConfig()
+    # of the drivers that the node was not started with
+    others = {
+        "device_node": [
+            {config.topic, config.guardian_topic},
+            {config.topic, config.state_topic, config.guardian_topic, "imu/data"},
+            set(),
+            {f"{config.controller}/get_parameters"},
+        ]
+    }
+    groups = (("topics", "publish"), ("topics", "subscribe"), ("services", "reply"), ("services", "request"))
+    for enclave in policy.iter("enclave"):
+        program = enclave.get("path").strip("/")
+        if program in ("operator", "imu_driver"):  # no programs of ours
+            continue
+        for (group, kind), does, other in zip(groups, created[program], others.get(program, [set()] * 4), strict=True):
+            allowed = set(rules(enclave, group, kind))
+            needed = {name.lstrip("/") for name in does} | other
+            assert needed <= allowed, f"{program} may not {kind} {needed - allowed}"
+            idle = {name for name in allowed - needed if name.split("/")[-1] not in OF_EVERY_NODE and "~" not in name}
+            assert not idle, f"{program} never does {kind} {idle}"
 
 
 def test_it_is_installed_with_the_package():

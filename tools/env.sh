@@ -14,6 +14,13 @@ if [ "$(cut -d ' ' -f 1 "$_exo_root/.venv/exo_gait_venv")" != "${ROS_DISTRO:+ros
   return 1
 fi
 
+if ! "$_exo_root/.venv/bin/python" -c '' 2>/dev/null; then
+  echo "env.sh: $_exo_root/.venv/bin/python does not run: its Python is gone (an upgrade of the system?) or out of" \
+    "this user's reach: run 'make setup' again." >&2
+  unset _exo_root
+  return 1
+fi
+
 # The ROS wheels mark the environment once they have extended LD_LIBRARY_PATH: a mark that was inherited
 # from another environment would keep them from it here.
 unset _ROS_WHEELS_BOOTSTRAP_COMPLETE
@@ -29,6 +36,13 @@ if [ -z "${ROS_DISTRO:-}" ]; then  # the wheels' part of the ament index
   case ":${AMENT_PREFIX_PATH:-}:" in
     *":$VIRTUAL_ENV:"*) ;;
     *) export AMENT_PREFIX_PATH="${AMENT_PREFIX_PATH:+$AMENT_PREFIX_PATH:}$VIRTUAL_ENV" ;;
+  esac
+  case "${RMW_IMPLEMENTATION:-rmw_fastrtps_cpp}" in
+    rmw_fastrtps_cpp) ;;
+    *)
+      echo "env.sh: the ROS wheels have Fast DDS alone: RMW_IMPLEMENTATION is rmw_fastrtps_cpp in this shell now," \
+        "not $RMW_IMPLEMENTATION; nodes of both understand each other." >&2
+      export RMW_IMPLEMENTATION=rmw_fastrtps_cpp ;;
   esac
 fi
 

@@ -41,7 +41,7 @@ build_key() {
 fresh() { [ -f "$1" ] && [ "$(cat "$1")" = "$2" ]; }
 
 venv_fits() {
-  [ -x "$VENV/bin/python" ] && fresh "$VENV_STAMP" "$(venv_key)" && same_python
+  "$VENV/bin/python" -c '' 2>/dev/null && fresh "$VENV_STAMP" "$(venv_key)" && same_python
 }
 
 same_python() {  # as asked for with PYTHON=, if it was

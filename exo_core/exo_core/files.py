@@ -22,7 +22,7 @@ USER_FOLDERS = "/run/user"
 def whole_file(path: str | Path, newline: str | None = None, mode: int = 0o666) -> Iterator[TextIO]:
     """A UTF-8 stream whose content replaces `path` when the block ends without an error.
 
-    A reader never sees half of a file, and a failure leaves the old one. Who may read it is what the umask leaves of `mode`.
+    A reader never sees half of a file, and a failure leaves the old one. The umask takes its part of `mode`.
 
     Raises:
         OSError: the folder does not exist, or the file cannot be written.

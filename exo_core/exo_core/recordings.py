@@ -11,6 +11,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ RECORDING_NAME, BAG_LIST = "recording.mcap", "metadata.yaml"
 MAGIC = b"\x89MCAP0\r\n"
 #: No chunk that a recorder writes is larger than this when unpacked (bytes); one that is would fill the memory.
 LARGEST_CHUNK_BYTES = 1 << 28
+#: Nor one that unpacks to more than so many times its size, beyond the first MiB: what is measured varies.
+LARGEST_RATIO, FREE_BYTES = 200, 1 << 20
 
 _TIME = "builtin_interfaces/Time stamp\nstring frame_id\n"
 _SEPARATOR = "=" * 80
@@ -183,7 +186,7 @@ class RecordingReader:
         try:
             from mcap.exceptions import McapError
             from mcap.records import Channel, Chunk, Footer, Message, Schema
-            from mcap.stream_reader import StreamReader, breakup_chunk
+            from mcap.stream_reader import StreamReader
             from zstandard import ZstdError
         except ModuleNotFoundError as error:
             raise RecordingError(
@@ -197,12 +200,7 @@ class RecordingReader:
                 _require_magic(file, stream)
                 for outer in StreamReader(stream, emit_chunks=True, record_size_limit=2 * LARGEST_CHUNK_BYTES).records:
                     is_complete = isinstance(outer, Footer)
-                    if isinstance(outer, Chunk) and outer.uncompressed_size > LARGEST_CHUNK_BYTES:
-                        raise RecordingError(
-                            f"{file}: a chunk says that it unpacks to {outer.uncompressed_size >> 20} MB; no recorder "
-                            "writes that"
-                        )
-                    for record in breakup_chunk(outer) if isinstance(outer, Chunk) else (outer,):
+                    for record in _unpacked(file, outer) if isinstance(outer, Chunk) else (outer,):
                         if isinstance(record, Schema):
                             schemas[record.id] = record
                         elif isinstance(record, Channel):
@@ -227,6 +225,53 @@ class RecordingReader:
                 f"({file.stat().st_size} bytes{f'; {what}' if what else ''}): nothing can be read of it"
             )
         self.is_complete = self.is_complete and is_complete
+
+
+def _unpacked(file: Path, chunk) -> Iterator:
+    """Schemas, channels and messages of a chunk, with bounds on memory and time whatever the chunk says of itself.
+
+    Raises:
+        RecordingError: it is no chunk that a recorder writes. EOFError, ZstdError, RuntimeError: it is damaged.
+    """
+    from mcap.data_stream import ReadDataStream
+    from mcap.opcode import Opcode
+    from mcap.records import Channel, Message, Schema
+
+    size = chunk.uncompressed_size
+    if size > min(LARGEST_CHUNK_BYTES, FREE_BYTES + LARGEST_RATIO * len(chunk.data)):
+        raise RecordingError(
+            f"{file}: a chunk of {len(chunk.data)} bytes says that it unpacks to {size >> 20} MB; no recorder writes that"
+        )
+    data = _decompressed(chunk)
+    if len(data) != size:
+        raise EOFError(f"a chunk does not unpack to the {size} bytes that it says")
+    stream = ReadDataStream(BytesIO(data))
+    while stream.count < size:
+        opcode, length = stream.read1(), stream.read8()
+        if length > size - stream.count:
+            raise EOFError("a record is longer than its chunk")
+        if opcode == Opcode.MESSAGE:
+            yield Message.read(stream, length)
+        elif opcode == Opcode.SCHEMA:
+            yield Schema.read(stream)
+        elif opcode == Opcode.CHANNEL:
+            yield Channel.read(stream)
+        else:  # https://mcap.dev/spec: a chunk holds these three alone
+            raise RecordingError(f"{file}: a chunk holds a record of kind {opcode}, which no recorder writes there")
+
+
+def _decompressed(chunk) -> bytes:
+    """At most one byte more than the chunk says."""
+    most = chunk.uncompressed_size + 1
+    if chunk.compression == "zstd":
+        import zstandard
+
+        return zstandard.ZstdDecompressor().stream_reader(chunk.data).read(most)
+    if chunk.compression == "lz4":
+        import lz4.frame
+
+        return lz4.frame.LZ4FrameDecompressor().decompress(chunk.data, max_length=most)
+    return chunk.data
 
 
 def _require_magic(file: Path, stream) -> None:

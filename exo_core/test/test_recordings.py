@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recordings as recorders leave them: whole, split, cut off, of other storages, with types that are not described."""
 
+import struct
+import tracemalloc
+
 import pytest
 
 mcap_writer = pytest.importorskip("mcap.writer")
@@ -152,3 +155,49 @@ def test_a_chunk_that_would_fill_the_memory_is_refused(tmp_path):
     path.write_bytes(data[: place + 25] + (1 << 40).to_bytes(8, "little") + data[place + 33 :])
     with pytest.raises(RecordingError, match="unpacks to 1048576 MB"):
         list(RecordingReader(path).messages())
+
+
+def bomb(path, compression, size, said, content=b"\0"):
+    """One chunk of `size` equal bytes that says it has `said`."""
+    import zstandard
+    from lz4 import frame
+
+    def record(opcode, body):
+        return bytes([opcode]) + struct.pack("<Q", len(body)) + body
+
+    def text(value):
+        return struct.pack("<I", len(value)) + value.encode()
+
+    plain = content * (size // len(content))
+    data = {"zstd": zstandard.compress, "lz4": frame.compress}[compression](plain)
+    head = struct.pack("<QQQI", 0, 0, said, 0) + text(compression) + struct.pack("<Q", len(data))
+    magic = b"\x89MCAP0\r\n"
+    path.write_bytes(
+        magic + record(1, text("ros2") + text("x")) + record(6, head + data) + record(0x0F, b"\0" * 4)
+        + record(2, b"\0" * 20) + magic
+    )  # fmt: skip
+    return path
+
+
+@pytest.mark.parametrize("compression", ["zstd", "lz4"])
+@pytest.mark.parametrize(
+    "size, said, content, words",
+    [
+        (64 << 20, 64 << 20, b"\0", "no recorder writes that"),  # honest
+        (64 << 20, 1000, b"\0", "does not unpack to the 1000 bytes"),  # and not
+        (900_000, 900_000, b"\0", "a record of kind 0"),  # small enough, and 100,000 empty records
+        (900_000, 900_000, b"\x05" + b"\xff" * 8, "longer than its chunk"),
+    ],
+)
+def test_a_chunk_that_unpacks_to_more_than_a_recorder_writes_costs_nothing(
+    tmp_path, compression, size, said, content, words
+):
+    path = bomb(tmp_path / "bomb.mcap", compression, size, said, content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(RecordingError, match=words) as caught:
+            list(RecordingReader(path).messages())
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+    assert "\n" not in str(caught.value)

@@ -160,7 +160,7 @@ DECLARATIONS: dict[str, tuple] = {
     ),
     "second_publisher": (
         _SAFETY.second_publisher,
-        "What a command of a second publisher of exo/command does, which is never followed: "
+        "What a command of a second publisher of exo/command does, which is not followed: "
         "fault stops the device, ignore goes on.",
         None,
     ),
