@@ -123,6 +123,33 @@ def test_environment_says_what_to_do_where_nothing_is_set_up(tmp_path):
     assert outcome.stderr.count("\n") == 1 and "make setup" in outcome.stderr
 
 
+def test_an_environment_whose_python_is_gone_is_one_line(tmp_path):
+    for folder in ("tools", "install", ".venv/bin"):
+        (tmp_path / folder).mkdir(parents=True)
+    script = tmp_path / "tools" / "env.sh"
+    script.write_text((ROOT / "tools" / "env.sh").read_text())
+    (tmp_path / "install" / "exo_gait_build").touch()
+    distro = os.environ.get("ROS_DISTRO")
+    (tmp_path / ".venv" / "exo_gait_venv").write_text(f"{f'ros-{distro}' if distro else 'wheels'} {tmp_path}\n")
+    (tmp_path / ".venv" / "bin" / "python").symlink_to("/nowhere/python3.12")
+    (tmp_path / ".venv" / "bin" / "activate").write_text("echo went on\n")
+    outcome = subprocess.run(["bash", "-c", f"source '{script}'"], capture_output=True, text=True)
+    assert outcome.returncode != 0 and not outcome.stdout
+    assert outcome.stderr.count("\n") == 1 and "make setup" in outcome.stderr
+
+
+@pytest.mark.skipif("ROS_DISTRO" in os.environ, reason="an installation of ROS 2 may have other middlewares")
+def test_a_middleware_that_the_wheels_lack_is_replaced_and_named():
+    outcome = subprocess.run(
+        ["bash", "-c", f"source '{ROOT}/tools/env.sh' && echo $RMW_IMPLEMENTATION"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"},
+    )
+    assert outcome.stdout == "rmw_fastrtps_cpp\n"
+    assert outcome.stderr.count("\n") == 1 and "rmw_cyclonedds_cpp" in outcome.stderr
+
+
 def test_setup_refuses_another_python_in_one_line(tmp_path):
     other = tmp_path / "python"
     other.write_text("#!/bin/sh\nexit 1\n")
