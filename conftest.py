@@ -29,7 +29,8 @@ _TEST_DOMAINS = range(71, 101)
 def pytest_configure(config):
     """Holds a ROS domain, EXO_TEST_DOMAIN, against every other run of tests on this machine.
 
-    Drawn from the process id, two runs beside each other heard each other now and then.
+    Drawn from the process id, two runs beside each other heard each other now and then. EXO_TEST_PORT is the first of ten
+    ports for buses of the tests, below those that the system gives away and apart from DDS's in the tests' domains.
     """
     if "EXO_TEST_DOMAIN" in os.environ:
         return
@@ -38,6 +39,6 @@ def pytest_configure(config):
             lock = open(Path(tempfile.gettempdir()) / f"exo_gait_test_domain_{number}.lock", "a")  # noqa: SIM115
             config.add_cleanup(lock.close)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.environ["EXO_TEST_DOMAIN"] = str(number)
+            os.environ.update(EXO_TEST_DOMAIN=str(number), EXO_TEST_PORT=str(10_000 + 10 * number))
             return
     raise pytest.UsageError("no free ROS domain between 71 and 100: are tests still running?")

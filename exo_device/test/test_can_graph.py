@@ -97,7 +97,7 @@ class Graph:
                 channel="239.74.163.77",
                 bus_rate_hz=100.0,
                 host_timeout_s=2.0,
-                bus_options={"port": 20000 + os.getpid() % 20000},
+                bus_options={"port": int(os.environ["EXO_TEST_PORT"])},
                 reply_timeout_s=1.0,
             )
         )

@@ -536,7 +536,7 @@ while True:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_guardian_switches_the_motors_off_when_the_host_is_killed_or_hangs(number):
     """Firmware that holds its torque, and a host that can no longer say anything."""
-    port_number = 20000 + os.getpid() % 20000 + number
+    port_number = int(os.environ["EXO_TEST_PORT"]) + (1 if number == signal.SIGKILL else 2)
     config = make_driver("cubemars_can", settings()).config
     bus = EmulatedBus(config, lambda joint: Followed())
     bus.plan.add(Fault("hold"))

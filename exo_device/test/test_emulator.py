@@ -219,7 +219,7 @@ def test_multicast_needs_no_channel():
 
 def test_process_answers_over_multicast_takes_faults_and_ends_on_a_signal(tmp_path):
     settings = read_driver_config(EXAMPLE, "cubemars_can")
-    port_number = 20000 + os.getpid() % 20000
+    port_number = int(os.environ["EXO_TEST_PORT"])
     settings.update(interface="udp_multicast", channel="239.74.163.75", bus_options={"port": port_number})
     path = tmp_path / "driver.yaml"
     path.write_text(yaml.safe_dump({"driver": "cubemars_can", **settings}))
