@@ -2,12 +2,14 @@
 """The real graph as processes: rates, arming, swapping the controller, losing nodes, stopping, namespaces."""
 
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy  # noqa: E402
 from std_srvs.srv import SetBool, Trigger  # noqa: E402
 
 from exo_bringup.monitor_node import seconds  # noqa: E402
@@ -47,6 +49,29 @@ def test_topics_come_at_their_rates_in_simulated_time(walking):
     for name, period in expected.items():
         intervals = np.diff(np.unique(stamps(collected[name])))
         assert np.median(intervals) == pytest.approx(period, abs=1e-6), name
+
+
+def test_the_table_of_topics_says_what_the_graph_publishes(walking):
+    """docs/reference/topics.md against the running graph: names, types, publishers, QoS."""
+    table = Path(__file__).resolve().parents[1] / "docs" / "reference" / "topics.md"
+    lines = [line.split(" | ") for line in table.read_text().split("## Services")[0].splitlines() if line[:3] == "| `"]
+    described = {cells[0].strip("|` "): cells[1:] for cells in lines}
+    prefix = walking.node.get_namespace().rstrip("/") + "/"
+    names = [name for name, _ in walking.node.get_topic_names_and_types()]
+    running = {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
+    of_nodes = {"rosout", "parameter_events"}
+    heard = {name for name in running if walking.node.count_publishers(prefix + name) and "/_" not in name}
+    heard = {name for name in heard if not (of_nodes & {name.split("/")[-1]} or name.endswith("transition_event"))}
+    assert heard <= set(described)
+    missing = {name for name in set(described) - heard if not described[name][1].startswith("viewer_node")}
+    assert not missing
+    for name in heard:
+        kind, publishers, _, qos, *_ = described[name]
+        for end in walking.node.get_publishers_info_by_topic(prefix + name):
+            assert end.topic_type.split("/")[-1] in kind, name
+            assert end.node_name in publishers or end.node_name.startswith("_device"), (name, end.node_name)
+            assert ("reliable" in qos) == (end.qos_profile.reliability == ReliabilityPolicy.RELIABLE), name
+            assert ("transient" in qos) == (end.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL), name
 
 
 def test_imu_and_joint_states_share_their_stamps_and_commands_answer_them(walking):

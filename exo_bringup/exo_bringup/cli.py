@@ -155,10 +155,6 @@ def build_parser() -> argparse.ArgumentParser:
     film.add_argument("--width", type=int, default=720, help="of the film (pixels, default: %(default)s)")
     film.set_defaults(run=_film)
 
-    docs = commands.add_parser("docs", help="write docs/reference from the code")
-    docs.add_argument("--output", default="docs/reference", metavar="DIR", help="folder (default: %(default)s)")
-    docs.add_argument("--check", action="store_true", help="write nothing; exit with 1 when a page differs")
-    docs.set_defaults(run=_docs)
     return parser
 
 
@@ -343,17 +339,6 @@ def _emulate(chosen: argparse.Namespace) -> int:
     from exo_device.emulator import main as emulate
 
     return emulate(chosen.rest, driver_file("cubemars_example"))
-
-
-def _docs(chosen: argparse.Namespace) -> int:
-    from exo_bringup.reference import write_pages
-
-    differing = write_pages(chosen.output, check=chosen.check)
-    if chosen.check and differing:
-        print(f"exo: {', '.join(differing)} in {chosen.output} differ from the code: run exo docs", file=sys.stderr)
-        return EXIT_ERROR
-    print("written: " + ", ".join(differing) if differing else "all pages are as the code says")
-    return 0
 
 
 def _film(chosen: argparse.Namespace) -> int:

@@ -75,7 +75,7 @@ def _run(node: RecorderNode, stop: threading.Event) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Entry point. Returns the exit code after SIGINT or SIGTERM: 0, also when the disk was full or too slow
     (the log says so); 2 for a file that cannot be written at all."""
-    return run_node("recorder_node", RecorderNode, _run, arguments)
+    return run_node("recorder_node", RecorderNode, _run, arguments, DECLARATIONS)
 
 
 if __name__ == "__main__":

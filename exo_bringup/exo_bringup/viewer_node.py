@@ -107,7 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
     if importlib.util.find_spec("viser") is None:
         print("viewer_node: the viewer needs viser: run `make setup`, or pip install viser", file=sys.stderr)
         return ExitCode.BAD_INPUT
-    return run_node("viewer_node", ViewerNode, _run, arguments)
+    return run_node("viewer_node", ViewerNode, _run, arguments, DECLARATIONS)
 
 
 if __name__ == "__main__":

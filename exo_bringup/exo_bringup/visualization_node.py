@@ -138,7 +138,7 @@ def _fill(message: TransformStamped, item: Transform, stamp) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs until SIGINT or SIGTERM. Returns the exit code: 0, or 2 for a bad configuration."""
-    return run_node("visualization_node", VisualizationNode, args=arguments)
+    return run_node("visualization_node", VisualizationNode, args=arguments, declared=DECLARATIONS)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the documentation says is there: links, commands, options, topics; and the reference is what the code says."""
+"""What the documentation says is there: links, commands, options, topics, parameters, fields of configurations."""
 
+import argparse
+import contextlib
 import functools
 import importlib.util
 import re
 import shlex
-import subprocess
-import sys
+import typing
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
+from exo_bringup import cli
 from exo_bringup.launch_support import HARDWARE_ARGUMENTS, SIM_ARGUMENTS
-from exo_bringup.reference import commands, interfaces, markdown
 from exo_bringup.topics import OTHER_TOPICS, SERVICES, TOPICS
+from exo_device.description import DeviceDescription
+from exo_device.drivers.registry import DRIVERS
+from exo_policy.manifest import Manifest
+from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, MUSCLES_BY_SIDE
+from exo_sim.body.presets import presets
+from exo_sim.body.subject import Subject
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -32,12 +41,18 @@ def without_code(text):
     return re.sub(r"`[^`\n]*`", "", FENCE.sub("", text))
 
 
+def anchor(heading):
+    """The anchor that GitHub gives a heading."""
+    text = re.sub(r"[`*]|\[([^\]]*)\]\([^)]*\)", lambda found: found.group(1) or "", heading.strip().lower())
+    return re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
+
+
 @functools.cache
 def anchors(path):
     found = {}
     for line in FENCE.sub("", path.read_text()).splitlines():
         if line.startswith("#"):
-            name = markdown.anchor(line.lstrip("#"))
+            name = anchor(line.lstrip("#"))
             found[name] = found.get(name, -1) + 1
     return {f"{name}-{number}" if number else name for name, last in found.items() for number in range(last + 1)}
 
@@ -67,27 +82,25 @@ def test_every_page_of_the_site_is_reached_from_its_index():
     assert {page for page in PAGES if page.is_relative_to(ROOT / "docs")} <= reached
 
 
-def test_the_reference_is_what_the_code_says():
-    """In a process of its own: it creates every node."""
-    outcome = subprocess.run(
-        [sys.executable, "-m", "exo_bringup.reference", "--check", "--output", str(REFERENCE)],
-        capture_output=True,
-        text=True,
-    )
-    assert outcome.returncode == 0, outcome.stderr
+def rows(page, *first):
+    """Cells of the tables of a reference page whose first heading is one of these, by the code in the first cell."""
+    found, wanted = {}, False
+    for line in (REFERENCE / page).read_text().splitlines():
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if not cells:
+            wanted = False
+        elif cells[0] in first:
+            wanted = True
+        elif wanted and cells[0].startswith("`"):
+            found[cells[0].strip("`")] = cells[1:]
+    return found
 
 
-def rows(page):
-    """Cells of a reference page's table, by the code in the first one."""
-    lines = [line for line in (REFERENCE / page).read_text().splitlines() if line.startswith("| `")]
-    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
-    return {row[0].strip("`"): row[1:] for row in cells}
-
-
-def test_every_topic_is_described_and_published_as_described():
-    found = rows("topics.md")
+def test_the_table_of_topics_says_what_recorder_and_nodes_go_by():
+    """That the graph is so too, test_graph looks."""
+    found = rows("topics.md", "topic")
     described = {topic.name: topic for topic in (*TOPICS, *OTHER_TOPICS)}
-    assert set(found) == set(described), "describe it in exo_bringup/topics.py and run exo docs"
+    assert set(found) == set(described)
     for name, (kind, publishers, _, qos, rate, purpose) in found.items():
         topic = described[name]
         assert topic.type_name.split("/")[-1] in kind and publishers and rate and purpose
@@ -96,14 +109,79 @@ def test_every_topic_is_described_and_published_as_described():
         assert ("transient local" in qos) == topic.latched, name
 
 
-def test_every_service_is_described():
-    found = rows("services.md")
-    assert set(found) == {service.name for service in SERVICES}
+def test_every_service_is_in_its_table():
+    found = rows("topics.md", "service")
+    assert {name: row[0].split("/")[-1].removesuffix(".srv)") for name, row in found.items()} == {
+        service.name: service.type_name.split("/")[-1] for service in SERVICES
+    }
     assert all(len(row) == 3 and all(row) for row in found.values())
 
 
+def test_every_interface_is_in_the_table_of_its_package():
+    folder = ROOT / "exo_msgs"
+    files = {path.relative_to(folder).as_posix() for kind in ("msg", "srv") for path in folder.glob(f"{kind}/*.{kind}")}
+    assert files <= set(LINK.findall((folder / "README.md").read_text()))
+
+
 def parameter_names():
-    return set(rows("parameters.md"))
+    """Of every node."""
+    from exo_bringup import recorder_node, viewer_node, visualization_node
+    from exo_device import parameters as device
+    from exo_policy import policy_parameters as policy
+    from exo_sim.ros import parameters as simulator
+
+    modules = (recorder_node, viewer_node, visualization_node, device, policy, simulator)
+    return {name for module in modules for name in module.DECLARATIONS}
+
+
+# --- formats of files
+
+
+def nested(model):
+    """A pydantic model and those inside it, each once."""
+    waiting, seen = [model], []
+    while waiting:
+        part = waiting.pop()
+        waiting += typing.get_args(part)
+        if isinstance(part, type) and issubclass(part, BaseModel) and part not in seen:
+            seen.append(part)
+            waiting += [info.annotation for info in part.model_fields.values()]
+    return seen
+
+
+def described_fields(page):
+    """Names of the fields in each section of a page, and which of them are required."""
+    sections = re.split(r"^#+ (.+)$", (REFERENCE / page).read_text(), flags=re.MULTILINE)[1:]
+    lines = re.compile(r"^\| `(\w+)` \|(.*)$", re.MULTILINE)
+    return {
+        title: {name: "**required**" in rest for name, rest in lines.findall(text)}
+        for title, text in zip(sections[::2], sections[1::2], strict=True)
+    }
+
+
+def driver_configurations():
+    return [getattr(importlib.import_module(module), config) for module, _, config in DRIVERS.values()]
+
+
+@pytest.mark.parametrize(
+    "page, models",
+    [
+        ("configuration_files.md", [Subject, DeviceDescription, *driver_configurations()]),
+        ("checkpoint_format.md", [Manifest]),
+    ],
+)
+def test_every_field_of_a_file_is_in_its_table(page, models):
+    described = described_fields(page)
+    for model in {part.__name__: part for root in models for part in nested(root)}.values():
+        required = {name: info.is_required() for name, info in model.model_fields.items()}
+        assert described.get(model.__name__) == required, f"{page}: section {model.__name__}"
+
+
+def test_every_group_muscle_and_patient_is_named():
+    text = (REFERENCE / "configuration_files.md").read_text()
+    named = {name.replace("_right", "_{right,left}").replace("_left", "_{right,left}") for name in presets()}
+    for name in {*GROUPS_BY_SIDE, *MUSCLES_BY_SIDE, *named}:
+        assert f"`{name}`" in text, name
 
 
 # --- commands shown
@@ -122,16 +200,38 @@ def shown(first, count=1):
     return [
         (page.relative_to(ROOT).as_posix(), words)
         for page in PAGES
-        if page.parent != REFERENCE or page.name == "services.md"
         for words in shown_lines(page)
         if words[:count] == first.split()
     ]
 
 
+def parser_for(words):
+    """The parser that answers `exo WORDS --help`, in whichever package it is made."""
+    asked = []
+    with mock.patch.object(argparse.ArgumentParser, "print_help", lambda parser, file=None: asked.append(parser)):
+        with contextlib.suppress(SystemExit):
+            cli.main([*words, "--help"])
+    return asked[0]
+
+
+def commands_below(*words):
+    """{"exo train human": its options}, of a command and all below it."""
+    parser = parser_for(words)
+    options = {text for action in parser._actions for text in action.option_strings}
+    found = {" ".join(["exo", *words]): options}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name in action.choices:
+                found |= commands_below(*words, name)
+    return found
+
+
 @pytest.fixture(scope="module")
 def exo():
-    """Every command of exo by its words."""
-    return {" ".join(item.words): item for item in commands.exo_commands()}
+    """Options of every command."""
+    assistance = parser_for(["evaluate", "human", "--assistance"])  # an option that makes another command
+    known = {text for action in assistance._actions for text in action.option_strings}
+    return {**commands_below(), "exo evaluate human --assistance": known}
 
 
 def test_every_exo_command_and_option_shown_exists(exo):
@@ -144,7 +244,7 @@ def test_every_exo_command_and_option_shown_exists(exo):
         for mode in [word for word in rest if f"{name} {word}" in exo]:
             name = f"{name} {mode}"
             rest.remove(mode)
-        options = {text for action in exo[name].options for text in action.option_strings}
+        options = exo[name]
         for word in rest:
             if word.startswith("--"):
                 assert word.split("=")[0] in options, f"{page}: {name} has no {word}"
@@ -152,7 +252,7 @@ def test_every_exo_command_and_option_shown_exists(exo):
 
 
 def test_every_option_of_make_sim_shown_exists(exo):
-    options = {text for action in exo["exo sim"].options for text in action.option_strings} | {"--help"}
+    options = exo["exo sim"]
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     seen = shown("make")
     assert len(seen) > 5
@@ -179,10 +279,13 @@ def test_every_launch_shown_has_its_file_and_arguments():
 
 
 def test_every_service_call_and_topic_shown_exists():
+    srv = pytest.importorskip("exo_msgs.srv")
     services = {f"/{service.name}": service.type_name for service in SERVICES}
     topics = {f"/{topic.name}" for topic in (*TOPICS, *OTHER_TOPICS)}
-    _, known = interfaces.all_interfaces()
-    fields = {f"exo_msgs/srv/{facts.name}": {name for _, name, _ in facts.parts[0].fields} for facts in known}
+    fields = {
+        f"exo_msgs/srv/{path.stem}": set(getattr(srv, path.stem).Request.get_fields_and_field_types())
+        for path in (ROOT / "exo_msgs" / "srv").glob("*.srv")
+    }
     seen = shown("ros2 service call", 3)
     assert len(seen) > 4
     for page, (*_, name, kind) in [(page, words[:5]) for page, words in seen]:
@@ -238,7 +341,7 @@ def test_the_subject_in_the_documentation_loads():
 def test_rviz_shows_what_the_nodes_publish():
     """Each display's topic, its type and its QoS; and frames that are in /tf."""
     config = yaml.safe_load((ROOT / "exo_bringup" / "rviz" / "exo.rviz").read_text())["Visualization Manager"]
-    published = rows("topics.md")
+    published = rows("topics.md", "topic")
     kinds = {"RobotModel": "std_msgs/String", "MarkerArray": "visualization_msgs/MarkerArray"}
     seen = set()
     for display in config["Displays"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import textwrap
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability
 
 #: A node that is spun looks for a signal this often while no message arrives (s).
 SIGNAL_PERIOD_S = 0.1
+HELP_WIDTH = 100
 KINDS = {bool: "true or false", int: "a whole number", float: "a number with a decimal point", str: "a text"}
 
 AnyNode = TypeVar("AnyNode", bound=Node)
@@ -107,6 +109,7 @@ def run_node(
     make: Callable[[], AnyNode],
     run: Callable[[AnyNode, threading.Event], int | None] = spin,
     args: Sequence[str] | None = None,
+    declared: Mapping[str, Declaration] | None = None,
 ) -> int:
     """Makes a node and runs it until SIGINT or SIGTERM; the main of every node.
 
@@ -119,10 +122,14 @@ def run_node(
         run: does the node's work until the event is set, and puts things in order however it ends. It may return an
             exit code. A UserError that it raises is one line on stderr, ExitCode.FAILED.
         args: the command line without the program; None: that of the process.
+        declared: parameters, for --help.
 
     Returns:
         The exit code.
     """
+    if {"-h", "--help"} & set(sys.argv[1:] if args is None else args):
+        print(_help(name, declared or {}))
+        return ExitCode.OK
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -144,6 +151,22 @@ def run_node(
             node.destroy_node()
     finally:
         rclpy.try_shutdown()
+
+
+def _help(name: str, declared: Mapping[str, Declaration]) -> str:
+    """Every parameter with its default and what is allowed."""
+    lines = [f"usage: {name} [--ros-args -p NAME:=VALUE ... --params-file FILE]", "", "parameters:"]
+    for parameter, item in declared.items():
+        default = str(item.default).lower() if isinstance(item.default, bool) else str(item.default) or "empty"
+        allowed = f", {item.limits[0]:g} to {item.limits[1]:g}" if item.limits else ""
+        allowed += f", one of {', '.join(item.choices)}" if item.choices else ""
+        lines += textwrap.wrap(
+            f"{parameter} (default {default}{allowed}): {item.description}",
+            width=HELP_WIDTH,
+            initial_indent="  ",
+            subsequent_indent="      ",
+        )
+    return "\n".join(lines)
 
 
 def _say(name: str, error: Exception) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 rclpy = pytest.importorskip("rclpy", reason="needs ROS 2")
 
-from exo_core.ros import Declaration, ParameterError, declare_parameters  # noqa: E402
+from exo_core.ros import Declaration, ParameterError, declare_parameters, run_node  # noqa: E402
 
 DECLARED = {
     "rate_hz": Declaration(10.0, "Pictures per second (Hz).", (0.5, 60.0)),
@@ -126,3 +126,10 @@ def test_what_cannot_go_on_is_one_line_and_exit_code_1():
     said, errors = process.communicate(timeout=30)
     assert (said, errors) == ("runs\nin order\n", "tried_node: the disk is full: make room\n")
     assert process.returncode == 1
+
+
+def test_help_says_every_parameter_and_starts_nothing(capsys):
+    assert run_node("tried_node", lambda: 1 // 0, args=["--help"], declared=DECLARED) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "rate_hz (default 10.0, 0.5 to 60): Pictures per second (Hz)." in said
+    assert "mode (default fast, one of fast, slow)" in said and "paused (default false)" in said

@@ -229,7 +229,7 @@ class DeviceNode(LifecycleNode):
 def main(args: list[str] | None = None) -> int:
     """Runs until SIGINT or SIGTERM. Returns the exit code: 0, 1 after a crash, 2 for a bad configuration."""
     sys.setswitchinterval(THREAD_SWITCH_S)
-    return run_node("device_node", DeviceNode, _run_and_release, args)
+    return run_node("device_node", DeviceNode, _run_and_release, args, parameters.DECLARED)
 
 
 def _run_and_release(node: DeviceNode, stop: threading.Event) -> int:

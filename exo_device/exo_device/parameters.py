@@ -224,15 +224,16 @@ DECLARATIONS: dict[str, tuple] = {
         None,
     ),
 }
+#: The same with range and choices, as every node declares its parameters.
+DECLARED = {
+    name: Declaration(default, f"{text} {_NOTE}", limits, CHOICES.get(name, ()), live=name not in READ_ONLY)
+    for name, (default, text, limits) in DECLARATIONS.items()
+}
 
 
 def declare(node: Node) -> None:
     """Declares every parameter. Raises ParameterError for a given value that cannot be used."""
-    declared = {
-        name: Declaration(default, f"{text} {_NOTE}", limits, CHOICES.get(name, ()), live=name not in READ_ONLY)
-        for name, (default, text, limits) in DECLARATIONS.items()
-    }
-    declare_parameters(node, declared)
+    declare_parameters(node, DECLARED)
 
 
 def read(node: Node) -> DeviceParameters:

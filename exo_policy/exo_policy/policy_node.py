@@ -153,7 +153,7 @@ def _run(node: PolicyNode, stop: threading.Event) -> None:
 
 def main(args: list[str] | None = None) -> int:
     """Runs until SIGINT or SIGTERM. Returns the exit code: 0, or 2 for parameters that cannot be used."""
-    return run_node("policy_node", PolicyNode, _run, args)
+    return run_node("policy_node", PolicyNode, _run, args, parameters.DECLARATIONS)
 
 
 if __name__ == "__main__":

@@ -150,7 +150,7 @@ def _run(node: SimulatorNode, stop: threading.Event) -> None:
 
 def main(args: list[str] | None = None) -> int:
     """Runs until SIGINT or SIGTERM. Returns the exit code: 0, or 2 for a bad configuration."""
-    return run_node("simulator_node", SimulatorNode, _run, args)
+    return run_node("simulator_node", SimulatorNode, _run, args, parameters.DECLARATIONS)
 
 
 if __name__ == "__main__":
