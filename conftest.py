@@ -2,8 +2,8 @@
 """Makes `import exo_x` in the tests mean the installed package.
 
 With --import-mode=importlib pytest takes the folder exo_x for the parent package of exo_x/test/test_y.py and puts
-an empty module of that name in place, unless the real one is imported already. What is not installed, endurance,
-is imported from here, after everything that is.
+an empty module of that name in place, unless the real one is imported already. What is not installed, endurance
+and benchmarks, is imported from here, after everything that is.
 """
 
 import contextlib
@@ -16,6 +16,9 @@ from pathlib import Path
 
 import pytest
 
+# as the commands that train set it, before torch is imported
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.append(str(Path(__file__).parent))
 
 for _package in ("exo_msgs", "exo_core", "exo_device", "exo_policy", "exo_sim", "exo_lab", "exo_bringup"):

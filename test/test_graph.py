@@ -9,12 +9,12 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 
-from rclpy.qos import DurabilityPolicy, ReliabilityPolicy  # noqa: E402
-from std_srvs.srv import SetBool, Trigger  # noqa: E402
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
+from std_srvs.srv import SetBool, Trigger
 
-from exo_bringup.monitor_node import seconds  # noqa: E402
-from exo_msgs.msg import DeviceStatus  # noqa: E402
-from exo_msgs.srv import LoadPolicy, SetSpeed  # noqa: E402
+from exo_bringup.monitor_node import seconds
+from exo_msgs.msg import DeviceStatus
+from exo_msgs.srv import LoadPolicy, SetSpeed
 
 CONTROL_PERIOD_S, DISPLAY_PERIOD_S = 0.01, 0.02
 #: The issue's bound on how long torque may outlive the policy (s).

@@ -9,9 +9,9 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 
-from exo_bringup.processes import child_environment  # noqa: E402
-from exo_core.recordings import RecordingError, RecordingReader  # noqa: E402
-from exo_msgs.msg import DeviceStatus  # noqa: E402
+from exo_bringup.processes import child_environment
+from exo_core.recordings import RecordingError, RecordingReader
+from exo_msgs.msg import DeviceStatus
 
 WANTED = ("exo/joint_states", "exo/imu", "exo/command", "sim/motor_command", "human/state")
 #: Left on the disk once the topics are in the file (bytes): some tenths of a second of walking.

@@ -18,16 +18,16 @@ pytest.importorskip("rclpy", reason="needs ROS 2")
 pytest.importorskip("viser", reason="needs viser")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
-from PIL import Image  # noqa: E402
-from std_msgs.msg import String  # noqa: E402
-from std_srvs.srv import SetBool, Trigger  # noqa: E402
+from PIL import Image
+from std_msgs.msg import String
+from std_srvs.srv import SetBool, Trigger
 
-from exo_bringup.graph import NodeSpec  # noqa: E402
-from exo_bringup.paths import executable_path  # noqa: E402
-from exo_bringup.processes import child_environment  # noqa: E402
-from exo_bringup.topics import VIEWER_ADDRESS  # noqa: E402
-from exo_core.ros import LATCHED  # noqa: E402
-from exo_msgs.msg import DeviceStatus, HumanState  # noqa: E402
+from exo_bringup.graph import NodeSpec
+from exo_bringup.paths import executable_path
+from exo_bringup.processes import child_environment
+from exo_bringup.topics import VIEWER_ADDRESS
+from exo_core.ros import LATCHED
+from exo_msgs.msg import DeviceStatus, HumanState
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt install chromium")

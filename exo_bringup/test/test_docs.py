@@ -192,7 +192,7 @@ def shown_lines(page):
     for language, block in FENCE.findall(page.read_text()):
         if language in ("", "bash", "sh"):
             for line in re.split(r"\n|\s&&\s", block.replace("\\\n", " ")):
-                if re.match(r"\s*(exo|make|ros2|python -m exo_\w+) ?", line):
+                if re.match(r"\s*(exo|make|ros2|python -m (exo_\w+|benchmarks)) ?", line):
                     yield shlex.split(line, comments=True)
 
 

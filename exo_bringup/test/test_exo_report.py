@@ -15,7 +15,7 @@ from exo_lab.report.results import report_folder, write_evaluation_report
 from exo_policy.controllers.learned import shipped_checkpoint
 
 sys.path.insert(0, str(Path(__file__).parent))
-import made_up_exo  # noqa: E402
+import made_up_exo
 
 CHECKPOINT = str(shipped_checkpoint(find_device("hip_ankle").joint_names))
 

@@ -7,18 +7,18 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs the message definitions of ROS 2")
 
-from mcap.writer import Writer as McapWriter  # noqa: E402
-from rclpy.serialization import serialize_message  # noqa: E402
-from rich.console import Console  # noqa: E402
-from sensor_msgs.msg import JointState  # noqa: E402
+from mcap.writer import Writer as McapWriter
+from rclpy.serialization import serialize_message
+from rich.console import Console
+from sensor_msgs.msg import JointState
 
-from exo_bringup.cli import main  # noqa: E402
-from exo_bringup.inspection_page import render  # noqa: E402
-from exo_bringup.recording import Recording  # noqa: E402
-from exo_bringup.run_inspection import inspect_recording  # noqa: E402
-from exo_core.errors import UserError  # noqa: E402
-from exo_core.message_schema import assemble_schema  # noqa: E402
-from exo_msgs.msg import DeviceStatus, TorqueCommand  # noqa: E402
+from exo_bringup.cli import main
+from exo_bringup.inspection_page import render
+from exo_bringup.recording import Recording
+from exo_bringup.run_inspection import inspect_recording
+from exo_core.errors import UserError
+from exo_core.message_schema import assemble_schema
+from exo_msgs.msg import DeviceStatus, TorqueCommand
 
 START_NS = 1_700_000_000_000_000_000
 NAMES = ["hip_flexion_r", "ankle_angle_r"]

@@ -10,15 +10,15 @@ import pytest
 
 pytest.importorskip("viser", reason="needs viser")
 
-from exo_bringup.viewer.access import make_access  # noqa: E402
-from exo_bringup.viewer.figure import Figure  # noqa: E402
-from exo_bringup.viewer.memory import Memory  # noqa: E402
-from exo_bringup.viewer.page import Page  # noqa: E402
-from exo_bringup.viewer.people import IMPAIRMENTS, impairments, persons  # noqa: E402
-from exo_bringup.viewer.snapshot import Foot, Snapshot  # noqa: E402
-from exo_bringup.viewer.status_text import status_text  # noqa: E402
-from exo_device.devices import device_file  # noqa: E402
-from exo_sim.body.subject import Subject, make_impairments  # noqa: E402
+from exo_bringup.viewer.access import make_access
+from exo_bringup.viewer.figure import Figure
+from exo_bringup.viewer.memory import Memory
+from exo_bringup.viewer.page import Page
+from exo_bringup.viewer.people import IMPAIRMENTS, impairments, persons
+from exo_bringup.viewer.snapshot import Foot, Snapshot
+from exo_bringup.viewer.status_text import status_text
+from exo_device.devices import device_file
+from exo_sim.body.subject import Subject, make_impairments
 
 #: What a page has to load and to draw: software without a GPU manages this.
 MOST_TRIANGLES, MOST_BYTES = 35_000, 1_000_000

@@ -11,7 +11,7 @@ import pytest
 
 rclpy = pytest.importorskip("rclpy", reason="needs ROS 2")
 
-from exo_core.ros import Declaration, ParameterError, declare_parameters, run_node  # noqa: E402
+from exo_core.ros import Declaration, ParameterError, declare_parameters, run_node
 
 DECLARED = {
     "rate_hz": Declaration(10.0, "Pictures per second (Hz).", (0.5, 60.0)),

@@ -9,12 +9,12 @@ import yaml
 
 pytest.importorskip("rclpy")
 
-from exo_device import assembly  # noqa: E402
-from exo_device.assembly import CONFIGURATION_ERRORS, assemble  # noqa: E402
-from exo_device.drivers.config_file import read_driver_config  # noqa: E402
-from exo_device.memory import Kept, LatchFile, file_sha256, latch_path, state_folder, write_check  # noqa: E402
-from exo_device.parameters import DECLARATIONS, DeviceParameters, ParameterGuard  # noqa: E402
-from exo_device.safety import Fault, Instant, Mode  # noqa: E402
+from exo_device import assembly
+from exo_device.assembly import CONFIGURATION_ERRORS, assemble
+from exo_device.drivers.config_file import read_driver_config
+from exo_device.memory import Kept, LatchFile, file_sha256, latch_path, state_folder, write_check
+from exo_device.parameters import DECLARATIONS, DeviceParameters, ParameterGuard
+from exo_device.safety import Fault, Instant, Mode
 
 CONFIG = Path(__file__).resolve().parents[1] / "exo_device" / "config"
 NOW_S = 1_700_000_000.0

@@ -15,21 +15,21 @@ import yaml
 rclpy = pytest.importorskip("rclpy")
 pytest.importorskip("exo_msgs.msg")
 
-from emulated_odrive import EmulatedAxis, serve_axes  # noqa: E402
-from rclpy.qos import qos_profile_sensor_data  # noqa: E402
-from sensor_msgs.msg import Imu, JointState  # noqa: E402
-from std_srvs.srv import Trigger  # noqa: E402
+from emulated_odrive import EmulatedAxis, serve_axes
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Imu, JointState
+from std_srvs.srv import Trigger
 
-from exo_core.ros import LATCHED, LATEST  # noqa: E402
-from exo_device.drivers import DriverError, make_driver  # noqa: E402
-from exo_device.drivers.can.port import PythonCanPort  # noqa: E402
-from exo_device.drivers.config_file import read_driver_config  # noqa: E402
-from exo_device.drivers.cubemars_can.codec import MitCommand  # noqa: E402
-from exo_device.drivers.node import SpinningThread  # noqa: E402
-from exo_device.emulator import EmulatedBus, Fault, Followed, SpringDamper  # noqa: E402
-from exo_device.emulator.bus import serve  # noqa: E402
-from exo_device.emulator.ros import SimulatorLink  # noqa: E402
-from exo_msgs.msg import DeviceStatus, MotorCommand, MotorStates, TorqueCommand  # noqa: E402
+from exo_core.ros import LATCHED, LATEST
+from exo_device.drivers import DriverError, make_driver
+from exo_device.drivers.can.port import PythonCanPort
+from exo_device.drivers.config_file import read_driver_config
+from exo_device.drivers.cubemars_can.codec import MitCommand
+from exo_device.drivers.node import SpinningThread
+from exo_device.emulator import EmulatedBus, Fault, Followed, SpringDamper
+from exo_device.emulator.bus import serve
+from exo_device.emulator.ros import SimulatorLink
+from exo_msgs.msg import DeviceStatus, MotorCommand, MotorStates, TorqueCommand
 
 CONFIG = Path(__file__).resolve().parents[1] / "exo_device" / "config"
 DEVICE = CONFIG / "devices" / "hip_ankle.yaml"

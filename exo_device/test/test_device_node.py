@@ -17,21 +17,21 @@ import yaml
 rclpy = pytest.importorskip("rclpy")
 pytest.importorskip("exo_msgs.msg")
 
-from builtin_interfaces.msg import Time  # noqa: E402
-from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor  # noqa: E402
-from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
-from rclpy.parameter import Parameter  # noqa: E402
-from rclpy.qos import qos_profile_sensor_data  # noqa: E402
-from sensor_msgs.msg import Imu, JointState  # noqa: E402
-from std_srvs.srv import Trigger  # noqa: E402
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Imu, JointState
+from std_srvs.srv import Trigger
 
-from exo_core.ros import LATCHED, LATEST  # noqa: E402
-from exo_device import device_node  # noqa: E402
-from exo_device.drivers.config_file import read_driver_config  # noqa: E402
-from exo_device.memory import file_sha256  # noqa: E402
-from exo_device.parameters import DeviceParameters  # noqa: E402
-from exo_msgs.msg import DeviceStatus, MotorCommand, MotorStates, TorqueCommand  # noqa: E402
+from exo_core.ros import LATCHED, LATEST
+from exo_device import device_node
+from exo_device.drivers.config_file import read_driver_config
+from exo_device.memory import file_sha256
+from exo_device.parameters import DeviceParameters
+from exo_msgs.msg import DeviceStatus, MotorCommand, MotorStates, TorqueCommand
 
 DEVICES = Path(__file__).resolve().parents[1] / "exo_device" / "config" / "devices"
 DRIVERS = DEVICES.parent / "drivers"

@@ -12,7 +12,7 @@ from exo_device.drivers.replay import ReplayConfig, load_tape
 from exo_device.state import to_ns
 
 mcap_writer = pytest.importorskip("mcap.writer")
-from mcap_ros2._dynamic import serialize_dynamic  # noqa: E402
+from mcap_ros2._dynamic import serialize_dynamic
 
 TIME = (
     "builtin_interfaces/Time stamp\nstring frame_id\n"

@@ -11,16 +11,16 @@ import pytest
 rclpy = pytest.importorskip("rclpy")
 pytest.importorskip("std_msgs.msg")
 
-from rclpy.parameter import Parameter  # noqa: E402
-from rclpy.qos import qos_profile_sensor_data  # noqa: E402
-from sensor_msgs.msg import Imu, JointState  # noqa: E402
+from rclpy.parameter import Parameter
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Imu, JointState
 
-from exo_device.command import MotorTorque  # noqa: E402
-from exo_device.drivers import DriverError, make_driver  # noqa: E402
-from exo_device.drivers.imu import ImuConfig, make_imu_source  # noqa: E402
-from exo_device.drivers.node import SpinningThread  # noqa: E402
-from exo_device.emulator import SpringDamper  # noqa: E402
-from exo_device.emulator.ros import EmulatedController  # noqa: E402
+from exo_device.command import MotorTorque
+from exo_device.drivers import DriverError, make_driver
+from exo_device.drivers.imu import ImuConfig, make_imu_source
+from exo_device.drivers.node import SpinningThread
+from exo_device.emulator import SpringDamper
+from exo_device.emulator.ros import EmulatedController
 
 DOMAIN = int(os.environ["EXO_TEST_DOMAIN"])  # conftest.py
 PATIENCE_S = 20.0

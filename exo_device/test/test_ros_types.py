@@ -9,8 +9,8 @@ import pytest
 pytest.importorskip("rclpy")
 msg = pytest.importorskip("exo_msgs.msg")
 
-from exo_device import messages, parameters  # noqa: E402
-from exo_device.safety import Fault, Mode, SafetyConfig  # noqa: E402
+from exo_device import messages, parameters
+from exo_device.safety import Fault, Mode, SafetyConfig
 
 
 def test_modes_and_fault_bits_are_those_of_the_message():

@@ -17,7 +17,7 @@ from exo_policy.manifest import NetworkSpec
 from exo_policy.networks import MlpPolicy
 
 sys.path.insert(0, str(Path(__file__).parent))
-import reach_env  # noqa: E402
+import reach_env
 
 CONFIG = PpoConfig(hidden_layers=(16, 8), steps_per_iteration=32, epochs=2, mini_batches=2)
 HALF = CONFIG.model_copy(update={"steps_per_iteration": 16})

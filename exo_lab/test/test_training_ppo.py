@@ -17,7 +17,7 @@ from exo_policy.networks import MlpPolicy
 
 # worker processes import it by name, which a test module in importlib mode does not have
 sys.path.insert(0, str(Path(__file__).parent))
-import reach_env  # noqa: E402
+import reach_env
 
 MIRROR = MirrorMap((1, 0, 2), (1.0, 1.0, -1.0), (1, 0), (1.0, 1.0))
 CONFIG = PpoConfig(hidden_layers=(16, 8), steps_per_iteration=32, epochs=2, mini_batches=2)

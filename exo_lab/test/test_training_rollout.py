@@ -15,7 +15,7 @@ from exo_lab.rl.rsl_env import OBSERVATION_GROUP, LearnerView
 from exo_lab.rl.worker_pool import WorkerPool
 
 sys.path.insert(0, str(Path(__file__).parent))
-import reach_env  # noqa: E402
+import reach_env
 
 MIRROR = MirrorMap((1, 0, 2), (1.0, 1.0, -1.0), (1, 0), (1.0, 1.0))
 CONFIG = PpoConfig(hidden_layers=(16, 8), steps_per_iteration=64, epochs=2, mini_batches=2)

@@ -13,17 +13,17 @@ import pytest
 
 rclpy = pytest.importorskip("rclpy")
 pytest.importorskip("exo_msgs")
-from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue  # noqa: E402
-from rcl_interfaces.srv import SetParameters  # noqa: E402
-from rclpy.executors import SingleThreadedExecutor  # noqa: E402
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
-from sensor_msgs.msg import Imu, JointState  # noqa: E402
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Imu, JointState
 
-from exo_msgs.msg import DeviceStatus, TorqueCommand  # noqa: E402
-from exo_msgs.srv import LoadPolicy  # noqa: E402
-from exo_policy.observation import ObservationError  # noqa: E402
-from exo_policy.policy_messages import Pairing, Time, observation_from_messages  # noqa: E402
-from exo_policy.synthetic_gait import synthetic_walk  # noqa: E402
+from exo_msgs.msg import DeviceStatus, TorqueCommand
+from exo_msgs.srv import LoadPolicy
+from exo_policy.observation import ObservationError
+from exo_policy.policy_messages import Pairing, Time, observation_from_messages
+from exo_policy.synthetic_gait import synthetic_walk
 
 JOINTS = ("hip_flexion_r", "ankle_angle_r", "hip_flexion_l", "ankle_angle_l")
 PATIENCE_S = 30.0

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import pytest
 
 rclpy = pytest.importorskip("rclpy")
-from exo_msgs.srv import SetSubject  # noqa: E402
-from exo_sim.body.subject import Subject, load_subject, make_impairments  # noqa: E402
-from exo_sim.plant.gait_measurement import GaitMeasurement  # noqa: E402
-from exo_sim.plant.simulation import Simulation  # noqa: E402
-from exo_sim.ros.interface import SimulatorInterface  # noqa: E402
-from exo_sim.ros.messages import stamp, subject_message  # noqa: E402
+from exo_msgs.srv import SetSubject
+from exo_sim.body.subject import Subject, load_subject, make_impairments
+from exo_sim.plant.gait_measurement import GaitMeasurement
+from exo_sim.plant.simulation import Simulation
+from exo_sim.ros.interface import SimulatorInterface
+from exo_sim.ros.messages import stamp, subject_message
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
+from benchmarks.stops import stop
 from exo_device.devices import find_device
-from exo_lab.evaluate.stops import stop
 from exo_lab.train.check import EXTREMES, SPEEDS_MPS, Checker
 from exo_policy.checkpoint import load_checkpoint
 from exo_sim.human.checkpoint import load_human, shipped_human

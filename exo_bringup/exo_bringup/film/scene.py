@@ -13,8 +13,8 @@ from exo_bringup.film.device_solids import DeviceSolids
 from exo_bringup.film.gl import make_context
 from exo_bringup.film.solids import SolidPainter
 from exo_core.errors import UserError
-from exo_lab.recorded_motion import RecordedMotion
 from exo_core.joints import SIDES
+from exo_lab.recorded_motion import RecordedMotion
 from exo_sim.body.model import FLOOR_GEOM, MYO_TO_REP103, BodyModel
 from exo_sim.gait.reference import GRAVITY_M_S2
 

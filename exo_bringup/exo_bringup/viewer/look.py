@@ -6,18 +6,9 @@ from __future__ import annotations
 import numpy as np
 
 from exo_bringup.film.look import (
-    BACKGROUND,
-    BONE,
-    CUFF,
-    FORCE,
-    FORCE_ARROW_M,
-    FRAME,
     MUSCLE_ACTIVE,
     MUSCLE_RELAXED,
-    SMALLEST_FORCE,
-    TORQUE,
 )
-from exo_lab.report.style import COLOURS, INK, NORM_BAND, NORM_LINE
 
 __all__ = [
     *("BACKGROUND", "BONE", "COLOURS", "CUFF", "FORCE", "FORCE_ARROW_M", "FRAME", "INK", "MUSCLE_ACTIVE"),

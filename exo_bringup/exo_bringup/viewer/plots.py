@@ -7,9 +7,9 @@ import numpy as np
 import viser
 
 from exo_bringup.viewer import look
-from exo_core.joints import SIDES
 from exo_bringup.viewer.memory import ANGLE_JOINTS, WINDOW_S, Memory
 from exo_bringup.viewer.snapshot import Snapshot
+from exo_core.joints import SIDES
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, muscles_of
 from exo_sim.gait.curves import PHASE_PERCENT
 from exo_sim.gait.errors import GaitError

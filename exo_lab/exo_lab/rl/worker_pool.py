@@ -142,5 +142,5 @@ def _serve(connection, factory: Callable[[int, int], BatchEnv], index: int, seed
             connection.send(("ok", getattr(collector if hasattr(collector, command) else env, command)(*arguments)))
     except (EOFError, BrokenPipeError):
         return  # the trainer is gone or going
-    except Exception:  # noqa: BLE001 - handed to the trainer, which stops with it
+    except Exception:
         connection.send(("error", traceback.format_exc()))

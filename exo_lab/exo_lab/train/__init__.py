@@ -3,9 +3,15 @@
 
 from __future__ import annotations
 
+import os
+
 
 def main(argv: list[str] | None = None, kind: str = "human") -> int:
     """`exo train human`, `exo train compensations`, `exo train exo` or `exo personalise`; imports only when called."""
+    # Read when torch is imported. Workers and learner take turns on the cores: threads that wait actively would take
+    # them from those who work.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     if kind == "personalise":
         from exo_lab.train.personalise import main as run
     elif kind == "compensations":

@@ -8,36 +8,32 @@ else, the same wearer, practises without power, so that it can be told what prac
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-from exo_device.description import DeviceDescription  # noqa: E402
-from exo_device.devices import find_device  # noqa: E402
-from exo_lab.evaluate.exo.conditions import LEARNED, RESULT_FILE, UNPOWERED, find_policy  # noqa: E402
-from exo_lab.evaluate.impaired.walk import PRACTISED  # noqa: E402
-from exo_lab.train.command_line import run_command  # noqa: E402
-from exo_lab.train.exo_config import EXO, HUMAN, ExoTrainingConfig, StageConfig, load_exo_config  # noqa: E402
-from exo_lab.train.habituation import Habituation  # noqa: E402
-from exo_lab.train.human_learner import is_doubled  # noqa: E402
-from exo_lab.train.stages import Inheritance, Stage, copy_human, refuse_another_training  # noqa: E402
-from exo_policy.checkpoint import checkpoint_files, load_checkpoint, require_contract  # noqa: E402
-from exo_policy.controllers.learned import PATIENTS_TOLD, shipped_checkpoint  # noqa: E402
-from exo_policy.manifest import Contract  # noqa: E402
-from exo_policy.observation import STRENGTHS  # noqa: E402
-from exo_sim.body.model import build_body  # noqa: E402
-from exo_sim.body.presets import presets  # noqa: E402
-from exo_sim.body.subject import Subject, load_subject  # noqa: E402
-from exo_sim.errors import SimError  # noqa: E402
-from exo_sim.human.checkpoint import load_human, shipped_human  # noqa: E402
-from exo_sim.measurement.provenance import git_revision  # noqa: E402
-from exo_sim.measurement.summary import write_json  # noqa: E402
+from exo_device.description import DeviceDescription
+from exo_device.devices import find_device
+from exo_lab.evaluate.exo.conditions import LEARNED, RESULT_FILE, UNPOWERED, find_policy
+from exo_lab.evaluate.impaired.walk import PRACTISED
+from exo_lab.train.command_line import run_command
+from exo_lab.train.exo_config import EXO, HUMAN, ExoTrainingConfig, StageConfig, load_exo_config
+from exo_lab.train.habituation import Habituation
+from exo_lab.train.human_learner import is_doubled
+from exo_lab.train.stages import Inheritance, Stage, copy_human, refuse_another_training
+from exo_policy.checkpoint import checkpoint_files, load_checkpoint, require_contract
+from exo_policy.controllers.learned import PATIENTS_TOLD, shipped_checkpoint
+from exo_policy.manifest import Contract
+from exo_policy.observation import STRENGTHS
+from exo_sim.body.model import build_body
+from exo_sim.body.presets import presets
+from exo_sim.body.subject import Subject, load_subject
+from exo_sim.errors import SimError
+from exo_sim.human.checkpoint import load_human, shipped_human
+from exo_sim.measurement.provenance import git_revision
+from exo_sim.measurement.summary import write_json
 from exo_sim.subjects import PRESET_PREFIX
 
 COMMAND = "exo personalise"

@@ -4,22 +4,18 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-from exo_device.devices import find_device  # noqa: E402
-from exo_lab.train.command_line import add_run_arguments, run_command  # noqa: E402
-from exo_lab.train.exo_config import EXO, HUMAN, ExoTrainingConfig, StageConfig, load_exo_config  # noqa: E402
-from exo_lab.train.stages import Inheritance, Stage, refuse_another_training  # noqa: E402
-from exo_policy.checkpoint import load_checkpoint  # noqa: E402
-from exo_sim.errors import SimError  # noqa: E402
-from exo_sim.human.checkpoint import load_human, shipped_human  # noqa: E402
-from exo_sim.measurement.provenance import git_revision  # noqa: E402
-from exo_sim.measurement.summary import write_json  # noqa: E402
+from exo_device.devices import find_device
+from exo_lab.train.command_line import add_run_arguments, run_command
+from exo_lab.train.exo_config import EXO, HUMAN, ExoTrainingConfig, StageConfig, load_exo_config
+from exo_lab.train.stages import Inheritance, Stage, refuse_another_training
+from exo_policy.checkpoint import load_checkpoint
+from exo_sim.errors import SimError
+from exo_sim.human.checkpoint import load_human, shipped_human
+from exo_sim.measurement.provenance import git_revision
+from exo_sim.measurement.summary import write_json
 
 #: Exit code of a training that a signal stopped; the same command goes on.
 EXIT_STOPPED = 130

@@ -4,23 +4,19 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 
 #: OpenMP threads must sleep, not spin, between the pieces of work of a process that shares two cores.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-from exo_lab.train.check import Check, CheckLog  # noqa: E402
-from exo_lab.train.command_line import add_run_arguments, open_run, run_command, training_record, with_options  # noqa: E402
-from exo_lab.train.config import load_training_config  # noqa: E402
-from exo_lab.train.curriculum import Curriculum  # noqa: E402
-from exo_lab.train.walking_env import WalkingEnvFactory  # noqa: E402
-from exo_policy.checkpoint import save_checkpoint  # noqa: E402
-from exo_sim.gait.reference import JOINTS  # noqa: E402
-from exo_sim.human.contract import HUMAN_CONTRACT  # noqa: E402
-from exo_sim.human.extend import load_starting_policy  # noqa: E402
-from exo_sim.human.observation import POLICY_RATE_HZ, action_mirror_index, mirror_map  # noqa: E402
+from exo_lab.train.check import Check, CheckLog
+from exo_lab.train.command_line import add_run_arguments, open_run, run_command, training_record, with_options
+from exo_lab.train.config import load_training_config
+from exo_lab.train.curriculum import Curriculum
+from exo_lab.train.walking_env import WalkingEnvFactory
+from exo_policy.checkpoint import save_checkpoint
+from exo_sim.gait.reference import JOINTS
+from exo_sim.human.contract import HUMAN_CONTRACT
+from exo_sim.human.extend import load_starting_policy
+from exo_sim.human.observation import POLICY_RATE_HZ, action_mirror_index, mirror_map
 
 
 def parser() -> argparse.ArgumentParser:

@@ -6,32 +6,28 @@ from __future__ import annotations
 import argparse
 import math
 import multiprocessing
-import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+import numpy as np
 
-import numpy as np  # noqa: E402
-
-from exo_lab.evaluate.pool import one_thread  # noqa: E402
-from exo_lab.train.command_line import add_run_arguments, run_command  # noqa: E402
-from exo_lab.train.compensation import trial  # noqa: E402
-from exo_lab.train.config import HumanTrainingConfig, load_training_config  # noqa: E402
-from exo_lab.train.habit_search import search_habit  # noqa: E402
-from exo_lab.train.stages import refuse_another_training  # noqa: E402
-from exo_policy.checkpoint import load_checkpoint  # noqa: E402
-from exo_sim.body.muscle_groups import GROUPS_BY_SIDE  # noqa: E402
-from exo_sim.gait.reference import JOINTS  # noqa: E402
-from exo_sim.human.checkpoint import load_human, shipped_human  # noqa: E402
-from exo_sim.human.compensations import WEAKNESSES  # noqa: E402
-from exo_sim.human.contract import HUMAN_CONTRACT  # noqa: E402
-from exo_sim.human.habits import HABIT_SIZE  # noqa: E402
-from exo_sim.measurement.provenance import git_revision  # noqa: E402
-from exo_sim.measurement.summary import write_json  # noqa: E402
+from exo_lab.evaluate.pool import one_thread
+from exo_lab.train.command_line import add_run_arguments, run_command
+from exo_lab.train.compensation import trial
+from exo_lab.train.config import HumanTrainingConfig, load_training_config
+from exo_lab.train.habit_search import search_habit
+from exo_lab.train.stages import refuse_another_training
+from exo_policy.checkpoint import load_checkpoint
+from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
+from exo_sim.gait.reference import JOINTS
+from exo_sim.human.checkpoint import load_human, shipped_human
+from exo_sim.human.compensations import WEAKNESSES
+from exo_sim.human.contract import HUMAN_CONTRACT
+from exo_sim.human.habits import HABIT_SIZE
+from exo_sim.measurement.provenance import git_revision
+from exo_sim.measurement.summary import write_json
 
 COMMAND = "exo train compensations"
 COMPENSATIONS_FILE = "compensations.json"

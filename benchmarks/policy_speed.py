@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long a controller takes to answer, on one core: python -m exo_policy.benchmark
+"""How long a controller takes to answer, on one core: python -m benchmarks.policy_speed
 
 One answer is what policy_node computes for each pair of exo/joint_states and exo/imu: observation, network, low-pass,
 torque. Messages are not part of it.
@@ -7,24 +7,19 @@ torque. Messages are not part of it.
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-# before numpy is imported: matrices this small are slower on several threads, and a device computer has other work
-for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_variable, "1")
+import numpy as np
 
-import argparse  # noqa: E402
-import json  # noqa: E402
-import sys  # noqa: E402
-import time  # noqa: E402
-from collections.abc import Iterator  # noqa: E402
-from contextlib import contextmanager  # noqa: E402
-
-import numpy as np  # noqa: E402
-
-from exo_policy.checkpoint import CheckpointError  # noqa: E402
-from exo_policy.controllers import ControllerError, make_controller  # noqa: E402
-from exo_policy.observation import DEFAULT_RATE_HZ, DeviceObservation  # noqa: E402
+from exo_policy.checkpoint import CheckpointError
+from exo_policy.controllers import ControllerError, make_controller
+from exo_policy.observation import DEFAULT_RATE_HZ, DeviceObservation
 
 DEFAULT_JOINTS = ("hip_flexion_r", "ankle_angle_r", "hip_flexion_l", "ankle_angle_l")
 #: Answers before the clock starts: caches, and what is imported at first use.
@@ -73,7 +68,7 @@ def _one_core() -> Iterator[None]:
 
 def main(argv: list[str] | None = None) -> int:
     """Prints median, p99 and longest answer; exit code 1 under --strict if p99 is 1 ms or more."""
-    parser = argparse.ArgumentParser(prog="python -m exo_policy.benchmark", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.policy_speed", description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", default=None, help="of the learned controller (default: the shipped one)")
     parser.add_argument("--controller", default="learned", help="(default: %(default)s)")
     parser.add_argument("--joints", nargs="+", default=list(DEFAULT_JOINTS), help="of the device")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the physics' step size changes in the gait: python -m exo_lab.evaluate.step_size
+"""What the physics' step size changes in the gait: python -m benchmarks.step_size
 
 The same walker walks with the same seeds at several physics rates. Every figure is told as its difference from the
 finest rate; how far two seeds lie apart at that rate tells what difference means nothing.

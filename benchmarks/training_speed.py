@@ -6,32 +6,27 @@ from __future__ import annotations
 import cProfile
 import csv
 import ctypes
-import os
 import pstats
 import tempfile
 import time
 from pathlib import Path
 
-# before torch is imported, as in the training itself
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+import mujoco
+import numpy as np
 
-import mujoco  # noqa: E402
-import numpy as np  # noqa: E402
-
-from exo_device.devices import find_device  # noqa: E402
-from exo_lab.train.config import HumanTrainingConfig, load_training_config  # noqa: E402
-from exo_lab.train.walking_env import WalkingEnv  # noqa: E402
-from exo_policy.checkpoint import load_checkpoint  # noqa: E402
-from exo_sim.body.batch_step import STAGES  # noqa: E402
-from exo_sim.body.model import build_body  # noqa: E402
-from exo_sim.body.muscle_paths import compute_paths, muscle_paths  # noqa: E402
-from exo_sim.body.native import function_address  # noqa: E402
-from exo_sim.body.subject import Subject  # noqa: E402
-from exo_sim.gait.reference import JOINTS  # noqa: E402
-from exo_sim.human.checkpoint import load_human, shipped_human  # noqa: E402
-from exo_sim.human.observation import NOMINAL_SPEED_MPS, POLICY_RATE_HZ, action_mirror_index, mirror_map  # noqa: E402
-from exo_sim.human.walkers import Walkers  # noqa: E402
+from exo_device.devices import find_device
+from exo_lab.train.config import HumanTrainingConfig, load_training_config
+from exo_lab.train.walking_env import WalkingEnv
+from exo_policy.checkpoint import load_checkpoint
+from exo_sim.body.batch_step import STAGES
+from exo_sim.body.model import build_body
+from exo_sim.body.muscle_paths import compute_paths, muscle_paths
+from exo_sim.body.native import function_address
+from exo_sim.body.subject import Subject
+from exo_sim.gait.reference import JOINTS
+from exo_sim.human.checkpoint import load_human, shipped_human
+from exo_sim.human.observation import NOMINAL_SPEED_MPS, POLICY_RATE_HZ, action_mirror_index, mirror_map
+from exo_sim.human.walkers import Walkers
 
 #: Steps of the environments before the clock starts: caches, and what is compiled at first use.
 WARM_UP_STEPS = 20

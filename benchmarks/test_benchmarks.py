@@ -1,37 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The benchmarks, made small."""
+
+import json
+import os
+
 import numpy as np
 import pytest
 
-from exo_lab.evaluate.step_size import GaitFigures, main, table
-from exo_lab.evaluate.training_speed import env_step_profile, physics_profile
+from benchmarks import policy_speed
+from benchmarks.step_size import GaitFigures, main, table
+from benchmarks.training_speed import env_step_profile, physics_profile
 from exo_lab.train.config import load_training_config
-from exo_sim.body.model import build_body
-from exo_sim.body.subject import Subject
-from exo_sim.human.checkpoint import load_human
-from exo_sim.human.observation import NOMINAL_SPEED_MPS
-from exo_sim.human.walkers import Walkers
-
-#: Time that trajectories are compared over (s): later, small differences grow as in any walk.
-COMPARED_S = 0.3
-
-
-def short_walk(rate_hz):
-    walkers, policy = Walkers([build_body(Subject(), None, rate_hz)]), load_human()
-    walkers.place(0, 0.2, NOMINAL_SPEED_MPS)
-    angles = []
-    for _ in range(round(0.5 * COMPARED_S / walkers.period_s)):
-        walkers.set_action(policy(walkers.observe()))
-        for _ in range(2):
-            walkers.coordinate_and_step()
-            angles.append(walkers.state().joint_angle[0])
-    return np.rad2deg(angles)
-
-
-def test_gait_does_not_depend_on_the_step_size_of_the_physics():
-    finest = short_walk(1000.0)
-    assert np.ptp(finest, axis=0).max() > 15.0  # it walks
-    for rate_hz, largest_deg in ((300.0, 1.0), (500.0, 0.5)):
-        assert np.sqrt(((short_walk(rate_hz) - finest) ** 2).mean()) < largest_deg
 
 
 def figures(speed, angle, falls=0):
@@ -61,3 +40,17 @@ def test_profiles_add_up():
     stages = physics_profile(config, "none")
     assert {"mj_step", "mj_fwdConstraint", "muscle paths (instead of it)"} <= set(stages)
     assert "mj_Euler" not in stages
+
+
+def test_measures_answers_and_leaves_the_process_on_all_its_cores(capsys):
+    before = os.sched_getaffinity(0)
+    assert policy_speed.main(["--answers", "100", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["answers"] == 100 and 0.0 < figures["median_s"] <= figures["p99_s"] <= figures["longest_s"]
+    assert figures["processor_p99_s"] > 0.0 and os.sched_getaffinity(0) == before
+
+
+def test_wrong_input_of_the_policy_benchmark_is_one_line(capsys):
+    assert policy_speed.main(["--answers", "3"]) == 2 and policy_speed.main(["--checkpoint", "/nowhere/p"]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 2 and "--answers" in lines[0] and "/nowhere/p" in lines[1]

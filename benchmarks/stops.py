@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How often the walker falls in coming to a stop, by speed: python -m exo_lab.evaluate.stops
+"""How often the walker falls in coming to a stop, by speed: python -m benchmarks.stops
 
 What a stop ends in depends on where in the stride it is asked for, so it is asked for at phases all over it.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast the simulator is, alone and on an otherwise idle machine: python -m exo_lab.evaluate.benchmark
+"""How fast the simulator is, alone and on an otherwise idle machine: python -m benchmarks.simulation_speed
 
 The baseline of every ratio is real time: a factor of 5 simulates five seconds a second. With --training, the
 training environment and its learner instead.
@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     options = parser.parse_args(argv)
     if options.training:
-        from exo_lab.evaluate.training_speed import report  # sets how torch's threads wait
+        from benchmarks.training_speed import report  # sets how torch's threads wait
 
         print("\n".join(report(options.training)))
         return 0
