@@ -32,7 +32,7 @@ _TEST_DOMAINS = range(71, 101)
 def pytest_configure(config):
     """Holds a ROS domain, EXO_TEST_DOMAIN, against every other run of tests on this machine.
 
-    Drawn from the process id, two runs beside each other heard each other now and then. EXO_TEST_PORT is the first of ten
+    Drawn from the process id, two runs heard each other now and then. EXO_TEST_PORT is the first of ten
     ports for buses of the tests, below those that the system gives away and apart from DDS's in the tests' domains.
     """
     if "EXO_TEST_DOMAIN" in os.environ:
