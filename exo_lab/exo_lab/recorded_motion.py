@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from exo_core.errors import UserError
+from exo_core.recordings import RecordingError, RecordingReader
 
 #: Topics by what follows the namespace. The device's joint_states end like the body's, hence `exo/` first.
 BODY_JOINTS, ROOT_POSE, HUMAN, DEVICE_JOINTS = (
@@ -139,23 +140,16 @@ def _device(times: list[float], states: dict[float, object]) -> tuple[tuple[str,
 
 
 def _decoded(recording: Path, topics: tuple[str, ...]) -> Iterator[tuple[str, object]]:
-    from mcap.exceptions import McapError
-    from mcap.reader import make_reader
-    from mcap_ros2.decoder import DecoderFactory
+    def wanted(topic: str) -> str:
+        return max((name for name in topics if f"/{topic}".endswith(f"/{name}")), key=len, default="")
 
+    if not recording.is_file():
+        raise UserError(f"there is no recording {recording}: run `exo sim` without --no-record")
+    reader = RecordingReader(recording)
     try:
-        with recording.open("rb") as stream:
-            reader = make_reader(stream, decoder_factories=[DecoderFactory()])
-            by_name: dict[str, str] = {}
-            for channel in reader.get_summary().channels.values():
-                matching = [topic for topic in topics if f"/{channel.topic}".endswith(f"/{topic}")]
-                if matching:
-                    by_name[channel.topic] = max(matching, key=len)
-            for _, channel, _, message in reader.iter_decoded_messages(topics=list(by_name), log_time_order=False):
-                yield by_name[channel.topic], message
-    except FileNotFoundError as error:
-        raise UserError(f"there is no recording {recording}: run `exo sim` without --no-record") from error
-    except OSError as error:
-        raise UserError(f"{recording} cannot be read: {error.strerror}") from error
-    except (McapError, AttributeError) as error:  # AttributeError: a file without an index has no summary
-        raise UserError(f"{recording} is damaged or was not closed: {' '.join(str(error).split())}") from error
+        for message in reader.messages(lambda topic: bool(wanted(topic))):
+            yield wanted(message.topic), message.decode()
+    except RecordingError as error:
+        raise UserError(f"{recording} is damaged: {error}") from error
+    if not reader.is_complete:
+        raise UserError(f"{recording} is damaged or was not closed")
