@@ -110,7 +110,7 @@ class RunInspection:
         """The only device. Raises UserError where there are several, or none."""
         if len(self.devices) != 1:
             named = ", ".join(device.namespace or "/" for device in self.devices)
-            raise UserError(f"{self.path}: {len(self.devices)} devices ({named or 'no topics exo/*'}); name one")
+            raise UserError(f"{self.path}: {len(self.devices)} devices ({named or 'no topics exo/*'}), not one")
         return self.devices[0]
 
     @property
