@@ -5,7 +5,7 @@ ARGS ?=
 ENV := source tools/env.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sim test train-human clean
+.PHONY: help setup sim check test test-quick train-human clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -17,8 +17,16 @@ setup: ## environment in .venv and packages in install/, quick when nothing chan
 sim: setup ## the main job: a human walks in the exoskeleton over ROS 2, first unassisted, then assisted
 	@$(ENV) && exec exo sim $(ARGS)
 
-test: setup ## the whole test suite
+check: setup ## lint, format and types
+	@$(ENV) && { python -m ruff --version && python -m mypy --version; } >/dev/null 2>&1 \
+	  || .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(ENV) && exec python tools/check.py $(ARGS)
+
+test: setup ## the whole test suite, without the endurance trials
 	@$(ENV) && exec python -m pytest $(ARGS)
+
+test-quick: setup ## unit tests: no graph of processes, no training
+	@$(ENV) && exec python -m pytest -m "not slow and not endurance" $(ARGS)
 
 train-human: setup ## train the walker
 	@$(ENV) && exec exo train human $(ARGS)

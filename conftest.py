@@ -45,3 +45,42 @@ def pytest_configure(config):
             os.environ.update(EXO_TEST_DOMAIN=str(number), EXO_TEST_PORT=str(10_000 + 10 * number))
             return
     raise pytest.UsageError("no free ROS domain between 71 and 100: are tests still running?")
+
+
+#: Files whose tests start graphs of processes, walk for long or train.
+_SLOW = (
+    "test/test_exo_sim",
+    "test/test_graph",
+    "test/test_interchangeable",
+    "test/test_mock",
+    "test/test_recorder",
+    "test/test_viewer",
+    "test/test_visualization",
+    "test_can_graph",
+    "test_device_node",
+    "test_policy_node",
+    "test_supervisor_h",
+    "test_supervisor_properties",
+    "test_recording_trouble",
+    "test_film",
+    "test_processes",
+    "test_runner",
+    "test_viewer_page",
+    "test_shipped",
+    "test_train",
+    "test_personalise",
+    "test_habits",
+    "test_compensations",
+    "test_evaluate",
+    "test_realism",
+    "test_benchmarks",
+    "test_tools",
+    "test_physics_rate",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Marks by file what make test-quick leaves out."""
+    for item in items:
+        if any(part in item.nodeid for part in _SLOW):
+            item.add_marker(pytest.mark.slow)

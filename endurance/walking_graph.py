@@ -42,7 +42,12 @@ REFERENCE = "simulated"
 BUS_RATE_HZ = 200.0
 #: What is compared is torque; watchdogs have trials of their own, and here a busy machine may be late.
 #: Without a guardian, who is not patient, nobody switches the motors off unasked.
-MOTORS = {**PATIENT_BUS, "guardian": "none", "unguarded": True, "plausibility": {**PATIENT_BUS["plausibility"], "following_nm": 100.0}}
+MOTORS = {
+    **PATIENT_BUS,
+    "guardian": "none",
+    "unguarded": True,
+    "plausibility": {**PATIENT_BUS["plausibility"], "following_nm": 100.0},
+}
 #: The controller's; joint_states are the whole body's here.
 STATE_TOPIC = "motors/joint_states"
 POLICY_FILES = (".py", ".json", ".safetensors")

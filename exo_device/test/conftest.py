@@ -32,19 +32,21 @@ _share("emulated_odrive")
 def make_state(device: DeviceDescription, stamp_ns: int = 0, sequence: int = 0, **changes) -> DeviceState:
     """A sound state at rest; changes replace fields (arrays may be given as lists)."""
     count = len(device.joint_names)
-    fields = dict(
-        stamp_ns=stamp_ns,
-        sequence=sequence,
-        names=device.joint_names,
-        position=np.zeros(count),
-        velocity=np.zeros(count),
-        torque=np.zeros(count),
-        temperature=np.full(count, 30.0),
-        error=np.zeros(count, dtype=int),
-        bus_voltage=48.0,
+    fields = {
+        "stamp_ns": stamp_ns,
+        "sequence": sequence,
+        "names": device.joint_names,
+        "position": np.zeros(count),
+        "velocity": np.zeros(count),
+        "torque": np.zeros(count),
+        "temperature": np.full(count, 30.0),
+        "error": np.zeros(count, dtype=int),
+        "bus_voltage": 48.0,
         # an accelerometer is never quite still, and a state that repeats another is a fault
-        imu=ImuSample(np.array([0.0, 0.0, 0.0, 1.0]), np.zeros(3), np.array([0.0, 0.0, 9.81 + 1e-4 * (sequence % 2)])),
-    )
+        "imu": ImuSample(
+            np.array([0.0, 0.0, 0.0, 1.0]), np.zeros(3), np.array([0.0, 0.0, 9.81 + 1e-4 * (sequence % 2)])
+        ),
+    }
     for name, value in changes.items():
         fields[name] = np.array(value) if isinstance(value, list) else value
     return DeviceState(**fields)
@@ -82,12 +84,12 @@ class Rig:
         """The policy's next request (Nm for every joint alike, or by joint)."""
         self.command_sequence += 1
         names = self.device.joint_names
-        fields = dict(
-            state_stamp_ns=self.now_ns,
-            sequence=self.command_sequence,
-            names=names,
-            torque=np.broadcast_to(np.asarray(asked, dtype=float), len(names)),
-        )
+        fields = {
+            "state_stamp_ns": self.now_ns,
+            "sequence": self.command_sequence,
+            "names": names,
+            "torque": np.broadcast_to(np.asarray(asked, dtype=float), len(names)),
+        }
         return TorqueRequest(**{**fields, **changes})
 
     def step(

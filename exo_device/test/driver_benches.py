@@ -166,7 +166,7 @@ class CubemarsBench(Bench):
     def __init__(self) -> None:
         CubemarsBench._buses += 1
         settings = read_driver_config(EXAMPLE, "cubemars_can")
-        constants = dict(pole_pairs=21, gear_ratio=9.0, torque_constant_nm_per_a=0.1)
+        constants = {"pole_pairs": 21, "gear_ratio": 9.0, "torque_constant_nm_per_a": 0.1}
         for motor in settings["motors"].values():
             motor.update(firmware=self.firmware, **(constants if self.firmware == "v3" else {}))
         settings.update(
@@ -243,7 +243,8 @@ class ODriveBench(Bench):
         }
         channel = f"odrive-{os.getpid()}-{self._buses}"
         self.driver = make_driver(
-            "odrive_can", dict(interface="virtual", channel=channel, axes=axes, reply_timeout_s=1.0, host_timeout_s=5.0)
+            "odrive_can",
+            {"interface": "virtual", "channel": channel, "axes": axes, "reply_timeout_s": 1.0, "host_timeout_s": 5.0},
         )
         self.axes = {joint: EmulatedAxis(axis) for joint, axis in self.driver.config.axes.items()}
         self._port = PythonCanPort("virtual", channel, 1_000_000)

@@ -92,14 +92,14 @@ class Graph:
 
     def __init__(self, driver: str, folder: Path) -> None:
         emulated = MOTORS[driver](
-            dict(
-                interface="udp_multicast",
-                channel="239.74.163.77",
-                bus_rate_hz=100.0,
-                host_timeout_s=2.0,
-                bus_options={"port": int(os.environ["EXO_TEST_PORT"])},
-                reply_timeout_s=1.0,
-            )
+            {
+                "interface": "udp_multicast",
+                "channel": "239.74.163.77",
+                "bus_rate_hz": 100.0,
+                "host_timeout_s": 2.0,
+                "bus_options": {"port": int(os.environ["EXO_TEST_PORT"])},
+                "reply_timeout_s": 1.0,
+            }
         )
         path = folder / "driver.yaml"
         path.write_text(yaml.safe_dump({"driver": driver, **emulated.settings}))

@@ -15,7 +15,13 @@ from exo_device.safety import Fault, Mode, SafetyConfig, SafetySupervisor
 from exo_device.state import to_ns
 
 PATIENCE_S = 20.0
-RELAXED = dict(command_timeout_s=60.0, state_timeout_s=60.0, state_silence_s=60.0, fade_in_s=0.0, stride_gate=False)
+RELAXED = {
+    "command_timeout_s": 60.0,
+    "state_timeout_s": 60.0,
+    "state_silence_s": 60.0,
+    "fade_in_s": 0.0,
+    "stride_gate": False,
+}
 
 
 class Lab:

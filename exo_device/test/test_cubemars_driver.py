@@ -146,9 +146,9 @@ def test_wrong_settings_file_is_answered_in_one_line(tmp_path, text, word):
 @pytest.mark.parametrize(
     "change, word",
     [
-        (dict(interface="pigeon"), "pigeon"),
-        (dict(interface="socketcan", channel="can97"), "ip link set can97 up"),
-        (dict(interface="slcan", channel="/dev/nowhere"), "/dev/nowhere"),
+        ({"interface": "pigeon"}, "pigeon"),
+        ({"interface": "socketcan", "channel": "can97"}, "ip link set can97 up"),
+        ({"interface": "slcan", "channel": "/dev/nowhere"}, "/dev/nowhere"),
     ],
 )
 def test_a_bus_that_cannot_be_opened_is_answered_with_what_to_do(change, word):
@@ -496,8 +496,8 @@ def test_a_lock_follows_no_link_and_takes_plain_files_only(tmp_path):
 
 
 def test_a_second_driver_of_the_same_motors_does_not_connect():
-    changes = dict(interface="udp_multicast", channel="239.74.163.75", guardian="none")
-    first, other_port = make_driver("cubemars_can", settings(**changes)), dict(bus_options={"port": 43117})
+    changes = {"interface": "udp_multicast", "channel": "239.74.163.75", "guardian": "none"}
+    first, other_port = make_driver("cubemars_can", settings(**changes)), {"bus_options": {"port": 43117}}
     try:
         first.connect()
     except DriverError as error:

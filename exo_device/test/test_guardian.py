@@ -21,7 +21,14 @@ from exo_device.drivers.guardian import DEAF_S, LAST_WORDS_S, REPEAT_S, SILENCE_
 from exo_device.guardian import build_parser
 
 PATIENCE_S = 20.0
-MOTOR = dict(id=1, firmware="v2", position_range_rad=12.5, velocity_range_rad_s=28.0, torque_range_nm=65.0, sign=1)
+MOTOR = {
+    "id": 1,
+    "firmware": "v2",
+    "position_range_rad": 12.5,
+    "velocity_range_rad_s": 28.0,
+    "torque_range_nm": 65.0,
+    "sign": 1,
+}
 LATE_S, SOON_S = SILENCE_S + 0.001, SILENCE_S - 0.001
 
 

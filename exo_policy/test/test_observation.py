@@ -28,16 +28,16 @@ MASS, LIMIT = 75.0, np.array([22.5, 37.5])
 
 def sample(stamp_s=0.0, names=JOINTS, **changes):
     n = len(names)
-    values = dict(
-        stamp_s=stamp_s,
-        joint_names=names,
-        position=np.arange(1.0, n + 1),
-        velocity=10.0 * np.arange(1.0, n + 1),
-        torque=np.array([11.25, -37.5])[:n],
-        orientation_xyzw=np.array([0.0, 0.0, 0.0, 1.0]),
-        angular_velocity=np.array([1.0, 2.0, 3.0]),
-        linear_acceleration=np.array([0.0, 0.0, 9.81]),
-    )
+    values = {
+        "stamp_s": stamp_s,
+        "joint_names": names,
+        "position": np.arange(1.0, n + 1),
+        "velocity": 10.0 * np.arange(1.0, n + 1),
+        "torque": np.array([11.25, -37.5])[:n],
+        "orientation_xyzw": np.array([0.0, 0.0, 0.0, 1.0]),
+        "angular_velocity": np.array([1.0, 2.0, 3.0]),
+        "linear_acceleration": np.array([0.0, 0.0, 9.81]),
+    }
     return DeviceObservation(**{**values, **changes})
 
 

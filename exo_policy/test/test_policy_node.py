@@ -86,7 +86,7 @@ class Device:
         return future.result()
 
     def tell(self, mode, **changes):
-        fields = dict(mode=mode, names=list(JOINTS), torque_limit=[22.5, 37.5, 22.5, 37.5], wearer_mass=75.0)
+        fields = {"mode": mode, "names": list(JOINTS), "torque_limit": [22.5, 37.5, 22.5, 37.5], "wearer_mass": 75.0}
         self.status.publish(DeviceStatus(**{**fields, **changes}))
         # the status has no answer of its own: a service call behind it on the same executor is one
         time.sleep(0.2)
@@ -95,12 +95,12 @@ class Device:
     def step(self, i, with_imu=True, **changes):
         """Send sample ``i``, return the torque that answers it."""
         stamp = Time(sec=100 + int(self.walk.stamp_s[i]), nanosec=int(round(self.walk.stamp_s[i] % 1.0 * 1e9)))
-        fields = dict(
-            name=list(JOINTS),
-            position=self.walk.position[i].tolist(),
-            velocity=self.walk.velocity[i].tolist(),
-            effort=[0.0] * 4,
-        )
+        fields = {
+            "name": list(JOINTS),
+            "position": self.walk.position[i].tolist(),
+            "velocity": self.walk.velocity[i].tolist(),
+            "effort": [0.0] * 4,
+        }
         joints, imu = JointState(**{**fields, **changes}), Imu()
         joints.header.stamp = imu.header.stamp = stamp
         imu.orientation.w = 1.0

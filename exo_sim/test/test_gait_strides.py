@@ -46,18 +46,18 @@ class Walker:
             exo[f"hip_flexion_{side}"] = 14.0 * math.sin(2 * math.pi * phase)
             moment[f"hip_flexion_{side}"], moment[f"ankle_angle_{side}"] = 35.0, -70.0
             active[f"soleus_{side}"] = phase
-        values = dict(
-            t=t,
-            grf=force,
-            foot_position=foot,
-            pelvis_orientation=(0.0, 0.0, 0.0, 1.0),
-            joint_angle=angle,
-            joint_velocity=rate,
-            joint_moment=moment,
-            exo_torque=exo,
-            activation=active,
-            metabolic_power=4.0 * MASS,
-        )
+        values = {
+            "t": t,
+            "grf": force,
+            "foot_position": foot,
+            "pelvis_orientation": (0.0, 0.0, 0.0, 1.0),
+            "joint_angle": angle,
+            "joint_velocity": rate,
+            "joint_moment": moment,
+            "exo_torque": exo,
+            "activation": active,
+            "metabolic_power": 4.0 * MASS,
+        }
         return GaitSample(**(values | changes))
 
 

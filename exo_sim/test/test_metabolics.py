@@ -160,7 +160,7 @@ def test_looney_curve():
     ],
 )
 def test_bad_parameters_name_the_field(change, word):
-    good = dict(names=("a",), fmax=[1.0], lopt=[0.1], slow_twitch=[0.5], mass=[0.1], vmax=[10.0])
+    good = {"names": ("a",), "fmax": [1.0], "lopt": [0.1], "slow_twitch": [0.5], "mass": [0.1], "vmax": [10.0]}
     with pytest.raises(MetabolicsError, match=word):
         MuscleParameters(**(good | change))
 

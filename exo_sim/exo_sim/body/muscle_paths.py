@@ -123,7 +123,7 @@ def compute_paths(paths, site_xpos, geom_xpos, geom_xmat, geom_size, xaxis, xanc
         scratch: (nv + 2, 6) of anything.
     """
     tendons, numbers, sites, geoms, joints = paths.sizes
-    site, place, size = vectors(site_xpos, sites), vectors(geom_xpos, geoms), vectors(geom_size, geoms)
+    site, size = vectors(site_xpos, sites), vectors(geom_size, geoms)
     axis, anchor = vectors(xaxis, joints), vectors(xanchor, joints)
     length, jacobian = doubles(ten_length, tendons), doubles(ten_jacobian, numbers)
     length[:] = 0.0

@@ -225,7 +225,7 @@ class Simulation:
         root = quaternion_xyzw_from_wxyz(data.qpos[3:7])
         feet = {side: MYO_TO_REP103 @ data.body(name).xpos for side, name in FOOT_BODIES.items()}
         pressure = {}
-        for k, side in enumerate(SIDES):
+        for _k, side in enumerate(SIDES):
             at = body.foot_sensor[side]
             contact = data.sensordata[at : at + 3].any()
             pressure[side] = MYO_TO_REP103 @ data.sensordata[at + 3 : at + 6] if contact else np.full(3, np.nan)
