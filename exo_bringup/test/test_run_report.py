@@ -3,6 +3,7 @@
 
 import dataclasses
 import importlib.util
+import json
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -102,6 +103,20 @@ def test_what_is_missing_is_said(run):
     assert "summary.json is missing" in page and "run.json is missing" in page
     assert "there is no recording" in page  # where the cost by muscle group would be
     assert "not measured" in page  # moments are not in the made-up curves
+
+
+def test_strides_left_out_are_said_by_condition_and_side(run):
+    counts = [
+        {"condition": "assisted", "speed_mps": 1.25, "side": side, "strides": 40, "left_out": lost}
+        for side, lost in (("r", 12), ("l", 2))
+    ]
+    (run.path / "stride_counts.json").write_text(json.dumps(counts))
+    page = page_of(run)
+    assert "assisted at 1.25 m/s: 12 of 52 strides of the right leg are left out" in page
+    assert "strides of the left leg are left out" not in page
+    (run.path / "stride_counts.json").write_text("[{}]")
+    with pytest.raises(GaitError, match="stride_counts.json is damaged"):
+        page_of(run)
 
 
 def test_a_leg_without_strides_is_said(tmp_path):
