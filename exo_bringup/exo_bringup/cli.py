@@ -64,6 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_graph_arguments(graph)
     add_viewer_arguments(graph, shown=False)
+    add_node_arguments(graph)
     graph.set_defaults(run=_graph)
 
     hardware = commands.add_parser(
@@ -74,6 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_worn_arguments(hardware, controller="zero")
     add_viewer_arguments(hardware, shown=False)
+    add_node_arguments(hardware)
     hardware.add_argument(
         "--driver", default="cubemars_can", metavar="NAME", help="driver of the motors (default: %(default)s)"
     )
@@ -204,6 +206,29 @@ def add_place_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="ROS domain, 0 to 101 (default: ROS_DOMAIN_ID or 0)",
     )
+
+
+def add_node_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options about the nodes of a graph that stays; `sim` leads them itself."""
+    parser.add_argument(
+        "--policy",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="start policy_node; --no-policy where another node publishes exo/command (default: yes)",
+    )
+    parser.add_argument(
+        "--params-file",
+        default="",
+        metavar="YAML",
+        help="ROS parameters on top of the package's; the options here win over it",
+    )
+    parser.add_argument(
+        "--log-level",
+        default="info",
+        choices=("debug", "info", "warn", "error", "fatal"),
+        help="least severity that the nodes log (default: %(default)s)",
+    )
+    parser.add_argument("--record", default="", metavar="FILE", help="MCAP file that all topics are recorded to")
 
 
 def add_viewer_arguments(parser: argparse.ArgumentParser, shown: bool) -> None:

@@ -2,25 +2,33 @@
 """The graph as data: which nodes run, with which parameters and remappings.
 
 The launch files and the `exo` command line both start what `describe_graph` returns, from the same parameter
-files, so that they cannot drift apart. Nothing here needs ROS.
+files, so that they cannot drift apart. Nothing here needs ROS, and what is imported here needs yaml and the standard
+library alone: `ros2 launch` runs in the system's Python, which has no pydantic 2 and none of the nodes' libraries.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 
+from exo_bringup.mock_hardware import emulated_settings, emulator_arguments
 from exo_bringup.paths import share_folder
 from exo_core.errors import UserError
 from exo_core.joints import STRENGTH_GROUPS
-from exo_core.yaml_file import YamlError, read_mapping
-from exo_device.devices import device_file, driver_file
+from exo_core.yaml_file import read_mapping
+from exo_device.devices import DRIVERS, device_file, device_joints, driver_file
+from exo_sim.body.presets import with_presets
+from exo_sim.errors import SimError
 from exo_sim.subjects import PRESET_PREFIX, subject_file
 
 MODES = ("realtime", "fast", "lockstep")
+#: Names of exo_policy.controllers, which needs numpy and more.
+CONTROLLERS = ("zero", "spline", "learned")
+LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
 #: Muscles and arrows for RViz (Hz): as often as /tf, or they trail behind the bones. Nobody else needs so many.
 RVIZ_MARKER_RATE_HZ = 50.0
 #: /clock and friends are absolute by custom; made relative, each namespace is a world with a time of its own.
@@ -33,7 +41,10 @@ REMAPPINGS = (
 GRAPH_FILE = "config/graph.yaml"
 LOCKSTEP_FILE = "config/lockstep.yaml"
 HARDWARE_FILE = "config/hardware.yaml"
-EMULATOR = "motor_emulator"
+RECORDER = "recorder_node"
+#: Program that emulates motors, and the controller that it stands for where the driver is ros2_control: that node's
+#: parameters are asked for by its name.
+EMULATOR, EMULATED_CONTROLLER = "motor_emulator", "forward_effort_controller"
 #: Drivers without motors that somebody could wear.
 WITHOUT_MOTORS = ("simulated", "replay")
 
@@ -53,10 +64,19 @@ class NodeSpec:
     remappings: tuple[tuple[str, str], ...] = REMAPPINGS
     #: Arguments of the program itself, before --ros-args.
     arguments: tuple[str, ...] = ()
+    #: Least severity that is logged; empty: as the node has it.
+    log_level: str = ""
+    #: Whether the rest makes no sense without it: where it ends, everything is stopped.
+    required: bool = True
+
+    @property
+    def ros_arguments(self) -> tuple[str, ...]:
+        """Arguments after --ros-args that are no name, remapping or parameter."""
+        return ("--log-level", self.log_level) if self.log_level else ()
 
     def command_line(self, program: str | Path, override_file: str | Path | None = None) -> list[str]:
         """Arguments that start the node without launch; `override_file` holds `parameters`."""
-        words = [str(program), *self.arguments, "--ros-args", "-r", f"__node:={self.name}"]
+        words = [str(program), *self.arguments, "--ros-args", "-r", f"__node:={self.name}", *self.ros_arguments]
         if self.namespace:
             words += ["-r", f"__ns:=/{self.namespace.strip('/')}"]
         for source, target in self.remappings:
@@ -90,7 +110,16 @@ class GraphOptions:
     start_paused: bool = False
     run_until_s: float = 0.0
     run_directory: str = ""
-    visualization: bool = True
+    #: False: somebody else's node answers the states with exo/command.
+    policy: bool = True
+    #: ROS parameter file on top of the package's; what is chosen here (device, subject, controller ...) wins over it.
+    params_file: str = ""
+    log_level: str = "info"
+    #: MCAP file that all topics are recorded to; empty: none.
+    record: str = ""
+    #: /tf, robot_description and markers; None: unless the viewer is there, which needs none of them (two cores do not
+    #: carry both in real time).
+    visualization: bool | None = None
     rviz: bool = False
     viewer: bool = False
     viewer_host: str = "127.0.0.1"
@@ -98,12 +127,11 @@ class GraphOptions:
 
 
 def describe_graph(options: GraphOptions) -> list[NodeSpec]:
-    """Nodes of the simulated graph: simulator, device, policy, and visualization where it is asked for.
+    """Nodes of the simulated graph: simulator, device, and policy, recorder and what shows it as they are asked for.
 
-    Raises UserError for an unknown mode, device or subject.
+    Raises UserError for an unknown mode, device or subject, or a number that no node would take.
     """
-    if options.mode not in MODES:
-        raise UserError(f"mode '{options.mode}' is unknown: choose one of {', '.join(MODES)}")
+    check_options(options)
     share = share_folder()
     subject = str(subject_file(options.subject))
     device = str(device_file(options.device))
@@ -122,14 +150,16 @@ def describe_graph(options: GraphOptions) -> list[NodeSpec]:
         "run_directory": options.run_directory,
     }
     nodes = [
+        *_recorder(options, files),
         _node("exo_sim", "simulator_node", options, files, simulator),
         *_device_and_policy(options, files, device, subject),
     ]
-    if options.visualization or options.rviz:
-        shown = {"subject": subject, "device_config": device}
+    shown = not options.viewer if options.visualization is None else options.visualization
+    if shown or options.rviz:
+        followed = {"subject": subject, "device_config": device}
         if options.rviz:
-            shown["marker_rate_hz"] = RVIZ_MARKER_RATE_HZ
-        nodes.append(_node("exo_bringup", "visualization_node", options, files, shown))
+            followed["marker_rate_hz"] = RVIZ_MARKER_RATE_HZ
+        nodes.append(_node("exo_bringup", "visualization_node", options, files, followed))
     if options.rviz:
         nodes.append(_rviz(options, share))
     return [*nodes, *_viewer(options, files, device, subject)]
@@ -139,64 +169,77 @@ def describe_hardware(options: GraphOptions) -> list[NodeSpec]:
     """Nodes on a device computer: device and policy. The wearer is real, and so is time.
 
     With use_mock_hardware the motors are emulated by one process more; all else stays as it is.
+
+    Raises UserError as describe_graph does, and where nobody said who wears real motors.
     """
+    check_options(options)
     share = share_folder()
     subject = str(subject_file(options.subject))
     device = str(device_file(options.device))
     files = (str(share / GRAPH_FILE), str(share / HARDWARE_FILE))
-    if not options.use_mock_hardware:
+    motors: list[NodeSpec] = []
+    emulated = options
+    if options.use_mock_hardware:
+        given = options.driver_config and str(driver_file(options.driver_config))
+        settings = emulated_settings(options.driver, given)
+        arguments = emulator_arguments(options.driver, settings, device_joints(device))
+        name = EMULATED_CONTROLLER if options.driver == "ros2_control" else EMULATOR
+        motors = [_node("exo_device", EMULATOR, options, (), {}, name=name, arguments=arguments)]
+        emulated = dataclasses.replace(options, driver_config=settings)
+    else:
         _require_wearer(options)
-        return [
-            *_device_and_policy(options, files, device, subject),
-            *_viewer(options, files, device, subject),
-        ]
-    from exo_bringup.mock_hardware import emulated_settings, emulator_arguments
-    from exo_device.description import load_device
-
-    given = options.driver_config and str(driver_file(options.driver_config))
-    settings = emulated_settings(options.driver, given)
-    arguments = emulator_arguments(options.driver, settings, load_device(device).joint_names)
-    if options.namespace:
-        arguments += ("--namespace", options.namespace)
-    motors = NodeSpec("exo_device", EMULATOR, EMULATOR, options.namespace, arguments=arguments)
-    emulated = dataclasses.replace(options, driver_config=settings)
     return [
-        motors,
+        *_recorder(options, files),
+        *motors,
         *_device_and_policy(emulated, files, device, subject),
         *_viewer(options, files, device, subject),
     ]
 
 
+def check_options(options: GraphOptions) -> None:
+    for what, chosen, known in (
+        ("mode", options.mode, MODES),
+        ("driver", options.driver, DRIVERS),
+        ("controller", options.controller, CONTROLLERS),
+        ("log level", options.log_level, LOG_LEVELS),
+    ):
+        if chosen not in known:
+            raise UserError(f"{what} '{chosen}' is unknown: choose one of {', '.join(known)}")
+    if not (math.isfinite(options.speed_mps) and options.speed_mps > 0.0):
+        raise UserError(f"speed must be a positive number (m/s), got {options.speed_mps:g}")
+    if not 0 <= options.seed < 2**31:
+        raise UserError(f"seed must be 0 to {2**31 - 1}, got {options.seed}")
+    if not 0 <= options.viewer_port <= 65535:
+        raise UserError(f"viewer port must be 0 to 65535, got {options.viewer_port}")
+    if options.params_file and not Path(options.params_file).is_file():
+        raise UserError(f"{options.params_file}: no such file of ROS parameters")
+    if options.record and not Path(options.record).absolute().parent.is_dir():
+        raise UserError(f"{options.record}: the folder of the recording does not exist")
+    parts = options.namespace.strip("/").split("/") if options.namespace.strip("/") else []
+    if not all(part.isidentifier() and part.isascii() for part in parts):
+        raise UserError(f"namespace '{options.namespace}': letters, digits and _, not starting with a digit")
+
+
 def _device_and_policy(options: GraphOptions, files: tuple[str, ...], device: str, subject: str) -> list[NodeSpec]:
     wearer_mass_kg = subject_mass_kg(subject)
     settings = options.driver_config and str(driver_file(options.driver_config))
-    return [
-        _node(
-            "exo_device",
-            "device_node",
-            options,
-            files,
-            {
-                "device_config": device,
-                "driver": options.driver,
-                "driver_config": settings,
-                "wearer_mass_kg": wearer_mass_kg,
-                "use_mock_hardware": options.use_mock_hardware,
-            },
-        ),
-        _node(
-            "exo_policy",
-            "policy_node",
-            options,
-            files,
-            {
-                "controller": options.controller,
-                "checkpoint": options.checkpoint,
-                "wearer_mass_kg": wearer_mass_kg,
-                "strengths": subject_strengths(subject),
-            },
-        ),
-    ]
+    worn = {
+        "device_config": device,
+        "driver": options.driver,
+        "driver_config": settings,
+        "wearer_mass_kg": wearer_mass_kg,
+        "use_mock_hardware": options.use_mock_hardware,
+    }
+    nodes = [_node("exo_device", "device_node", options, files, worn)]
+    if options.policy:
+        told = {
+            "controller": options.controller,
+            "checkpoint": options.checkpoint,
+            "wearer_mass_kg": wearer_mass_kg,
+            "strengths": subject_strengths(subject),
+        }
+        nodes.append(_node("exo_policy", "policy_node", options, files, told))
+    return nodes
 
 
 def _require_wearer(options: GraphOptions) -> None:
@@ -210,8 +253,22 @@ def _require_wearer(options: GraphOptions) -> None:
         )
 
 
-def _node(package: str, executable: str, options: GraphOptions, files: tuple[str, ...], parameters: dict) -> NodeSpec:
-    return NodeSpec(package, executable, executable, options.namespace, files, parameters)
+def _node(
+    package: str, executable: str, options: GraphOptions, files: tuple[str, ...], parameters: dict, **more
+) -> NodeSpec:
+    if options.params_file:
+        files += (str(Path(options.params_file).resolve()),)
+    named = {"name": executable, "log_level": options.log_level, **more}
+    return NodeSpec(
+        package, executable, namespace=options.namespace, parameter_files=files, parameters=parameters, **named
+    )
+
+
+def _recorder(options: GraphOptions, files: tuple[str, ...]) -> list[NodeSpec]:
+    """The recorder, where it is asked for: first, so that nothing is missed."""
+    if not options.record:
+        return []
+    return [_node("exo_bringup", RECORDER, options, files, {"output": str(Path(options.record).absolute())})]
 
 
 def _viewer(options: GraphOptions, files: tuple[str, ...], device: str, subject: str) -> list[NodeSpec]:
@@ -224,7 +281,7 @@ def _viewer(options: GraphOptions, files: tuple[str, ...], device: str, subject:
         "host": options.viewer_host,
         "port": int(options.viewer_port),
     }
-    return [_node("exo_bringup", "viewer_node", options, files, parameters)]
+    return [_node("exo_bringup", "viewer_node", options, files, parameters, required=False)]
 
 
 def _rviz(options: GraphOptions, share: Path) -> NodeSpec:
@@ -235,21 +292,29 @@ def _rviz(options: GraphOptions, share: Path) -> NodeSpec:
         options.namespace,
         parameters={"use_sim_time": True},
         arguments=("-d", str(share / "rviz" / "exo.rviz")),
+        required=False,
     )
 
 
 def subject_strengths(path: str | Path) -> str:
     """A subject's strengths by muscle group as policy_node takes them; what is healthy is left out.
 
-    A device computer without the simulator's packages knows no presets, and a real wearer need not fit into the
-    simulator: there the file's own strengths count. Raises UserError for a file that cannot be read.
+    A real wearer need not fit into the simulator: of a file only strengths and presets are looked at.
+    Raises UserError for a file that cannot be read, an unknown preset or a strength that is none.
     """
+    if str(path).startswith(PRESET_PREFIX):
+        fields = {"preset": str(path).removeprefix(PRESET_PREFIX)}
+    else:
+        fields = _read_subject(path)
     try:
-        from exo_sim.body.subject import load_subject
-
-        strengths = load_subject(str(path)).strengths
-    except (ImportError, ValueError):
-        strengths = {} if str(path).startswith(PRESET_PREFIX) else _read_subject(path).get("strengths") or {}
+        strengths = with_presets(fields, str(path)).get("strengths") or {}
+    except SimError as error:
+        raise UserError(str(error)) from error
+    if not isinstance(strengths, dict):
+        raise UserError(f"{path}: strengths must be a mapping, as plantarflexors_r: 0.5")
+    for name, value in strengths.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value <= 2.0:
+            raise UserError(f"{path}: strengths: {name} must be a number from 0 to 2, got {value!r}")
     return ", ".join(f"{group}: {strengths[group]:g}" for group in STRENGTH_GROUPS if strengths.get(group, 1.0) != 1.0)
 
 
@@ -267,7 +332,4 @@ def subject_mass_kg(path: str | Path) -> float:
 
 
 def _read_subject(path: str | Path) -> dict:
-    try:
-        return read_mapping(path, "fields such as height_m, mass_kg, strengths")
-    except YamlError as error:
-        raise UserError(str(error)) from error
+    return read_mapping(path, "fields such as height_m, mass_kg, strengths")

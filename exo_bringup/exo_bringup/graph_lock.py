@@ -11,6 +11,18 @@ from exo_core.errors import UserError
 from exo_core.files import open_lock_file, runtime_folder
 
 
+#: Domains whose ports lie below the ephemeral ones that the system hands out, on every platform of ROS 2.
+LARGEST_DOMAIN_ID = 101
+
+
+def ros_domain_id(chosen: int | None = None) -> int:
+    """The ROS domain: what was chosen, else ROS_DOMAIN_ID, else 0. UserError: out of range."""
+    text = os.environ.get("ROS_DOMAIN_ID", "") or "0" if chosen is None else str(chosen)
+    if not text.isdigit() or int(text) > LARGEST_DOMAIN_ID:
+        raise UserError(f"the ROS domain must be 0 to {LARGEST_DOMAIN_ID}, got '{text}' (--domain-id or ROS_DOMAIN_ID)")
+    return int(text)
+
+
 class GraphLock:
     """Held from construction to release()."""
 
@@ -31,5 +43,9 @@ class GraphLock:
 
 def in_use_message(domain_id: int, namespace: str) -> str:
     """What to tell when a graph of this domain and namespace runs already."""
-    where = f"ROS domain {domain_id}" + (f", namespace /{namespace.strip('/')}" if namespace else "")
-    return f"another exo_gait graph runs in {where}: stop it, or choose another --domain-id (0 to 101) or --namespace"
+    name = namespace.strip("/")
+    where = f"ROS domain {domain_id}" + (f", namespace /{name}" if name else "")
+    return (
+        f"another exo_gait graph runs in {where}: stop it, or choose another domain (ROS_DOMAIN_ID, --domain-id: 0 to "
+        f"{LARGEST_DOMAIN_ID}) or namespace (--namespace, ros2 launch ... namespace:=)"
+    )

@@ -10,9 +10,8 @@ import yaml
 
 from exo_core.errors import UserError
 from exo_core.files import runtime_folder, whole_file
-from exo_device.devices import driver_file
-from exo_device.drivers.config_file import read_driver_config
-from exo_device.emulator.command_line import MULTICAST, MULTICAST_CHANNEL
+from exo_core.yaml_file import read_mapping
+from exo_device.devices import MULTICAST, MULTICAST_CHANNEL, driver_file
 
 CUBEMARS, ROS2_CONTROL = "cubemars_can", "ros2_control"
 #: What the emulator calls the motors of a driver.
@@ -31,14 +30,16 @@ def emulated_settings(driver: str, driver_config: str) -> str:
         driver_config: settings of the real motors; empty for the example's.
 
     Raises:
-        UserError: no emulator for this driver. DriverError: settings that cannot be read.
+        UserError: no emulator for this driver, settings that cannot be read or are another driver's.
     """
     if driver not in MOTORS:
         raise UserError(f"use_mock_hardware needs a driver with motors: {' or '.join(MOTORS)}, not '{driver}'")
     if driver == ROS2_CONTROL:  # a controller's topics are the same, whoever stands behind them
         return driver_config
     path = driver_config or str(driver_file(EXAMPLE))
-    settings = read_driver_config(path, driver)
+    settings = read_mapping(path, f"`driver: {driver}` and that driver's settings")
+    if settings.pop("driver", driver) != driver:
+        raise UserError(f"{path}: these are no settings of driver '{driver}', which was chosen")
     domain = int(os.environ.get("ROS_DOMAIN_ID") or 0)
     settings.update(interface=MULTICAST, channel=MULTICAST_CHANNEL, bus_options={"port": FIRST_PORT + domain})
     text = yaml.safe_dump({"driver": driver, **settings}, sort_keys=False)

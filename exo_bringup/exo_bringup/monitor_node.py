@@ -22,7 +22,7 @@ from exo_msgs.msg import DeviceStatus, HumanState, Stride
 from exo_msgs.srv import LoadPolicy
 
 NODE_NAME = "exo_runner"
-SIMULATOR, VISUALIZATION, VIEWER = "simulator_node", "visualization_node", "viewer_node"
+SIMULATOR, POLICY, VISUALIZATION, VIEWER = "simulator_node", "policy_node", "visualization_node", "viewer_node"
 #: Callbacks handled in one go at most, so that the caller's loop goes on whatever arrives.
 CALLBACKS_PER_SPIN = 20
 
@@ -47,7 +47,9 @@ class MonitorNode(Node):
 
     def waiting_for(self, nodes: list[str]) -> list[str]:
         """What is not there yet: services, and of these nodes the one that loads longest."""
-        clients = (self.arm, self.disarm, self.load)
+        clients = (self.arm, self.disarm)
+        if POLICY in nodes:
+            clients += (self.load,)
         if SIMULATOR in nodes:
             clients += (self.pause, self.simulator_parameters)
         missing = [client.srv_name for client in clients if not client.service_is_ready()]

@@ -39,7 +39,9 @@ def executable_path(package: str, executable: str) -> Path:
     try:
         path = Path(get_package_prefix(package)) / "lib" / package / executable
     except PackageNotFoundError as error:
-        raise UserError(f"package {package} is not built: {hint}") from error
+        if package == "rviz2":
+            hint = "install ros-jazzy-rviz2, or leave out rviz:=true"
+        raise UserError(f"package {package} is not there: {hint}") from error
     if not path.is_file():
         raise UserError(f"package {package} has no program {executable}: {hint}")
     return path

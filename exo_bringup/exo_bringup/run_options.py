@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exo_bringup.graph import GraphOptions
+from exo_bringup.graph import GraphOptions, check_options
+from exo_bringup.graph_lock import ros_domain_id
 from exo_core.errors import UserError
 from exo_device.devices import device_file
 from exo_sim.subjects import subject_file
@@ -17,8 +17,6 @@ from exo_sim.subjects import subject_file
 #: Under this, a condition would hold too few strides to average (s).
 SHORTEST_RUN_S = 4.0
 LONGEST_RUN_S = 3600.0
-#: Domains whose ports lie below the ephemeral ones that the system hands out, on every platform of ROS 2.
-LARGEST_DOMAIN_ID = 101
 #: Time after the start, and after assistance begins, whose strides do not count (s): the walk settles in
 #: three strides, and assistance fades in within FADE_S.
 SETTLING_S = 4.0
@@ -37,6 +35,10 @@ NOT_OF_THE_RESULT = (
     "viewer",
     "viewer_host",
     "viewer_port",
+    "policy",
+    "params_file",
+    "log_level",
+    "record",
 )
 
 
@@ -99,22 +101,27 @@ def graph_options_from_arguments(chosen: argparse.Namespace) -> GraphOptions:
         seed=chosen.seed,
         mode="lockstep" if chosen.lockstep else "fast" if chosen.fast else "realtime",
         namespace=chosen.namespace.strip("/"),
-        visualization=not chosen.viewer if chosen.visualization is None else chosen.visualization,
+        visualization=chosen.visualization,
         **viewer_options(chosen),
+        **node_options(chosen),
     )
     check_graph(options)
     return options
 
 
 def viewer_options(chosen: argparse.Namespace) -> dict:
-    """The options of the viewer, as GraphOptions has them. Raises UserError for a port out of range."""
-    if not 0 <= chosen.viewer_port <= 65535:
-        raise UserError(f"--viewer-port must be 0 to 65535, got {chosen.viewer_port}")
+    """The options of the viewer, as GraphOptions has them."""
     return {
         "viewer": chosen.viewer,
         "viewer_host": chosen.viewer_host,
         "viewer_port": chosen.viewer_port,
     }
+
+
+def node_options(chosen: argparse.Namespace) -> dict:
+    """What `exo graph` and `exo hardware` let choose of the nodes as a whole, as GraphOptions has it."""
+    names = ("policy", "params_file", "log_level", "record")
+    return {name: getattr(chosen, name) for name in names if hasattr(chosen, name)}
 
 
 def hardware_options_from_arguments(chosen: argparse.Namespace) -> GraphOptions:
@@ -129,6 +136,7 @@ def hardware_options_from_arguments(chosen: argparse.Namespace) -> GraphOptions:
         driver_config=chosen.driver_config,
         use_mock_hardware=chosen.use_mock_hardware,
         **viewer_options(chosen),
+        **node_options(chosen),
     )
     check_graph(options)
     return options
@@ -141,7 +149,7 @@ def options_from_arguments(chosen: argparse.Namespace) -> RunOptions:
         duration_s=chosen.duration,
         output=chosen.output,
         name=chosen.name,
-        domain_id=domain_id(chosen.domain_id),
+        domain_id=ros_domain_id(chosen.domain_id),
         record=not chosen.no_record,
         strict=chosen.strict,
         table=not chosen.no_table,
@@ -152,14 +160,6 @@ def options_from_arguments(chosen: argparse.Namespace) -> RunOptions:
     if Path(options.name).name != options.name or options.name in ("", ".", ".."):
         raise UserError(f"--name must be a plain file name, got '{options.name}'")
     return options
-
-
-def domain_id(chosen: int | None) -> int:
-    """The ROS domain: what was chosen, else ROS_DOMAIN_ID, else 0. UserError: out of range."""
-    text = os.environ.get("ROS_DOMAIN_ID", "") or "0" if chosen is None else str(chosen)
-    if not text.isdigit() or int(text) > LARGEST_DOMAIN_ID:
-        raise UserError(f"the ROS domain must be 0 to {LARGEST_DOMAIN_ID}, got '{text}' (--domain-id or ROS_DOMAIN_ID)")
-    return int(text)
 
 
 def check_graph(options: GraphOptions) -> None:
@@ -175,15 +175,11 @@ def check_graph(options: GraphOptions) -> None:
     slowest, fastest = SPEED_RANGE_MPS
     if not slowest <= options.speed_mps <= fastest:
         raise UserError(f"--speed must be {slowest:g} to {fastest:g} m/s, got {options.speed_mps:g}")
-    if not 0 <= options.seed < 2**31:
-        raise UserError(f"--seed must be 0 to {2**31 - 1}, got {options.seed}")
-    name_parts = options.namespace.split("/") if options.namespace else []
-    if not all(part.isidentifier() and part.isascii() for part in name_parts):
-        raise UserError(
-            f"--namespace must be letters, digits and _, not starting with a digit, got '{options.namespace}'"
-        )
+    check_options(options)
     subject = load_subject(subject_file(options.subject))
     device = load_device(device_file(options.device))
+    if not options.policy:
+        return
     make_controller(
         options.controller,
         joint_names=device.joint_names,

@@ -11,19 +11,17 @@ import tempfile
 import time
 from pathlib import Path
 
-from exo_bringup.graph import GraphOptions, NodeSpec, describe_graph, describe_hardware
-from exo_bringup.graph_lock import GraphLock, in_use_message
+from exo_bringup.graph import RECORDER, GraphOptions, NodeSpec, describe_graph, describe_hardware
+from exo_bringup.graph_lock import GraphLock, in_use_message, ros_domain_id
 from exo_bringup.live_table import Display
 from exo_bringup.paths import executable_path
 from exo_bringup.processes import Children, child_environment
 from exo_bringup.run_options import FADE_S, Phase, RunOptions
-from exo_bringup.run_options import domain_id as checked_domain_id
 from exo_bringup.telemetry import ACTIVE_MODE, FAULT_MODE, Telemetry
 from exo_core.errors import UserError
 from exo_lab.run_folder import RunFolder
 
-SIMULATOR, VIEWER = "simulator_node", "viewer_node"
-RECORDER = "recorder_node"
+SIMULATOR = "simulator_node"
 #: Between two looks at messages (s): a pause between two phases costs two or three of them.
 TICK_S = 0.03
 #: Between two looks at the children and their logs (s).
@@ -60,7 +58,9 @@ class GraphSession:
         self._signal = 0
         self._children_due_s = 0.0
         self._fault_told = ""
-        self._viewer_missed = False
+        #: Nodes that the rest goes on without, and those of them that have ended.
+        self._optional: set[str] = set()
+        self._missed: set[str] = set()
         self._lock = GraphLock(options.domain_id, options.graph.namespace)
         log_folder = folder.logs if folder else Path(tempfile.mkdtemp(prefix="exo_gait-logs-"))
         self.children = Children(log_folder, display.complain)
@@ -95,6 +95,7 @@ class GraphSession:
     def start(self, specs: list[NodeSpec]) -> None:
         """Start the nodes. Raises UserError if a graph of this name runs already."""
         programs = [executable_path(spec.package, spec.executable) for spec in specs]
+        self._optional = {spec.name for spec in specs if not spec.required}
         deadline = time.monotonic() + DISCOVERY_S
         while time.monotonic() < deadline:
             self.tick()
@@ -132,9 +133,9 @@ class GraphSession:
             self.display.announce_viewer(node.viewer_address)
 
     def _alive(self) -> list[str]:
-        """Children but for a viewer that has ended: a run goes on without one."""
+        """Children but for those that have ended and that a run goes on without."""
         dead = {child.name for child in self.children.dead()}
-        return [name for name in self.children.names() if name != VIEWER or name not in dead]
+        return [name for name in self.children.names() if name not in self._optional & dead]
 
     def tick(self) -> None:
         """One turn of the loop. Raises Interrupted on a signal, UserError when a child has died."""
@@ -152,11 +153,12 @@ class GraphSession:
         for line in self.children.problem_lines():
             self.display.complain(line)
         dead = self.children.dead()
-        if any(child.name == VIEWER for child in dead) and not self._viewer_missed:
-            self._viewer_missed = True
-            last = self.children[VIEWER].last_lines(1) or ["it said nothing"]
-            self.display.complain(f"the viewer has ended, all else goes on: {last[0]}")
-        dead = [child for child in dead if child.name != VIEWER]
+        for child in dead:
+            if child.name in self._optional - self._missed:
+                self._missed.add(child.name)
+                last = child.last_lines(1) or ["it said nothing"]
+                self.display.complain(f"{child.name} has ended, all else goes on: {last[0]}")
+        dead = [child for child in dead if child.name not in self._optional]
         if dead:
             child = dead[0]
             last = "\n".join(f"  | {line}" for line in child.last_lines())
@@ -270,20 +272,14 @@ def run_simulation(options: RunOptions) -> int:
 def _lead(session: GraphSession, folder: RunFolder, timings: dict[str, float]) -> None:
     options = session.options
     graph = dataclasses.replace(
-        options.graph, controller="zero", checkpoint="", start_paused=True, run_directory=str(folder.path)
+        options.graph,
+        controller="zero",
+        checkpoint="",
+        start_paused=True,
+        run_directory=str(folder.path),
+        record=str(folder.recording) if options.record else "",
     )
     specs = describe_graph(graph)
-    if options.record:
-        specs.insert(
-            0,
-            NodeSpec(
-                "exo_bringup",
-                RECORDER,
-                RECORDER,
-                graph.namespace,
-                parameters={"output": str(folder.recording)},
-            ),
-        )
     session.display.say("starting " + ", ".join(spec.name for spec in specs) + " ...")
     session.start(specs)
     session.wait_until_ready()
@@ -353,12 +349,12 @@ def run_graph(graph: GraphOptions, chosen_domain: int | None) -> int:
 
 def run_hardware(graph: GraphOptions, chosen_domain: int | None) -> int:
     """The whole of `exo hardware`: as run_graph, with real or emulated motors. Returns the exit code."""
-    os.environ["ROS_DOMAIN_ID"] = str(checked_domain_id(chosen_domain))  # an emulated bus is one of the domain
+    os.environ["ROS_DOMAIN_ID"] = str(ros_domain_id(chosen_domain))  # an emulated bus is one of the domain
     return _stay(describe_hardware(graph), graph, chosen_domain)
 
 
 def _stay(specs: list[NodeSpec], graph: GraphOptions, chosen_domain: int | None) -> int:
-    options = RunOptions(graph=graph, domain_id=checked_domain_id(chosen_domain), table=False, quiet=True)
+    options = RunOptions(graph=graph, domain_id=ros_domain_id(chosen_domain), table=False, quiet=True)
     display = Display(options)
     session = GraphSession(options, None, display)
     with session:

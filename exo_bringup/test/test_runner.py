@@ -16,7 +16,8 @@ from mcap.reader import make_reader
 
 from exo_bringup import cli
 from exo_bringup.graph_lock import GraphLock
-from exo_bringup.run_options import RunOptions, domain_id
+from exo_bringup.graph_lock import ros_domain_id
+from exo_bringup.run_options import RunOptions
 from exo_bringup.runner import GraphSession
 from exo_bringup.telemetry import FAULT_MODE, Telemetry
 from exo_core.errors import UserError
@@ -175,7 +176,7 @@ def test_the_viewer_is_announced_and_a_run_does_not_need_it(tmp_path, free_domai
     code, output = Exo(tmp_path, free_domain, *options, FAKE_EXO_VIEWER="1", FAKE_NODE_CRASH="viewer_node:2").finish()
     assert code == 0, output
     assert "watch it in a browser: http://127.0.0.1:8123/" in output
-    assert output.count("the viewer has ended, all else goes on: the stand-in breaks down") == 1
+    assert output.count("viewer_node has ended, all else goes on: the stand-in breaks down") == 1
     assert not processes_of(tmp_path)
 
 
@@ -327,12 +328,12 @@ def test_help_explains_without_importing_anything_heavy():
 
 def test_the_domain_comes_from_the_environment_unless_chosen(monkeypatch):
     monkeypatch.setenv("ROS_DOMAIN_ID", "17")
-    assert domain_id(None) == 17 and domain_id(3) == 3
+    assert ros_domain_id(None) == 17 and ros_domain_id(3) == 3
     monkeypatch.setenv("ROS_DOMAIN_ID", "")
-    assert domain_id(None) == 0
+    assert ros_domain_id(None) == 0
     monkeypatch.setenv("ROS_DOMAIN_ID", "many")
     with pytest.raises(UserError, match="many"):
-        domain_id(None)
+        ros_domain_id(None)
 
 
 def test_phases_cover_the_run_and_short_ones_still_measure():

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the shipped devices and drivers' settings by name, and loads them. The names need no library at all."""
+"""Finds the shipped devices, drivers and drivers' settings by name, and loads them.
+
+The names need no library but yaml: launch files read them in the system's Python.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from exo_core.errors import UserError
 from exo_core.files import named_file
+from exo_core.yaml_file import read_mapping
 
 if TYPE_CHECKING:
     from exo_device.description import DeviceDescription
@@ -17,6 +22,16 @@ NO_DEVICE = "none"
 DEVICE_FOLDER_VARIABLE = "EXO_GAIT_DEVICES"
 CONFIG = Path(__file__).resolve().parent / "config"
 DRIVER_FOLDER = CONFIG / "drivers"
+#: Drivers by name: (module, driver class, configuration class). A module is imported only when its driver is asked for.
+DRIVERS: dict[str, tuple[str, str, str]] = {
+    "cubemars_can": ("exo_device.drivers.cubemars_can", "CubemarsDriver", "CubemarsConfig"),
+    "odrive_can": ("exo_device.drivers.odrive_can", "ODriveDriver", "ODriveConfig"),
+    "replay": ("exo_device.drivers.replay", "ReplayDriver", "ReplayConfig"),
+    "ros2_control": ("exo_device.drivers.ros2_control", "Ros2ControlDriver", "Ros2ControlConfig"),
+    "simulated": ("exo_device.drivers.simulated", "SimulatedDriver", "SimulatedConfig"),
+}
+#: CAN bus of emulated motors, between processes without CAN hardware: python-can's interface and its default group.
+MULTICAST, MULTICAST_CHANNEL = "udp_multicast", "239.74.163.2"
 
 
 def device_folder() -> Path:
@@ -32,6 +47,17 @@ def device_file(name_or_path: str | Path) -> Path:
 def driver_file(name_or_path: str | Path) -> Path:
     """File of a driver's settings given by name or path. Raises UserError, which lists the names."""
     return named_file("driver", name_or_path, DRIVER_FOLDER)
+
+
+def device_joints(path: str | Path) -> tuple[str, ...]:
+    """Names of the joints in a device's file, in their order; the rest of it is for load_device to check.
+
+    Raises UserError where the file names none.
+    """
+    joints = read_mapping(path, "a device with its joints").get("joints")
+    if not isinstance(joints, dict) or not joints:
+        raise UserError(f"{path}: joints must be a mapping of at least one joint, as hip_flexion_r")
+    return tuple(str(name) for name in joints)
 
 
 def find_device(name: str | None) -> DeviceDescription | None:

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from exo_bringup.graph import NodeSpec
-from exo_bringup.run_options import domain_id
+from exo_bringup.graph_lock import ros_domain_id
 from exo_core.errors import UserError
 from exo_device.devices import device_file
 
@@ -19,7 +19,7 @@ def run_viewer(chosen: argparse.Namespace) -> int:
     if not 0 <= chosen.viewer_port <= 65535:
         raise UserError(f"--viewer-port must be 0 to 65535, got {chosen.viewer_port}")
     device = str(device_file(chosen.device)) if chosen.device else ""
-    os.environ["ROS_DOMAIN_ID"] = str(domain_id(chosen.domain_id))
+    os.environ["ROS_DOMAIN_ID"] = str(ros_domain_id(chosen.domain_id))
     spec = NodeSpec(
         "exo_bringup",
         "viewer_node",

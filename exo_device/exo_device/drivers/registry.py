@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drivers by name. A driver's module is imported only when it is asked for, with whatever it needs."""
+"""Makes a driver by its name; `DRIVERS` has the names. A module is imported only when its driver is asked for."""
 
 from __future__ import annotations
 
@@ -9,16 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from exo_device.devices import DRIVERS
 from exo_device.drivers.base import Driver, DriverError
-
-#: name -> (module, driver class, configuration class)
-DRIVERS: dict[str, tuple[str, str, str]] = {
-    "cubemars_can": ("exo_device.drivers.cubemars_can", "CubemarsDriver", "CubemarsConfig"),
-    "odrive_can": ("exo_device.drivers.odrive_can", "ODriveDriver", "ODriveConfig"),
-    "replay": ("exo_device.drivers.replay", "ReplayDriver", "ReplayConfig"),
-    "ros2_control": ("exo_device.drivers.ros2_control", "Ros2ControlDriver", "Ros2ControlConfig"),
-    "simulated": ("exo_device.drivers.simulated", "SimulatedDriver", "SimulatedConfig"),
-}
 
 
 def make_driver(name: str, config: Mapping[str, Any] | BaseModel | None = None) -> Driver:

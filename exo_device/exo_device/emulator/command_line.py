@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from exo_device.devices import MULTICAST, MULTICAST_CHANNEL
 from exo_device.drivers import DriverError, make_driver
 from exo_device.drivers.can.bus import THREAD_SWITCH_S
 from exo_device.drivers.can.port import PythonCanPort
@@ -27,8 +28,6 @@ if TYPE_CHECKING:  # ROS only where it is used
 
 EXIT_OK, EXIT_ERROR = 0, 2
 ROS_ARGUMENTS = "--ros-args"
-#: Between processes without CAN hardware, and python-can's own default group for it.
-MULTICAST, MULTICAST_CHANNEL = "udp_multicast", "239.74.163.2"
 #: A signal is noticed within this time (s).
 WAIT_S = 0.1
 #: Joints of the default device; a controller's own order may be another than the device's.
@@ -105,9 +104,10 @@ def main(arguments: list[str] | None = None, default_config: str | Path | None =
     default_config: settings to take when --config is not given.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if ROS_ARGUMENTS in words:  # a launch file adds them to every program
-        words = words[: words.index(ROS_ARGUMENTS)]
-    chosen = build_parser().parse_args(words)
+    # a launch file adds ROS arguments to every program: name, namespace, remappings, parameters of the node
+    first = words.index(ROS_ARGUMENTS) if ROS_ARGUMENTS in words else len(words)
+    chosen = build_parser().parse_args(words[:first])
+    chosen.ros_arguments = words[first:]
     try:
         chosen.config = chosen.config or default_config
         return chosen.run(chosen)
@@ -164,7 +164,7 @@ def _run_cubemars(chosen: argparse.Namespace) -> int:
         if from_simulator:
             from exo_device.emulator.ros import SimulatorLink
 
-            _beside(lambda: SimulatorLink(bus, chosen.namespace), serve_bus)
+            _beside(lambda: SimulatorLink(bus, chosen.namespace), serve_bus, chosen.ros_arguments)
         else:
             serve_bus()
     finally:
@@ -187,19 +187,23 @@ def _run_ros2_control(chosen: argparse.Namespace) -> int:
         print(f"emulating a controller of {', '.join(joints)}", flush=True)
         stop.wait()
 
-    _beside(make, wait)
+    _beside(make, wait, chosen.ros_arguments)
     return EXIT_OK
 
 
-def _beside(make_node: Callable, work: Callable) -> None:
-    """Does work(node) while a ROS node spins."""
+def _beside(make_node: Callable, work: Callable, ros_arguments: list[str]) -> None:
+    """Does work(node) while a ROS node spins. Raises EmulatorError for ROS arguments that rcl cannot use."""
     import rclpy
     from rclpy.signals import SignalHandlerOptions
 
     from exo_device.drivers.node import SpinningThread
 
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-    spinning = SpinningThread(make_node())
+    try:
+        rclpy.init(args=ros_arguments, signal_handler_options=SignalHandlerOptions.NO)
+        spinning = SpinningThread(make_node())
+    except (ValueError, RuntimeError) as error:
+        rclpy.try_shutdown()
+        raise EmulatorError(" ".join(str(error).split())) from error
     try:
         work(spinning.node)
     finally:

@@ -41,14 +41,14 @@ class EmulatedController(Node):
         state_topic: str = STATE_TOPIC,
     ) -> None:
         super().__init__(name, namespace=namespace or None)
-        self.declare_parameter("joints", list(joints))
+        joints = tuple(self.declare_parameter("joints", list(joints)).value)
         self.declare_parameter("interface_name", "effort")
         #: Effort (Nm) by joint, as last commanded.
         self.effort = dict.fromkeys(joints, 0.0)
         #: Commands so far that had the right length; a real controller refuses the others too.
         self.commands = self.refused = 0
         self._states = self.create_publisher(JointState, state_topic, 10)
-        self.create_subscription(Float64MultiArray, f"{name}/commands", self._on_command, LATEST)
+        self.create_subscription(Float64MultiArray, "~/commands", self._on_command, LATEST)
         if mechanics is not None:
             self._mechanics = {joint: mechanics(joint) for joint in joints}
             self.create_timer(PERIOD_S, self._turn_springs)
