@@ -197,27 +197,32 @@ def describe_hardware(options: GraphOptions) -> list[NodeSpec]:
 
 
 def check_options(options: GraphOptions) -> None:
-    for what, chosen, known in (
+    for name, chosen, known in (
         ("mode", options.mode, MODES),
         ("driver", options.driver, DRIVERS),
         ("controller", options.controller, CONTROLLERS),
-        ("log level", options.log_level, LOG_LEVELS),
+        ("log_level", options.log_level, LOG_LEVELS),
     ):
         if chosen not in known:
-            raise UserError(f"{what} '{chosen}' is unknown: choose one of {', '.join(known)}")
+            raise _unusable(name, chosen, f"choose one of {', '.join(known)}")
     if not (math.isfinite(options.speed_mps) and options.speed_mps > 0.0):
-        raise UserError(f"speed must be a positive number (m/s), got {options.speed_mps:g}")
+        raise _unusable("speed", options.speed_mps, "it must be a positive number (m/s)")
     if not 0 <= options.seed < 2**31:
-        raise UserError(f"seed must be 0 to {2**31 - 1}, got {options.seed}")
+        raise _unusable("seed", options.seed, f"it must be 0 to {2**31 - 1}")
     if not 0 <= options.viewer_port <= 65535:
-        raise UserError(f"viewer port must be 0 to 65535, got {options.viewer_port}")
+        raise _unusable("viewer_port", options.viewer_port, "it must be 0 to 65535")
     if options.params_file and not Path(options.params_file).is_file():
-        raise UserError(f"{options.params_file}: no such file of ROS parameters")
+        raise _unusable("params_file", options.params_file, "there is no such file of ROS parameters")
     if options.record and not Path(options.record).absolute().parent.is_dir():
-        raise UserError(f"{options.record}: the folder of the recording does not exist")
+        raise _unusable("record", options.record, "the folder of the recording does not exist")
     parts = options.namespace.strip("/").split("/") if options.namespace.strip("/") else []
     if not all(part.isidentifier() and part.isascii() for part in parts):
-        raise UserError(f"namespace '{options.namespace}': letters, digits and _, not starting with a digit")
+        raise _unusable("namespace", options.namespace, "it must be letters, digits and _, not starting with a digit")
+
+
+def _unusable(name: str, value: object, allowed: str) -> UserError:
+    """Error that names an option as both who starts a graph with `exo` and who does with launch have typed it."""
+    return UserError(f"{name} '{value}' cannot be used (--{name.replace('_', '-')}, ros2 launch {name}:=): {allowed}")
 
 
 def _device_and_policy(options: GraphOptions, files: tuple[str, ...], device: str, subject: str) -> list[NodeSpec]:
@@ -248,8 +253,8 @@ def _require_wearer(options: GraphOptions) -> None:
         return
     if options.subject == GraphOptions.subject or options.subject.startswith(PRESET_PREFIX):
         raise UserError(
-            f"who wears the device? '{options.subject}' has a mass that nobody weighed, and limits of torque go by the mass: "
-            "give a YAML file with mass_kg of the wearer (exo hardware --subject FILE, ros2 launch ... subject:=FILE)"
+            f"who wears the device? '{options.subject}' has a mass that nobody weighed, and limits of torque go by the "
+            "mass: give a YAML file with mass_kg of the wearer (exo hardware --subject FILE, ros2 launch ... subject:=FILE)"
         )
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from exo_core.errors import UserError
 from exo_core.files import open_lock_file, runtime_folder
 
-
 #: Domains whose ports lie below the ephemeral ones that the system hands out, on every platform of ROS 2.
 LARGEST_DOMAIN_ID = 101
 

@@ -43,7 +43,7 @@ class RecorderNode(Node):
 
     def _subscribe(self, topic: Topic, recording: Recording):
         name = self.resolve_topic_name(topic.name)
-        recording.add_topic(name, topic.type_name, assemble_schema(topic.type_name))
+        recording.add_topic(name, topic.type_name, assemble_schema(topic.type_name), topic.latched)
         qos = QoSProfile(
             depth=QUEUE_DEPTH,
             history=HistoryPolicy.KEEP_LAST,

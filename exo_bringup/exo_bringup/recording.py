@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import yaml
 from mcap.writer import CompressionType, Writer
 
 from exo_core.errors import UserError
@@ -20,6 +21,13 @@ CHUNK_BYTES = 256 * 1024
 FLUSH_PERIOD_S = 0.5
 #: `profile` of a file that ROS 2 tools open (MCAP registry).
 PROFILE = "ros2"
+#: QoS of a channel, under the key that rosbag2 reads. A file without a `rosbag2` metadata record, as ours, is of version
+#: 8 to it, which has rmw's numbers and infinite times as the largest ones (rosbag2_storage/src/.../qos.cpp).
+QOS_KEY = "offered_qos_profiles"
+KEEP_LAST, RELIABLE, TRANSIENT_LOCAL, VOLATILE, AUTOMATIC = 1, 1, 1, 2, 1
+INFINITE = {"sec": 9223372036, "nsec": 854775807}
+#: Messages that a player keeps for a subscriber that is slow; of a latched topic the last one.
+QUEUE_DEPTH = 10
 
 
 class Recording:
@@ -44,11 +52,15 @@ class Recording:
         self._channels: dict[str, int] = {}
         self._counts: dict[str, int] = {}
 
-    def add_topic(self, topic: str, type_name: str, schema: str) -> None:
-        """Announce a topic (absolute name) with the ros2msg schema of its type."""
+    def add_topic(self, topic: str, type_name: str, schema: str, latched: bool = False) -> None:
+        """Announce a topic (absolute name) with the ros2msg schema of its type.
+
+        latched: `ros2 bag play` is to keep the last message for late subscribers.
+        """
         if type_name not in self._schemas:
             self._schemas[type_name] = self._writer.register_schema(type_name, "ros2msg", schema.encode())
-        self._channels[topic] = self._writer.register_channel(topic, "cdr", self._schemas[type_name])
+        metadata = {QOS_KEY: offered_qos(latched)}
+        self._channels[topic] = self._writer.register_channel(topic, "cdr", self._schemas[type_name], metadata)
         self._counts[topic] = 0
 
     def write(self, topic: str, data: bytes, received_ns: int, sent_ns: int) -> None:
@@ -94,3 +106,19 @@ class Recording:
         with contextlib.suppress(OSError):
             if self._good_bytes:
                 os.truncate(self.path, self._good_bytes)
+
+
+def offered_qos(latched: bool) -> str:
+    """The publishers' quality of service as rosbag2 reads it, YAML: every topic of the graph is published reliably."""
+    profile = {
+        "history": KEEP_LAST,
+        "depth": 1 if latched else QUEUE_DEPTH,
+        "reliability": RELIABLE,
+        "durability": TRANSIENT_LOCAL if latched else VOLATILE,
+        "deadline": dict(INFINITE),
+        "lifespan": dict(INFINITE),
+        "liveliness": AUTOMATIC,
+        "liveliness_lease_duration": dict(INFINITE),
+        "avoid_ros_namespace_conventions": False,
+    }
+    return yaml.safe_dump([profile], sort_keys=False)

@@ -22,7 +22,7 @@ class Topic:
     rate: str
     #: What it carries: units, frame.
     purpose: str
-    #: False: best effort, as `sensor data` QoS publishes.
+    #: False: taken as best effort, because one that is lost is not missed, and a device of another make may publish so.
     reliable: bool = True
     #: True: the last message is kept for late subscribers (transient local).
     latched: bool = False
@@ -69,7 +69,7 @@ TOPICS = (
         "exo/imu",
         "sensor_msgs/msg/Imu",
         "100 Hz",
-        "frame `pelvis_imu` (REP 145): orientation in the world, rate (rad/s), specific force (m/s²); same stamp "
+        "frame `pelvis_imu` (REP 145): orientation in `odom`, rate (rad/s), specific force (m/s²); same stamp "
         "as exo/joint_states and sent before it",
         reliable=False,
     ),

@@ -24,13 +24,16 @@ from exo_bringup.paths import share_folder
 from exo_bringup.urdf_meshes import MESH_ADDRESS, RING
 from exo_bringup.urdf_shapes import BONE, DEVICE, MATERIALS, Shape, shapes_of
 from exo_core.errors import UserError
-from exo_sim.body.model import BodyModel, build_body
+from exo_device.description import ImuSpec
+from exo_sim.body.model import IMU_SITE, BodyModel, build_body
 
 BASE_LINK = "base_link"
 #: Body with the free joint, which base_link stands for.
 ROOT_BODY = "Full Body"
 #: base_link (x forward, y left, z up) to a MyoLegs segment's frame (x forward, y up, z right).
 BASE_TO_SEGMENT_RPY = (np.pi / 2.0, 0.0, 0.0)
+#: A segment's frame to that of an IMU on it (REP-145: x forward, y left, z up).
+SEGMENT_TO_IMU_RPY = (-np.pi / 2.0, 0.0, 0.0)
 #: Largest joint speed to state where the device does not limit it (rad/s or m/s): twice a fast walker's.
 VELOCITY_LIMIT = 12.0
 #: Muscles are no URDF effort; a joint without motor states the largest torque of walking with margin (Nm).
@@ -46,12 +49,14 @@ def urdf_text(
     name: str = "exo_human",
     efforts: dict[str, float] | None = None,
     length_scale: float = 1.0,
+    imu: ImuSpec | None = None,
 ) -> str:
     """URDF of a compiled model.
 
     Args:
         efforts: torque limit (Nm) by joint, where a motor drives it.
         length_scale: size of the body relative to the unscaled model, which the meshes are made for.
+        imu: of the device, which gets a link of its frame's name.
 
     Raises:
         UserError: the model has a joint that does not pass through its body's origin.
@@ -65,6 +70,10 @@ def urdf_text(
     for body in range(1, model.nbody):
         if model.body(body).name != ROOT_BODY:
             _add_body(robot, model, body, efforts or {}, length_scale)
+    if imu is not None:
+        joint = ElementTree.SubElement(robot, "joint", name=f"{imu.frame_id}_fixed", type="fixed")
+        _add_ends(joint, imu.segment, imu.frame_id, model.site(IMU_SITE).pos, SEGMENT_TO_IMU_RPY)
+        ElementTree.SubElement(robot, "link", name=imu.frame_id)
     ElementTree.indent(robot)
     return '<?xml version="1.0"?>\n' + ElementTree.tostring(robot, encoding="unicode") + "\n"
 
@@ -179,7 +188,8 @@ def subject_urdf(body: BodyModel) -> str:
     """URDF of a subject's body in its device."""
     joints = body.device.joints.items() if body.device else ()
     efforts = {joint: spec.torque_limit(body.subject.mass_kg) for joint, spec in joints}
-    return urdf_text(body.model, efforts=efforts, length_scale=body.subject.length_scale)
+    imu = body.device.imu if body.device else None
+    return urdf_text(body.model, efforts=efforts, length_scale=body.subject.length_scale, imu=imu)
 
 
 def build_urdf(subject: str = "", device: str = "") -> str:

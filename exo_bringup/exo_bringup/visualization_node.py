@@ -16,7 +16,7 @@ from visualization_msgs.msg import MarkerArray
 from exo_bringup.markers import BASE_LINK, ODOM, MarkerBuilder
 from exo_bringup.robot_state import Transform
 from exo_bringup.shown_body import ShownBody
-from exo_core.ros import LATCHED, LATEST_BEST_EFFORT, Declaration, declare_parameters, run_node
+from exo_core.ros import LATCHED, LATEST, LATEST_BEST_EFFORT, Declaration, declare_parameters, run_node
 from exo_device.description import load_device
 from exo_msgs.msg import HumanState, Subject
 from exo_sim.body.subject import load_subject
@@ -47,7 +47,7 @@ class VisualizationNode(Node):
         self._moving = TFMessage()
 
         self._tf = self.create_publisher(TFMessage, "/tf", TF_DEPTH)
-        self._markers = self.create_publisher(MarkerArray, "human/markers", LATEST_BEST_EFFORT)
+        self._markers = self.create_publisher(MarkerArray, "human/markers", LATEST)
         self._static = self.create_publisher(TFMessage, "/tf_static", LATCHED)
         self._description = self.create_publisher(String, "robot_description", LATCHED)
         self._publish_body()

@@ -17,9 +17,9 @@ describe_graph = runner.describe_graph
 
 def fake_graph(options):
     return [
-        dataclasses.replace(spec, arguments=(str(FAKE_NODE), spec.name))
+        dataclasses.replace(spec, arguments=(str(FAKE_NODE), spec.name)) if spec.name in KINDS else spec
         for spec in describe_graph(options)
-        if spec.name in KINDS
+        if spec.name in (*KINDS, runner.RECORDER)
     ]
 
 

@@ -7,6 +7,7 @@ import types
 import pytest
 
 from exo_bringup import cli, run_options
+from exo_bringup.graph import describe_graph
 
 
 @pytest.mark.parametrize("command, module", [("train", "exo_lab.train"), ("evaluate", "exo_lab.evaluate")])
@@ -95,7 +96,8 @@ def test_an_error_of_any_package_is_one_line(monkeypatch, capsys):
 def test_rviz_topics_are_left_out_where_the_viewer_shows_the_same():
     def visualization(*arguments):
         chosen = cli.build_parser().parse_args(arguments)
-        return run_options.graph_options_from_arguments(chosen).visualization
+        nodes = describe_graph(run_options.graph_options_from_arguments(chosen))
+        return "visualization_node" in {spec.name for spec in nodes}
 
     assert not visualization("sim") and visualization("sim", "--no-viewer")
     assert visualization("sim", "--visualization") and not visualization("sim", "--no-viewer", "--no-visualization")

@@ -2,11 +2,12 @@
 """What is recorded can be read back by an independent reader, schemas included."""
 
 import pytest
+import yaml
 from mcap.reader import make_reader
 from mcap_ros2._dynamic import serialize_dynamic
 from mcap_ros2.decoder import DecoderFactory
 
-from exo_bringup.recording import Recording
+from exo_bringup.recording import QOS_KEY, Recording
 from exo_core.errors import UserError
 from exo_core.message_schema import assemble_schema, used_types
 
@@ -75,6 +76,30 @@ def test_messages_come_back_with_their_content_and_times(tmp_path):
     _, channel, message, _ = decoded[0]
     assert (channel.topic, message.log_time, message.publish_time) == ("/a/box", 1000, 900)
     assert recording.counts == {"/a/box": 3}
+
+
+def test_a_player_is_told_what_late_subscribers_get(tmp_path):
+    recording = Recording(tmp_path / "r.mcap")
+    recording.add_topic("/a/box", TYPE, schema())
+    recording.add_topic("/tf_static", TYPE, schema(), latched=True)
+    recording.close()
+    with (tmp_path / "r.mcap").open("rb") as stream:
+        channels = make_reader(stream).get_summary().channels.values()
+    profiles = {channel.topic: yaml.safe_load(channel.metadata[QOS_KEY]) for channel in channels}
+    (box,), (static,) = profiles["/a/box"], profiles["/tf_static"]
+    # rmw/types.h: reliable 1; transient local 1, volatile 2; keep last 1
+    assert (box["reliability"], box["durability"], box["history"]) == (1, 2, 1)
+    assert (static["reliability"], static["durability"], static["depth"]) == (1, 1, 1)
+    assert (
+        set(box)
+        == set(static)
+        == {
+            *("history", "depth", "reliability", "durability", "deadline", "lifespan", "liveliness"),
+            *("liveliness_lease_duration", "avoid_ros_namespace_conventions"),
+        }
+    )
+    for period in ("deadline", "lifespan", "liveliness_lease_duration"):  # RMW_DURATION_INFINITE
+        assert box[period]["sec"] * 10**9 + box[period]["nsec"] == 2**63 - 1
 
 
 def test_a_folder_without_write_permission_is_one_clear_error(tmp_path):

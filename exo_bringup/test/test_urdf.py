@@ -12,11 +12,12 @@ import pytest
 
 from exo_bringup import rotations, urdf_export, urdf_meshes
 from exo_bringup.robot_state import RobotState
+from exo_bringup.shown_body import ShownBody
 from exo_core.errors import UserError
 from exo_device.description import load_device
 from exo_device.devices import device_file
 from exo_sim.body.model import build_body
-from exo_sim.body.subject import Subject
+from exo_sim.body.subject import Subject, make_subject
 from exo_sim.gait.reference import JOINTS
 from exo_sim.subjects import subject_file
 
@@ -246,3 +247,20 @@ def test_a_text_that_is_no_urdf_is_one_clear_error():
 def test_check_urdf_agrees():
     result = subprocess.run(["check_urdf", str(COMMITTED)], capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("height", [1.55, 1.9])
+def test_the_imus_frame_is_where_the_device_has_it(height):
+    """REP 145: a link of the frame's name, with x forward, y left, z up while the wearer stands upright."""
+    device = load_device(device_file("hip"))
+    shown = ShownBody(make_subject({"height_m": height}), device)
+    items = {item.child: item for item in shown.state.static_transforms()}
+    link, place, turn = device.imu.frame_id, np.zeros(3), np.eye(3)
+    while link != "base_link":
+        item = items[link]
+        rotation = rotations.to_matrix(item.quaternion)
+        place, turn, link = item.position + rotation @ place, rotation @ turn, item.parent
+    # MyoLegs writes a quarter turn with three digits: 0.8 mrad
+    assert np.allclose(turn, np.eye(3), atol=1e-3)
+    x, y, z = device.imu.position_m  # of the segment: x forward, y up, z right
+    assert np.allclose(place, [x, -z, y], atol=5e-4)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import rclpy
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-from rclpy.exceptions import ParameterException
+from rclpy.exceptions import InvalidParameterTypeException, ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -83,7 +83,7 @@ def _declare(node: Node, name: str, parameter: Declaration) -> Any:
         else:
             descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high), step=1)]
     try:
-        value = node.declare_parameter(name, parameter.default, descriptor).value
+        value = _given(node, name, parameter.default, descriptor)
     except ParameterException as error:
         raise ParameterError(
             f"parameter {name} must be {allowed}: {parameter.description} ({' '.join(str(error).split())})"
@@ -91,6 +91,20 @@ def _declare(node: Node, name: str, parameter: Declaration) -> Any:
     if parameter.choices and value not in parameter.choices:
         raise ParameterError(f"parameter {name} is '{value}': choose one of {', '.join(parameter.choices)}")
     return value
+
+
+def _given(node: Node, name: str, default: bool | int | float | str, descriptor: ParameterDescriptor) -> Any:
+    """Declares a parameter; for a number with a decimal point a whole number will do, as people write it."""
+    try:
+        return node.declare_parameter(name, default, descriptor).value
+    except InvalidParameterTypeException:
+        if not isinstance(default, float):
+            raise
+    raw = node.declare_parameter(name, default, ParameterDescriptor(dynamic_typing=True)).value
+    node.undeclare_parameter(name)
+    whole = isinstance(raw, int) and not isinstance(raw, bool)
+    # what is no number fails again, with rclpy's words
+    return node.declare_parameter(name, float(raw) if whole else default, descriptor, ignore_override=whole).value
 
 
 def spin(node: Node, stop: threading.Event) -> None:

@@ -69,6 +69,21 @@ def test_values_are_those_given_and_else_the_defaults(node_of):
     assert values == {"rate_hz": 0.5, "port": 8080, "mode": "slow", "paused": False}
 
 
+def test_a_whole_number_will_do_for_one_with_a_decimal_point(node_of):
+    node = node_of(rate_hz=2)
+    value = declare_parameters(node, DECLARED)["rate_hz"]
+    assert (value, type(value)) == (2.0, float) and node.get_parameter("rate_hz").value == 2.0
+    descriptor = node.describe_parameter("rate_hz")
+    assert descriptor.floating_point_range[0].to_value == 60.0 and not descriptor.dynamic_typing
+
+
+@pytest.mark.parametrize("value", ["quick", "true", "[1.0, 2.0]"])
+def test_what_is_no_number_is_refused_in_one_line(node_of, value):
+    with pytest.raises(ParameterError, match="rate_hz must be a number") as caught:
+        declare_parameters(node_of(rate_hz=value), DECLARED)
+    assert "\n" not in str(caught.value)
+
+
 def test_descriptors_say_unit_range_choices_and_what_may_change(node_of):
     node = node_of()
     declare_parameters(node, DECLARED)

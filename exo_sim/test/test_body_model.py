@@ -1,4 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
+import subprocess
+import sys
+
 import mujoco
 import numpy as np
 import pytest
@@ -170,3 +173,13 @@ def test_unknown_device_lists_the_known_ones():
 def test_physics_rate_is_checked():
     with pytest.raises(SimError, match="physics_rate_hz"):
         build_body(Subject(), None, 20.0)
+
+
+def test_building_a_body_says_nothing_and_leaves_no_file_where_the_user_is(tmp_path):
+    program = (
+        "from exo_sim.body.model import build_body; from exo_sim.body.subject import Subject; "
+        "build_body(Subject(), None, 500.0); import mujoco; assert mujoco.get_mju_user_warning() is None"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert not list(tmp_path.iterdir())

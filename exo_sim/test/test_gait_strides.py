@@ -94,6 +94,14 @@ def test_every_figure_of_a_symmetric_walk():
     assert math.isnan(strides[0].symmetry_step_length)  # the other side had no stride yet
 
 
+def test_a_filters_tail_is_no_torque():
+    tail = dict.fromkeys(("hip_flexion_r", "hip_flexion_l"), 2.7e-296)
+    recorder, walker = StrideRecorder(MASS), Walker()
+    strides = [stride for t in np.arange(0.4, 6.0, 0.01) for stride in recorder.feed(walker.sample(t, exo_torque=tail))]
+    assert strides[2].exo_torque_peak.tolist() == [0.0]
+    assert (strides[2].exo_positive_work, strides[2].exo_negative_work) == (0.0, 0.0)
+
+
 def test_an_asymmetric_walk_is_measured_as_such():
     walker = Walker(left_phase=0.45, right_stance=0.66, left_stance=0.56)
     strides = _walk(StrideRecorder(MASS), walker, 0.4, 8.0)

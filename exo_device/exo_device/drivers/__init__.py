@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Motor drivers behind one contract. How to write one: implement Driver, add a line to DRIVERS in exo_device.devices."""
+"""Motor drivers behind one contract. How to write one: implement Driver, add a line to exo_device.devices.DRIVERS."""
 
 from exo_device.drivers.base import Driver, DriverError
 from exo_device.drivers.registry import DRIVERS, make_driver

@@ -190,7 +190,13 @@ def build_body(
 @lru_cache(maxsize=1)
 def _walking_spec() -> mujoco.MjSpec:
     """MyoLegs without what walking does not need: loading and pruning it takes longer than compiling the rest."""
-    spec = myo_sim.load_spec("myolegs", build_kwargs={"postures": True})
+    # MuJoCo warns once of models that are saved, which we never do, and writes a file where the user happens to be
+    handler = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(lambda text: None)
+    try:
+        spec = myo_sim.load_spec("myolegs", build_kwargs={"postures": True})
+    finally:
+        mujoco.set_mju_user_warning(handler)
     _keep_only_sole_contacts(spec)
     _keep_only_muscle_sites(spec)
     for key in list(spec.keys):

@@ -10,6 +10,8 @@ import numpy as np
 
 from exo_sim.gait.layout import SampleLayout
 
+#: Less than this is no torque (Nm/kg): a filter's tail, which would go on to 1e-300 and slow down whoever computes with it.
+NO_TORQUE_NM_PER_KG = 1e-9
 MINIMUM_SPEED_MPS = 0.1  # cost of transport has no meaning for a body that stands
 
 
@@ -135,6 +137,7 @@ def measure_stride(
     angles = rows[:, [layout.index("joint_angle", name) for name in joints]]
     exo_joints = tuple(name for name in layout.names["exo_torque"] if name.endswith(f"_{side}"))
     torque = rows[:, [layout.index("exo_torque", name) for name in exo_joints]] / body_mass
+    torque = np.where(np.abs(torque) < NO_TORQUE_NM_PER_KG, 0.0, torque)
     positive, negative = _work(layout, exo_joints, torque, times, rows)
     return StrideMetrics(
         side=side,

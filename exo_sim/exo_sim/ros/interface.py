@@ -5,13 +5,12 @@ from __future__ import annotations
 
 from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
-from rclpy.qos import qos_profile_sensor_data
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
 
 from exo_core.errors import one_line
-from exo_core.ros import LATCHED, LATEST
+from exo_core.ros import LATCHED, LATEST, SENSOR
 from exo_msgs.msg import HumanState, MotorCommand, MotorStates, Stride, Subject
 from exo_msgs.srv import Reset, SetSpeed, SetSubject
 from exo_sim.body.subject import make_impairments, make_subject
@@ -46,10 +45,10 @@ class SimulatorInterface:
         self._sequence = -1
         self._clock = node.create_publisher(Clock, "/clock", LATEST)
         self._motors = node.create_publisher(MotorStates, "sim/motor_states", LATEST)
-        self._root = node.create_publisher(PoseStamped, "sim/root_pose", qos_profile_sensor_data)
-        self._human = node.create_publisher(HumanState, "human/state", qos_profile_sensor_data)
+        self._root = node.create_publisher(PoseStamped, "sim/root_pose", SENSOR)
+        self._human = node.create_publisher(HumanState, "human/state", SENSOR)
         self._strides = node.create_publisher(Stride, "human/stride", STRIDE_DEPTH)
-        self._joints = node.create_publisher(JointState, "joint_states", qos_profile_sensor_data)
+        self._joints = node.create_publisher(JointState, "joint_states", SENSOR)
         self._subject = node.create_publisher(Subject, "human/subject", LATCHED)
         self.publish_subject()
         node.create_subscription(

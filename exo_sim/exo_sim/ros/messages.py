@@ -18,7 +18,7 @@ from exo_sim.gait.reference import JOINTS
 from exo_sim.gait.stride_metrics import StrideMetrics
 from exo_sim.plant.sample import MotorSample, SimulationSample
 
-WORLD_FRAME = "world"
+#: REP 105; the floor of the walk, which is also the root of /tf.
 ODOMETRY_FRAME = "odom"
 
 _NANOSECONDS = 1_000_000_000
@@ -86,7 +86,7 @@ def human_state(sample: SimulationSample, time: Time, body_mass: float) -> Human
         fallen=sample.fallen,
     )
     message.header.stamp = time
-    message.header.frame_id = WORLD_FRAME
+    message.header.frame_id = ODOMETRY_FRAME
     return message
 
 
@@ -127,7 +127,7 @@ def stride(metrics: StrideMetrics, time: Time) -> Stride:
         **{name: float(getattr(metrics, name)) for name in _STRIDE_NUMBERS},
     )
     message.header.stamp = time
-    message.header.frame_id = WORLD_FRAME
+    message.header.frame_id = ODOMETRY_FRAME
     return message
 
 
