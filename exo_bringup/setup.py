@@ -20,7 +20,7 @@ setup(
     package_data={"exo_lab.report": ["*.j2"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
-        (f"share/{PACKAGE}", ["package.xml"]),
+        (f"share/{PACKAGE}", ["package.xml", "LICENSE", "CHANGELOG.rst"]),
         # `exo` goes to bin as well, so that it is on the PATH wherever the workspace is sourced
         ("bin", ["scripts/exo"]),
         *[
@@ -34,7 +34,8 @@ setup(
     maintainer_email="maintainers@exo-gait.dev",
     description="Starts, records, shows and reports the exo_gait graph",
     license="Apache-2.0",
-    tests_require=["pytest"],
+    # how colcon sees that `colcon test` is to run pytest
+    extras_require={"test": ["pytest", "pytest-timeout"]},
     entry_points={
         "console_scripts": [
             "exo = exo_bringup.cli:main",

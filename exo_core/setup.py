@@ -9,7 +9,7 @@ setup(
     packages=find_packages(exclude=["test"]),
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{package_name}"]),
-        (f"share/{package_name}", ["package.xml"]),
+        (f"share/{package_name}", ["package.xml", "LICENSE", "CHANGELOG.rst"]),
     ],
     install_requires=["setuptools"],
     zip_safe=False,
@@ -17,5 +17,6 @@ setup(
     maintainer_email="maintainers@exo-gait.dev",
     description="What all exo_gait packages share",
     license="Apache-2.0",
-    tests_require=["pytest"],
+    # how colcon sees that `colcon test` is to run pytest
+    extras_require={"test": ["pytest", "pytest-timeout"]},
 )

@@ -12,7 +12,7 @@ setup(
     package_data={package_name: ["config/*/*.yaml"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{package_name}"]),
-        (f"share/{package_name}", ["package.xml"]),
+        (f"share/{package_name}", ["package.xml", "LICENSE", "CHANGELOG.rst"]),
         (f"share/{package_name}/docs", sorted(glob("docs/*.md"))),
         (f"share/{package_name}/systemd", sorted(glob("systemd/*"))),
     ],
@@ -22,7 +22,8 @@ setup(
     maintainer_email="maintainers@exo-gait.dev",
     description="The device side of an exoskeleton: drivers, safety supervisor and device node",
     license="Apache-2.0",
-    tests_require=["pytest"],
+    # how colcon sees that `colcon test` is to run pytest
+    extras_require={"test": ["pytest", "pytest-timeout"]},
     entry_points={
         "console_scripts": [
             "bench = exo_device.programs:bench",

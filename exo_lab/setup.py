@@ -12,7 +12,7 @@ setup(
     package_data={"": [f"*.{suffix}" for suffix in DATA_SUFFIXES] + [f"**/*.{suffix}" for suffix in DATA_SUFFIXES]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{package_name}"]),
-        (f"share/{package_name}", ["package.xml"]),
+        (f"share/{package_name}", ["package.xml", "LICENSE", "CHANGELOG.rst"]),
     ],
     install_requires=["setuptools"],
     zip_safe=False,
@@ -20,5 +20,6 @@ setup(
     maintainer_email="maintainers@exo-gait.dev",
     description="Training, evaluation and reports of exo_gait",
     license="Apache-2.0",
-    tests_require=["pytest"],
+    # how colcon sees that `colcon test` is to run pytest
+    extras_require={"test": ["pytest", "pytest-timeout"]},
 )

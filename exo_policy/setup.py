@@ -7,10 +7,10 @@ setup(
     name=PACKAGE,
     version="0.1.0",
     packages=find_packages(exclude=["test"]),
-    package_data={PACKAGE: ["checkpoints/**/*.json", "checkpoints/**/*.safetensors", "data/*.json"]},
+    package_data={PACKAGE: ["checkpoints/**/*.json", "checkpoints/**/*.safetensors", "data/*.json", "data/LICENSE"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/" + PACKAGE]),
-        ("share/" + PACKAGE, ["package.xml"]),
+        ("share/" + PACKAGE, ["package.xml", "LICENSE", "CHANGELOG.rst"]),
     ],
     install_requires=["setuptools", "numpy", "scipy", "pydantic>=2", "safetensors"],
     zip_safe=False,
@@ -18,6 +18,7 @@ setup(
     maintainer_email="maintainers@exo-gait.dev",
     description="Exoskeleton policies: contract, checkpoints, controllers and the policy node",
     license="Apache-2.0",
-    tests_require=["pytest"],
+    # how colcon sees that `colcon test` is to run pytest
+    extras_require={"test": ["pytest", "pytest-timeout"]},
     entry_points={"console_scripts": ["policy_node = exo_policy.programs:policy_node"]},
 )

@@ -90,7 +90,7 @@ class Graph:
 
     def ready(self):
         """Wait until every node is there and talks."""
-        clients = (self.arm, self.load, self.pause, self.parameters)
+        clients = (self.arm, self.pause, self.parameters, *((self.load,) if self.options.policy else ()))
         self.wait_until(lambda: all(client.service_is_ready() for client in clients), "services")
         self.wait_until(lambda: self.status is not None and self.messages["human/state"], "first messages")
         return self

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The repository as a colcon workspace: packages found, dependencies declared and pinned."""
 
+import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -84,6 +86,170 @@ def test_dependencies_run_one_way_in(package):
 def test_versions_and_licence_agree_in(package):
     assert manifest(package).findtext("version") == manifest(".").findtext("version")
     assert manifest(package).findtext("license") == "Apache-2.0"
+
+
+@pytest.mark.parametrize("package", [".", *sorted(NESTED)])
+def test_every_licence_has_its_file_and_data_of_another_licence_is_declared_in(package):
+    """REP 149: one element for each licence, with the file that holds its text."""
+    declared = {element.text: element.get("file") for element in manifest(package).findall("license")}
+    for licence, file in declared.items():
+        text = (ROOT / package / file).read_text()
+        assert licence in text or (licence == "Apache-2.0" and "Apache License" in text), file
+    assert (ROOT / package / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+    sources = [] if package == "." else (ROOT / package / package).rglob("*")
+    shared = [path for path in sources if path.suffix in (".csv", ".json") and "CC BY-SA" in path.read_text()[:1500]]
+    assert bool(shared) == ("CC-BY-SA-4.0" in declared), shared
+
+
+@pytest.mark.parametrize("package", [".", *sorted(NESTED)])
+def test_what_a_release_asks_for_is_there_in(package):
+    root, folder = manifest(package), ROOT / package
+    assert "<?xml-model " in (folder / "package.xml").read_text()
+    assert {element.get("type") for element in root.findall("url")} == {"website", "repository", "bugtracker"}
+    assert root.findtext("author")
+    name = root.findtext("name")
+    title, changes = f"Changelog for package {name}", (folder / "CHANGELOG.rst").read_text()
+    assert changes.startswith(f"{'^' * len(title)}\n{title}\n{'^' * len(title)}\n\nForthcoming\n-----------\n* ")
+
+
+#: rosdep keys of the modules that have one in a version that works.
+KEYS = {
+    "PIL": "python3-pil",
+    "can": "python3-can",
+    "hypothesis": "python3-hypothesis",
+    "jinja2": "python3-jinja2",
+    "launch": "launch",
+    "launch_ros": "launch_ros",
+    "matplotlib": "python3-matplotlib",
+    "numpy": "python3-numpy",
+    "pydantic": "python3-pydantic",
+    "pydantic_core": "python3-pydantic",
+    "pytest": "python3-pytest",
+    "rich": "python3-rich",
+    "scipy": "python3-scipy",
+    "transforms3d": "python3-transforms3d",
+    "yaml": "python3-yaml",
+}
+#: Modules that have none, and the line of requirements.txt that brings them.
+FROM_PIP = {
+    **{
+        name: name
+        for name in ("cma", "mcap", "mujoco", "numba", "pyarrow", "safetensors", "tensordict", "torch", "viser")
+    },
+    "cantools": "cantools",
+    "llvmlite": "numba",
+    "mcap_ros2": "mcap-ros2-support",
+    "msgspec": "viser",
+    "myo_sim": "myo-sim",
+    "odrive_can": "odrive-can",
+    "playwright": "playwright",
+    "rsl_rl": "rsl-rl-lib",
+    "tensorboard": "tensorboard",
+    "websockets": "viser",
+    "zstandard": "mcap",
+}
+
+
+def imported(folder: Path) -> set[str]:
+    """Names of the modules that the code in a folder imports, also inside of functions."""
+    names = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.partition(".")[0])
+    own = {path.stem for path in folder.rglob("*.py")}
+    return names - set(sys.stdlib_module_names) - own - {"endurance"}
+
+
+@pytest.mark.parametrize("package", sorted(NESTED))
+def test_what_is_imported_is_declared_in(package):
+    in_code = imported(ROOT / package / package) - {package}
+    # a test may look from above, at a package that depends on its own; to declare that would be a circle
+    in_tests = imported(ROOT / package / "test") - {package, "test"} - NESTED
+    tags = {tag: {element.text for element in manifest(package).findall(tag)} for tag in DEPENDENCY_TAGS}
+    at_run = tags["depend"] | tags["exec_depend"]
+    requirements = {re.split(r"[\[=]", line)[0] for line in requirement_lines("requirements.txt")}
+    for names, declared in ((in_code, at_run), (in_tests - in_code, at_run | tags["test_depend"])):
+        missing = {KEYS.get(name, name) for name in names - set(FROM_PIP)} - declared
+        assert not missing, f"add to {package}/package.xml: {sorted(missing)}"
+    assert {FROM_PIP[name] for name in (in_code | in_tests) & set(FROM_PIP)} <= requirements
+
+
+@pytest.mark.parametrize("package", sorted(NESTED - {"exo_msgs"}))
+def test_colcon_test_takes_pytest_for(package):
+    """colcon asks setup.py whether a package's tests are pytest's."""
+    done = subprocess.run(
+        [sys.executable, "setup.py", "--version"], cwd=ROOT / package, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == "", "setuptools complains, and so does every colcon build"
+    text = (ROOT / package / "setup.py").read_text()
+    assert re.search(r'extras_require=\{"test": \["pytest"', text)
+    assert list((ROOT / package / "test").glob("test_*.py"))
+
+
+@pytest.mark.parametrize("package", [".", "exo_msgs"])
+def test_cmake_registers_the_tests_of(package):
+    text = (ROOT / package / "CMakeLists.txt").read_text()
+    assert re.search(
+        r"if\(BUILD_TESTING\)\n(.*\n)?  find_package\(ament_cmake_pytest REQUIRED\)\n  ament_add_pytest_test", text
+    )
+
+
+def colcon(folder, *words):
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}  # it would warn
+    return subprocess.run(
+        [sys.executable, "-m", "colcon", "--log-base", os.devnull, *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+
+
+@pytest.fixture
+def larger_workspace(tmp_path):
+    """A workspace whose src/ holds the clone beside other things."""
+    pytest.importorskip("colcon_core")
+    (tmp_path / "src").mkdir()
+    clone = tmp_path / "src" / "exo_gait"
+    ignored = shutil.ignore_patterns(".venv", "build", "install", "log", "runs", ".git", "*.stl", "*.safetensors")
+    shutil.copytree(ROOT, clone, ignore=ignored, symlinks=True)
+    return tmp_path
+
+
+def test_a_larger_workspace_finds_every_package_as_the_readme_says(larger_workspace):
+    (line,) = set(re.findall(r"colcon build (--base-paths src .*)", (ROOT / "README.md").read_text()))
+    words = [
+        word
+        for part in line.split()
+        for word in (
+            [part] if "*" not in part else [str(path) for path in sorted(larger_workspace.glob(part)) if path.is_dir()]
+        )
+    ]
+    listed = colcon(larger_workspace, "list", "--names-only", *words)
+    assert set(listed.stdout.split()) == NESTED | {"exo_gait"}, listed.stderr
+    built = colcon(
+        larger_workspace, "build", *words, "--packages-up-to", "exo_core", "--event-handlers", "console_cohesion+"
+    )
+    assert built.returncode == 0 and "1 package finished" in built.stdout and "stderr" not in built.stdout, built.stdout
+
+
+def test_an_empty_package_is_no_build_and_says_what_to_type(larger_workspace):
+    environment = {**os.environ, "AMENT_PREFIX_PATH": sys.prefix, "CMAKE_PREFIX_PATH": sys.prefix}
+    done = subprocess.run(
+        ["cmake", "-S", "src/exo_gait", "-B", "build", "-G", "Ninja", f"-DPython3_EXECUTABLE={sys.executable}"],
+        cwd=larger_workspace,
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    if "ament_cmake" in done.stderr and "exo_gait:" not in done.stderr:
+        pytest.skip("ament_cmake is not beside this Python")
+    assert done.returncode != 0
+    said = [line for line in done.stderr.splitlines() if "exo_gait: the packages" in line]
+    assert len(said) == 1 and "colcon build --base-paths src" in said[0]
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-ros.txt"])

@@ -2,6 +2,9 @@
 """Driver `ros2_control` against an emulated controller, and the IMU from a topic."""
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
@@ -11,6 +14,7 @@ import pytest
 rclpy = pytest.importorskip("rclpy")
 pytest.importorskip("std_msgs.msg")
 
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Imu, JointState
@@ -252,3 +256,29 @@ def test_without_an_imu_every_sample_says_at_rest_and_no_orientation():
     sample = source.newest()
     assert sample.orientation_xyzw.tolist() == [0.0, 0.0, 0.0, 1.0] and not sample.angular_velocity.any()
     assert sample.linear_acceleration == pytest.approx([0.0, 0.0, 9.80665]) and not sample.has_orientation
+
+
+def test_the_emulators_program_takes_what_a_launch_file_gives_a_node():
+    """A namespace that was pushed around it, a name, remappings and parameters."""
+    words = [sys.executable, "-m", "exo_device.emulator", "ros2_control", "--joints", "hip_flexion_r", "--ros-args"]
+    words += ["-r", "__ns:=/robot", "-r", "__node:=forward_effort_controller", "-r", "joint_states:=motor_states"]
+    words += ["-p", "joints:=[ankle_angle_l]"]
+    context, received = rclpy.Context(), []
+    rclpy.init(context=context, args=[], domain_id=DOMAIN)
+    node = rclpy.create_node("listens", context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    node.create_subscription(JointState, "/robot/motor_states", received.append, 10)
+    process = subprocess.Popen(words, env={**os.environ, "ROS_DOMAIN_ID": str(DOMAIN)}, stdout=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + PATIENCE_S
+        while not received or not node.count_subscribers("/robot/forward_effort_controller/commands"):
+            assert process.poll() is None and time.monotonic() < end
+            executor.spin_once(timeout_sec=0.05)
+        assert list(received[0].name) == ["ankle_angle_l"]
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE_S) == 0
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.shutdown(context=context)
