@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policy that docs/how_to/policy.md shows, as somebody would write it down: built outside of the repository, run, armed."""
+"""The policy that docs/how_to/policy.md shows, as it stands there: built outside of the repository, run and armed."""
 
 import os
 import re
@@ -42,7 +42,7 @@ def program(tmp_path_factory):
 
 def test_the_example_is_armed_and_its_torque_reaches_the_motors(program, make_graph, domain):
     graph = make_graph(mode="lockstep", policy=False)
-    module = program.parents[1] / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
+    module = program.parents[1] / f"python3.{sys.version_info.minor}" / "site-packages"
     path = os.pathsep.join([str(module), os.environ.get("PYTHONPATH", "")])
     environment = child_environment(ROS_DOMAIN_ID=str(domain), PYTHONPATH=path)
     words = ["--ros-args", "-r", f"__ns:=/{graph.options.namespace}", "-p", "use_sim_time:=true"]

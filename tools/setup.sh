@@ -149,7 +149,7 @@ has_tf2_msgs() {  # from ROS 2 itself, not from this workspace
 
 build_packages() {
   local started=$SECONDS
-  local base_paths=(. exo_*) cmake_args=(-G Ninja "-DPython3_EXECUTABLE=$VENV/bin/python")
+  local base_paths=(. exo_*) cmake_args=(-G Ninja -DBUILD_TESTING=ON "-DPython3_EXECUTABLE=$VENV/bin/python")
   export PATH="$VENV/bin:$PATH" VIRTUAL_ENV="$VENV"
   if [ "$(ros_mode)" = wheels ]; then
     export AMENT_PREFIX_PATH="$VENV" CMAKE_PREFIX_PATH="$VENV"

@@ -254,7 +254,8 @@ def _require_wearer(options: GraphOptions) -> None:
     if options.subject == GraphOptions.subject or options.subject.startswith(PRESET_PREFIX):
         raise UserError(
             f"who wears the device? '{options.subject}' has a mass that nobody weighed, and limits of torque go by the "
-            "mass: give a YAML file with mass_kg of the wearer (exo hardware --subject FILE, ros2 launch ... subject:=FILE)"
+            "mass: give a YAML file with the wearer's mass_kg (exo hardware --subject FILE, "
+            "ros2 launch ... subject:=FILE)"
         )
 
 

@@ -21,8 +21,8 @@ CHUNK_BYTES = 256 * 1024
 FLUSH_PERIOD_S = 0.5
 #: `profile` of a file that ROS 2 tools open (MCAP registry).
 PROFILE = "ros2"
-#: QoS of a channel, under the key that rosbag2 reads. A file without a `rosbag2` metadata record, as ours, is of version
-#: 8 to it, which has rmw's numbers and infinite times as the largest ones (rosbag2_storage/src/.../qos.cpp).
+#: QoS of a channel, under the key that rosbag2 reads. A file without a `rosbag2` metadata record, as ours, is of
+#: version 8 to it, which has rmw's numbers and infinite times as the largest ones (rosbag2_storage/src/.../qos.cpp).
 QOS_KEY = "offered_qos_profiles"
 KEEP_LAST, RELIABLE, TRANSIENT_LOCAL, VOLATILE, AUTOMATIC = 1, 1, 1, 2, 1
 INFINITE = {"sec": 9223372036, "nsec": 854775807}

@@ -10,7 +10,7 @@ import numpy as np
 
 from exo_sim.gait.layout import SampleLayout
 
-#: Less than this is no torque (Nm/kg): a filter's tail, which would go on to 1e-300 and slow down whoever computes with it.
+#: Less than this is no torque (Nm/kg): a filter's tail, which would go on to 1e-300 and slow down who computes with it.
 NO_TORQUE_NM_PER_KG = 1e-9
 MINIMUM_SPEED_MPS = 0.1  # cost of transport has no meaning for a body that stands
 
