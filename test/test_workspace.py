@@ -138,6 +138,7 @@ FROM_PIP = {
     },
     "cantools": "cantools",
     "llvmlite": "numba",
+    "lz4": "mcap",
     "mcap_ros2": "mcap-ros2-support",
     "msgspec": "viser",
     "myo_sim": "myo-sim",
