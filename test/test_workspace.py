@@ -161,7 +161,7 @@ def imported(folder: Path) -> set[str]:
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names.add(node.module.partition(".")[0])
     own = {path.stem for path in folder.rglob("*.py")}
-    return names - set(sys.stdlib_module_names) - own - {"endurance"}
+    return names - set(sys.stdlib_module_names) - own - {"endurance", "benchmarks"}
 
 
 @pytest.mark.parametrize("package", sorted(NESTED))
