@@ -82,3 +82,41 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path, capsys, config_file):
     assert main(["--config", str(config_file), "--output", str(broken), "--samples", "32"]) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 3 and "envs_per_worker" in lines[0] and "resume" in lines[2]
+
+
+def test_another_training_is_refused_and_leaves_the_folder_as_it_was(tmp_path, capsys, config_file):
+    run, changed = tmp_path / "run", tmp_path / "changed.yaml"
+    arguments = ["--output", str(run), "--samples"]
+    assert main(["--config", str(config_file), "--seed", "1", *arguments, "32"]) == 0
+    before = {file.name: file.read_bytes() for file in run.iterdir() if file.is_file()}
+    trials = [
+        ({"reward": {"pose": 3.0}}, ["--seed", "9"], ("seed", "config.reward")),
+        ({"ppo": {**SMALL["ppo"], "hidden_layers": [8, 8]}}, ["--seed", "1"], ("config.ppo",)),
+        ({}, ["--seed", "1", "--init", str(run / "human")], ("config.init_sha256",)),
+    ]
+    capsys.readouterr()
+    for changes, more, words in trials:
+        changed.write_text(yaml.safe_dump({**SMALL, **changes}))
+        assert main(["--config", str(changed), *more, *arguments, "64"]) == 2
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert "holds another training" in line and all(word in line for word in words), line
+        assert {file.name: file.read_bytes() for file in run.iterdir() if file.is_file()} == before
+
+
+def test_a_full_disk_is_one_line_and_the_state_of_before_stays_whole(tmp_path, config_file):
+    run = tmp_path / "run"
+    arguments = ["--config", str(config_file), "--output", str(run), "--seed", "3", "--samples"]
+    assert main([*arguments, "32"]) == 0
+    state = (run / "state.safetensors").read_bytes()
+    script = (
+        "import resource, sys; from exo_lab.train.train_human import main; "
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({len(state) // 2},) * 2); sys.exit(main(sys.argv[1:]))"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *arguments, "64"], capture_output=True, text=True, timeout=180)
+    said = [line for line in done.stderr.splitlines() if line.startswith("exo train human")]
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    assert len(said) == 1 and "make room" in said[0] and "goes on from it" in said[0]
+    assert (run / "state.safetensors").read_bytes() == state
+    assert not (run / "state.partial").exists()
+    assert main([*arguments, "64"]) == 0
+    assert samples_logged(run)[-1] == 64

@@ -25,6 +25,9 @@ def save_state(path: Path, algorithm: PPO, progress: dict, partner: PPO | None =
     """Writes networks, optimiser, random state and progress (JSON-able); replaces the old file at once.
 
     A second learner's go into the same file, so that a kill never leaves the two at different times.
+
+    Raises:
+        OSError: it cannot be written, as on a full disk; the old file is as it was.
     """
     tensors = {"random_state": torch.get_rng_state(), **_tensors(algorithm)}
     rates = {"learning_rate": algorithm.learning_rate}
@@ -33,8 +36,14 @@ def save_state(path: Path, algorithm: PPO, progress: dict, partner: PPO | None =
         rates["partner_learning_rate"] = partner.learning_rate
     metadata = {"progress": json.dumps({**progress, **rates})}
     partial = path.with_suffix(".partial")
-    save_file(tensors, str(partial), metadata=metadata)
-    os.replace(partial, path)
+    try:
+        save_file(tensors, str(partial), metadata=metadata)
+        os.replace(partial, path)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        reason = " ".join(str(error).split())
+        kept = "; the state of before is whole, and the same command goes on from it" if path.exists() else ""
+        raise OSError(f"{path} cannot be written ({reason}): make room{kept}") from error
 
 
 def load_state(path: Path, algorithm: PPO, partner: PPO | None = None) -> dict:

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from exo_core.errors import ExitCode
 from exo_device.description import DeviceError
+from exo_lab.train.config import HumanTrainingConfig
 from exo_policy.checkpoint import CheckpointError
 from exo_sim.errors import SimError
 from exo_sim.measurement.errors import MeasurementError
 from exo_sim.measurement.provenance import git_revision
-from exo_sim.measurement.summary import write_json
 
 EXIT_BAD_INPUT = 2
 
@@ -45,10 +46,16 @@ def with_options(config: BaseModel, options: argparse.Namespace) -> BaseModel:
 
 
 def open_run(options: argparse.Namespace, config: dict) -> tuple[Path, dict]:
-    """Makes the run folder and writes config.json into it; returns folder and document for the manifest."""
+    """Makes the run folder with config.json, or finds that of the same training; returns folder and document.
+
+    Raises:
+        SimError: the folder holds another training.
+    """
+    from exo_lab.train.stages import refuse_another_training  # which imports this module
+
     folder = Path(options.output)
     document = {"config": config, "seed": options.seed, "git_revision": git_revision()}
-    write_json(folder / "config.json", document)
+    refuse_another_training(folder, document, HumanTrainingConfig, ("samples", "workers"))
     return folder, document
 
 
@@ -62,9 +69,12 @@ def training_record(document: dict, metrics: dict[str, float]) -> dict:
 
 
 def run_command(name: str, train: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
-    """Runs a training; bad input becomes one line on stderr and exit code 2."""
+    """Runs a training; bad input becomes one line on stderr and exit code 2, a full disk one line and exit code 1."""
     try:
         return train(options)
-    except (SimError, DeviceError, CheckpointError, MeasurementError, OSError) as error:
+    except (SimError, DeviceError, CheckpointError, MeasurementError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
+    except OSError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return ExitCode.FAILED

@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from exo_device.description import DeviceDescription
 from exo_device.devices import without_weight
@@ -260,8 +260,18 @@ def copy_human(source: Path, target: Path) -> None:
     save_checkpoint(target, tensors, manifest)
 
 
-def refuse_another_training(folder: Path, document: dict) -> None:
+def refuse_another_training(
+    folder: Path,
+    document: dict,
+    model: type[BaseModel] = ExoTrainingConfig,
+    free: tuple[str, ...] = ("workers",),
+) -> None:
     """Writes config.json of a training's folder, or checks that the one there is the same training's.
+
+    Args:
+        document: what config.json says: config, seed, where it came from.
+        model: of the configuration; options that were not there yet in a training of before count at their defaults.
+        free: options of the configuration that may differ when a training goes on.
 
     Raises:
         SimError: the folder holds another training; names what differs.
@@ -270,30 +280,38 @@ def refuse_another_training(folder: Path, document: dict) -> None:
     if file.exists():
         try:
             known = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
+            known["config"] = complete(known["config"], model)
+        except (ValueError, KeyError, TypeError) as error:
             raise SimError(f"{file}: damaged ({error}); choose another --output") from error
         differing = [key for key in sorted(set(known) | set(document)) if known.get(key) != document.get(key)]
         differing = [key for key in differing if key != "git_revision"]
-        if "config" in differing and complete(known["config"]) == document["config"]:
+        if "config" in differing:
             differing.remove("config")
-        if differing == ["config"]:
-            a, b = complete(known["config"]), document["config"]
-            differing = [f"config.{key}" for key in sorted(set(a) | set(b)) if a.get(key) != b.get(key)]
-            differing = [key for key in differing if key != "config.workers"]
+            a, b = known["config"], document["config"]
+            differing += [
+                f"config.{key}" for key in sorted(set(a) | set(b)) if a.get(key) != b.get(key) and key not in free
+            ]
         if differing:
             raise SimError(
                 f"{folder} holds another training (different: {', '.join(differing)}); "
                 f"choose another --output, or the same settings to go on"
             )
         return
+    from exo_lab.rl.trainer import STATE_FILE  # imports torch
+
+    if (folder / STATE_FILE).exists():
+        raise SimError(
+            f"{folder}: cannot resume the state in it: {CONFIG_FILE}, which says of which training it is, is missing; "
+            "choose another --output"
+        )
     write_json(file, document)
 
 
-def complete(config: dict) -> dict:
+def complete(config: dict, model: type[BaseModel] = ExoTrainingConfig) -> dict:
     """The configuration in a training's config.json with the options that were not there yet, at their defaults."""
-    fields = {name: config[name] for name in ExoTrainingConfig.model_fields if name in config}
+    fields = {name: config[name] for name in model.model_fields if name in config}
     try:
-        return {**config, **ExoTrainingConfig.model_validate(fields).model_dump(mode="json")}
+        return {**config, **model.model_validate(fields).model_dump(mode="json")}
     except ValidationError:
         return config  # of a time when options had other names: what differs is told
 

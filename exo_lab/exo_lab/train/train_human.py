@@ -12,7 +12,7 @@ from exo_lab.train.command_line import add_run_arguments, open_run, run_command,
 from exo_lab.train.config import load_training_config
 from exo_lab.train.curriculum import Curriculum
 from exo_lab.train.walking_env import WalkingEnvFactory
-from exo_policy.checkpoint import save_checkpoint
+from exo_policy.checkpoint import load_checkpoint, save_checkpoint
 from exo_sim.gait.reference import JOINTS
 from exo_sim.human.contract import HUMAN_CONTRACT
 from exo_sim.human.extend import load_starting_policy
@@ -49,8 +49,9 @@ def train(options: argparse.Namespace) -> int:
     from exo_lab.rl.worker_pool import WorkerPool
 
     config = with_options(load_training_config(*options.config), options)
-    folder, document = open_run(options, config.model_dump(mode="json"))
     start = load_starting_policy(options.init) if options.init else None
+    began = {"init_sha256": load_checkpoint(options.init)[1].sha256} if options.init else {}
+    folder, document = open_run(options, {**config.model_dump(mode="json"), **began})
 
     checks = CheckLog(folder / "checks.csv")
 
