@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from exo_core.joints import SIDES
+from exo_lab.evaluate.pool import run_all
 from exo_lab.evaluate.walk import SETTLE_S, Condition, WalkResult, WalkTask, walk
-from exo_lab.pool import run_all
 from exo_policy.checkpoint import CheckpointError
 from exo_sim.errors import SimError
 

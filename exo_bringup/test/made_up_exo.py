@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from exo_device.devices import find_device
-from exo_lab.conditions import CONDITIONS, LEARNED, NO_DEVICE, SPLINE, UNPOWERED
 from exo_lab.evaluate.exo import population
 from exo_lab.evaluate.exo.command import COMMAND, CURVES_FILE, SUMMARY_FILE, merged
+from exo_lab.evaluate.exo.conditions import CONDITIONS, LEARNED, NO_DEVICE, SPLINE, UNPOWERED
 from exo_lab.evaluate.exo.figures import evaluation_figures
 from exo_lab.evaluate.exo.meter import MotorMeter
 from exo_lab.evaluate.exo.walk import ExoWalkResult, ExoWalkTask

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from exo_core.errors import UserError
-from exo_lab.conditions import LEARNED, UNPOWERED
+from exo_lab.evaluate.exo.conditions import LEARNED, UNPOWERED
 from exo_lab.evaluate.impaired.assistance import assistance_figures
 from exo_lab.evaluate.impaired.clinical import clinical_figures
 from exo_lab.evaluate.impaired.cohort import COHORT_FILE, cohort_figures, write_cohort

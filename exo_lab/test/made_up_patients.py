@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from exo_lab.conditions import LEARNED, NO_DEVICE, UNPOWERED
+from exo_lab.evaluate.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED
 from exo_lab.evaluate.impaired.deficits import load_deficits
 from exo_lab.evaluate.impaired.patients import Patient, healthy, severity_series
 from exo_lab.evaluate.impaired.walk import PERSONALISED, PRACTISED, PatientTask

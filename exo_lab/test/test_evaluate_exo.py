@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from exo_device.devices import find_device
-from exo_lab.conditions import Policy, find_policy
 from exo_lab.evaluate.exo import population, profile
 from exo_lab.evaluate.exo.command import main, parser, walk_tasks
+from exo_lab.evaluate.exo.conditions import Policy, find_policy
 from exo_lab.evaluate.exo.meter import MotorMeter
 from exo_lab.evaluate.exo.tables import population_table
 from exo_policy.checkpoint import load_checkpoint, save_checkpoint

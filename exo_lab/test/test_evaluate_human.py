@@ -8,7 +8,7 @@ import pytest
 
 from exo_lab.evaluate import main
 from exo_lab.evaluate.push import PUSH_DIRECTIONS, PushTask, push
-from exo_lab.store import ResultStore
+from exo_lab.evaluate.store import ResultStore
 from exo_sim.gait.curves import CurveTable
 
 SPEEDS = (1.0, 1.25, 1.5)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from exo_device.devices import find_device
-from exo_lab.conditions import LEARNED, NO_DEVICE, UNPOWERED, Policy
+from exo_lab.evaluate.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED, Policy
 from exo_lab.evaluate.impaired import command
 from exo_lab.evaluate.impaired.assistance import assistance_figures, called_for
 from exo_lab.evaluate.impaired.clinical import clinical_figures, monotony

@@ -15,8 +15,8 @@ import numpy as np
 from exo_core.errors import warn
 from exo_core.joints import SIDES
 from exo_device.description import DeviceError
+from exo_lab.evaluate.pool import run_all
 from exo_lab.evaluate.walk import SETTLE_S, Condition, WalkResult, WalkTask, walk
-from exo_lab.pool import run_all
 from exo_policy.checkpoint import CheckpointError
 from exo_policy.controllers import ControllerError
 from exo_sim.errors import SimError

@@ -15,13 +15,13 @@ from rich.console import Console
 
 from exo_core.errors import warn
 from exo_lab.evaluate import assistance
+from exo_lab.evaluate.pool import run_all
 from exo_lab.evaluate.push import PUSH_DIRECTIONS, PushResult, PushTask, push
 from exo_lab.evaluate.realism.figures import realism_figures
 from exo_lab.evaluate.realism.table import overall_table, speed_table
 from exo_lab.evaluate.realism.targets import PUSH_SPEED_MPS
+from exo_lab.evaluate.store import ResultStore
 from exo_lab.evaluate.walk import SETTLE_S, Condition, WalkResult, WalkTask, walk
-from exo_lab.pool import run_all
-from exo_lab.store import ResultStore
 from exo_policy.checkpoint import CheckpointError
 from exo_sim.errors import SimError
 from exo_sim.gait.strides import StrideRecorder

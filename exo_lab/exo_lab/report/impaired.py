@@ -19,7 +19,7 @@ from matplotlib.patches import Patch
 from scipy import stats
 
 from exo_core.errors import UserError
-from exo_lab.conditions import LEARNED, NO_DEVICE, PERSONALISED, PRACTISED, UNPOWERED
+from exo_lab.evaluate.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED
 from exo_lab.evaluate.exo.figures import at
 from exo_lab.evaluate.impaired.assistance import ASSISTED, COMPARED, LEAST_ASYMMETRY, SMALLEST_REDUCTION
 from exo_lab.evaluate.impaired.clinical import COST, FEWEST_SHOWN, SHOWN, shows
@@ -30,7 +30,7 @@ from exo_lab.evaluate.impaired.command import COMMAND
 from exo_lab.evaluate.impaired.deficits import Deficit, Sign, load_deficits
 from exo_lab.evaluate.impaired.measure import ASYMMETRIES
 from exo_lab.evaluate.impaired.patients import HEALTHY, WALKED_STRENGTHS, series_name
-from exo_lab.evaluate.impaired.walk import condition
+from exo_lab.evaluate.impaired.walk import PERSONALISED, PRACTISED, condition
 from exo_lab.report import draw
 from exo_lab.report.page import (
     REPORT_NAME,

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from exo_lab.pool import ONE_THREAD
 from exo_lab.rl import rollout
 from exo_lab.rl.batch_env import BatchEnv, StepResult
 
@@ -126,7 +125,8 @@ def _joined(parts: list[StepResult]) -> StepResult:
 def _serve(connection, factory: Callable[[int, int], BatchEnv], index: int, seed: int) -> None:
     """Main loop of a worker."""
     # one thread each: the workers are the parallelism, and spinning helper threads would take their cores away
-    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ[variable] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the trainer decides
     try:
         env = factory(index, seed)

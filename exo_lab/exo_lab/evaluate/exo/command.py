@@ -18,13 +18,13 @@ from exo_core.errors import warn
 from exo_device.description import DeviceError
 from exo_device.devices import NO_DEVICE as WORN_BY_NOBODY
 from exo_device.devices import find_device
-from exo_lab.conditions import CONDITIONS, LEARNED, NO_DEVICE, UNPOWERED, Policy, find_policy
+from exo_lab.evaluate.exo.conditions import CONDITIONS, LEARNED, NO_DEVICE, UNPOWERED, Policy, find_policy
 from exo_lab.evaluate.exo.figures import at, evaluation_figures
 from exo_lab.evaluate.exo.population import population_figures, population_tasks, walk_population
 from exo_lab.evaluate.exo.tables import overview, population_table
 from exo_lab.evaluate.exo.walk import SETTLE_S, SPEED_LIMITS_MPS, ExoWalkResult, ExoWalkTask, walk_in_device
-from exo_lab.pool import run_all
-from exo_lab.store import ResultStore, weights_digest
+from exo_lab.evaluate.pool import run_all
+from exo_lab.evaluate.store import ResultStore, weights_digest
 from exo_policy.checkpoint import CheckpointError, load_checkpoint
 from exo_policy.controllers import make_controller
 from exo_policy.controllers.learned import shipped_checkpoint

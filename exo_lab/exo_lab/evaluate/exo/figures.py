@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from exo_lab.conditions import LEARNED, NO_DEVICE, SPLINE, UNPOWERED
 from exo_lab.evaluate.exo import profile
+from exo_lab.evaluate.exo.conditions import LEARNED, NO_DEVICE, SPLINE, UNPOWERED
 from exo_lab.evaluate.exo.walk import ExoWalkResult
 from exo_sim.measurement import Figure, mean_interval
 

@@ -16,8 +16,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from exo_device.devices import find_device, without_weight
-from exo_lab.conditions import LEARNED, NO_DEVICE, UNPOWERED, Policy
-from exo_lab.store import weights_digest
+from exo_lab.evaluate.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED, Policy
+from exo_lab.evaluate.store import weights_digest
 from exo_lab.train.exo_config import ExoTrainingConfig
 from exo_lab.train.exo_env import ExoEnv
 from exo_policy.checkpoint import load_checkpoint

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from rich.markup import escape
 from rich.table import Table
 
-from exo_lab.conditions import LEARNED
+from exo_lab.evaluate.exo.conditions import LEARNED
 from exo_lab.evaluate.exo.population import CONDITIONS, figure_name, minutes_name
 from exo_sim.measurement import Figure
 

@@ -11,7 +11,7 @@ import numpy as np
 from exo_core.joints import SIDES
 from exo_device.description import DeviceDescription
 from exo_device.devices import find_device
-from exo_lab.conditions import LEARNED, SPLINE, UNPOWERED
+from exo_lab.evaluate.exo.conditions import LEARNED, SPLINE, UNPOWERED
 from exo_lab.evaluate.exo.meter import MotorFigures, MotorMeter
 from exo_sim.body.muscle_groups import main_groups
 from exo_sim.body.subject import load_subject

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from exo_lab.conditions import LEARNED, PERSONALISED, PRACTISED, UNPOWERED
+from exo_lab.evaluate.exo.conditions import LEARNED, UNPOWERED
 from exo_lab.evaluate.exo.figures import LEAST_POLICIES, Walks, at
 from exo_lab.evaluate.impaired.clinical import COST
 from exo_lab.evaluate.impaired.measure import ASYMMETRIES, OTHER, asymmetry, cost_of_transport
 from exo_lab.evaluate.impaired.patients import HEALTHY, Patient
-from exo_lab.evaluate.impaired.walk import PatientWalk, condition
+from exo_lab.evaluate.impaired.walk import PERSONALISED, PRACTISED, PatientWalk, condition
 from exo_sim.measurement import Figure, mean_interval
 
 #: By so much of the unpowered asymmetry assistance is to reduce it (%). The best published figure in simulation that is

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from exo_lab.conditions import NO_DEVICE
+from exo_lab.evaluate.exo.conditions import NO_DEVICE
 from exo_lab.evaluate.exo.figures import Walks, at
 from exo_lab.evaluate.impaired.deficits import Deficit, Finding, Sign
 from exo_lab.evaluate.impaired.measure import ASYMMETRIES, asymmetry, cost_of_transport, sign_value

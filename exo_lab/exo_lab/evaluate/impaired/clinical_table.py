@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from exo_lab.conditions import NO_DEVICE
+from exo_lab.evaluate.exo.conditions import NO_DEVICE
 from exo_lab.evaluate.exo.figures import at
 from exo_lab.evaluate.impaired.clinical import COST, MONOTONY, SHOWN, finding_name, shows
 from exo_lab.evaluate.impaired.deficits import Deficit

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 from exo_core.joints import SIDES
-from exo_lab.conditions import LEARNED, UNPOWERED
+from exo_lab.evaluate.exo.conditions import LEARNED, UNPOWERED
 from exo_lab.evaluate.impaired.measure import ASYMMETRIES, asymmetry, cost_of_transport
 from exo_lab.evaluate.impaired.walk import PatientTask, walk_patient
 from exo_sim.body.model import build_body

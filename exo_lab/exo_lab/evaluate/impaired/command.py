@@ -16,7 +16,7 @@ from rich.console import Console
 from exo_core.errors import warn
 from exo_device.description import DeviceError
 from exo_device.devices import find_device
-from exo_lab.conditions import LEARNED, NO_DEVICE
+from exo_lab.evaluate.exo.conditions import LEARNED, NO_DEVICE
 from exo_lab.evaluate.exo.walk import SPEED_LIMITS_MPS
 from exo_lab.evaluate.impaired.assistance import assistance_figures
 from exo_lab.evaluate.impaired.clinical import clinical_figures
@@ -43,8 +43,8 @@ from exo_lab.evaluate.impaired.tasks import (
     walk_size,
 )
 from exo_lab.evaluate.impaired.walk import SETTLE_S, PatientWalk, walk_patient
-from exo_lab.pool import run_all
-from exo_lab.store import ResultStore
+from exo_lab.evaluate.pool import run_all
+from exo_lab.evaluate.store import ResultStore
 from exo_policy.checkpoint import CheckpointError
 from exo_sim.body.presets import presets
 from exo_sim.body.subject import Subject, load_subject

@@ -10,7 +10,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 from rich.text import Text
 
-from exo_lab.conditions import UNPOWERED
+from exo_lab.evaluate.exo.conditions import UNPOWERED
 from exo_lab.evaluate.exo.figures import at
 from exo_lab.evaluate.impaired.assistance import COMPARED
 from exo_lab.evaluate.impaired.clinical import COST

@@ -7,12 +7,12 @@ import argparse
 from collections.abc import Sequence
 
 from exo_device.devices import NO_DEVICE as WORN_BY_NOBODY
-from exo_lab.conditions import LEARNED, NO_DEVICE, PERSONALISED, PRACTISED, UNPOWERED
+from exo_lab.evaluate.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED
 from exo_lab.evaluate.impaired.deficits import Deficit
 from exo_lab.evaluate.impaired.patients import HEALTHY, Patient, healthy, healthy_selves, severity_series
 from exo_lab.evaluate.impaired.policies import WornPolicy
-from exo_lab.evaluate.impaired.walk import PatientTask
-from exo_lab.store import weights_digest
+from exo_lab.evaluate.impaired.walk import PERSONALISED, PRACTISED, PatientTask
+from exo_lab.evaluate.store import weights_digest
 from exo_sim.body.subject import Subject
 from exo_sim.errors import SimError
 

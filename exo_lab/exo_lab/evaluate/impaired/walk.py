@@ -10,7 +10,7 @@ import numpy as np
 
 from exo_core.joints import SIDES
 from exo_device.devices import find_device
-from exo_lab.conditions import LEARNED, NO_DEVICE, PERSONALISED, PRACTISED, UNPOWERED
+from exo_lab.evaluate.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED
 from exo_lab.evaluate.exo.walk import SPEED_LIMITS_MPS
 from exo_lab.evaluate.impaired.torque import JointMeter
 from exo_sim.body.subject import Subject
@@ -20,6 +20,10 @@ from exo_sim.gait.strides import StrideRecorder
 from exo_sim.plant.offline import NO_CONTROLLER, OfflineLoop
 from exo_sim.plant.simulation import Simulation
 
+#: The policy of a training on one wearer.
+PERSONALISED = "personalised"
+#: Unpowered too, but after as much practice as with power: what practice alone does.
+PRACTISED = "practised"
 CONTROLLERS = {
     NO_DEVICE: NO_CONTROLLER,
     UNPOWERED: "zero",

@@ -13,8 +13,6 @@ from exo_sim.errors import SimError
 NO_DEVICE, UNPOWERED, SPLINE, LEARNED = "no_device", "unpowered", "spline", "learned"
 #: In the order of every table.
 CONDITIONS = (NO_DEVICE, UNPOWERED, SPLINE, LEARNED)
-#: Of a training on one wearer: its policy; and unpowered, but after as much practice as with power.
-PERSONALISED, PRACTISED = "personalised", "practised"
 RESULT_FILE = "result.json"
 
 
