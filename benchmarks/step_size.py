@@ -16,15 +16,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from exo_core.joints import SIDES
-from exo_lab.evaluate.pool import run_all
-from exo_lab.evaluate.walk import SETTLE_S, Condition, WalkResult, WalkTask, walk
+from exo_lab.pool import run_all
 from exo_policy.checkpoint import CheckpointError
+from exo_sim.body.subject import Subject
 from exo_sim.errors import SimError
+from exo_sim.world.meters import FORCES
+from exo_sim.world.walk import SETTLE_S, WalkResult, WalkTask, walk
 
 #: Training, judging and the finest rate (Hz); all must be multiples of the coordination rate.
 RATES_HZ = (300.0, 500.0, 1000.0)
 ANGLES = ("hip_flexion", "knee_flexion", "ankle_dorsiflexion")
-_WALKING = Condition("walking", "none", "none")
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def gait_figures(walks: Sequence[WalkResult]) -> GaitFigures:
     each = np.array(
         [
             [
-                np.mean([result.curves.get(_WALKING.name, angle, side).mean for side in SIDES], axis=0)
+                np.mean([result.curves.get(result.task.key, angle, side).mean for side in SIDES], axis=0)
                 for angle in ANGLES
             ]
             for result in measured
@@ -90,7 +91,7 @@ def compare(
 ) -> dict[float, GaitFigures]:
     """Figures by physics rate (Hz)."""
     tasks = [
-        WalkTask(_WALKING, seed, speed_mps, duration_s, "", human, rate)
+        WalkTask("walking", Subject(), speed_mps, seed, duration_s, human=human, physics_rate_hz=rate, meters=(FORCES,))
         for rate in rates_hz
         for seed in range(1, seeds + 1)
     ]

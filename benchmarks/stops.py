@@ -17,9 +17,9 @@ from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject
 from exo_sim.errors import SimError
 from exo_sim.human.checkpoint import load_human
-from exo_sim.human.observation import BLOCKS_PER_ACTION, POLICY_RATE_HZ
-from exo_sim.human.speed_command import approach
+from exo_sim.human.observation import POLICY_RATE_HZ
 from exo_sim.human.walkers import Walkers
+from exo_sim.world.crowd import walk_together
 
 SPEEDS_MPS, PHASES = (0.6, 0.8, 1.0, 1.25), 16
 #: Walking before a stop is asked for, and watching from then on (s).
@@ -43,19 +43,15 @@ def stop(device: str, speeds_mps: Sequence[float], phases: int) -> tuple[np.ndar
     walkers, policy = Walkers([body] * len(walked)), load_human()
     for i, speed in enumerate(walked):
         walkers.place(i, i % phases / phases, speed)
-    upright = np.ones(len(walked), dtype=bool)
-    for step in range(round((WALKING_S + WATCHING_S) * POLICY_RATE_HZ)):
-        target = walked if step < WALKING_S * POLICY_RATE_HZ else np.zeros_like(walked)
-        walkers.speed_command = approach(walkers.speed_command, target, 1.0 / POLICY_RATE_HZ)
-        walkers.set_action(policy(walkers.observe()))
-        for _ in range(BLOCKS_PER_ACTION):
-            walkers.coordinate_and_step()
-        state = walkers.state()
-        upright &= ~walkers.fallen(state)
-        for i in np.flatnonzero(~upright):  # who has fallen is out, and must not blow up
-            walkers.place(i, 0.0, 0.0)
-            walked[i] = 0.0
-    speed = np.linalg.norm(state.velocity[:, :2], axis=1)
+
+    def commanded(step: int) -> np.ndarray:
+        return walked if step < WALKING_S * POLICY_RATE_HZ else np.zeros_like(walked)
+
+    steps = round((WALKING_S + WATCHING_S) * POLICY_RATE_HZ)
+    for period in walk_together(walkers, policy, steps, commanded):
+        upright, velocity = period.upright, period.state.velocity
+        walked[~upright] = 0.0
+    speed = np.linalg.norm(velocity[:, :2], axis=1)
     return upright.reshape(-1, phases), speed.reshape(-1, phases)
 
 

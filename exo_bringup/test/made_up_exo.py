@@ -8,16 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from exo_device.devices import find_device
+from exo_lab.conditions import CONDITIONS, LEARNED, NO_DEVICE, SPLINE, UNPOWERED
 from exo_lab.evaluate.exo import population
 from exo_lab.evaluate.exo.command import COMMAND, CURVES_FILE, SUMMARY_FILE, merged
-from exo_lab.evaluate.exo.conditions import CONDITIONS, LEARNED, NO_DEVICE, SPLINE, UNPOWERED
 from exo_lab.evaluate.exo.figures import evaluation_figures
-from exo_lab.evaluate.exo.meter import MotorMeter
-from exo_lab.evaluate.exo.walk import ExoWalkResult, ExoWalkTask
 from exo_policy.profiles import ANKLE_GENERIC, HIP
+from exo_sim.body.subject import Subject
 from exo_sim.gait.sample import GaitSample
 from exo_sim.gait.strides import StrideRecorder
 from exo_sim.measurement import Figure, write_summary
+from exo_sim.world.meters import MotorMeter
+from exo_sim.world.walk import WalkResult, WalkTask
 
 MASS, WEIGHT = 75.0, 75.0 * 9.80665
 STRIDE_S, DT_S, STRIDES = 1.1, 0.01, 5
@@ -33,11 +34,10 @@ def torque(joint: str, phase: float, late: float) -> float:
     return MASS * (0.2 * float(HIP(own)) if kind == "hip_flexion" else -0.35 * float(ANKLE_GENERIC(own)))
 
 
-def made_up_walk(condition: str, policy: str, speed: float, seed: int, fell: bool = False) -> ExoWalkResult:
+def made_up_walk(condition: str, policy: str, speed: float, seed: int, fell: bool = False) -> WalkResult:
     """One walk of five strides; assistance is late by 2 % of the stride, and by more for a later seed."""
-    task = ExoWalkTask(
-        condition, policy, speed, seed, 60.0, "none" if condition == NO_DEVICE else "hip_ankle", None, "", "", "", 500.0
-    )
+    device = "none" if condition == NO_DEVICE else "hip_ankle"
+    task = WalkTask(condition, Subject(), speed, seed, 60.0, device=device, policy=policy)
     recorder = StrideRecorder(MASS)
     recorder.begin(condition, speed)
     kind = condition.split(":")[0]
@@ -78,12 +78,12 @@ def made_up_walk(condition: str, policy: str, speed: float, seed: int, fell: boo
                 metabolic_power_umberger=0.9 * cost * MASS,
             )
         )
-        meter.feed(np.array(list(given.values())), np.array([rate[j] for j in worn]))
+        meter.add(np.array(list(given.values())), np.array([rate[j] for j in worn]))
     groups = {"plantarflexors": 0.3 * cost, "hip_flexors": 0.2 * cost, "knee_extensors": 0.15 * COST[NO_DEVICE]}
-    return ExoWalkResult(task, 60.0, fell, "", recorder, 1.4, groups, meter.figures())
+    return WalkResult(task, 60.0, fell, "", recorder, 0.9, resting_w_kg=1.4, group_power=groups, motors=meter.motors())
 
 
-def made_up_results(policies=("a", "b", "c"), speeds=(1.0, 1.25), seeds=(200, 201)) -> list[ExoWalkResult]:
+def made_up_results(policies=("a", "b", "c"), speeds=(1.0, 1.25), seeds=(200, 201)) -> list[WalkResult]:
     """All four conditions and one with a longer delay."""
     results = []
     for condition in (*CONDITIONS, f"{LEARNED}:delay 50 ms"):
@@ -92,7 +92,7 @@ def made_up_results(policies=("a", "b", "c"), speeds=(1.0, 1.25), seeds=(200, 20
     return results
 
 
-def write_evaluation(folder: Path, checkpoint: str, results: list[ExoWalkResult]) -> None:
+def write_evaluation(folder: Path, checkpoint: str, results: list[WalkResult]) -> None:
     """summary.json and curves.csv as `exo evaluate exo` writes them."""
     merged(results).write(folder / CURVES_FILE)
     speeds = sorted({result.task.speed_mps for result in results})

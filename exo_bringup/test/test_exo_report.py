@@ -8,8 +8,8 @@ import pytest
 from exo_bringup.deployment import change_of, command
 from exo_core.errors import UserError
 from exo_device.devices import find_device
+from exo_lab.conditions import Policy
 from exo_lab.evaluate.exo.command import LOCKSTEP, TopicWalk
-from exo_lab.evaluate.exo.conditions import Policy
 from exo_lab.report.device import command_words, headline, load_evaluation, reference_band
 from exo_lab.report.results import report_folder, write_evaluation_report
 from exo_policy.controllers.learned import shipped_checkpoint

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from exo_core.errors import UserError
-from exo_lab.evaluate.exo.conditions import LEARNED, UNPOWERED
+from exo_lab.conditions import LEARNED, PERSONALISED, PRACTISED, UNPOWERED
 from exo_lab.evaluate.impaired.assistance import assistance_figures
 from exo_lab.evaluate.impaired.clinical import clinical_figures
 from exo_lab.evaluate.impaired.cohort import COHORT_FILE, cohort_figures, write_cohort
@@ -17,7 +17,6 @@ from exo_lab.evaluate.impaired.command import COMMAND
 from exo_lab.evaluate.impaired.deficits import load_deficits
 from exo_lab.evaluate.impaired.measure import ASYMMETRIES
 from exo_lab.evaluate.impaired.patients import HEALTHY, healthy
-from exo_lab.evaluate.impaired.walk import PERSONALISED, PRACTISED
 from exo_lab.report.impaired import command_words, headline, load_impaired
 from exo_lab.report.results import is_evaluation, report_folder, write_evaluation_report
 from exo_sim.body.subject import Subject

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from exo_lab.evaluate.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED
+from exo_lab.conditions import LEARNED, NO_DEVICE, PERSONALISED, PRACTISED, UNPOWERED
 from exo_lab.evaluate.impaired.deficits import load_deficits
 from exo_lab.evaluate.impaired.patients import Patient, healthy, severity_series
-from exo_lab.evaluate.impaired.walk import PERSONALISED, PRACTISED, PatientTask
 from exo_sim.body.subject import Subject, load_subject
 from exo_sim.gait.curves import Curve, CurveTable
 from exo_sim.gait.normative import NormativeGait
+from exo_sim.world.walk import WalkTask
 
 SPEED_MPS, LEG_LENGTH_M = 1.0, 0.9
 COST_W_KG = {NO_DEVICE: 4.0, UNPOWERED: 4.4, PRACTISED: 4.3, LEARNED: 3.7, PERSONALISED: 3.6}
@@ -25,9 +25,9 @@ JOINTS = ("hip_flexion_r", "ankle_angle_r", "hip_flexion_l", "ankle_angle_l")
 
 @dataclass
 class MadeUpPatientWalk:
-    """Stands in for PatientWalk."""
+    """Stands in for WalkResult."""
 
-    task: PatientTask
+    task: WalkTask
     curves: CurveTable
     scalars: dict[tuple[str, str], float]
     torque: dict[str, float] = field(default_factory=dict)
@@ -72,19 +72,15 @@ def made_up_patient(
     patient: Patient, worn: str = NO_DEVICE, seed: int = 300, policy: str = "", **fields
 ) -> MadeUpPatientWalk:
     """One walk. Assistance makes it cheaper and more even; the weaker leg gets more torque at the ankle."""
-    task = PatientTask(
-        patient.name,
-        patient.subject,
+    task = WalkTask(
         worn,
-        "none" if worn == NO_DEVICE else "hip_ankle",
-        policy,
+        patient.subject,
         SPEED_MPS,
         seed,
         30.0,
-        None,
-        "",
-        "",
-        500.0,
+        person=patient.name,
+        device="none" if worn == NO_DEVICE else "hip_ankle",
+        policy=policy,
     )
     norm = NormativeGait(SPEED_MPS, LEG_LENGTH_M)
     by_side = {
@@ -99,14 +95,14 @@ def made_up_patient(
             # what a device does not do is as much of the asymmetry as is left of it
             lost = {group: share * LEFT[worn] for group, share in by_side[side].items()}
             mean = changed(variable, curve.mean, lost) + (jitter if "flexion" in variable else 0.0)
-            curves.append(Curve(task.condition, SPEED_MPS, side, variable, curve.phase_percent, mean, 0.05 + 0 * mean))
+            curves.append(Curve(task.key, SPEED_MPS, side, variable, curve.phase_percent, mean, 0.05 + 0 * mean))
     lost = {side: max(by_side[side].values(), default=0.0) for side in "rl"}
     if worn in (LEARNED, PERSONALISED):
         for side in "rl":
             for kind, peak in (("hip", 0.1), ("ankle", 0.2 * (1.0 + lost[side]))):
                 curves.append(
                     Curve(
-                        task.condition,
+                        task.key,
                         SPEED_MPS,
                         side,
                         f"exo_torque_{kind}_Nm_kg",

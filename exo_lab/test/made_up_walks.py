@@ -3,21 +3,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from exo_lab.evaluate.push import PUSH_DIRECTIONS, PushResult, PushTask
-from exo_lab.evaluate.walk import Condition, WalkTask
+from exo_sim.body.subject import Subject
 from exo_sim.gait.curves import Curve, CurveTable
 from exo_sim.gait.normative import NormativeGait
+from exo_sim.gait.strides import StrideRecorder
 from exo_sim.gait.variables import EMG_MUSCLES
 from exo_sim.metabolics.looney import looney2019
+from exo_sim.world.walk import PUSH_DIRECTIONS, WalkResult, WalkTask
 
 LEG_LENGTH_M, DURATION_S = 0.9, 60.0
-WALKING = Condition("walking", "none", "none")
+WALKING = "walking"
 
 
 @dataclass
@@ -82,18 +82,22 @@ def made_up_walk(
         for name, value in right.items()
         for side in "rl"
     }
-    task = WalkTask(WALKING, seed, commanded, DURATION_S, "", None, 500.0)
+    task = WalkTask(WALKING, Subject(), commanded, seed, DURATION_S)
     return MadeUpWalk(task, fields.pop("speed", commanded), table, scalars, **fields)
 
 
-def made_up_pushes(falls_from: str = "") -> list[PushResult]:
+def made_up_pushes(falls_from: str = "") -> list[WalkResult]:
     """Two trials from each side; those from `falls_from` fail."""
     return [
-        PushResult(
-            PushTask(origin, seed, 1.25, "", None, 500.0),
-            origin != falls_from,
-            0.1 + 0.4 * seed,
-            0.9 if origin == falls_from else math.nan,
+        WalkResult(
+            WalkTask(WALKING, Subject(), 1.25, seed, DURATION_S, pushed_from=origin),
+            4.0 + (0.9 if origin == falls_from else 8.2),
+            origin == falls_from,
+            "",
+            StrideRecorder(75.0),
+            LEG_LENGTH_M,
+            pushed_s=4.0,
+            push_phase=0.1 + 0.4 * seed,
         )
         for origin in PUSH_DIRECTIONS
         for seed in range(2)

@@ -9,14 +9,12 @@ from exo_device.description import Strap
 from exo_device.devices import find_device
 from exo_device.safety import Instant, Mode, SafetyConfig, SafetySupervisor
 from exo_device.state import to_ns
-from exo_lab.train.assisted_walkers import AssistedWalkers
 from exo_lab.train.exo_config import load_exo_config
 from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject
-from exo_sim.human.checkpoint import load_human
-from exo_sim.human.observation import BLOCKS_PER_ACTION
 from exo_sim.human.walkers import Walkers
 from exo_sim.plant.sensors import DeviceSensors
+from exo_sim.world.crowd import Crowd
 
 PEOPLE = (Subject(), Subject(height_m=1.6, mass_kg=55.0), Subject(height_m=1.85, mass_kg=95.0))
 
@@ -147,13 +145,14 @@ def test_torque_in_training_is_what_the_supervisor_would_let_through(already_wal
         }
     )
     device = find_device("hip_ankle")
-    people = AssistedWalkers(device, config, np.random.default_rng(5))
+    people = Crowd(device, config, None, np.random.default_rng(5))
     supervisors = [SafetySupervisor(device, mass, SafetyConfig(lockstep=True)) for mass in people.told_mass]
     random, gated, given = np.random.default_rng(6), np.zeros(3, dtype=int), 0.0
-    request, human, start = np.zeros((3, 4)), load_human(), Instant(0, 0)
+    request, start = np.zeros((3, 4)), Instant(0, 0)
+    people.look()
     for i, supervisor in enumerate(supervisors):  # armed one period before the first reading that both see
         supervisor.arm(start)
-        supervisor.on_state(people.sense().of(i).device_state(0, 0), start)
+        supervisor.on_state(people._reading.of(i).device_state(0, 0), start)
         supervisor.on_command(TorqueRequest(0, 0, device.joint_names, request[i]), start)
         supervisor.update(start)
         assert supervisor.mode is Mode.ACTIVE
@@ -161,12 +160,13 @@ def test_torque_in_training_is_what_the_supervisor_would_let_through(already_wal
             supervisor._assistance.begin(0, walking=True)
     people._ticks = 1
     for step in range(1, 500):
-        reading, now_ns = people.sense(), to_ns(0.01 * step)
-        if step % BLOCKS_PER_ACTION == 0:
-            people.walkers.set_action(human(people.walkers.observe()))
+        reading, now_ns = people._reading, to_ns(0.01 * step)
+        people.act(np.zeros((3, 4)))
         if step % 25 == 0:
             request = random.uniform(-0.4, 0.4, (3, 4)) * people.limit
-        people.advance(request)
+        people.share = request / people.limit
+        people.advance()
+        people.look()
         torque = people.limiter.slew.torque
         for i, supervisor in enumerate(supervisors):
             now = Instant(now_ns, now_ns)

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from exo_device.devices import find_device
+from exo_lab.conditions import Policy, find_policy
 from exo_lab.evaluate.exo import population, profile
 from exo_lab.evaluate.exo.command import main, parser, walk_tasks
-from exo_lab.evaluate.exo.conditions import Policy, find_policy
-from exo_lab.evaluate.exo.meter import MotorMeter
 from exo_lab.evaluate.exo.tables import population_table
 from exo_policy.checkpoint import load_checkpoint, save_checkpoint
 from exo_policy.controllers.learned import shipped_checkpoint
@@ -17,6 +16,7 @@ from exo_policy.profiles import ANKLE_GENERIC
 from exo_sim.body.muscle_groups import main_groups
 from exo_sim.errors import SimError
 from exo_sim.gait.curves import CurveTable
+from exo_sim.world.meters import MotorMeter
 
 SHIPPED = str(shipped_checkpoint(find_device("hip_ankle").joint_names))
 
@@ -123,11 +123,11 @@ def test_profile_of_a_late_push_off():
 
 def test_motor_meter():
     meter = MotorMeter(("hip_flexion_r", "hip_flexion_l"), np.array([10.0, 10.0]), 50.0, 0.01)
-    assert meter.figures() is None
+    assert meter.motors() is None
     for _ in range(50):
-        meter.feed(np.array([10.0, 0.0]), np.array([1.0, 3.0]))
-        meter.feed(np.array([-5.0, 0.0]), np.array([1.0, 3.0]))
-    figures = meter.figures()
+        meter.add(np.array([10.0, 0.0]), np.array([1.0, 3.0]))
+        meter.add(np.array([-5.0, 0.0]), np.array([1.0, 3.0]))
+    figures = meter.motors()
     assert figures.positive_power == pytest.approx(0.1) and figures.negative_power == pytest.approx(-0.05)
     assert figures.peak_torque == {"hip_flexion": pytest.approx(0.2)} and figures.over_limit == pytest.approx(0.0)
     assert figures.at_limit["hip_flexion"] == pytest.approx(0.25)

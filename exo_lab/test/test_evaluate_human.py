@@ -2,14 +2,18 @@
 """`exo evaluate human` with the shipped walker, at a short length."""
 
 import json
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
 from exo_lab.evaluate import main
-from exo_lab.evaluate.push import PUSH_DIRECTIONS, PushTask, push
 from exo_lab.evaluate.store import ResultStore
+from exo_sim.body.subject import Subject
 from exo_sim.gait.curves import CurveTable
+from exo_sim.gait.strides import StrideRecorder
+from exo_sim.world.meters import METERS
+from exo_sim.world.walk import PUSH_DIRECTIONS, WalkResult, WalkTask, walk
 
 SPEEDS = (1.0, 1.25, 1.5)
 SHORT = ["--speeds", *map(str, SPEEDS), "--seeds", "1", "--duration", "12", "--pushes", "0", "--workers", "2"]
@@ -67,12 +71,12 @@ def test_an_interrupted_evaluation_goes_on_and_comes_out_the_same(evaluated):
 def test_results_belong_to_a_checkpoint_and_a_task(tmp_path):
     checkpoint = tmp_path / "walker.safetensors"
     checkpoint.write_bytes(b"one")
-    task = PushTask("behind", 1, 1.25, "", str(tmp_path / "walker"), 500.0)
+    task = WalkTask("walking", Subject(), 1.25, 1, 20.0, human=str(tmp_path / "walker"), pushed_from="behind")
     store = ResultStore(tmp_path / "kept", task.human, "")
-    store.save(task, "result")
-    assert store.load(task) == "result"
-    assert store.load(PushTask("front", 1, 1.25, "", task.human, 500.0)) is None
-    assert ResultStore(tmp_path / "kept", task.human, "").load(task) == "result"
+    store.save(task, WalkResult(task, 4.5, True, "", StrideRecorder(75.0), 0.9, pushed_s=4.25))
+    assert store.load(task).fell_after_s == 0.25
+    assert store.load(replace(task, pushed_from="front")) is None
+    assert ResultStore(tmp_path / "kept", task.human, "").load(task).fell
     checkpoint.write_bytes(b"two")
     assert ResultStore(tmp_path / "kept", task.human, "").load(task) is None
 
@@ -84,16 +88,16 @@ def test_a_push_that_nobody_withstands(origin, axis, sign, monkeypatch):
     forces = []
     apply = Simulation.push
     monkeypatch.setattr(Simulation, "push", lambda self, force: forces.append(force) or apply(self, force))
-    result = push(PushTask(origin, 3, 1.25, "", None, 500.0, force_n=2000.0))
-    assert not result.recovered and 0.0 < result.fell_after_s < 3.0 and 0.0 <= result.phase < 1.0
+    result = walk(WalkTask("walking", Subject(), 1.25, 3, 0.0, pushed_from=origin, push_n=2000.0))
+    assert not result.recovered and 0.0 < result.fell_after_s < 3.0 and 0.0 <= result.push_phase < 1.0
     assert np.argmax(np.abs(forces[0])) == axis and np.sign(forces[0][axis]) == sign
     assert np.linalg.norm(forces[0]) == pytest.approx(2000.0)
     assert set(PUSH_DIRECTIONS) == {"behind", "front", "left", "right"}
 
 
 def test_a_push_of_nothing_is_survived(monkeypatch):
-    monkeypatch.setattr("exo_lab.evaluate.push.WATCHED_S", 2.0)
-    result = push(PushTask("behind", 3, 1.25, "", None, 500.0, force_n=0.0))
+    monkeypatch.setattr("exo_sim.world.walk.WATCHED_S", 2.0)
+    result = walk(WalkTask("walking", Subject(), 1.25, 3, 0.0, pushed_from="behind", push_n=0.0))
     assert result.recovered and np.isnan(result.fell_after_s)
 
 
@@ -121,3 +125,38 @@ def test_strict_fails_when_a_target_is_missed(evaluated, capsys):
     assert code == (1 if any(figure["met"] is False for figure in figures.values()) else 0)
     shown = capsys.readouterr().out
     assert "hip_angle_rmse" in shown and "targets met" in shown
+
+
+def test_a_finished_walk_is_read_as_it_was_written(tmp_path):
+    task = WalkTask(
+        "learned:mass +20 %",
+        Subject(),
+        1.25,
+        4,
+        9.0,
+        device="hip_ankle",
+        controller="spline",
+        mass_factor=1.2,
+        settle_s=5.0,
+        meters=tuple(METERS),
+    )
+    store, result = ResultStore(tmp_path, None, ""), walk(task)
+    store.save(task, result)
+    with np.load(next(tmp_path.iterdir()), allow_pickle=False) as file:  # no file that could run code when it is read
+        assert "document" in file.files
+    read = store.load(task)
+    assert result.strides() > 4 and result.motors.limited and result.force_peaks_bw
+    for own in fields(WalkResult):
+        if own.name != "recorder":
+            assert repr(getattr(read, own.name)) == repr(getattr(result, own.name)), own.name
+    for curve in result.curves:
+        same = read.curves.get(curve.condition, curve.variable, curve.side)
+        assert np.array_equal(same.mean, curve.mean, equal_nan=True) and np.array_equal(
+            same.sd, curve.sd, equal_nan=True
+        )
+    merged = StrideRecorder(result.recorder.body_mass)
+    merged.merge(read.recorder)
+    for side in "rl":
+        figures = result.recorder.figures(task.key, 1.25, side)
+        assert read.recorder.figures(task.key, 1.25, side) == figures
+        assert merged.figures(task.key, 1.25, side)["speed"] == pytest.approx(figures["speed"], rel=1e-12)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from exo_device.devices import find_device
-from exo_lab.evaluate.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED, Policy
+from exo_lab.conditions import LEARNED, NO_DEVICE, PERSONALISED, PRACTISED, UNPOWERED, Policy
 from exo_lab.evaluate.impaired import command
 from exo_lab.evaluate.impaired.assistance import assistance_figures, called_for
 from exo_lab.evaluate.impaired.clinical import clinical_figures, monotony
@@ -34,14 +34,13 @@ from exo_lab.evaluate.impaired.patients import (
 from exo_lab.evaluate.impaired.policies import WornPolicy
 from exo_lab.evaluate.impaired.tables import assistance_table, clinical_tables
 from exo_lab.evaluate.impaired.tasks import patient_tasks
-from exo_lab.evaluate.impaired.torque import JointMeter
-from exo_lab.evaluate.impaired.walk import PERSONALISED, PRACTISED
 from exo_policy.controllers.learned import shipped_checkpoint
 from exo_sim.body.presets import presets
 from exo_sim.body.subject import Subject, load_subject
 from exo_sim.errors import SimError
 from exo_sim.gait.normative import NormativeGait
 from exo_sim.human.checkpoint import shipped_human
+from exo_sim.world.meters import JointMeter
 
 _SPEC = importlib.util.spec_from_file_location("made_up_patients", Path(__file__).with_name("made_up_patients.py"))
 made_up = importlib.util.module_from_spec(_SPEC)
@@ -164,7 +163,7 @@ def test_signs_that_were_made_up_are_found_and_others_are_not(clinic):
 def test_what_may_be_chance_does_not_show():
     walks = made_up.made_up_clinic([DEFICITS["dorsiflexor_weakness"]])
     for walk in walks:
-        if walk.task.patient.endswith(("_50", "_25", "_10")):
+        if walk.task.person.endswith(("_50", "_25", "_10")):
             for curve in walk.curves:
                 if curve.variable == "ankle_dorsiflexion":
                     curve.mean[75:98] += 40.0 * (walk.task.seed - 301)  # -40, 0 and 40 degrees
@@ -184,7 +183,7 @@ def test_somebody_who_never_walked_is_a_gap_and_no_success():
     deficit = DEFICITS["dorsiflexor_weakness"]
     walks = made_up.made_up_clinic([deficit])
     for walk in walks:
-        if walk.task.patient == "dorsiflexor_weakness_at_25":
+        if walk.task.person == "dorsiflexor_weakness_at_25":
             walk.curves, walk.scalars, walk.fell = type(walk.curves)(), {}, True
     figures = by_name(clinical_figures(walks, [deficit], [], {}, 1.0, "r"))
     assert figures["falls.dorsiflexor_weakness_at_25:no_device.1"].value == 3
@@ -291,7 +290,7 @@ def test_a_policy_that_favours_the_wrong_leg_or_a_healthy_leg_misses():
     walks = made_up.made_up_assistance([well, patient], policies=("a",))
     for walk in walks:
         if walk.torque:
-            favoured = "l" if walk.task.patient == patient.name else "rl"[walk.task.seed % 2]
+            favoured = "l" if walk.task.person == patient.name else "rl"[walk.task.seed % 2]
             walk.torque = {joint: 0.06 if joint.endswith(favoured) else 0.05 for joint in walk.torque}
     figures = by_name(assistance_figures(walks, [well, patient], GIVES, 1.0))
     assert figures[f"torque_difference_ankle_angle.{patient.name}:learned.1"].met is False
@@ -312,7 +311,7 @@ def test_torque_is_of_whole_strides():
             for side, begin in (("r", 0.0), ("l", 0.5))
             if k and abs((t - begin) % 1.0) < 0.005
         ]
-        meter.feed(t, np.where(phase < 0.25, -20.0, 0.0), np.array([1.0, -1.0]), closed)
+        meter.add(t, np.where(phase < 0.25, -20.0, 0.0), np.array([1.0, -1.0]), closed)
     assert meter.torque["ankle_angle_r"] == pytest.approx(0.1, rel=0.02)
     assert meter.torque["ankle_angle_l"] == pytest.approx(0.1, rel=0.02)
     assert meter.power["ankle_angle_r"] == 0.0 and meter.power["ankle_angle_l"] == pytest.approx(0.1, rel=0.02)
@@ -331,7 +330,7 @@ def walks_of(*arguments, policies=(), own=(), patients=(made_up.made_up_named(),
     options = parser().parse_args(["--seeds", "2", *arguments])
     found = {}
     for task in patient_tasks(options, Subject(), patients, deficits, policies, own):
-        found.setdefault((task.patient, task.worn), []).append(task)
+        found.setdefault((task.person, task.condition), []).append(task)
     return found
 
 

@@ -14,7 +14,6 @@ from exo_lab.train import stage_check
 from exo_lab.train.exo_config import load_exo_config
 from exo_lab.train.exo_env import ExoEnv
 from exo_lab.train.exo_mirror import exo_mirror
-from exo_lab.train.one_wearer import OneWearer
 from exo_lab.train.personalise import main
 from exo_lab.train.stages import refuse_another_training
 from exo_lab.train.train_exo import main as train
@@ -25,6 +24,7 @@ from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
 from exo_sim.body.subject import Subject, load_subject
 from exo_sim.errors import SimError
 from exo_sim.human.checkpoint import shipped_human
+from exo_sim.world.people import OneWearer
 
 SMALL = {
     "envs_per_worker": 2,

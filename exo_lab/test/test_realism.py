@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from exo_lab.evaluate.force_peaks import ForcePeaks
 from exo_lab.evaluate.realism.cost import cheapest_speed
 from exo_lab.evaluate.realism.figures import realism_figures
 from exo_lab.evaluate.realism.group import at_speed, split_name
 from exo_lab.evaluate.realism.table import overall_table, speed_table
 from exo_sim.metabolics.looney import looney2019
+from exo_sim.world.meters import ForceMeter
 
 _SPEC = importlib.util.spec_from_file_location("made_up_walks", Path(__file__).with_name("made_up_walks.py"))
 made_up = importlib.util.module_from_spec(_SPEC)
@@ -130,11 +130,11 @@ def test_the_cheapest_speed_lies_between_the_speeds_or_at_their_end():
 
 
 def test_force_peaks_are_of_closed_strides():
-    peaks = ForcePeaks(100.0)
+    peaks = ForceMeter(100.0)
     stride = type("Stride", (), {"side": "r"})
     for force, closed in ((500.0, []), (1471.5, []), (0.0, [stride]), (1962.0, [])):
-        peaks.feed({"r": np.array([0.0, 0.0, force]), "l": np.zeros(3)}, closed)
-    assert peaks.values == [pytest.approx(1.5)]  # the open stride with 2 body weights is not counted
+        peaks.add({"r": np.array([0.0, 0.0, force]), "l": np.zeros(3)}, closed)
+    assert peaks.peaks == [pytest.approx(1.5)]  # the open stride with 2 body weights is not counted
 
 
 def test_tables_show_every_figure():

@@ -87,7 +87,7 @@ def test_a_policy_that_is_told_who_is_weak_is_judged_by_how_near_to_their_limits
     env = ExoEnv(patients, find_device("hip"), None, seed=5)
     env.reset()
     step = env._period(np.zeros((4, 2)), None)
-    activation = env._people.walkers._gathered["act"]()[:, :80]
+    activation = env._crowd.walkers._gathered["act"]()[:, :80]
     assert step.overload == pytest.approx((activation**4).mean(axis=1)) and (step.overload > 0.0).all()
     easier = dataclasses.replace(step, overload=step.overload - 0.001)
     assert env._device_reward(easier) - env._device_reward(step) == pytest.approx(0.2, rel=1e-3)
@@ -106,13 +106,13 @@ def test_human_that_adapts_is_judged_once_in_its_own_period_and_pays_for_walking
     free = config.model_copy(update={"human_reward": config.human_reward.model_copy(update={"metabolic": 0.0})})
     env = PairEnv(free, find_device("hip"), None, seed=3)
     first = env.reset()
-    assert first.partner.observation.shape == (4, env._human.input_size) and env.action_size == 2 + 14
+    assert first.partner.observation.shape == (4, env._crowd.human.input_size) and env.action_size == 2 + 14
 
     def rewards(offset):
         env.reset()
         collected = []
         for _ in range(20):
-            human = env._human(env._people.walkers.observe()) + offset
+            human = env._crowd.human(env._crowd.walkers.observe()) + offset
             for _ in range(2):
                 result = env.step(np.concatenate([np.zeros((4, 2)), human], axis=1))
                 collected.append(result.partner.reward.mean())
@@ -135,15 +135,15 @@ def test_human_that_adapts_pays_for_what_walking_costs(config):
 def test_pushes_and_erring_senses_only_where_the_human_learns(config):
     env = CarryingEnv(config, find_device("hip"), None, seed=9)
     result = env.reset()
-    assert not np.array_equal(result.observation, env._people.walkers.observe())
-    pelvis = env._people.walkers.body.model.body("pelvis").id
+    assert not np.array_equal(result.observation, env._crowd.walkers.observe())
+    pelvis = env._crowd.walkers.body.model.body("pelvis").id
 
     def pushed():
-        return any(data.xfrc_applied[pelvis].any() for data in env._people.walkers.datas)
+        return any(data.xfrc_applied[pelvis].any() for data in env._crowd.walkers.datas)
 
     states = set()
-    while len(states) < 2 and env._blocks < 2000:  # 20 s of four people
-        result = env.step(env._human(result.observation))
+    while len(states) < 2 and env._crowd._blocks < 2000:  # 20 s of four people
+        result = env.step(env._crowd.human(result.observation))
         states.add(pushed())
     assert states == {False, True}
     assert ExoEnv(config, find_device("hip"), None, seed=9)._wearer is None
@@ -153,7 +153,7 @@ def test_carrying_the_device_it_gives_no_torque(config):
     env = CarryingEnv(config, find_device("ankle"), None, seed=4)
     result = env.reset()
     assert result.observation.shape == (4, env.observation_size)
-    result = env.step(env._human(result.observation))
+    result = env.step(env._crowd.human(result.observation))
     assert result.metrics["torque_share"] == 0.0 and np.isfinite(result.reward).all()
 
 
@@ -265,7 +265,7 @@ def test_people_stop_and_stand_too(config):
         config.model_copy(update={"stop_share": 1.0, "speed_change_s": 0.02}), find_device("hip"), None, seed=7
     )
     env.reset()
-    assert (env._people.walkers.speed_command == 0.0).all()
+    assert (env._crowd.walkers.speed_command == 0.0).all()
     for _ in range(30):
         result = env.step(np.zeros((4, 2)))
-    assert not result.terminated.any() and (env._people.walkers.speed_command == 0.0).all()
+    assert not result.terminated.any() and (env._crowd.walkers.speed_command == 0.0).all()

@@ -8,7 +8,6 @@ from exo_lab.train.check import Checker, CheckLog
 from exo_lab.train.config import load_training_config
 from exo_lab.train.curriculum import Curriculum
 from exo_lab.train.disturbances import RandomPushes, SensorNoise
-from exo_lab.train.people import People
 from exo_lab.train.rewards import judge
 from exo_lab.train.walking_env import WalkingEnv
 from exo_sim.body.model import build_body
@@ -17,6 +16,7 @@ from exo_sim.errors import SimError
 from exo_sim.human.checkpoint import load_human
 from exo_sim.human.observation import ACTION_SIZE, HUMAN_TERMS, OBSERVATION_SIZE
 from exo_sim.human.walkers import Walkers
+from exo_sim.world.people import People
 
 EASY = {
     "speed_range_mps": [1.2, 1.3],

@@ -4,11 +4,9 @@ import pytest
 
 from exo_lab.train.averages import StrideAverages
 from exo_lab.train.check import PATIENTS, Checker
-from exo_lab.train.config import ImpairmentConfig, load_training_config
+from exo_lab.train.config import load_training_config
 from exo_lab.train.curriculum import Curriculum
-from exo_lab.train.impaired_people import draw_impairments
 from exo_lab.train.leniency import leniency, lower_speed
-from exo_lab.train.people import People
 from exo_lab.train.rewards import judge
 from exo_lab.train.walking_env import WalkingEnv
 from exo_sim.body.impairments import Impairments
@@ -16,6 +14,7 @@ from exo_sim.body.model import build_body
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
 from exo_sim.body.subject import Subject, load_subject
 from exo_sim.human.walkers import Walkers
+from exo_sim.world.people import ImpairmentConfig, People, draw_impairments
 
 HEALTHY = dict.fromkeys(GROUPS_BY_SIDE, 1.0)
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
 import sys
 import time
@@ -15,10 +14,10 @@ import numpy as np
 from exo_core.errors import warn
 from exo_core.joints import SIDES
 from exo_device.description import DeviceError
-from exo_lab.evaluate.pool import run_all
-from exo_lab.evaluate.walk import SETTLE_S, Condition, WalkResult, WalkTask, walk
+from exo_lab.pool import run_all
 from exo_policy.checkpoint import CheckpointError
 from exo_policy.controllers import ControllerError
+from exo_sim.body.subject import load_subject
 from exo_sim.errors import SimError
 from exo_sim.gait.errors import GaitError
 from exo_sim.gait.scores import score_against_normative, score_against_reference
@@ -26,6 +25,7 @@ from exo_sim.gait.strides import StrideRecorder
 from exo_sim.human.checkpoint import load_human
 from exo_sim.measurement import Figure, mean_interval, missed, write_run_record, write_summary
 from exo_sim.plant.simulation import SPEED_RANGE_MPS
+from exo_sim.world.walk import SETTLE_S, WalkResult, WalkTask, walk
 
 #: What the walker is held to.
 SMALLEST_SHARE_WITHOUT_FALL = 0.9
@@ -94,19 +94,23 @@ def evaluate(options: argparse.Namespace) -> list[Figure]:
     load_human(options.human)
     started = time.monotonic()
     conditions = (
-        Condition("no_device", "none", "none"),
-        Condition("unassisted", options.device, "zero"),
-        Condition("assisted", options.device, options.controller),
+        {"name": "no_device", "device": "none", "controller": "none", "params": {}},
+        {"name": "unassisted", "device": options.device, "controller": "zero", "params": {}},
+        {"name": "assisted", "device": options.device, "controller": options.controller, "params": {}},
     )
+    subject = load_subject(options.subject)
     tasks = [
         WalkTask(
-            condition,
-            options.seed + i,
+            condition["name"],
+            subject,
             options.speed,
+            options.seed + i,
             options.duration,
-            options.subject,
-            options.human,
-            options.physics_rate,
+            device=condition["device"],
+            controller=condition["controller"],
+            human=options.human,
+            physics_rate_hz=options.physics_rate,
+            speed_range_mps=SPEED_RANGE_MPS,
         )
         for condition in conditions
         for i in range(options.seeds)
@@ -114,8 +118,8 @@ def evaluate(options: argparse.Namespace) -> list[Figure]:
     results = run_all(walk, tasks, options.workers, "walking")
     figures, recorder = [], None
     for condition in conditions:
-        own = [result for result in results if result.task.condition == condition]
-        figures += _condition_figures(condition.name, own, options)
+        own = [result for result in results if result.task.condition == condition["name"]]
+        figures += _condition_figures(condition["name"], own, options)
         for result in own:
             if recorder is None:
                 recorder = StrideRecorder(result.recorder.body_mass)
@@ -126,7 +130,7 @@ def evaluate(options: argparse.Namespace) -> list[Figure]:
     warn(recorder.write(folder / "curves.csv"))
     # where it was written and on how many cores does not decide the result
     config = {k: v for k, v in vars(options).items() if k not in ("output", "workers", "strict")}
-    config["conditions"] = [dataclasses.asdict(condition) for condition in conditions]
+    config["conditions"] = list(conditions)
     write_summary(folder / "summary.json", figures, config, options.seed)
     write_run_record(folder / "run.json", time.monotonic() - started)
     return figures
@@ -170,7 +174,7 @@ def _cost_figures(results: list[WalkResult]) -> list[Figure]:
     figures, mean = [], {}
     for model, scalar in (("bhargava", "metabolic_power_per_mass"), ("umberger", "metabolic_power_umberger_per_mass")):
         for name in ("no_device", "unassisted", "assisted"):
-            values = [r.scalar(scalar) for r in results if r.task.condition.name == name]
+            values = [r.scalar(scalar) for r in results if r.task.condition == name]
             mean[name] = values
             figures.append(Figure(f"metabolic_power_{model}_{name}", _mean(values), "W/kg", interval=_interval(values)))
         for baseline in ("unassisted", "no_device"):

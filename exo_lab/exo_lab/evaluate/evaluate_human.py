@@ -15,24 +15,23 @@ from rich.console import Console
 
 from exo_core.errors import warn
 from exo_lab.evaluate import assistance
-from exo_lab.evaluate.pool import run_all
-from exo_lab.evaluate.push import PUSH_DIRECTIONS, PushResult, PushTask, push
 from exo_lab.evaluate.realism.figures import realism_figures
 from exo_lab.evaluate.realism.table import overall_table, speed_table
 from exo_lab.evaluate.realism.targets import PUSH_SPEED_MPS
 from exo_lab.evaluate.store import ResultStore
-from exo_lab.evaluate.walk import SETTLE_S, Condition, WalkResult, WalkTask, walk
+from exo_lab.pool import run_all
 from exo_policy.checkpoint import CheckpointError
+from exo_sim.body.subject import load_subject
 from exo_sim.errors import SimError
 from exo_sim.gait.strides import StrideRecorder
 from exo_sim.human.checkpoint import load_human
 from exo_sim.measurement import Figure, missed, write_json, write_run_record, write_summary
+from exo_sim.world.meters import FORCES
+from exo_sim.world.walk import PUSH_DIRECTIONS, SETTLE_S, SPEED_LIMITS_MPS, WalkResult, WalkTask, walk
 
 COMMAND = "exo evaluate human"
-WALKING = Condition("walking", "none", "none")
+WALKING = "walking"
 SPEEDS_MPS = (0.75, 1.0, 1.25, 1.5, 1.75)
-#: Any speed that the norm knows may be asked for, also one that the walker falls at: that is a finding.
-SPEED_LIMITS_MPS = (0.55, 2.0)
 CURVES_FILE, PUSHES_FILE, FINISHED = "curves.csv", "pushes.json", "finished"
 
 
@@ -122,7 +121,7 @@ def evaluate(options: argparse.Namespace) -> list[Figure]:
     folder = Path(options.output)
     store = ResultStore(folder / FINISHED, options.human, options.subject)
     walks = run_all(walk, walk_tasks(options, size), options.workers, "walking", store)
-    pushes = run_all(push, push_tasks(options, size), options.workers, "pushing", store) if size.pushes else []
+    pushes = run_all(walk, push_tasks(options, size), options.workers, "pushing", store) if size.pushes else []
     figures = realism_figures(walks, pushes)
     warn(_merged(walks).write(folder / CURVES_FILE))
     write_json(folder / PUSHES_FILE, {"pushes": [_push_record(result) for result in pushes]})
@@ -144,30 +143,31 @@ def walk_tasks(options: argparse.Namespace, size: Size) -> list[WalkTask]:
     return [
         WalkTask(
             WALKING,
-            options.seed + i,
+            load_subject(options.subject),
             speed,
+            options.seed + i,
             size.duration_s,
-            options.subject,
-            options.human,
-            options.physics_rate,
-            SPEED_LIMITS_MPS,
+            human=options.human,
+            physics_rate_hz=options.physics_rate,
+            meters=(FORCES,),
         )
         for i in range(size.seeds)
         for speed in options.speeds
     ]
 
 
-def push_tasks(options: argparse.Namespace, size: Size) -> list[PushTask]:
+def push_tasks(options: argparse.Namespace, size: Size) -> list[WalkTask]:
     """Every seed from every side."""
     return [
-        PushTask(
-            origin,
-            options.seed + i,
+        WalkTask(
+            WALKING,
+            load_subject(options.subject),
             PUSH_SPEED_MPS,
-            options.subject,
-            options.human,
-            options.physics_rate,
-            SPEED_LIMITS_MPS,
+            options.seed + i,
+            size.duration_s,
+            human=options.human,
+            physics_rate_hz=options.physics_rate,
+            pushed_from=origin,
         )
         for i in range(size.pushes)
         for origin in PUSH_DIRECTIONS
@@ -204,13 +204,13 @@ def _merged(walks: list[WalkResult]) -> StrideRecorder:
     return recorder
 
 
-def _push_record(result: PushResult) -> dict:
+def _push_record(result: WalkResult) -> dict:
     return {
-        "origin": result.task.origin,
+        "origin": result.task.pushed_from,
         "seed": result.task.seed,
-        "force_n": result.task.force_n,
+        "force_n": result.task.push_n,
         "speed_mps": result.task.speed_mps,
-        "phase": result.phase,
+        "phase": result.push_phase,
         "recovered": result.recovered,
         "fell_after_s": result.fell_after_s,
     }

@@ -4,17 +4,23 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 import os
-import pickle
 import tempfile
+import zipfile
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+import numpy as np
 
 from exo_policy.checkpoint import checkpoint_files
 from exo_sim.body.subject import load_subject
 from exo_sim.errors import SimError
 from exo_sim.human.checkpoint import shipped_human
+from exo_sim.world.walk import WalkResult
 
 #: Parts of exo_sim (folders) and exo_lab that decide how a walk comes out; what is made of its figures afterwards does not.
 DECISIVE = (
@@ -23,12 +29,23 @@ DECISIVE = (
     "exo_sim/human",
     "exo_sim/metabolics",
     "exo_sim/plant",
-    "exo_lab/evaluate/walk.py",
-    "exo_lab/evaluate/push.py",
-    "exo_lab/evaluate/force_peaks.py",
+    "exo_sim/world",
 )
+#: The array of a file that holds the JSON document.
+DOCUMENT = "document"
 #: Letters of the checksum of checkpoint and walker that a task carries.
 DIGEST_LENGTH = 16
+
+
+class Packed(Protocol):
+    """A result that can be written down."""
+
+    def pack(self) -> tuple[dict, dict[str, np.ndarray]]:
+        """All but the task as a JSON document and arrays."""
+
+    @classmethod
+    def unpack(cls, task: Any, document: dict, arrays: Mapping[str, np.ndarray]) -> Packed:
+        """The reverse of `pack`."""
 
 
 class ResultStore:
@@ -38,13 +55,22 @@ class ResultStore:
         folder: holds one file a result; made if need be.
         human: checkpoint of the walker, None for the shipped one.
         subject: subject file, empty for the unscaled body.
+        kind: of the results.
         decisive: further files or folders, beginning with their package, that decide how the results come out.
 
     Raises:
         SimError: the folder cannot be made.
     """
 
-    def __init__(self, folder: str | Path, human: str | None, subject: str, decisive: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        folder: str | Path,
+        human: str | None,
+        subject: str,
+        decisive: tuple[str, ...] = (),
+        kind: type[Packed] = WalkResult,
+    ):
+        self._kind = kind
         self._folder = Path(folder)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -55,21 +81,25 @@ class ResultStore:
     def load(self, task: Any) -> Any | None:
         """The result of a task; None where there is none, or none that can be read."""
         try:
-            with open(self._path(task), "rb") as file:
-                return pickle.load(file)  # written by this class, in the user's own folder
-        except (OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError):
+            with np.load(self._path(task), allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            return self._kind.unpack(task, json.loads(str(arrays.pop(DOCUMENT))), arrays)
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
             return None
 
     def save(self, task: Any, result: Any) -> None:
         """Keeps a result, in one step."""
+        document, arrays = result.pack()
+        buffer = io.BytesIO()
+        np.savez(buffer, **{DOCUMENT: np.array(json.dumps(document, default=float))}, **arrays)
         handle, temporary = tempfile.mkstemp(dir=self._folder)
         with os.fdopen(handle, "wb") as file:
-            pickle.dump(result, file)
+            file.write(buffer.getvalue())
         os.replace(temporary, self._path(task))
 
     def _path(self, task: Any) -> Path:
         digest = hashlib.sha256(self._base + repr(task).encode()).hexdigest()
-        return self._folder / f"{type(task).__name__}_{digest[:24]}.pickle"
+        return self._folder / f"{type(task).__name__}_{digest[:24]}.npz"
 
 
 def _code(more: tuple[str, ...]) -> bytes:

@@ -18,9 +18,9 @@ from matplotlib.ticker import MaxNLocator
 
 from exo_core.errors import UserError
 from exo_core.joints import SIDES
+from exo_lab.conditions import LEARNED, NO_DEVICE, SPLINE, UNPOWERED
 from exo_lab.evaluate.exo import profile
 from exo_lab.evaluate.exo.command import COMMAND
-from exo_lab.evaluate.exo.conditions import LEARNED, NO_DEVICE, SPLINE, UNPOWERED
 from exo_lab.evaluate.exo.figures import LARGEST_PEAK_ERROR, PROFILE_SPEED_MPS, at
 from exo_lab.evaluate.exo.tables import ROWS
 from exo_lab.report import draw

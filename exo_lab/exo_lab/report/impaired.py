@@ -19,7 +19,7 @@ from matplotlib.patches import Patch
 from scipy import stats
 
 from exo_core.errors import UserError
-from exo_lab.evaluate.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED
+from exo_lab.conditions import LEARNED, NO_DEVICE, UNPOWERED
 from exo_lab.evaluate.exo.figures import at
 from exo_lab.evaluate.impaired.assistance import ASSISTED, COMPARED, LEAST_ASYMMETRY, SMALLEST_REDUCTION
 from exo_lab.evaluate.impaired.clinical import COST, FEWEST_SHOWN, SHOWN, shows

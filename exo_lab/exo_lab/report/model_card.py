@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exo_core.files import whole_file
-from exo_lab.evaluate.exo.conditions import LEARNED
+from exo_lab.conditions import LEARNED
 from exo_lab.evaluate.exo.population import CONDITIONS as POPULATION_CONDITIONS
 from exo_lab.evaluate.exo.population import figure_name
 from exo_policy.checkpoint import CheckpointError, load_checkpoint

@@ -17,10 +17,10 @@ from exo_device.description import DeviceDescription
 from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject, load_subject
 from exo_sim.gait.reference import JOINTS
-from exo_sim.human.observation import BLOCKS_PER_ACTION, POLICY_RATE_HZ
-from exo_sim.human.speed_command import approach
+from exo_sim.human.observation import POLICY_RATE_HZ
 from exo_sim.human.walkers import Walkers
 from exo_sim.subjects import PRESET_PREFIX
+from exo_sim.world.crowd import walk_together
 
 #: Who walks how fast: the unscaled body over the range of speeds and standing, and the extremes of size.
 SPEEDS_MPS = (0.0, 0.6, 0.75, 1.0, 1.25, 1.5, 1.75)
@@ -103,20 +103,16 @@ class Checker:
         for i, speed in enumerate(target):
             walkers.place(i, 0.1 * i % 1.0, 0.0 if i == self._traveller else speed)
         steps, settled = self._steps, round(SETTLING_S * POLICY_RATE_HZ)
-        upright = np.ones(walkers.count, dtype=bool)
         speeds, errors = [], []
-        for step in range(steps):
+
+        def commanded(step: int) -> np.ndarray:
             if step == steps // 2:
                 target[self._traveller] = 0.0
-            walkers.speed_command = approach(walkers.speed_command, target, 1.0 / POLICY_RATE_HZ)
-            walkers.set_action(policy(walkers.observe()))
-            for _ in range(BLOCKS_PER_ACTION):
-                walkers.coordinate_and_step()
-            state = walkers.state()
-            upright &= ~walkers.fallen(state)
-            for i in np.flatnonzero(~upright):  # who has fallen is out, and must not blow up
-                walkers.place(i, 0.0, 0.0)
-            if step >= settled:
+            return target
+
+        for period in walk_together(walkers, policy, steps, commanded):
+            upright, state = period.upright, period.state
+            if period.step >= settled:
                 speeds.append(state.velocity[:, 0] - walkers.speed_command)
                 goal = walkers.reference.angles(walkers.speed_command, walkers.phase)
                 errors.append((state.joint_angle - goal)[:, _JUDGED])

@@ -13,6 +13,7 @@ from exo_core.yaml_file import YamlError, parse_mapping, read_yaml
 from exo_lab.rl.config import PpoConfig
 from exo_sim.errors import SimError
 from exo_sim.human.walkers import FALL_HEIGHT_SHARE, FALL_UP_COSINE
+from exo_sim.world.people import PeopleConfig
 
 Weight = Annotated[float, Field(ge=0.0, le=10.0)]
 Config = TypeVar("Config", bound=BaseModel)
@@ -63,23 +64,6 @@ class TerminationConfig(_Model):
     terminate_below: TerminateBelow
     max_heading_rad: Annotated[float, Field(gt=0)]
     max_pose_error: Annotated[float, Field(gt=0)]  #: weighted squared angle error, rad^2
-
-
-class ImpairmentConfig(_Model):
-    """Who is impaired among the people drawn, and how far; a stage of the curriculum may use a part of it."""
-
-    share: Share = 0.0  #: of people, if the stage has any
-    strength_range: tuple[Share, Share] = (0.25, 0.8)  #: of weak groups
-    #: Fewest and most weak groups, on one side.
-    weak_groups: tuple[Annotated[int, Field(ge=1, le=8)], Annotated[int, Field(ge=1, le=8)]] = (1, 3)
-    whole_side: Share = 0.25  #: of the impaired: all groups of one side (hemiparesis)
-    bilateral: Share = 0.15  #: of the impaired: the weak groups are so on both sides
-    #: Probability, on a weak side, of each of contracture, spasticity, slow activation and co-contraction.
-    others: Share = 0.0
-    most_stiffness_nm_per_rad: Annotated[float, Field(gt=0, le=200)] = 20.0  #: of contractures
-    most_reflex_gain: Annotated[float, Field(gt=0, le=5)] = 0.2  #: of spasticity
-    most_slowdown: Annotated[float, Field(ge=1, le=10)] = 2.0  #: of activation
-    most_co_contraction: Annotated[float, Field(ge=0, le=0.5)] = 0.1
 
 
 class LeniencyConfig(_Model):
@@ -137,21 +121,6 @@ class CompensationConfig(_Model):
     def strengths_of(self, weakness: str) -> tuple[float, ...]:
         """Strengths of the people who have this weakness."""
         return self.strengths.get(weakness, self.strengths["others"])
-
-
-class PeopleConfig(_Model):
-    """Ranges that people are drawn from; a stage of the curriculum may use a part of them."""
-
-    bodies: Annotated[int, Field(ge=1)]  #: compiled at a time, per worker
-    renew_after_episodes: Annotated[int, Field(ge=1)]  #: one of them is replaced, per worker
-    height_range_m: Range
-    mass_range_kg: Range
-    bmi_range: Range  #: body mass index that height and mass must give
-    strength_range: Range  #: of each muscle group and side
-    friction_range: Range  #: factor on the friction of floor and soles
-    segment_mass_sd: Annotated[float, Field(ge=0, le=0.5)]  #: of the logarithm of a segment's mass and inertia
-    servo_gain_range: Range  #: factor on the coordination's joint servo
-    impairments: ImpairmentConfig = ImpairmentConfig()
 
 
 class DisturbanceConfig(_Model):

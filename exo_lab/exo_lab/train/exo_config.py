@@ -10,11 +10,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from exo_lab.rl.config import PpoConfig
-from exo_lab.train.config import PeopleConfig, TerminateBelow, load_config
-from exo_policy.manifest import Contract
-from exo_policy.observation import exo_contract
-from exo_sim.body.subject import Subject
-from exo_sim.human.observation import COORDINATION_RATE_HZ
+from exo_lab.train.config import TerminateBelow, load_config
+from exo_sim.world.crowd import CrowdConfig
 
 Price = Annotated[float, Field(ge=0.0, le=1000.0)]
 Count = Annotated[int, Field(ge=1)]
@@ -59,30 +56,6 @@ class HumanRewardConfig(_Model):
     metabolic: Price  #: per W/kg of gross metabolic power below the reference, per control period
     metabolic_reference_w_kg: NotNegative
     fall: Price  #: once, for a fall
-
-
-class WearingConfig(_Model):
-    """Ranges of what differs between one wearing of a device and the next; drawn anew for every episode."""
-
-    delay_s: tuple[NotNegative, Annotated[float, Field(le=0.1)]]  #: command to first torque
-    bandwidth_factor: tuple[Positive, Positive]  #: on the motors' bandwidth
-    strap_stiffness_nm_per_rad: tuple[Positive, Positive]  #: between actuator and limb
-    payload_kg: tuple[NotNegative, Annotated[float, Field(le=30.0)]]  #: carried on the trunk
-    position_offset_rad: Annotated[float, Field(le=0.2, ge=0)]  #: SD of a joint sensor's constant error
-    tilt_offset_rad: Annotated[float, Field(le=0.2, ge=0)]  #: SD of the IMU's alignment
-    gyro_offset_rad_s: NotNegative  #: SD of the gyro's constant error
-    noise_factor: tuple[NotNegative, Positive]  #: on the device's sensor noise
-    mass_error: Annotated[float, Field(ge=0, le=0.5)]  #: SD of the mass told, share of the true one
-
-
-class LimitsConfig(_Model):
-    """How an episode finds the safety layer, whose limits themselves are the device's."""
-
-    #: Share of the episodes that begin with full assistance, as after some walking; in the others the stride gate first waits
-    #: for a full stride.
-    already_walking: Annotated[float, Field(ge=0.0, le=1.0)] = 0.7
-    #: Heat of the motors at the beginning: an episode is too short to heat them (share of what continuous torque leads to).
-    heat: tuple[Annotated[float, Field(ge=0.0, le=1.0)], Annotated[float, Field(ge=0.0, le=1.0)]] = (0.0, 0.9)
 
 
 class ExoTerminationConfig(_Model):
@@ -132,31 +105,13 @@ class StageConfig(_Model):
         return self
 
 
-class ExoTrainingConfig(_Model):
+class ExoTrainingConfig(CrowdConfig):
     """Everything that decides a training of an exoskeleton policy, but for device and human."""
 
-    envs_per_worker: Count
     workers: Count
-    physics_rate_hz: Annotated[float, Field(ge=200, le=2000)]
-    episode_s: Annotated[float, Field(gt=1)]
-    speed_range_mps: tuple[Speed, Speed]
-    speed_change_s: Positive  #: every how many seconds on average the commanded speed changes
-    stop_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0  #: of speed changes and starts that are standing
-    people: PeopleConfig
-    wearing: WearingConfig
-    limits: LimitsConfig = LimitsConfig()
-    #: None: only a fall ends an episode early.
-    termination: ExoTerminationConfig | None = ExoTerminationConfig()
-    history: Count
-    low_pass_hz: Positive  #: cut-off of the low-pass behind the policy; without it torque is white noise at first
-    #: Whether the policy may push the ankle into plantarflexion only, as a cable at the heel does.
-    plantarflexion_only: bool = True
-    #: Whether the policy is told the wearer's strengths; else it must find out from what it senses.
-    tells_strengths: bool = False
+    termination: ExoTerminationConfig = ExoTerminationConfig()
     #: Whether the policy does on one leg what it would do on the other in the mirror image of the same situation.
     symmetric: bool = True
-    #: The one person who wears the device; None for people drawn from `people`.
-    wearer: Subject | None = None
     reward: ExoRewardConfig
     human_reward: HumanRewardConfig
     stages: Annotated[tuple[StageConfig, ...], Field(min_length=1)]
@@ -173,17 +128,6 @@ class ExoTrainingConfig(_Model):
         if not any(EXO in stage.learns for stage in self.stages):
             raise ValueError("no stage trains the exoskeleton; let one have exo in learns")
         return self
-
-    def contract(self, joint_names: tuple[str, ...]) -> Contract:
-        """The contract of a policy that is trained so, for a device with these joints."""
-        return exo_contract(
-            joint_names,
-            history=self.history,
-            rate_hz=COORDINATION_RATE_HZ,
-            low_pass_hz=self.low_pass_hz,
-            plantarflexion_only=self.plantarflexion_only,
-            strengths=self.tells_strengths,
-        )
 
 
 def load_exo_config(*paths: str | Path | None) -> ExoTrainingConfig:

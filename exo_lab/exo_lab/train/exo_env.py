@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,16 +11,13 @@ import numpy as np
 
 from exo_device.description import DeviceDescription
 from exo_lab.rl.batch_env import StepResult
-from exo_lab.train.assisted_walkers import AssistedWalkers
 from exo_lab.train.config import load_training_config
 from exo_lab.train.exo_config import EXO, HUMAN, ExoTrainingConfig
 from exo_lab.train.wearer_reward import WearerReward
-from exo_policy.action import ActionFilter
 from exo_policy.manifest import Contract
-from exo_policy.observation import ExoObservation
-from exo_sim.human.checkpoint import load_human
 from exo_sim.human.observation import ACTION_SIZE, BLOCKS_PER_ACTION, COORDINATION_RATE_HZ
 from exo_sim.human.walkers import WalkerState
+from exo_sim.world.crowd import Crowd
 
 #: Metabolic power in the critic's observation (1 / (W/kg)).
 POWER_SCALE = 0.1
@@ -66,30 +64,15 @@ class _AssistedEnv:
     human_learns = True
 
     def __init__(self, config: ExoTrainingConfig, device: DeviceDescription, human: str | None, seed: int):
-        self._config, self._random = config, np.random.default_rng(seed)
-        self.contract: Contract = config.contract(device.joint_names)
-        self._human = load_human(human)
-        self._people = AssistedWalkers(device, config, self._random)
-        self.count = self._people.count
-        self._filter = ActionFilter(self.contract.action, COORDINATION_RATE_HZ)
-        self._share = np.zeros((self.count, len(device.joint_names)))
-        terms = self.contract.action
-        self._lowest = -np.inf if terms.minimum is None else np.array(terms.minimum, dtype=np.float32)
-        self._highest = np.inf if terms.maximum is None else np.array(terms.maximum, dtype=np.float32)
-        people = self._people
-        self._observer = ExoObservation(
-            self.contract, device.joint_names, people.told_mass, people.limit, count=self.count
-        )
-        self._seen = np.zeros((self.count, self.contract.observation_size), dtype=np.float32)
-        self._ticks = 0
-        self._steps = np.zeros(self.count, dtype=int)
-        self._blocks = 0
-        self._max_steps = round(config.episode_s * COORDINATION_RATE_HZ)
+        self._config = config
+        random = np.random.default_rng(seed)
+        self._crowd = Crowd(device, config, human, random)
+        self.contract: Contract = self._crowd.contract
+        self.count = self._crowd.count
         self._mean_speed_error = np.zeros(self.count)
         self._power = np.zeros(self.count)
-        self._human_action = np.zeros((self.count, ACTION_SIZE), dtype=np.float32)
         self._wearer = (
-            WearerReward(load_training_config(*config.human_reward.like), self._people.walkers, self._random)
+            WearerReward(load_training_config(*config.human_reward.like), self._crowd.walkers, random)
             if self.human_learns
             else None
         )
@@ -97,56 +80,44 @@ class _AssistedEnv:
     def configure(self, settings: dict[str, Any]) -> None:
         """There is no curriculum: people, fits and speeds are drawn from the whole range at once."""
 
-    def _begin(self) -> None:
-        for i in range(self.count):
-            self._reset(i)
-        self._filter.reset()
-        self._share[:] = 0.0
+    def _begin(self, phases: np.ndarray | None = None, speeds: np.ndarray | None = None) -> None:
+        if phases is None:
+            self._crowd.begin()
+        else:
+            self._crowd.begin_at(phases, speeds)
         self._mean_speed_error[:] = 0.0
-        self._steps = self._random.integers(0, self._max_steps // 2, self.count)  # they end at different times
-        self._blocks = 0
-        self._observer.reset()
-        self._look()
+        self._restart(range(self.count))
 
-    def _reset(self, i: int) -> None:
-        self._people.reset(i)
+    def _restart(self, begun: Iterable[int]) -> None:
         if self._wearer is not None:
-            self._wearer.restart(i)
+            for i in begun:
+                self._wearer.restart(int(i))
 
     def _period(self, action: np.ndarray, human_action: np.ndarray | None) -> _Step:
         """One control period (10 ms) with the device's action (n, J) and the human's (n, 14), or the usual one."""
-        people, walkers = self._people, self._people.walkers
-        share = self._filter.update(action)
-        change, self._share = share - self._share, share
-        beyond = action - np.clip(action, self._lowest, self._highest)
-        if self._blocks % BLOCKS_PER_ACTION == 0:
-            self._human_action = self._human(walkers.observe()) if human_action is None else human_action
-            walkers.set_action(self._human_action)
-            if self._wearer is not None:
-                self._wearer.begin()
-        self._blocks += 1
-        people.advance(share * people.limit)
+        people, walkers = self._crowd, self._crowd.walkers
+        if people.act(action, human_action) and self._wearer is not None:
+            self._wearer.begin()
+        people.advance()
         power, mechanical, state = people.metabolic_power(), people.mechanical_power(), walkers.state()
         overload = np.minimum(walkers.mean_activation_power(OVERLOAD_EXPONENT), LARGEST_OVERLOAD)
         error = state.velocity[:, 0] - walkers.speed_command
         self._mean_speed_error += (error - self._mean_speed_error) / (MEAN_SPEED_TIME_S * COORDINATION_RATE_HZ)
-        terminated = people.fallen(state) | ~np.isfinite(power)
-        if self._config.termination is not None:
-            end, below = self._config.termination, self._config.termination.terminate_below
-            terminated |= ~walkers.is_above(state, below.height_share, below.up_cosine)
-            terminated |= ~(np.abs(self._mean_speed_error) < end.lost_speed_mps)
+        terminated = walkers.fallen(state) | ~np.isfinite(power)
+        end, below = self._config.termination, self._config.termination.terminate_below
+        terminated |= ~walkers.is_above(state, below.height_share, below.up_cosine)
+        terminated |= ~(np.abs(self._mean_speed_error) < end.lost_speed_mps)
         walking = self._walking(state)
-        self._steps += 1
-        out_of_time = (self._steps >= self._max_steps) & ~terminated
+        out_of_time = people.out_of_time & ~terminated
         ended = np.flatnonzero(terminated | out_of_time)
-        seconds = [float(self._steps[i] / COORDINATION_RATE_HZ) for i in ended]
+        seconds = [float(people.steps[i] / COORDINATION_RATE_HZ) for i in ended]
         up = ~terminated
         metrics = {
             "metabolic_w_kg": float(np.mean(power[up])) if up.any() else 0.0,
             "overload": float(np.mean(overload[up])) if up.any() else 0.0,
             "mechanical_w_kg": float(mechanical.mean()),
-            "torque_share": float(np.abs(share).mean()),
-            "at_limit": float((np.abs(share) > AT_LIMIT_SHARE).mean()),
+            "torque_share": float(np.abs(people.share).mean()),
+            "at_limit": float((np.abs(people.share) > AT_LIMIT_SHARE).mean()),
             "speed_error_mps": float(np.mean(np.abs(self._mean_speed_error[up]))) if up.any() else 0.0,
         }
         metrics |= {f"limited_by_{limit}": float(bites.mean()) for limit, bites in people.limiter.bites.items()}
@@ -154,9 +125,9 @@ class _AssistedEnv:
             np.where(terminated, 0.0, np.minimum(power, LARGEST_POWER_W_KG)),
             overload,
             mechanical,
-            share,
-            change,
-            beyond,
+            people.share,
+            people.change,
+            people.beyond,
             terminated,
             out_of_time,
             walking,
@@ -164,12 +135,9 @@ class _AssistedEnv:
             seconds,
         )
         self._power = step.power
-        for i in ended:
-            self._reset(int(i))
-        self._filter.reset(ended)
-        self._share[ended], self._steps[ended], self._mean_speed_error[ended] = 0.0, 0, 0.0
-        self._observer.restart(ended)
-        self._look()
+        people.renew(ended)
+        self._mean_speed_error[ended] = 0.0
+        self._restart(ended)
         return step
 
     def _device_reward(self, step: _Step) -> np.ndarray:
@@ -190,30 +158,22 @@ class _AssistedEnv:
         if self._wearer is None:
             return np.zeros(self.count)
         self._wearer.add_block()
-        if self._blocks % BLOCKS_PER_ACTION:
+        if not self._crowd.human_is_done:
             return np.zeros(self.count)
-        return self._wearer.end(state, self._human_action)
+        return self._wearer.end(state, self._crowd.human_action)
 
     def _human_reward(self, step: _Step) -> np.ndarray:
         price = self._config.human_reward
         reward = price.walking * step.walking + price.metabolic * (price.metabolic_reference_w_kg - step.power)
         return np.where(step.terminated | ~np.isfinite(reward), -price.fall, reward).astype(np.float32)
 
-    def _look(self) -> None:
-        """Everybody's device is sensed, once a period."""
-        people = self._people
-        self._observer.set_wearer(people.told_mass, people.limit)
-        self._observer.set_strengths(people.strengths)
-        self._seen = self._observer.update(people.sense().observation(self._ticks / COORDINATION_RATE_HZ))
-        self._ticks += 1
-
     def _private(self) -> np.ndarray:
         """What no policy sees: metabolic power, torques, and how the device sits."""
         return np.concatenate(
             [
                 (POWER_SCALE * self._power[:, None]).astype(np.float32),
-                self._share.astype(np.float32),
-                self._people.private,
+                self._crowd.share.astype(np.float32),
+                self._crowd.private,
             ],
             axis=1,
         )
@@ -222,13 +182,13 @@ class _AssistedEnv:
         self, reward: np.ndarray, terminated: np.ndarray, out_of_time: np.ndarray, metrics=None, seconds=None
     ) -> StepResult:
         return StepResult(
-            self._seen,
+            self._crowd.observation,
             reward,
             terminated,
             out_of_time,
             metrics or {},
             seconds or [],
-            np.concatenate([self._people.walkers.observe(), self._private()], axis=1),
+            np.concatenate([self._crowd.walkers.observe(), self._private()], axis=1),
         )
 
     def _for_human(
@@ -256,7 +216,7 @@ class ExoEnv(_AssistedEnv):
     @property
     def action_size(self) -> int:
         """Driven joints."""
-        return self._share.shape[1]
+        return self._crowd.share.shape[1]
 
     def reset(self) -> StepResult:
         """Starts every episode."""
@@ -292,7 +252,7 @@ class PairEnv(_AssistedEnv):
     @property
     def device_joints(self) -> int:
         """Actions of the device: the first ones."""
-        return self._share.shape[1]
+        return self._crowd.share.shape[1]
 
     def be_undisturbed(self) -> None:
         """From now on nobody is pushed, and the human's senses do not err."""
@@ -300,13 +260,7 @@ class PairEnv(_AssistedEnv):
 
     def reset_at(self, phases: np.ndarray, speeds: np.ndarray) -> StepResult:
         """Starts every episode, everybody at a phase of the stride (n,) and a speed (n,) in m/s of their own."""
-        self._begin()
-        self._steps[:] = 0
-        for i in range(self.count):
-            self._people.place(i, float(phases[i]), float(speeds[i]))
-            self._wearer.restart(i)
-        self._observer.reset()
-        self._look()
+        self._begin(phases, speeds)
         return self._both()
 
     def _both(self) -> StepResult:
@@ -333,7 +287,7 @@ class CarryingEnv(_AssistedEnv):
     @property
     def observation_size(self) -> int:
         """Numbers that the human's policy sees."""
-        return self._human.input_size
+        return self._crowd.human.input_size
 
     def reset(self) -> StepResult:
         """Starts every episode."""
@@ -342,7 +296,7 @@ class CarryingEnv(_AssistedEnv):
 
     def step(self, action: np.ndarray) -> StepResult:
         """One period of the human with its action (n, 14)."""
-        no_torque = np.zeros_like(self._share)
+        no_torque = np.zeros_like(self._crowd.share)
         reward, terminated, out_of_time, metrics, seconds = *self._nothing(), [], []
         for _ in range(BLOCKS_PER_ACTION):
             step = self._period(no_torque, action)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import cma
 import numpy as np
 
-from exo_lab.evaluate.pool import progress_bar
+from exo_lab.pool import progress_bar
 from exo_sim.human.habits import HABIT_SIZE
 from exo_sim.measurement.summary import write_json
 

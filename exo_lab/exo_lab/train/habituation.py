@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from exo_device.description import DeviceDescription
-from exo_lab.evaluate.pool import one_thread
+from exo_lab.pool import one_thread
 from exo_lab.train.exo_config import HUMAN, ExoTrainingConfig
 from exo_lab.train.habit_search import Found, search_habit
 from exo_lab.train.habit_trial import HabitTrial

@@ -16,8 +16,7 @@ from pathlib import Path
 
 from exo_device.description import DeviceDescription
 from exo_device.devices import find_device
-from exo_lab.evaluate.exo.conditions import LEARNED, RESULT_FILE, UNPOWERED, find_policy
-from exo_lab.evaluate.impaired.walk import PRACTISED
+from exo_lab.conditions import LEARNED, PRACTISED, RESULT_FILE, UNPOWERED, find_policy
 from exo_lab.train.command_line import run_command
 from exo_lab.train.exo_config import EXO, HUMAN, ExoTrainingConfig, StageConfig, load_exo_config
 from exo_lab.train.habituation import Habituation

@@ -3,17 +3,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from exo_device.description import DeviceDescription
+from exo_device.devices import NO_DEVICE
 from exo_sim.body.subject import Subject
-from exo_sim.plant.offline import NO_CONTROLLER, OfflineLoop
-from exo_sim.plant.simulation import SPEED_RANGE_MPS, Simulation
+from exo_sim.plant.offline import NO_CONTROLLER
+from exo_sim.plant.simulation import SPEED_RANGE_MPS
+from exo_sim.world.meters import MEANS
+from exo_sim.world.walk import SETTLE_IN_DEVICE_S, WalkTask, walk
 
 SPEED_MPS = 1.25
-DURATION_S, SETTLE_S = 15.0, 5.0
+DURATION_S, SETTLE_S = 17.0, SETTLE_IN_DEVICE_S
 #: Walking is checked by this many walks from different phases of the stride.
 WALKS = 2
 
@@ -28,34 +32,24 @@ def check_walk(
     Returns:
         falls, and the means of metabolic power (W/kg, Bhargava 2004 and Umberger 2010) and speed (m/s) after settling.
     """
-    controller = NO_CONTROLLER if device is None else "zero" if checkpoint is None else "learned"
-    params = {} if checkpoint is None else {"checkpoint": str(checkpoint)}
-    falls, power, umberger, speed = 0, [], [], []
     asked = SPEED_MPS if wearer is None else wearer.preferred_speed_mps
-    for walk in range(WALKS):
-        simulation = Simulation(
-            wearer or Subject(),
-            device,
-            human=str(human),
-            speed_mps=asked,
-            seed=seed + walk,
-            speed_range_mps=(min(asked, SPEED_RANGE_MPS[0]), max(asked, SPEED_RANGE_MPS[1])),
-        )
-        loop = OfflineLoop(simulation, controller, **params)
-        while simulation.t < DURATION_S and not simulation.falls:
-            sample = loop.step()
-            if simulation.t >= SETTLE_S:
-                power.append(sample.metabolic_power / simulation.body.body_mass)
-                umberger.append(sample.metabolic_power_umberger / simulation.body.body_mass)
-                speed.append(sample.speed)
-        falls += simulation.falls
-
-    def mean(values: list[float]) -> float:
-        return float(np.mean(values)) if values else float("nan")
-
-    return {
-        "falls": falls,
-        "metabolic_w_kg": mean(power),
-        "metabolic_umberger_w_kg": mean(umberger),
-        "speed_mps": mean(speed),
-    }
+    task = WalkTask(
+        "check",
+        wearer or Subject(),
+        asked,
+        seed,
+        DURATION_S,
+        device=device or NO_DEVICE,
+        controller=NO_CONTROLLER if device is None else "zero" if checkpoint is None else "learned",
+        checkpoint="" if checkpoint is None else str(checkpoint),
+        human=str(human),
+        speed_range_mps=(min(asked, SPEED_RANGE_MPS[0]), max(asked, SPEED_RANGE_MPS[1])),
+        settle_s=SETTLE_S,
+        meters=(MEANS,),
+    )
+    walks = [walk(replace(task, seed=seed + i)) for i in range(WALKS)]
+    means = {}
+    for name in walks[0].means:
+        known = [one.means[name] for one in walks if np.isfinite(one.means[name])]
+        means[name] = float(np.mean(known)) if known else float("nan")
+    return {"falls": sum(one.fell for one in walks), **means}

@@ -15,13 +15,13 @@ from exo_lab.train.check import PATIENTS, Check, Checker
 from exo_lab.train.config import CurriculumStage, HumanTrainingConfig
 from exo_lab.train.disturbances import RandomPushes, SensorNoise
 from exo_lab.train.leniency import lower_speed
-from exo_lab.train.people import People
 from exo_lab.train.rewards import judge
 from exo_policy.manifest import NetworkSpec
 from exo_policy.networks import MlpPolicy
 from exo_sim.human.observation import ACTION_SIZE, BLOCKS_PER_ACTION, OBSERVATION_SIZE, POLICY_RATE_HZ
 from exo_sim.human.speed_command import approach
 from exo_sim.human.walkers import Walkers, WalkerState
+from exo_sim.world.people import People
 
 #: Speeds are drawn as a uniform number to this power: slow walks end in a fall sooner while they are being learned,
 #: and would be seen less than fast ones.

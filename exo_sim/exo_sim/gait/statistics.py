@@ -35,6 +35,18 @@ class RunningStatistics:
         self._mean += delta * other.count / total
         self.count = self.count + other.count
 
+    def as_array(self) -> np.ndarray:
+        """All that is known, (3, ...): counts, means and sums of squares."""
+        return np.stack([self.count.astype(float), self._mean, self._squares])
+
+    @classmethod
+    def from_array(cls, known: np.ndarray) -> RunningStatistics:
+        """The reverse of `as_array`."""
+        statistics = cls(known.shape[1:])
+        statistics.count = known[0].astype(statistics.count.dtype)
+        statistics._mean, statistics._squares = known[1].copy(), known[2].copy()
+        return statistics
+
     @property
     def mean(self) -> np.ndarray:
         """Mean so far; NaN where nothing was seen."""

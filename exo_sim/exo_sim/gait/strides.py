@@ -350,6 +350,34 @@ class StrideRecorder:
             raise GaitError(f"cannot write {file}: {error.strerror}") from error
         return coverage_warnings(coverage)
 
+    def pack(self) -> tuple[dict, dict[str, np.ndarray]]:
+        """Curves and statistics as a JSON document and arrays, for a file; open strides are not in it."""
+        document, arrays = {"body_mass": self.body_mass, "groups": []}, {}
+        for number, (key, (variables, curves)) in enumerate(self._curves.items()):
+            figures = self._figures[key]
+            document["groups"].append({"key": list(key), "variables": list(variables), "figures": list(figures)})
+            arrays[f"curves_{number}"] = curves.as_array()
+            arrays[f"figures_{number}"] = np.stack([value.as_array() for value in figures.values()], axis=1)
+        document["left_out"] = [[list(key), count] for key, count in self._left_out.items()]
+        return document, arrays
+
+    @classmethod
+    def unpack(cls, document: dict, arrays: Mapping[str, np.ndarray]) -> StrideRecorder:
+        """The reverse of `pack`."""
+        recorder = cls(document["body_mass"])
+        for number, group in enumerate(document["groups"]):
+            condition, speed, side = group["key"]
+            key = (condition, float(speed), side)
+            curves = RunningStatistics.from_array(arrays[f"curves_{number}"])
+            recorder._curves[key] = (tuple(group["variables"]), curves)
+            known = arrays[f"figures_{number}"]
+            recorder._figures[key] = {
+                name: RunningStatistics.from_array(known[:, column]) for column, name in enumerate(group["figures"])
+            }
+        for (condition, speed, side), count in document["left_out"]:
+            recorder._left_out[condition, float(speed), side] = count
+        return recorder
+
     def merge(self, other: StrideRecorder) -> None:
         """Take in the curves and statistics of another recorder, for example of another seed.
 

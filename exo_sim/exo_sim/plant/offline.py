@@ -70,6 +70,11 @@ class OfflineLoop:
         stopped = self._supervisor is not None and self._supervisor.mode in (Mode.FAULT, Mode.STOPPING)
         return self._supervisor.snapshot(self._now()).cause if stopped else ""
 
+    @property
+    def bites(self) -> dict[str, np.ndarray]:
+        """By limit, which joints (J,) the device took torque from in this control period; empty while it gives none."""
+        return self._supervisor.bites if self._supervisor is not None and self._supervisor.mode is Mode.ACTIVE else {}
+
     def step(self) -> SimulationSample:
         """One control period: state to controller, its answer through the supervisor, torque to the motors."""
         if self._supervisor is not None:

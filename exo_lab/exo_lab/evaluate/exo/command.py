@@ -18,21 +18,23 @@ from exo_core.errors import warn
 from exo_device.description import DeviceError
 from exo_device.devices import NO_DEVICE as WORN_BY_NOBODY
 from exo_device.devices import find_device
-from exo_lab.evaluate.exo.conditions import CONDITIONS, LEARNED, NO_DEVICE, UNPOWERED, Policy, find_policy
+from exo_lab.conditions import CONDITIONS, CONTROLLERS, LEARNED, NO_DEVICE, UNPOWERED, Policy, find_policy
 from exo_lab.evaluate.exo.figures import at, evaluation_figures
-from exo_lab.evaluate.exo.population import population_figures, population_tasks, walk_population
-from exo_lab.evaluate.exo.tables import overview, population_table
-from exo_lab.evaluate.exo.walk import SETTLE_S, SPEED_LIMITS_MPS, ExoWalkResult, ExoWalkTask, walk_in_device
-from exo_lab.evaluate.pool import run_all
+from exo_lab.evaluate.exo.population import PopulationWalk, population_figures, population_tasks, walk_population
+from exo_lab.evaluate.exo.tables import limits_table, overview, population_table
 from exo_lab.evaluate.store import ResultStore, weights_digest
+from exo_lab.pool import run_all
 from exo_policy.checkpoint import CheckpointError, load_checkpoint
 from exo_policy.controllers import make_controller
 from exo_policy.controllers.learned import shipped_checkpoint
+from exo_sim.body.subject import load_subject
 from exo_sim.errors import SimError
 from exo_sim.gait.strides import StrideRecorder
 from exo_sim.human.checkpoint import load_human
 from exo_sim.measurement import Figure, missed, write_run_record, write_summary
 from exo_sim.plant.simulation import SPEED_RANGE_MPS
+from exo_sim.world.meters import MOTORS, MUSCLES
+from exo_sim.world.walk import SETTLE_IN_DEVICE_S, SPEED_LIMITS_MPS, WalkResult, WalkTask, walk
 
 COMMAND = "exo evaluate exo"
 SPEEDS_MPS = (0.75, 1.0, 1.25, 1.5, 1.75)
@@ -47,8 +49,7 @@ REAL_TIME, LOCKSTEP = "realtime", "lockstep"
 OVER_TOPICS_S = 60.0
 PLAIN_WIDTH = 150
 #: Where these walks are decided beside the simulation itself.
-DECISIVE = ("exo_lab/evaluate/exo/walk.py", "exo_lab/evaluate/exo/meter.py")
-DECISIVE_OF_A_POPULATION = ("exo_lab/train", "exo_lab/rl", "exo_lab/evaluate/exo/population.py")
+DECISIVE_OF_A_POPULATION = ("exo_lab/evaluate/exo/population.py",)
 #: Most person-minutes that may be asked for: an hour on two cores.
 MOST_MINUTES = 500.0
 
@@ -156,7 +157,7 @@ def main(
         print(f"{COMMAND}: {error}", file=sys.stderr)
         return 2
     console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
-    for table in (*overview(figures), *population_table(figures)):
+    for table in (*overview(figures), *limits_table(figures), *population_table(figures)):
         console.print(table)
     print(
         f"{sum(bool(f.met) for f in figures)} of {sum(f.met is not None for f in figures)} targets met; written: "
@@ -177,11 +178,13 @@ def evaluate(options: argparse.Namespace, deploy: Deploy | None) -> list[Figure]
     tasks = walk_tasks(options, policies)
     folder = Path(options.output)
     crowd = population_tasks(policies, options.human, options.same_human, options.population or 0.0, options.seed)
-    store = ResultStore(folder / FINISHED, options.human, options.subject, DECISIVE)
-    results = run_all(walk_in_device, tasks, options.workers, "walking", store)
+    store = ResultStore(folder / FINISHED, options.human, options.subject)
+    results = run_all(walk, tasks, options.workers, "walking", store)
     figures = evaluation_figures(results)
     if crowd:
-        crowds = ResultStore(folder / FINISHED, options.human, options.subject, DECISIVE_OF_A_POPULATION)
+        crowds = ResultStore(
+            folder / FINISHED, options.human, options.subject, DECISIVE_OF_A_POPULATION, PopulationWalk
+        )
         figures += population_figures(run_all(walk_population, crowd, options.workers, "drawn people", crowds))
     if options.deployment:
         figures += _deployment(options, policies[0], results, deploy, folder, store)
@@ -201,7 +204,7 @@ def evaluate(options: argparse.Namespace, deploy: Deploy | None) -> list[Figure]
     return figures
 
 
-def walk_tasks(options: argparse.Namespace, policies: Sequence[Policy]) -> list[ExoWalkTask]:
+def walk_tasks(options: argparse.Namespace, policies: Sequence[Policy]) -> list[WalkTask]:
     """Every seed at every speed in every condition; those that no policy enters are walked once."""
     seeds, duration = _size(options)
     variants = [(condition, None, 1.0) for condition in CONDITIONS]
@@ -211,7 +214,8 @@ def walk_tasks(options: argparse.Namespace, policies: Sequence[Policy]) -> list[
         for share in options.mass_error
         for sign in (1.0, -1.0)
     ]
-    tasks: dict[ExoWalkTask, None] = {}
+    tasks: dict[str, WalkTask] = {}
+    subject = load_subject(options.subject)
     for condition, delay_s, mass_factor in variants:
         kind = condition.split(":")[0]
         walkers = [options.human if options.same_human else policy.human(kind, options.human) for policy in policies]
@@ -223,27 +227,30 @@ def walk_tasks(options: argparse.Namespace, policies: Sequence[Policy]) -> list[
             label = "" if shared else policy.label
             for speed in options.speeds:
                 for i in range(seeds):
-                    tasks[
-                        ExoWalkTask(
-                            condition,
-                            label,
-                            speed,
-                            options.seed + i,
-                            duration,
-                            WORN_BY_NOBODY if kind == NO_DEVICE else policy.device,
-                            human,
-                            checkpoint,
-                            weights_digest(checkpoint, human),
-                            options.subject,
-                            options.physics_rate,
-                            delay_s,
-                            mass_factor,
-                        )
-                    ] = None
-    return list(tasks)
+                    task = WalkTask(
+                        condition,
+                        subject,
+                        speed,
+                        options.seed + i,
+                        duration,
+                        device=WORN_BY_NOBODY if kind == NO_DEVICE else policy.device,
+                        controller=CONTROLLERS[kind],
+                        checkpoint=checkpoint,
+                        policy=label,
+                        human=human,
+                        digest=weights_digest(checkpoint, human),
+                        physics_rate_hz=options.physics_rate,
+                        # the same for all conditions, which are compared walk by walk
+                        settle_s=SETTLE_IN_DEVICE_S,
+                        delay_s=delay_s,
+                        mass_factor=mass_factor,
+                        meters=(MUSCLES, MOTORS),
+                    )
+                    tasks[repr(task)] = task  # a subject holds dictionaries, which have no hash
+    return list(tasks.values())
 
 
-def merged(results: Sequence[ExoWalkResult]) -> StrideRecorder:
+def merged(results: Sequence[WalkResult]) -> StrideRecorder:
     """Strides of all walks, by condition and speed."""
     recorder = StrideRecorder(results[0].recorder.body_mass)
     for result in results:
@@ -259,8 +266,8 @@ def _check(options: argparse.Namespace, deploy: Deploy | None) -> None:
     if len(set(options.speeds)) != len(options.speeds):
         raise SimError("--speeds names a speed twice")
     seeds, duration = _size(options)
-    if seeds < 1 or not duration > 2.0 * SETTLE_S:
-        raise SimError(f"--seeds must be at least 1 and --duration more than {2.0 * SETTLE_S:g} s")
+    if seeds < 1 or not duration > 2.0 * SETTLE_IN_DEVICE_S:
+        raise SimError(f"--seeds must be at least 1 and --duration more than {2.0 * SETTLE_IN_DEVICE_S:g} s")
     if any(not 0.0 <= ms <= 100.0 for ms in options.delay_ms):
         raise SimError("--delay-ms must be between 0 and 100 ms")
     if any(not 0.0 < share < 0.5 for share in options.mass_error):
@@ -329,7 +336,7 @@ def _describe(policy: Policy) -> dict:
 def _deployment(
     options: argparse.Namespace,
     policy: Policy,
-    results: Sequence[ExoWalkResult],
+    results: Sequence[WalkResult],
     deploy: Deploy,
     folder: Path,
     store: ResultStore,
@@ -344,10 +351,16 @@ def _deployment(
         if (r.task.condition, r.task.policy) == (LEARNED, policy.label) and r.task.speed_mps in speeds
     ]
     baseline = [
-        dataclasses.replace(r.task, condition=UNPOWERED, checkpoint="", digest=weights_digest("", human))
+        dataclasses.replace(
+            r.task,
+            condition=UNPOWERED,
+            controller=CONTROLLERS[UNPOWERED],
+            checkpoint="",
+            digest=weights_digest("", human),
+        )
         for r in assisted
     ]
-    unpowered = run_all(walk_in_device, baseline, options.workers, "walking unpowered", store)
+    unpowered = run_all(walk, baseline, options.workers, "walking unpowered", store)
     found = []
     for speed in speeds:
         pairs = [(a, u) for a, u in zip(assisted, unpowered) if a.task.speed_mps == speed]

@@ -12,10 +12,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from exo_device.safety.limits import LIMITS
+from exo_lab.conditions import LEARNED, NO_DEVICE, SPLINE, UNPOWERED
 from exo_lab.evaluate.exo import profile
-from exo_lab.evaluate.exo.conditions import LEARNED, NO_DEVICE, SPLINE, UNPOWERED
-from exo_lab.evaluate.exo.walk import ExoWalkResult
 from exo_sim.measurement import Figure, mean_interval
+from exo_sim.world.walk import WalkResult
 
 #: Targets of the learned policy.
 LARGEST_CHANGE_FROM = {UNPOWERED: -15.0, NO_DEVICE: -8.0}  # %, at every speed
@@ -34,14 +35,14 @@ ANGLES = {"hip": "hip_flexion", "knee": "knee_flexion", "ankle": "ankle_dorsifle
 STRIDE = {"stride_length": "m", "cadence": "steps/min", "stance_percent": "%", "step_width": "m", "speed": "m/s"}
 #: Of the figures of a profile that are not in percent of the stride.
 UNITS = {"r": "1", "r_at_best_lag": "1", "rmse_scaled": "Nm/kg"}
-Value = Callable[[ExoWalkResult], float]
+Value = Callable[[WalkResult], float]
 
 
 class Walks:
     """Results by condition, speed and policy."""
 
-    def __init__(self, results: Sequence[ExoWalkResult]):
-        self._by_key: dict[tuple, dict[str, dict[int, ExoWalkResult]]] = {}
+    def __init__(self, results: Sequence[WalkResult]):
+        self._by_key: dict[tuple, dict[str, dict[int, WalkResult]]] = {}
         for result in results:
             task = result.task
             policies = self._by_key.setdefault((task.condition, task.speed_mps), {})
@@ -57,12 +58,12 @@ class Walks:
         """Conditions in the order in which they came."""
         return list(dict.fromkeys(condition for condition, _ in self._by_key))
 
-    def all(self, condition: str, speed: float) -> list[ExoWalkResult]:
+    def all(self, condition: str, speed: float) -> list[WalkResult]:
         """Every walk of a condition at a speed."""
         policies = self._by_key.get((condition, speed), {})
         return [result for seeds in policies.values() for result in seeds.values()]
 
-    def by_policy(self, condition: str, speed: float) -> dict[str, dict[int, ExoWalkResult]]:
+    def by_policy(self, condition: str, speed: float) -> dict[str, dict[int, WalkResult]]:
         """Walks of a condition at a speed by policy and evaluation seed."""
         return self._by_key.get((condition, speed), {})
 
@@ -81,7 +82,7 @@ class Walks:
         condition: str,
         baseline: str,
         speed: float,
-        value: Callable[[ExoWalkResult, ExoWalkResult], float],
+        value: Callable[[WalkResult, WalkResult], float],
         **target: float,
     ) -> Figure:
         """Mean of value(walk, walk of the baseline with the same seed), as `figure`.
@@ -96,7 +97,12 @@ class Walks:
         return _figure(name, unit, samples, target)
 
 
-def evaluation_figures(results: Sequence[ExoWalkResult]) -> list[Figure]:
+def limited_by(kind: str, limit: str) -> str:
+    """Name of the share of time in which a limit of the device (see LIMITS) takes torque from joints of a kind."""
+    return f"{kind}_limited_by_{limit}"
+
+
+def evaluation_figures(results: Sequence[WalkResult]) -> list[Figure]:
     """All figures, condition by condition and speed by speed; names end with condition and speed."""
     walks, figures = Walks(results), []
     for speed in walks.speeds:
@@ -190,7 +196,7 @@ def _changes(walks: Walks, condition: str, baseline: str, speed: float, judged: 
 
 
 def _gait_changes(walks: Walks, condition: str, speed: float) -> list[Figure]:
-    def difference(variable: str, a: ExoWalkResult, b: ExoWalkResult) -> float:
+    def difference(variable: str, a: WalkResult, b: WalkResult) -> float:
         ours, theirs = a.curve(variable), b.curve(variable)
         return float("nan") if ours is None or theirs is None else float(np.sqrt(np.mean((ours - theirs) ** 2)))
 
@@ -230,7 +236,7 @@ def _gait_changes(walks: Walks, condition: str, speed: float) -> list[Figure]:
 
 
 def _motors(walks: Walks, condition: str, speed: float, judged: bool) -> list[Figure]:
-    def of(read: Callable, result: ExoWalkResult) -> float:
+    def of(read: Callable, result: WalkResult) -> float:
         return float("nan") if result.motors is None else float(read(result.motors))
 
     def figure(text: str, unit: str, read: Callable, **target: float) -> Figure:
@@ -254,6 +260,10 @@ def _motors(walks: Walks, condition: str, speed: float, judged: bool) -> list[Fi
             figure(f"{kind}_rms_torque", "Nm/kg", lambda m, k=kind: m.rms_torque[k]),
             figure(f"{kind}_rms_torque_rate", "Nm/kg/s", lambda m, k=kind: m.rms_rate[k]),
             figure(f"{kind}_time_at_limit", "1", lambda m, k=kind: m.at_limit[k]),
+            *(
+                figure(limited_by(kind, limit), "1", lambda m, k=kind, n=limit: m.limited.get(n, {}).get(k, np.nan))
+                for limit in LIMITS
+            ),
         ]
     return figures
 

@@ -9,22 +9,21 @@ makes people fall shows where walking is hard.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from pydantic import ValidationError
 
 from exo_device.devices import find_device, without_weight
-from exo_lab.evaluate.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED, Policy
+from exo_lab.conditions import LEARNED, NO_DEVICE, UNPOWERED, Policy
 from exo_lab.evaluate.store import weights_digest
-from exo_lab.train.exo_config import ExoTrainingConfig
-from exo_lab.train.exo_env import ExoEnv
 from exo_policy.checkpoint import load_checkpoint
 from exo_policy.networks import MlpPolicy
 from exo_sim.errors import SimError
 from exo_sim.human.observation import COORDINATION_RATE_HZ
 from exo_sim.measurement import Figure, rate_interval
+from exo_sim.world.crowd import Crowd, CrowdConfig, LimitsConfig
 
 #: Person-minutes of one task: few enough that all cores have work.
 TASK_MINUTES = 4.0
@@ -60,6 +59,15 @@ class PopulationWalk:
     falls: int
     minutes: float
 
+    def pack(self) -> tuple[dict, dict[str, np.ndarray]]:
+        """All but the task as a JSON document and arrays, for a file."""
+        return {"falls": self.falls, "minutes": self.minutes}, {}
+
+    @classmethod
+    def unpack(cls, task: PopulationTask, document: dict, arrays: Mapping[str, np.ndarray]) -> PopulationWalk:
+        """The reverse of `pack`."""
+        return cls(task, **document)
+
 
 def population_tasks(
     policies: Sequence[Policy], human: str | None, same_human: bool, minutes: float, seed: int
@@ -89,8 +97,8 @@ def population_tasks(
     return tasks
 
 
-def training_config(checkpoint: str) -> ExoTrainingConfig:
-    """The configuration that a policy was trained with, from its manifest.
+def training_config(checkpoint: str) -> CrowdConfig:
+    """Whom a policy's training drew, from its manifest; they walk with assistance from the beginning.
 
     Raises:
         SimError: there is none in it.
@@ -98,9 +106,9 @@ def training_config(checkpoint: str) -> ExoTrainingConfig:
     """
     _, manifest = load_checkpoint(checkpoint, kind="exo")
     fields = manifest.training.config.get("config", manifest.training.config)
-    known = {name: value for name, value in fields.items() if name in ExoTrainingConfig.model_fields}
+    known = {name: value for name, value in fields.items() if name in CrowdConfig.model_fields}
     try:
-        return ExoTrainingConfig.model_validate(known)
+        return CrowdConfig.model_validate(known | {"limits": LimitsConfig(already_walking=1.0)})
     except ValidationError as error:
         raise SimError(
             f"{checkpoint}: its manifest does not hold the configuration of its training, so nobody knows "
@@ -119,14 +127,17 @@ def walk_population(task: PopulationTask) -> PopulationWalk:
         device = without_weight(device)
     tensors, manifest = load_checkpoint(task.checkpoint, kind="exo")
     policy = MlpPolicy(manifest.network, tensors)
-    env = ExoEnv(config, device, task.human, task.seed)
-    nothing = np.zeros((env.count, env.action_size), dtype=np.float32)
-    observation, falls = env.reset().observation, 0
-    steps = math.ceil(TASK_MINUTES * SECONDS_PER_MINUTE * COORDINATION_RATE_HZ / env.count)
+    crowd, falls = Crowd(device, config, task.human, np.random.default_rng(task.seed)), 0
+    nothing = np.zeros_like(crowd.share, dtype=np.float32)
+    crowd.begin()
+    steps = math.ceil(TASK_MINUTES * SECONDS_PER_MINUTE * COORDINATION_RATE_HZ / crowd.count)
     for _ in range(steps):
-        result = env.step(policy(observation) if task.condition == LEARNED else nothing)
-        observation, falls = result.observation, falls + int(result.terminated.sum())
-    return PopulationWalk(task, falls, steps * env.count / COORDINATION_RATE_HZ / SECONDS_PER_MINUTE)
+        crowd.act(policy(crowd.observation) if task.condition == LEARNED else nothing)
+        crowd.advance()
+        fallen = crowd.walkers.fallen(crowd.walkers.state())
+        falls += int(fallen.sum())
+        crowd.renew(np.flatnonzero(fallen | crowd.out_of_time))
+    return PopulationWalk(task, falls, steps * crowd.count / COORDINATION_RATE_HZ / SECONDS_PER_MINUTE)
 
 
 def population_figures(walks: Sequence[PopulationWalk]) -> list[Figure]:

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from rich.markup import escape
 from rich.table import Table
 
-from exo_lab.evaluate.exo.conditions import LEARNED
+from exo_device.safety.limits import LIMITS
+from exo_lab.conditions import LEARNED
+from exo_lab.evaluate.exo.figures import limited_by
 from exo_lab.evaluate.exo.population import CONDITIONS, figure_name, minutes_name
 from exo_sim.measurement import Figure
 
@@ -53,6 +55,21 @@ def overview(figures: Sequence[Figure]) -> list[Table]:
                 table.add_row(title, *(_cell(figure, digits) for figure in row))
         tables.append(table)
     return tables
+
+
+def limits_table(figures: Sequence[Figure]) -> list[Table]:
+    """How often each limit of the device takes torque from the policy, by speed; nothing where no policy walked."""
+    by_name = {figure.name: figure for figure in figures}
+    ending = [name.split(".", 1)[1] for name in by_name if name.startswith("falls.learned.")]
+    table = Table("percent of time in which torque is limited by", title="device limits", title_justify="left")
+    for at_speed in ending:
+        table.add_column(f"{at_speed.split('.', 1)[1]} m/s", justify="right")
+    for limit in LIMITS:
+        for kind in sorted({name.split("_limited_by_")[0] for name in by_name if "_limited_by_" in name}):
+            row = [by_name.get(f"{limited_by(kind, limit)}.{at_speed}") for at_speed in ending]
+            if all(figure is not None for figure in row):
+                table.add_row(f"{limit}, {kind}", *(f"{100.0 * figure.value:.1f}" for figure in row))
+    return [table] if table.row_count else []
 
 
 def population_table(figures: Sequence[Figure]) -> list[Table]:

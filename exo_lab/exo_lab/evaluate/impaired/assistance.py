@@ -12,13 +12,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from exo_lab.evaluate.exo.conditions import LEARNED, UNPOWERED
+from exo_lab.conditions import LEARNED, PERSONALISED, PRACTISED, UNPOWERED
 from exo_lab.evaluate.exo.figures import LEAST_POLICIES, Walks, at
 from exo_lab.evaluate.impaired.clinical import COST
 from exo_lab.evaluate.impaired.measure import ASYMMETRIES, OTHER, asymmetry, cost_of_transport
 from exo_lab.evaluate.impaired.patients import HEALTHY, Patient
-from exo_lab.evaluate.impaired.walk import PERSONALISED, PRACTISED, PatientWalk, condition
 from exo_sim.measurement import Figure, mean_interval
+from exo_sim.world.walk import WalkResult, strides_key
 
 #: By so much of the unpowered asymmetry assistance is to reduce it (%). The best published figure in simulation that is
 #: known here is 28 % for the ankle: symmetry index 25.8 to 18.5 (Yuan, Androwis and Zhou, arXiv:2602.18862).
@@ -43,7 +43,7 @@ ASSISTED = (LEARNED, PERSONALISED)
 COMPARED = (PRACTISED, *ASSISTED)
 
 
-def torque_difference(walk: PatientWalk, kind: str, side: str) -> float:
+def torque_difference(walk: WalkResult, kind: str, side: str) -> float:
     """Mean absolute torque of the affected side over the other: 200 (a - o) / (a + o), percent; NaN without torque."""
     ours, theirs = (walk.torque.get(f"{kind}_{each}", math.nan) for each in (side, OTHER[side]))
     total = ours + theirs
@@ -75,7 +75,7 @@ def called_for(patient: Patient, can_give: Sequence[tuple[str, float]]) -> str:
 
 
 def assistance_figures(
-    results: Sequence[PatientWalk], patients: Sequence[Patient], can_give: Sequence[tuple[str, float]], speed: float
+    results: Sequence[WalkResult], patients: Sequence[Patient], can_give: Sequence[tuple[str, float]], speed: float
 ) -> list[Figure]:
     """All figures of walks in a device at one speed.
 
@@ -86,10 +86,10 @@ def assistance_figures(
     walks, figures = Walks(results), []
     for patient in patients:
         for worn in (UNPOWERED, *COMPARED):
-            if walks.all(condition(patient.name, worn), speed):
+            if walks.all(strides_key(patient.name, worn), speed):
                 figures += _of_condition(walks, patient, worn, speed)
         for worn in COMPARED:
-            key = condition(patient.name, worn)
+            key = strides_key(patient.name, worn)
             if not walks.all(key, speed):
                 continue
             figures += _changes(walks, patient, worn, speed)
@@ -99,7 +99,7 @@ def assistance_figures(
 
 
 def _of_condition(walks: Walks, patient: Patient, worn: str, speed: float) -> list[Figure]:
-    key = condition(patient.name, worn)
+    key = strides_key(patient.name, worn)
     own = walks.all(key, speed)
     falls = sum(walk.fell for walk in own)
     figures = [
@@ -121,12 +121,12 @@ def _of_condition(walks: Walks, patient: Patient, worn: str, speed: float) -> li
 
 
 def _changes(walks: Walks, patient: Patient, worn: str, speed: float) -> list[Figure]:
-    key, baseline = condition(patient.name, worn), condition(patient.name, UNPOWERED)
+    key, baseline = strides_key(patient.name, worn), strides_key(patient.name, UNPOWERED)
     if not walks.all(baseline, speed):
         return []
     aim = {"at_most": 0.0} if worn in ASSISTED else {}
     figures = [_cost_change(walks, at(f"{COST}_change", key, speed), key, baseline, speed, aim)]
-    practised = condition(patient.name, PRACTISED)
+    practised = strides_key(patient.name, PRACTISED)
     if worn == PERSONALISED and walks.all(practised, speed):
         figures.append(_cost_change(walks, at(f"{COST}_change_from_practised", key, speed), key, practised, speed, aim))
     for name in ASYMMETRIES:
@@ -169,7 +169,7 @@ def _reduction(walks: Walks, name: str, key: str, baseline: str, speed: float, t
 
 
 def _torques(walks: Walks, patient: Patient, worn: str, called: str, speed: float) -> list[Figure]:
-    key = condition(patient.name, worn)
+    key = strides_key(patient.name, worn)
     joints = sorted({joint for walk in walks.all(key, speed) for joint in walk.torque})
     figures = [
         walks.figure(

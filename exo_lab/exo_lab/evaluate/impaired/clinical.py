@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from exo_lab.evaluate.exo.conditions import NO_DEVICE
+from exo_lab.conditions import NO_DEVICE
 from exo_lab.evaluate.exo.figures import Walks, at
 from exo_lab.evaluate.impaired.deficits import Deficit, Finding, Sign
 from exo_lab.evaluate.impaired.measure import ASYMMETRIES, asymmetry, cost_of_transport, sign_value
 from exo_lab.evaluate.impaired.patients import HEALTHY, SEVERITY_SERIES, WALKED_STRENGTHS, Patient, series_name
-from exo_lab.evaluate.impaired.walk import PatientWalk, condition
 from exo_sim.measurement import Figure
+from exo_sim.world.walk import WalkResult, strides_key
 
 #: Signs are judged where this share of the strength is left, or less.
 JUDGED_FROM = 0.5
@@ -48,7 +48,7 @@ def shows(change: Figure, sign: Sign) -> bool:
 
 
 def clinical_figures(
-    results: Sequence[PatientWalk],
+    results: Sequence[WalkResult],
     deficits: Sequence[Deficit],
     patients: Sequence[Patient],
     selves: Mapping[str, str],
@@ -87,7 +87,7 @@ def clinical_figures(
 
 
 def _of_person(walks: Walks, name: str, speed: float) -> list[Figure]:
-    key = condition(name, NO_DEVICE)
+    key = strides_key(name, NO_DEVICE)
     own = walks.all(key, speed)
     return [
         Figure(at("walks", key, speed), len(own), "1"),
@@ -106,7 +106,7 @@ def _of_person(walks: Walks, name: str, speed: float) -> list[Figure]:
 
 def _of_sign(walks: Walks, sign: Sign, name: str, healthy: str, speed: float, side: str, judged: bool) -> list[Figure]:
     """Value of a sign in a person, and its change against the healthy self."""
-    key, baseline = condition(name, NO_DEVICE), condition(healthy, NO_DEVICE)
+    key, baseline = strides_key(name, NO_DEVICE), strides_key(healthy, NO_DEVICE)
     target = {"at_least": sign.least} if sign.direction == "up" else {"at_most": -sign.least}
     return [
         walks.figure(at(sign.name, key, speed), sign.unit, key, speed, lambda walk: sign_value(walk, sign, side)),
@@ -127,11 +127,11 @@ def _of_deficit(walks: Walks, deficit: Deficit, speed: float, side: str) -> list
     walked = {strength: series_name(deficit, strength) for strength in WALKED_STRENGTHS[1:]}
     changes: dict[str, list[Figure]] = {}
     tau: dict[str, float] = {}
-    healthy_key = condition(HEALTHY, NO_DEVICE)
+    healthy_key = strides_key(HEALTHY, NO_DEVICE)
     for sign in deficit.signs:
         values = [
             walks.figure(
-                "value", sign.unit, condition(name, NO_DEVICE), speed, lambda walk: sign_value(walk, sign, side)
+                "value", sign.unit, strides_key(name, NO_DEVICE), speed, lambda walk: sign_value(walk, sign, side)
             ).value
             for name in series
         ]
@@ -166,9 +166,9 @@ def _of_deficit(walks: Walks, deficit: Deficit, speed: float, side: str) -> list
     figures.append(Figure.against(at(SHOWN, deficit.name, speed), float(whole), "1", at_least=1.0))
     figures += [
         walks.change(
-            at(f"{COST}_rise", condition(name, NO_DEVICE), speed),
+            at(f"{COST}_rise", strides_key(name, NO_DEVICE), speed),
             "J/kg/m",
-            condition(name, NO_DEVICE),
+            strides_key(name, NO_DEVICE),
             healthy_key,
             speed,
             lambda walk, other: cost_of_transport(walk) - cost_of_transport(other),
@@ -176,7 +176,7 @@ def _of_deficit(walks: Walks, deficit: Deficit, speed: float, side: str) -> list
         for name in walked.values()
     ]
     costs = [
-        walks.figure("cost", "J/kg/m", condition(name, NO_DEVICE), speed, cost_of_transport).value for name in series
+        walks.figure("cost", "J/kg/m", strides_key(name, NO_DEVICE), speed, cost_of_transport).value for name in series
     ]
     figures.append(Figure.against(at(f"{COST}_{MONOTONY}", deficit.name, speed), monotony(costs), "1", at_least=1.0))
     return figures

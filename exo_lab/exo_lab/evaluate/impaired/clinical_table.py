@@ -9,13 +9,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from exo_lab.evaluate.exo.conditions import NO_DEVICE
+from exo_lab.conditions import NO_DEVICE
 from exo_lab.evaluate.exo.figures import at
 from exo_lab.evaluate.impaired.clinical import COST, MONOTONY, SHOWN, finding_name, shows
 from exo_lab.evaluate.impaired.deficits import Deficit
 from exo_lab.evaluate.impaired.patients import HEALTHY, WALKED_STRENGTHS, series_name
-from exo_lab.evaluate.impaired.walk import condition
 from exo_sim.measurement import Figure
+from exo_sim.world.walk import strides_key
 
 LEVELS = WALKED_STRENGTHS[1:]
 DIGITS = {"deg": 1, "deg/s": 0, "BW/s": 1, "m": 3, "J/kg": 3, "W/kg": 2, "Nm/kg": 3, "%": 1, "J/kg/m": 2}
@@ -55,9 +55,9 @@ class Row:
 
 def clinical_rows(figures: Mapping[str, Figure], deficits: Sequence[Deficit], speed: float) -> list[Row]:
     """Rows of all deficits, with a row of the cost at the end of each."""
-    rows, healthy_key = [], condition(HEALTHY, NO_DEVICE)
+    rows, healthy_key = [], strides_key(HEALTHY, NO_DEVICE)
     for deficit in deficits:
-        people = [condition(series_name(deficit, strength), NO_DEVICE) for strength in LEVELS]
+        people = [strides_key(series_name(deficit, strength), NO_DEVICE) for strength in LEVELS]
         for place, finding in enumerate(deficit.findings):
             verdict = bool(figures[at(finding_name(place), deficit.name, speed)].value)
             for sign in finding.signs:
@@ -105,7 +105,7 @@ def verdict(figures: Mapping[str, Figure], deficit: Deficit, speed: float) -> bo
 
 def falls_words(figures: Mapping[str, Figure], deficit: Deficit, speed: float) -> str:
     """How many walks of the series ended by a fall: "falls at 75, 50, 25 %: 0, 0, 2 of 5 walks"."""
-    people = [condition(series_name(deficit, strength), NO_DEVICE) for strength in LEVELS]
+    people = [strides_key(series_name(deficit, strength), NO_DEVICE) for strength in LEVELS]
     falls = ", ".join(f"{figures[at('falls', key, speed)].value:.0f}" for key in people)
     walks = figures[at("walks", people[0], speed)].value
     return f"falls at {', '.join(f'{100 * level:g}' for level in LEVELS)} %: {falls} of {walks:.0f} walks"

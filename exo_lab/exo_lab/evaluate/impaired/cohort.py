@@ -15,13 +15,13 @@ import numpy as np
 from scipy import stats
 
 from exo_core.joints import SIDES
-from exo_lab.evaluate.exo.conditions import LEARNED, UNPOWERED
+from exo_lab.conditions import CONTROLLERS, LEARNED, UNPOWERED
 from exo_lab.evaluate.impaired.measure import ASYMMETRIES, asymmetry, cost_of_transport
-from exo_lab.evaluate.impaired.walk import PatientTask, walk_patient
 from exo_sim.body.model import build_body
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, MUSCLE_GROUPS
 from exo_sim.body.subject import Subject
 from exo_sim.measurement import Figure, mean_interval
+from exo_sim.world.walk import WalkTask, walk
 
 #: Whom a cohort is drawn from: stature (m) and body mass index (kg/m^2).
 HEIGHT_M, BMI, MASS_KG = (1.55, 1.90), (19.0, 32.0), (45.0, 110.0)
@@ -41,8 +41,8 @@ class CohortTask:
     """One patient in one device, walked without power and under the policy; picklable."""
 
     number: int
-    unpowered: PatientTask
-    assisted: PatientTask
+    unpowered: WalkTask
+    assisted: WalkTask
 
 
 def random_patient(number: int, seed: int) -> Subject:
@@ -68,13 +68,30 @@ def severity(subject: Subject) -> float:
     return 1.0 - float(left.sum() / body.default_force.sum())
 
 
-def walk_cohort(task: CohortTask) -> dict[str, Any]:
+@dataclass(frozen=True)
+class CohortRow:
+    """What came of a patient's two walks, as a row of the table."""
+
+    task: CohortTask
+    row: dict[str, Any]
+
+    def pack(self) -> tuple[dict, dict[str, np.ndarray]]:
+        """All but the task as a JSON document and arrays, for a file."""
+        return self.row, {}
+
+    @classmethod
+    def unpack(cls, task: CohortTask, document: dict, arrays: Mapping[str, np.ndarray]) -> CohortRow:
+        """The reverse of `pack`."""
+        return cls(task, document)
+
+
+def walk_cohort(task: CohortTask) -> CohortRow:
     """The row of a patient in a device; NaN where somebody fell before a stride was measured.
 
     Raises:
-        as `walk_patient`.
+        as `walk`.
     """
-    subject, unpowered, assisted = task.unpowered.subject, walk_patient(task.unpowered), walk_patient(task.assisted)
+    subject, unpowered, assisted = task.unpowered.subject, walk(task.unpowered), walk(task.assisted)
     before, after = cost_of_transport(unpowered), cost_of_transport(assisted)
     row: dict[str, Any] = {
         "patient": subject.name,
@@ -91,22 +108,22 @@ def walk_cohort(task: CohortTask) -> dict[str, Any]:
         "severity": severity(subject),
     }
     row |= {f"strength_{group}": subject.strengths.get(group, 1.0) for group in GROUPS_BY_SIDE}
-    for worn, walk in ((UNPOWERED, unpowered), (LEARNED, assisted)):
+    for worn, result in ((UNPOWERED, unpowered), (LEARNED, assisted)):
         row |= {
-            f"walked_s_{worn}": walk.walked_s,
-            f"fell_{worn}": walk.fell,
-            f"faults_{worn}": walk.faults,
-            f"speed_mps_{worn}": walk.scalar("speed"),
-            f"metabolic_power_w_kg_{worn}": walk.scalar("metabolic_power_per_mass"),
-            f"cost_j_kg_m_{worn}": cost_of_transport(walk),
+            f"walked_s_{worn}": result.walked_s,
+            f"fell_{worn}": result.fell,
+            f"faults_{worn}": result.faults,
+            f"speed_mps_{worn}": result.scalar("speed"),
+            f"metabolic_power_w_kg_{worn}": result.scalar("metabolic_power_per_mass"),
+            f"cost_j_kg_m_{worn}": cost_of_transport(result),
         }
-        row |= {f"asymmetry_{name}_percent_{worn}": asymmetry(walk, name) for name in ASYMMETRIES}
+        row |= {f"asymmetry_{name}_percent_{worn}": asymmetry(result, name) for name in ASYMMETRIES}
     row["saving_percent"] = 100.0 * (1.0 - after / before)
     row |= {f"torque_{joint}_nm_kg": torque for joint, torque in assisted.torque.items()}
-    return row
+    return CohortRow(task, row)
 
 
-def cohort_tasks(template: Sequence[PatientTask], count: int, seed: int) -> list[CohortTask]:
+def cohort_tasks(template: Sequence[WalkTask], count: int, seed: int) -> list[CohortTask]:
     """Every patient in every device.
 
     Args:
@@ -116,8 +133,14 @@ def cohort_tasks(template: Sequence[PatientTask], count: int, seed: int) -> list
     for number in range(count):
         subject = random_patient(number, seed)
         for own in template:
-            assisted = replace(own, patient=subject.name, subject=subject, seed=seed + number)
-            tasks.append(CohortTask(number, replace(assisted, worn=UNPOWERED, checkpoint=""), assisted))
+            assisted = replace(own, person=subject.name, subject=subject, seed=seed + number)
+            tasks.append(
+                CohortTask(
+                    number,
+                    replace(assisted, condition=UNPOWERED, controller=CONTROLLERS[UNPOWERED], checkpoint=""),
+                    assisted,
+                )
+            )
     return tasks
 
 

@@ -16,13 +16,13 @@ from rich.console import Console
 from exo_core.errors import warn
 from exo_device.description import DeviceError
 from exo_device.devices import find_device
-from exo_lab.evaluate.exo.conditions import LEARNED, NO_DEVICE
-from exo_lab.evaluate.exo.walk import SPEED_LIMITS_MPS
+from exo_lab.conditions import LEARNED, NO_DEVICE
 from exo_lab.evaluate.impaired.assistance import assistance_figures
 from exo_lab.evaluate.impaired.clinical import clinical_figures
 from exo_lab.evaluate.impaired.clinical_table import as_csv, as_markdown, clinical_rows
 from exo_lab.evaluate.impaired.cohort import (
     COHORT_FILE,
+    CohortRow,
     CohortTask,
     cohort_figures,
     cohort_tasks,
@@ -42,9 +42,8 @@ from exo_lab.evaluate.impaired.tasks import (
     patient_tasks,
     walk_size,
 )
-from exo_lab.evaluate.impaired.walk import SETTLE_S, PatientWalk, walk_patient
-from exo_lab.evaluate.pool import run_all
 from exo_lab.evaluate.store import ResultStore
+from exo_lab.pool import run_all
 from exo_policy.checkpoint import CheckpointError
 from exo_sim.body.presets import presets
 from exo_sim.body.subject import Subject, load_subject
@@ -53,18 +52,15 @@ from exo_sim.gait.strides import StrideRecorder
 from exo_sim.human.checkpoint import load_human, shipped_human
 from exo_sim.measurement import Figure, missed, write_run_record, write_summary
 from exo_sim.subjects import PRESET_PREFIX
+from exo_sim.world.walk import SETTLE_IN_DEVICE_S, SETTLE_S, SPEED_LIMITS_MPS, WalkResult, walk
 
 COMMAND = "exo evaluate impaired"
 SPEED_MPS = 1.0
 SUMMARY_FILE, CURVES_FILE, TABLE_STEM = "summary.json", "curves.csv", "clinical"
 FINISHED, PATIENTS_FOLDER = "finished", "patients"
 ALL, NONE = "all", "none"
-#: Where this package's walks are decided beside the simulation itself.
-DECISIVE = (
-    "exo_lab/evaluate/impaired/walk.py",
-    "exo_lab/evaluate/impaired/torque.py",
-    "exo_lab/evaluate/impaired/cohort.py",
-)
+#: Where rows of a cohort are decided beside the walks.
+DECISIVE_OF_A_COHORT = ("exo_lab/evaluate/impaired/cohort.py",)
 PLAIN_WIDTH = 160
 
 
@@ -181,7 +177,8 @@ def evaluate(options: argparse.Namespace) -> tuple[list[Figure], list]:
     load_human(options.human)
     policies = find_policies(options.exo, options.device, personalised=False)
     own = find_policies(options.personalised, options.device, personalised=True)
-    store = ResultStore(Path(options.output) / FINISHED, options.human, options.subject, DECISIVE)
+    kind = CohortRow if options.cohort else WalkResult
+    store = ResultStore(Path(options.output) / FINISHED, options.human, options.subject, DECISIVE_OF_A_COHORT, kind)
     if options.cohort:
         figures, tables, config = _cohort(options, policies, store)
     else:
@@ -217,10 +214,10 @@ def _patients(
     selves = healthy_selves(patients, subject)
     _write_patients(Path(options.output) / PATIENTS_FOLDER, patients)
     tasks = patient_tasks(options, subject, patients, deficits, policies, own)
-    results = run_all(walk_patient, tasks, options.workers, "walking", store)
+    results = run_all(walk, tasks, options.workers, "walking", store)
     _write_curves(Path(options.output) / CURVES_FILE, results)
     figures, tables = [], []
-    nobody = [walk for walk in results if walk.task.worn == NO_DEVICE]
+    nobody = [walk for walk in results if walk.task.condition == NO_DEVICE]
     names = {name: healed.name for name, healed in selves.items()}
     figures += clinical_figures(nobody, deficits, patients, names, options.speed, options.side)
     by_name = {figure.name: figure for figure in figures}
@@ -232,7 +229,7 @@ def _patients(
     if policies or own:
         everybody = list({patient.name: patient for patient in (*selves.values(), *patients)}.values())
         give = can_give([worn.policy for worn in (*policies, *own)])
-        worn = [walk for walk in results if walk.task.worn != NO_DEVICE]
+        worn = [walk for walk in results if walk.task.condition != NO_DEVICE]
         figures += assistance_figures(worn, everybody, give, options.speed)
         tables.append(assistance_table(figures, everybody, options.speed))
     config = {
@@ -256,7 +253,8 @@ def _cohort(
     duration = walk_size(options)[1]
     template = [make_task(options, HEALTHY, Subject(), LEARNED, worn, options.seed, duration) for worn in policies]
     tasks: list[CohortTask] = cohort_tasks(template, options.cohort, options.seed)
-    rows = run_all(walk_cohort, tasks, options.workers, "walking patients", store)
+    found = run_all(walk_cohort, tasks, options.workers, "walking patients", store)
+    rows = [one.row for one in found]
     file = Path(options.output) / COHORT_FILE
     try:
         write_cohort(file, rows, {"command": COMMAND, "configuration": _settings(options)})
@@ -290,7 +288,7 @@ def _write_patients(folder: Path, patients: Sequence[Patient]) -> None:
         (folder / f"{patient.name}.yaml").write_text(yaml.safe_dump(fields, sort_keys=False), encoding="utf-8")
 
 
-def _write_curves(file: Path, results: Sequence[PatientWalk]) -> None:
+def _write_curves(file: Path, results: Sequence[WalkResult]) -> None:
     recorder = StrideRecorder(results[0].recorder.body_mass)
     for result in results:
         recorder.merge(result.recorder)
@@ -302,7 +300,7 @@ def _check(options: argparse.Namespace) -> None:
     if not low <= options.speed <= high:
         raise SimError(f"--speed must be between {low} and {high} m/s, got {options.speed}")
     seeds, duration = walk_size(options)
-    longest = max(SETTLE_S.values()) if options.exo or options.personalised else SETTLE_S[NO_DEVICE]
+    longest = SETTLE_IN_DEVICE_S if options.exo or options.personalised else SETTLE_S
     if seeds < 1 or not duration > 2.0 * longest:
         raise SimError(f"--seeds must be at least 1 and --duration more than {2.0 * longest:g} s")
     if options.device is not None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from exo_device.devices import find_device
-from exo_lab.evaluate.exo.conditions import RESULT_FILE, Policy, find_policy
+from exo_lab.conditions import RESULT_FILE, Policy, find_policy
 from exo_policy.checkpoint import load_checkpoint
 from exo_policy.controllers import make_controller
 from exo_sim.body.subject import Subject, make_subject

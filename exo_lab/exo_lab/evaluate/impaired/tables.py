@@ -10,7 +10,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 from rich.text import Text
 
-from exo_lab.evaluate.exo.conditions import UNPOWERED
+from exo_lab.conditions import UNPOWERED
 from exo_lab.evaluate.exo.figures import at
 from exo_lab.evaluate.impaired.assistance import COMPARED
 from exo_lab.evaluate.impaired.clinical import COST
@@ -18,8 +18,8 @@ from exo_lab.evaluate.impaired.clinical_table import LEVELS, Row, cells, falls_w
 from exo_lab.evaluate.impaired.deficits import Deficit
 from exo_lab.evaluate.impaired.measure import ASYMMETRIES
 from exo_lab.evaluate.impaired.patients import Patient
-from exo_lab.evaluate.impaired.walk import condition
 from exo_sim.measurement import Figure
+from exo_sim.world.walk import strides_key
 
 STYLES = {None: "", True: "green", False: "bold red"}
 BEFORE_AFTER = (
@@ -64,7 +64,7 @@ def assistance_table(figures: Sequence[Figure], patients: Sequence[Patient], spe
         table.add_column(head, justify="left" if head in ("patient", "policy") else "right", no_wrap=True)
     for patient in patients:
         for worn in COMPARED:
-            before, after = condition(patient.name, UNPOWERED), condition(patient.name, worn)
+            before, after = strides_key(patient.name, UNPOWERED), strides_key(patient.name, worn)
             if at("falls", after, speed) not in by_name:
                 continue
             row = [_before_after(by_name, name, before, after, speed, digits) for name, _, digits in BEFORE_AFTER]

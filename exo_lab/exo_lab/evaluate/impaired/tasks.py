@@ -7,14 +7,15 @@ import argparse
 from collections.abc import Sequence
 
 from exo_device.devices import NO_DEVICE as WORN_BY_NOBODY
-from exo_lab.evaluate.exo.conditions import LEARNED, NO_DEVICE, UNPOWERED
+from exo_lab.conditions import CONTROLLERS, LEARNED, NO_DEVICE, PERSONALISED, PRACTISED, UNPOWERED
 from exo_lab.evaluate.impaired.deficits import Deficit
 from exo_lab.evaluate.impaired.patients import HEALTHY, Patient, healthy, healthy_selves, severity_series
 from exo_lab.evaluate.impaired.policies import WornPolicy
-from exo_lab.evaluate.impaired.walk import PERSONALISED, PRACTISED, PatientTask
 from exo_lab.evaluate.store import weights_digest
 from exo_sim.body.subject import Subject
 from exo_sim.errors import SimError
+from exo_sim.world.meters import JOINT_TORQUE
+from exo_sim.world.walk import SETTLE_IN_DEVICE_S, SETTLE_S, WalkTask
 
 SEEDS, DURATION_S = 5, 30.0
 QUICK_SEEDS, QUICK_DURATION_S = 2, 15.0
@@ -37,12 +38,12 @@ def patient_tasks(
     deficits: Sequence[Deficit],
     policies: Sequence[WornPolicy],
     own: Sequence[WornPolicy],
-) -> list[PatientTask]:
+) -> list[WalkTask]:
     """Every walk, each once: without a device everybody, in a device the patients and their healthy selves."""
     selves = healthy_selves(patients, subject)
     people: dict[str, Patient] = {HEALTHY: healthy(subject)} if deficits else {}
     people |= {healed.name: healed for healed in selves.values()}
-    tasks: dict[str, PatientTask] = {}
+    tasks: dict[str, WalkTask] = {}
     series = [weak for deficit in deficits for weak in severity_series(deficit, subject, options.side)]
     for patient in (*people.values(), *series, *patients):
         _add(tasks, options, patient, NO_DEVICE, None)
@@ -65,7 +66,7 @@ def patient_tasks(
 
 
 def _add(
-    tasks: dict[str, PatientTask], options: argparse.Namespace, patient: Patient, worn: str, policy: WornPolicy | None
+    tasks: dict[str, WalkTask], options: argparse.Namespace, patient: Patient, worn: str, policy: WornPolicy | None
 ) -> None:
     seeds, duration = walk_size(options)
     for i in range(seeds):
@@ -81,7 +82,7 @@ def make_task(
     policy: WornPolicy | None,
     seed: int,
     duration: float,
-) -> PatientTask:
+) -> WalkTask:
     """The walk of somebody in a condition; `policy` is None without a device."""
     human, checkpoint, label, device = options.human, "", "", WORN_BY_NOBODY
     if policy is not None:
@@ -92,17 +93,20 @@ def make_task(
         checkpoint = chosen.checkpoint if worn in (LEARNED, PERSONALISED) else ""
         # two policies with the same walker share the conditions that they do not enter
         label = chosen.label if checkpoint or (chosen.humans and not options.same_human) else ""
-    return PatientTask(
-        name,
-        subject,
+    return WalkTask(
         worn,
-        device,
-        label,
+        subject,
         options.speed,
         seed,
         duration,
-        human,
-        checkpoint,
-        weights_digest(checkpoint, human),
-        options.physics_rate,
+        person=name,
+        device=device,
+        controller=CONTROLLERS[worn],
+        checkpoint=checkpoint,
+        policy=label,
+        human=human,
+        digest=weights_digest(checkpoint, human),
+        physics_rate_hz=options.physics_rate,
+        settle_s=SETTLE_S if worn == NO_DEVICE else SETTLE_IN_DEVICE_S,
+        meters=(JOINT_TORQUE,),
     )

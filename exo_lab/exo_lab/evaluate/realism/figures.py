@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from exo_lab.evaluate.push import PushResult
 from exo_lab.evaluate.realism import cost, loading, muscle_timing, recovery, symmetry, walking, waveforms
 from exo_lab.evaluate.realism.group import SpeedGroup
-from exo_lab.evaluate.walk import WalkResult
 from exo_sim.measurement import Figure
+from exo_sim.world.walk import WalkResult
 
 BY_SPEED = (
     walking.walking,
@@ -31,7 +30,7 @@ def grouped(walks: Sequence[WalkResult]) -> list[SpeedGroup]:
     return [SpeedGroup(speed, [walk for walk in walks if walk.task.speed_mps == speed]) for speed in speeds]
 
 
-def realism_figures(walks: Sequence[WalkResult], pushes: Sequence[PushResult]) -> list[Figure]:
+def realism_figures(walks: Sequence[WalkResult], pushes: Sequence[WalkResult]) -> list[Figure]:
     """Figures of all speeds together, then of each speed ("..._at_1.25")."""
     groups = grouped(walks)
     figures = [walking.share_without_fall(groups), *recovery.recovery(pushes), *cost.over_speed(groups)]

@@ -10,11 +10,11 @@ from functools import cached_property
 import numpy as np
 
 from exo_core.joints import SIDES
-from exo_lab.evaluate.walk import WalkResult
 from exo_sim.gait.curves import Curve
 from exo_sim.gait.errors import GaitError
 from exo_sim.gait.normative import NormativeGait
 from exo_sim.measurement import Figure, mean_interval
+from exo_sim.world.walk import WalkResult
 
 #: Between the name of a figure and the speed that it was measured at.
 AT = "_at_"
@@ -46,9 +46,7 @@ class SpeedGroup:
     def per_side(self, walk: WalkResult, variable: str, measure: Callable[[Curve], float]) -> float:
         """Mean of a measure of a curve over both legs of a walk; NaN where it was not walked long enough."""
         try:
-            return float(
-                np.mean([measure(walk.curves.get(walk.task.condition.name, variable, side)) for side in SIDES])
-            )
+            return float(np.mean([measure(walk.curves.get(walk.task.key, variable, side)) for side in SIDES]))
         except GaitError:
             return float("nan")
 

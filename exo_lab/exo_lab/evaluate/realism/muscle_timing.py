@@ -8,11 +8,11 @@ import numpy as np
 from exo_core.joints import SIDES
 from exo_lab.evaluate.realism.group import SpeedGroup
 from exo_lab.evaluate.realism.targets import SMALLEST_EMG_AGREEMENT
-from exo_lab.evaluate.walk import WalkResult
 from exo_sim.gait.errors import GaitError
 from exo_sim.gait.scores import on_off_agreement
 from exo_sim.gait.variables import EMG_MUSCLES
 from exo_sim.measurement import Figure
+from exo_sim.world.walk import WalkResult
 
 
 def muscle_timing(group: SpeedGroup) -> list[Figure]:
@@ -42,6 +42,6 @@ def _agreement(group: SpeedGroup, walk: WalkResult, emg: str) -> float:
 
 def _activation(walk: WalkResult, emg: str, side: str) -> np.ndarray:
     return np.mean(
-        [walk.curves.get(walk.task.condition.name, f"activation_{head}", side).mean for head in EMG_MUSCLES[emg]],
+        [walk.curves.get(walk.task.key, f"activation_{head}", side).mean for head in EMG_MUSCLES[emg]],
         axis=0,
     )

@@ -9,8 +9,8 @@ import numpy as np
 
 from exo_lab.evaluate.realism.group import SpeedGroup, at_speed
 from exo_lab.evaluate.realism.targets import LARGEST_SPEED_ERROR_MPS, SMALLEST_SHARE_WITHOUT_FALL
-from exo_lab.evaluate.walk import WalkResult
 from exo_sim.measurement import Figure, share_interval
+from exo_sim.world.walk import WalkResult
 
 #: Stride figures by name and unit; the norm of some is in NormativeGait.
 STEPS = (("step_length", "m"), ("cadence", "steps/min"), ("stance_percent", "%"), ("step_width", "m"))

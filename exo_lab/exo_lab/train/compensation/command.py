@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from exo_lab.evaluate.pool import one_thread
+from exo_lab.pool import one_thread
 from exo_lab.train.command_line import add_run_arguments, run_command
 from exo_lab.train.compensation import trial
 from exo_lab.train.config import HumanTrainingConfig, load_training_config

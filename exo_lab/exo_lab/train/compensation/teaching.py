@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from tensordict import TensorDict
 
-from exo_lab.evaluate.pool import one_thread, progress_bar
+from exo_lab.pool import one_thread, progress_bar
 from exo_lab.rl.mirror import MirrorMap
 from exo_lab.rl.ppo import actor_tensors, build_ppo, load_actor, sampling_policy
 from exo_lab.rl.rsl_env import OBSERVATION_GROUP, LearnerView

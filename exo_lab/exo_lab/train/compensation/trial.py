@@ -17,8 +17,9 @@ from exo_sim.body.subject import Subject
 from exo_sim.human.checkpoint import load_human
 from exo_sim.human.compensations import WEAKNESSES, WHOLE_LEG, weaknesses
 from exo_sim.human.habits import Habits
-from exo_sim.human.observation import BLOCKS_PER_ACTION, POLICY_RATE_HZ
+from exo_sim.human.observation import POLICY_RATE_HZ
 from exo_sim.human.walkers import Walkers
+from exo_sim.world.crowd import walk_together
 
 _trial: CompensationTrial | None = None
 
@@ -66,22 +67,17 @@ class CompensationTrial:
         for i, (speed, phase) in enumerate(self._cases):
             walkers.place(i, phase, speed)
             averages.restart(i, speed)
-        upright, total = np.ones(walkers.count, dtype=bool), np.zeros(walkers.count)
-        for step in range(self._steps):
-            action = self._human(habits.feel(walkers.observe())) + habits.posture
-            walkers.set_action(action)
-            effort = np.zeros(walkers.count)
-            for _ in range(BLOCKS_PER_ACTION):
-                walkers.coordinate_and_step()
-                effort += walkers.mean_squared_activation() / BLOCKS_PER_ACTION
-            state = walkers.state()
-            averages.update(walkers, state)
-            judgement = judge(config, walkers, state, action, effort, averages)
-            upright &= ~judgement.failed
-            for i in np.flatnonzero(~upright):  # out, and must not blow up
-                walkers.place(i, 0.0, 0.0)
-            if step >= self._settled:
-                total += np.where(upright, judgement.reward, 0.0)
+        total = np.zeros(walkers.count)
+
+        def policy(observation: np.ndarray) -> np.ndarray:
+            return self._human(habits.feel(observation)) + habits.posture
+
+        for period in walk_together(walkers, policy, self._steps):
+            averages.update(walkers, period.state)
+            judgement = judge(config, walkers, period.state, period.action, period.effort, averages)
+            period.upright[judgement.failed] = False
+            if period.step >= self._settled:
+                total += np.where(period.upright, judgement.reward, 0.0)
         return (total / (self._steps - self._settled)).reshape(-1, len(self._weak)).mean(axis=1)
 
 

@@ -8,14 +8,22 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from exo_lab.evaluate.store import ResultStore
-
 #: Libraries that would start a thread a core in every process read these when they are imported.
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+class Store(Protocol):
+    """Keeps results by task."""
+
+    def load(self, task: Any) -> Any | None:
+        """The result of a task; None where there is none."""
+
+    def save(self, task: Any, result: Any) -> None:
+        """Keeps a result."""
 
 
 def run_all(
@@ -23,7 +31,7 @@ def run_all(
     tasks: Sequence[Any],
     workers: int,
     description: str,
-    store: ResultStore | None = None,
+    store: Store | None = None,
     show: bool = True,
 ) -> list[Any]:
     """Results of function(task) in the order of tasks; those in the store are not computed again.

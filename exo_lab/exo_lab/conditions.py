@@ -11,8 +11,19 @@ from exo_policy.checkpoint import checkpoint_files, load_checkpoint
 from exo_sim.errors import SimError
 
 NO_DEVICE, UNPOWERED, SPLINE, LEARNED = "no_device", "unpowered", "spline", "learned"
+#: The policy of a training on one wearer; and unpowered too, but after as much practice as with power.
+PERSONALISED, PRACTISED = "personalised", "practised"
 #: In the order of every table.
 CONDITIONS = (NO_DEVICE, UNPOWERED, SPLINE, LEARNED)
+#: Who drives the device in each condition: a controller of exo_policy, "none" where nothing is worn.
+CONTROLLERS = {
+    NO_DEVICE: "none",
+    UNPOWERED: "zero",
+    PRACTISED: "zero",
+    SPLINE: "spline",
+    LEARNED: "learned",
+    PERSONALISED: "learned",
+}
 RESULT_FILE = "result.json"
 
 
