@@ -125,7 +125,6 @@ def training_rate(config: HumanTrainingConfig, iterations: int) -> dict[str, flo
     """Steps per second (wall time), and core time a step costs workers and learner (microseconds)."""
     # torch takes seconds to import
     from exo_lab.rl.mirror import MirrorMap
-    from exo_lab.rl.ppo import load_actor
     from exo_lab.rl.trainer import METRICS_FILE, Trainer
     from exo_lab.rl.worker_pool import WorkerPool
     from exo_lab.train.curriculum import Curriculum
@@ -148,7 +147,7 @@ def training_rate(config: HumanTrainingConfig, iterations: int) -> dict[str, flo
                 curriculum=Curriculum(config.curriculum),
                 on_save=lambda algorithm, row: None,
             )
-            load_actor(trainer.algorithm, load_checkpoint(shipped_human(), kind="human")[0])
+            trainer.algorithm.load_policy(load_checkpoint(shipped_human(), kind="human")[0])
             samples = config.ppo.steps_per_iteration * pool.count
             trainer.run(WARM_UP_ITERATIONS * samples)
             workers, learner = sum(pool.ask("cpu_seconds")), time.process_time()

@@ -8,11 +8,12 @@ import yaml
 from safetensors import safe_open
 
 from exo_device.devices import find_device, without_weight
-from exo_lab.train import stage_check
-from exo_lab.train.exo_config import load_exo_config
+from exo_lab.train import exo_env, stage_check
+from exo_lab.train.exo_config import StageConfig, load_exo_config
 from exo_lab.train.exo_env import CarryingEnv, ExoEnv, PairEnv
 from exo_lab.train.exo_mirror import exo_mirror
 from exo_lab.train.human_learner import human_learner, is_doubled
+from exo_lab.train.stages import Inheritance, initial_weights
 from exo_lab.train.train_exo import main
 from exo_policy.checkpoint import load_checkpoint
 from exo_policy.controllers import make_controller
@@ -269,3 +270,54 @@ def test_people_stop_and_stand_too(config):
     for _ in range(30):
         result = env.step(np.zeros((4, 2)))
     assert not result.terminated.any() and (env._crowd.walkers.speed_command == 0.0).all()
+
+
+def test_every_term_of_a_reward_is_priced_and_logged_and_their_sum_is_the_reward(config):
+    env = PairEnv(config, find_device("hip"), None, seed=8)
+    env.reset()
+    human = env._crowd.human(env._crowd.walkers.observe())
+    step = env._period(np.full((4, 2), 0.5), human)
+    for terms, price, reward, prefix in (
+        (exo_env.DEVICE_TERMS, config.reward, env._device_reward(step), "reward_"),
+        (exo_env.WEARER_TERMS, config.human_reward, env._human_reward(step), "wearer_reward_"),
+    ):
+        names = {name for name in type(price).model_fields if not name.endswith(("reference", "w_kg"))}
+        assert set(terms) == names - {"fall", "like"}
+        paid = {name: getattr(price, name) * term(step, price) for name, term in terms.items()}
+        assert sum(paid.values()) == pytest.approx(reward, rel=1e-6)
+        logged = {name: step.metrics[f"{prefix}{name}"] for name in terms}
+        assert logged == pytest.approx({name: value.mean() for name, value in paid.items()})
+    lost = dataclasses.replace(step, terminated=np.array([True, False, False, False]))
+    assert env._device_reward(lost)[0] == -config.reward.fall and lost.metrics["reward_fall"] < 0.0
+
+
+def test_each_term_of_the_device_reward_moves_with_its_own_cause(config):
+    env = ExoEnv(config, find_device("hip"), None, seed=8)
+    env.reset()
+    step = env._period(np.full((4, 2), 0.5), None)
+    causes = {
+        "metabolic": {"power": step.power + 1.0},
+        "overload": {"overload": step.overload + 0.01},
+        "torque": {"share": step.share + 0.2},
+        "torque_rate": {"change": step.change + 0.2},
+        "beyond": {"beyond": step.beyond + 0.2},
+        "mechanical_power": {"mechanical": np.abs(step.mechanical) + 1.0},
+    }
+    for name, change in causes.items():
+        worse = dataclasses.replace(step, **change)
+        fell = {
+            term: (function(worse, config.reward) < function(step, config.reward)).all()
+            for term, function in exo_env.DEVICE_TERMS.items()
+        }
+        assert {term for term, less in fell.items() if less} == {name}
+
+
+def test_a_stage_begins_with_what_the_stages_before_left(tmp_path):
+    human, device, state, critic = (tmp_path / name for name in ("human", "device", "state", "critic"))
+    before = Inheritance(human, device, device_state=state, human_state=critic)
+    both = StageConfig(name="together", learns=("exo", "human"), samples=1)
+    assert initial_weights(both, before) == {"exo": (state, device), "human": (critic, human)}
+    alone = StageConfig(name="carrying", learns=("human",), samples=1)
+    assert initial_weights(alone, before) == {"human": (critic, human)}
+    first = StageConfig(name="assistance", learns=("exo",), samples=1)
+    assert initial_weights(first, Inheritance(human)) == {"exo": (None, None)}

@@ -8,7 +8,7 @@ from exo_lab.train.check import Checker, CheckLog
 from exo_lab.train.config import load_training_config
 from exo_lab.train.curriculum import Curriculum
 from exo_lab.train.disturbances import RandomPushes, SensorNoise
-from exo_lab.train.rewards import judge
+from exo_lab.train.rewards import REWARD_TERMS, PolicyStep, judge
 from exo_lab.train.walking_env import WalkingEnv
 from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject
@@ -248,3 +248,28 @@ def test_averages_settle_on_what_stays(config):
         averages.update(walkers, state)
     assert averages.speed[0] == pytest.approx(1.25, rel=1e-3) and averages.sideways[0] == pytest.approx(0.2, rel=1e-2)
     assert averages.unevenness[0] == pytest.approx([0.1, 0.0, 0.0], abs=1e-3)
+
+
+def test_every_reward_term_has_a_weight_is_logged_and_their_sum_is_the_reward(config):
+    env = WalkingEnv(config, "none", seed=6)
+    env.reset()
+    for _ in range(3):
+        result = env.step(np.full((3, ACTION_SIZE), 0.1))
+    weights = {name for name in type(config.reward).model_fields if not name.endswith(("_width", "_bw"))}
+    assert set(REWARD_TERMS) == weights
+    walkers = env._walkers
+    step = PolicyStep(
+        config,
+        walkers,
+        walkers.state(),
+        np.full((3, ACTION_SIZE), 0.1),
+        walkers.mean_squared_activation(),
+        env._averages,
+    )
+    paid = {name: getattr(config.reward, name) * term(step) for name, term in REWARD_TERMS.items()}
+    judged = judge(config, walkers, step.state, step.action, step.effort, step.averages)
+    assert judged.reward == pytest.approx(sum(paid.values()), rel=1e-6)
+    for name, value in paid.items():
+        assert judged.metrics[f"reward_{name}"] == pytest.approx(value.mean(), abs=1e-12)
+        assert f"reward_{name}" in result.metrics
+    assert (paid["action"] < 0.0).all() and 0.0 <= paid["pose"].min() <= paid["pose"].max() <= config.reward.pose

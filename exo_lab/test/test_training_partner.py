@@ -9,7 +9,7 @@ import torch
 from exo_lab.rl.batch_env import StepResult
 from exo_lab.rl.config import PpoConfig
 from exo_lab.rl.learner import Learner, Partner
-from exo_lab.rl.ppo import actor_tensors, tensor_sizes
+from exo_lab.rl.ppo import tensor_sizes
 from exo_lab.rl.rsl_env import LearnerView
 from exo_lab.rl.trainer import Trainer
 from exo_lab.rl.worker_pool import WorkerPool
@@ -47,7 +47,7 @@ def make_trainer(folder, pool, warm_up=0):
 
 
 def partner_answer(trainer):
-    tensors = actor_tensors(trainer.partner_algorithm)
+    tensors = trainer.partner_algorithm.policy_tensors()
     network = MlpPolicy(NetworkSpec(sizes=tensor_sizes(tensors), observation_clip=None), tensors)
     return float(network(np.full((1, 3), 0.3, np.float32))[0, 0])
 

@@ -8,7 +8,7 @@ import torch
 
 from exo_lab.rl.config import PpoConfig
 from exo_lab.rl.mirror import MirrorMap
-from exo_lab.rl.ppo import StepSize, actor_tensors, build_ppo, load_actor, tensor_sizes
+from exo_lab.rl.ppo import build_ppo, tensor_sizes
 from exo_lab.rl.resume import load_state, save_state
 from exo_lab.rl.rsl_env import OBSERVATION_GROUP, LearnerView
 from exo_lab.rl.worker_pool import WorkerError, WorkerPool
@@ -45,9 +45,7 @@ def train(algorithm, env, iterations, config=CONFIG):
                 algorithm.process_env_step(observation, reward, done, extras)
                 total += float(reward.mean())
             algorithm.compute_returns(observation)
-        step_size = StepSize(algorithm)
-        algorithm.update()
-        step_size.adapt(algorithm, config)
+        algorithm.learn()
         rewards.append(total / CONFIG.steps_per_iteration)
     return rewards
 
@@ -59,7 +57,7 @@ def test_learns_and_exports_the_network_that_it_trained(mirror, privileged):
     algorithm = build_ppo(env, CONFIG, mirror)
     rewards = train(algorithm, env, 60)
     assert np.mean(rewards[-5:]) > 0.5 * np.mean(rewards[:3])  # rewards are negative: the error halves
-    tensors = actor_tensors(algorithm)
+    tensors = algorithm.policy_tensors()
     network = MlpPolicy(NetworkSpec(sizes=tensor_sizes(tensors), observation_clip=None), tensors)
     observation = env.get_observations()
     expected = algorithm.get_policy()(observation).detach().numpy()
@@ -77,7 +75,7 @@ def test_policy_can_start_from_an_exported_network(mirror):
     trained = build_ppo(env, CONFIG, mirror)
     train(trained, env, 3)
     fresh = build_ppo(env, CONFIG, mirror)
-    load_actor(fresh, actor_tensors(trained))
+    fresh.load_policy(trained.policy_tensors())
     observation = env.get_observations()
     expected = trained.get_policy()(observation).detach().numpy()
     assert fresh.get_policy()(observation).detach().numpy() == pytest.approx(expected, abs=1e-3)
@@ -121,16 +119,16 @@ def test_saved_policy_is_the_mean_over_the_last_iterations(tmp_path):
     bias = [layer for layer in algorithm.actor.mlp if isinstance(layer, torch.nn.Linear)][-1].bias
     for value in (1.0, 3.0, 8.0):  # means over about two: 1, then 2, then half way to 8
         bias.data.fill_(value)
-        algorithm.policy_average.update()
-    name = max(name for name in actor_tensors(algorithm) if name.endswith(".bias"))
-    assert actor_tensors(algorithm)[name] == pytest.approx(5.0) and float(bias.detach()[0]) == 8.0
+        algorithm.average.update()
+    name = max(name for name in algorithm.policy_tensors() if name.endswith(".bias"))
+    assert algorithm.policy_tensors()[name] == pytest.approx(5.0) and float(bias.detach()[0]) == 8.0
     save_state(tmp_path / "state.safetensors", algorithm, {})
     twin = build_ppo(env, config, None)
     load_state(tmp_path / "state.safetensors", twin)
-    assert actor_tensors(twin)[name] == pytest.approx(5.0)
-    load_actor(twin, actor_tensors(algorithm))  # begins anew with the mean
-    twin.policy_average.update()
-    assert actor_tensors(twin)[name] == pytest.approx(5.0)
+    assert twin.policy_tensors()[name] == pytest.approx(5.0)
+    twin.load_policy(algorithm.policy_tensors())  # begins anew with the mean
+    twin.average.update()
+    assert twin.policy_tensors()[name] == pytest.approx(5.0)
 
 
 def test_workers_join_their_batches_and_their_errors_arrive():

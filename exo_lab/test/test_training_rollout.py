@@ -9,7 +9,6 @@ import torch
 from exo_lab.rl.config import PpoConfig
 from exo_lab.rl.learner import Learner
 from exo_lab.rl.mirror import MirrorMap
-from exo_lab.rl.ppo import sampling_policy
 from exo_lab.rl.rollout import Collector
 from exo_lab.rl.rsl_env import OBSERVATION_GROUP, LearnerView
 from exo_lab.rl.worker_pool import WorkerPool
@@ -43,7 +42,7 @@ def make_learner(env, mirror=None):
 def test_workers_and_learner_have_the_same_policy(mirror):
     env = reach_env.ReachEnv()
     learner = make_learner(env, mirror)
-    policy = sampling_policy(learner.algorithm)
+    policy = learner.algorithm.sampling_policy()
     observation = np.random.default_rng(1).normal(size=(5, 3)).astype(np.float32)
     view = learner.view.show(observation[None], None)
     with torch.no_grad():
@@ -60,7 +59,7 @@ def test_a_rollout_fills_the_learner_as_its_steps_one_by_one_would(privileged):
     stepped.algorithm.critic.load_state_dict(rolled.algorithm.critic.state_dict())
     collector = Collector(TimedEnv(privileged=privileged), 0)
     collector.reset()
-    rollout = collector.rollout(sampling_policy(rolled.algorithm), 64, seed=3)
+    rollout = collector.rollout(rolled.algorithm.sampling_policy(), 64, seed=3)
     rolled.take_rollout(rollout)
     assert rollout.truncated.any()  # the bootstrap of episodes out of time is among what is compared
     env = TimedEnv(privileged=privileged)
@@ -87,7 +86,7 @@ def test_a_rollout_fills_the_learner_as_its_steps_one_by_one_would(privileged):
 
 def test_workers_draw_differently_and_repeat_with_the_seed():
     learner = make_learner(reach_env.ReachEnv())
-    policy = sampling_policy(learner.algorithm)
+    policy = learner.algorithm.sampling_policy()
     pool = WorkerPool(reach_env.make_env, 2, seed=1)
     try:
         pool.reset()

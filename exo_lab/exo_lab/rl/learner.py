@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 from exo_lab.rl.batch_env import StepResult
 from exo_lab.rl.config import PpoConfig
 from exo_lab.rl.mirror import MirrorMap
-from exo_lab.rl.ppo import StepSize, bound_exploration, build_ppo, load_actor
+from exo_lab.rl.ppo import build_ppo
 from exo_lab.rl.rollout import Rollout
 from exo_lab.rl.rsl_env import LearnerView
 
@@ -22,15 +21,14 @@ class Partner:
     """A second learner in the same environments, whose results come as StepResult.partner.
 
     Its action follows the first one's in the environments' action and is asked for every `period` steps; in
-    between it holds. `start` are tensors of its policy to start from. For the first `warm_up` iterations only its
-    critic learns: a good policy must not be led astray by a critic that knows nothing yet.
+    between it holds. For the first `warm_up` iterations only its critic learns: a good policy must not be led astray
+    by a critic that knows nothing yet.
     """
 
     config: PpoConfig
     mirror: MirrorMap | None
     action_size: int
     period: int = 1
-    start: Mapping[str, np.ndarray] | None = None
     warm_up: int = 0
 
 
@@ -60,10 +58,7 @@ class Learner:
     def of_partner(cls, partner: Partner, first: StepResult, max_episode_steps: int) -> Learner:
         """The learner of a partner, with the result of the environments' reset."""
         view = LearnerView(first, partner.action_size, max_episode_steps // partner.period)
-        learner = cls(view, partner.config, partner.mirror, period=partner.period, warm_up=partner.warm_up)
-        if partner.start is not None:
-            load_actor(learner.algorithm, dict(partner.start))
-        return learner
+        return cls(view, partner.config, partner.mirror, period=partner.period, warm_up=partner.warm_up)
 
     def begin(self) -> None:
         """A new rollout."""
@@ -101,48 +96,18 @@ class Learner:
 
     def take_rollout(self, rollout: Rollout) -> None:
         """Takes in a whole rollout that workers collected with this learner's policy, as `take` would step by step."""
-        algorithm, steps = self.algorithm, len(rollout.reward)
-        storage = algorithm.storage
-        with torch.inference_mode():
-            observation = self.view.show(rollout.observation, rollout.privileged)
-            values = algorithm.critic(observation.flatten(0, 1)).view(steps + 1, self.view.num_envs, 1)
-            action = torch.from_numpy(rollout.action)
-            algorithm.actor.distribution.update(torch.from_numpy(rollout.mean))
-            parameters = algorithm.actor.output_distribution_params
-            if storage.distribution_params is None:
-                storage.distribution_params = tuple(torch.zeros_like(p) for p in parameters)
-            for kept, new in zip(storage.distribution_params, parameters):
-                kept.copy_(new)
-            storage.observations.copy_(observation[:steps])
-            storage.actions.copy_(action)
-            storage.actions_log_prob.copy_(algorithm.actor.get_output_log_prob(action).unsqueeze(-1))
-            storage.values.copy_(values[:steps])
-            storage.dones.copy_(torch.from_numpy(rollout.terminated | rollout.truncated).unsqueeze(-1))
-            # an episode that only ran out of time would have gone on: its value stands for the rest
-            rest = self.config.gamma * values[:steps, :, 0] * torch.from_numpy(rollout.truncated)
-            storage.rewards.copy_((torch.from_numpy(rollout.reward) + rest).unsqueeze(-1))
-            storage.step = steps
+        self.algorithm.take_rollout(rollout, self.view)
         self._rewards.append(float(rollout.reward.mean()))
 
     def learn(self) -> dict[str, float]:
         """Learns from the rollout; returns figures for the log."""
-        algorithm = self.algorithm
-        step_size = StepSize(algorithm)
-        warm = self.iterations < self._warm_up
-        for parameter in algorithm.actor.parameters():
-            parameter.requires_grad_(not warm)
-        losses = algorithm.update()
-        divergence = 0.0 if warm else step_size.adapt(algorithm, self.config)
-        bound_exploration(algorithm, self.config)
-        if not warm:
-            algorithm.policy_average.update()
+        figures = self.algorithm.learn(critic_only=self.iterations < self._warm_up)
         self.iterations += 1
         return {
             "reward": float(np.mean(self._rewards)),
-            "std": float(algorithm.actor.distribution.log_std_param.detach().exp().mean()),
-            "learning_rate": algorithm.learning_rate,
-            "divergence": divergence,
-            **{f"loss_{name}": value for name, value in losses.items()},
+            "std": self.algorithm.exploration,
+            "learning_rate": self.algorithm.learning_rate,
+            **figures,
         }
 
     def finish(self) -> None:

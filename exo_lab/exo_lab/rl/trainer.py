@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from exo_core.files import whole_file
 from exo_lab.rl.config import PpoConfig
 from exo_lab.rl.learner import Learner, Partner
 from exo_lab.rl.mirror import MirrorMap
-from exo_lab.rl.ppo import sampling_policy
 from exo_lab.rl.resume import load_state, save_state
 from exo_lab.rl.rsl_env import LearnerView
 from exo_lab.rl.worker_pool import WorkerPool
@@ -100,6 +100,7 @@ class Trainer:
         self._durations: deque[float] = deque(maxlen=EPISODE_WINDOW)
         self._settings: dict[str, Any] = {}
         self._stop = False
+        self._columns: list[str] = []
         state = folder / STATE_FILE
         if state.exists():
             progress = load_state(state, self.algorithm, self.partner_algorithm)
@@ -178,7 +179,7 @@ class Trainer:
         """One learner alone: its policy goes to the workers. Returns the means of the environments' metrics."""
         learner = self._learners[0]
         seed = int(torch.randint(2**62, (1,)))  # of torch's random state, which a resumed run continues
-        rollout = self._pool.rollout(sampling_policy(learner.algorithm), self._config.steps_per_iteration, seed)
+        rollout = self._pool.rollout(learner.algorithm.sampling_policy(), self._config.steps_per_iteration, seed)
         self._take_free_cores()
         learner.take_rollout(rollout)
         self._durations.extend(rollout.episode_seconds)
@@ -198,12 +199,10 @@ class Trainer:
 
     def _log(self, row: dict[str, float]) -> None:
         file = self._folder / METRICS_FILE
-        new = not file.exists()
+        if not self._columns:
+            self._columns = _columns(file, list(row))
         with file.open("a", newline="") as stream:
-            writer = csv.DictWriter(stream, row.keys())
-            if new:
-                writer.writeheader()
-            writer.writerow({name: f"{value:.6g}" for name, value in row.items()})
+            csv.DictWriter(stream, self._columns).writerow({name: f"{value:.6g}" for name, value in row.items()})
         writer = self._tensorboard()
         for name, value in row.items():
             writer.add_scalar(name, value, self.samples)
@@ -225,6 +224,24 @@ class Trainer:
         }
         save_state(self._folder / STATE_FILE, self.algorithm, progress, self.partner_algorithm)
         self._on_save(self.algorithm, row)
+
+
+def _columns(file: Path, wanted: list[str]) -> list[str]:
+    """The columns of a metrics file, which is begun with those wanted; one of a training of before gets those it lacks."""
+    rows: list[dict[str, str]] = []
+    known: list[str] = []
+    if file.exists():
+        with file.open(newline="", encoding="utf-8") as stream:
+            reader = csv.DictReader(stream)
+            rows, known = list(reader), list(reader.fieldnames or ())
+        if set(wanted) <= set(known):
+            return known
+    columns = known + [name for name in wanted if name not in known]
+    with whole_file(file, newline="") as stream:
+        writer = csv.DictWriter(stream, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+    return columns
 
 
 def _headline(row: dict[str, float]) -> str:

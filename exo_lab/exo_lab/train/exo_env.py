@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from exo_device.description import DeviceDescription
 from exo_lab.rl.batch_env import StepResult
 from exo_lab.train.config import load_training_config
-from exo_lab.train.exo_config import EXO, HUMAN, ExoTrainingConfig
+from exo_lab.train.exo_config import EXO, HUMAN, ExoRewardConfig, ExoTrainingConfig, HumanRewardConfig
 from exo_lab.train.wearer_reward import WearerReward
 from exo_policy.manifest import Contract
 from exo_sim.human.observation import ACTION_SIZE, BLOCKS_PER_ACTION, COORDINATION_RATE_HZ
@@ -47,6 +47,40 @@ class _Step:
     walking: np.ndarray
     metrics: dict[str, float]
     seconds: list[float]
+
+
+#: A term of a reward (n,) of a control period, with the reward's configuration for its references.
+RewardTerm = Callable[["_Step", Any], np.ndarray]
+#: What the device's policy is paid for, by name; each times the price of that name. A fall costs `fall` instead.
+DEVICE_TERMS: dict[str, RewardTerm] = {
+    "metabolic": lambda step, price: price.metabolic_reference_w_kg - step.power,
+    "alive": lambda step, price: np.ones_like(step.power),
+    "overload": lambda step, price: price.overload_reference - step.overload,
+    "torque": lambda step, price: -(step.share**2).mean(axis=1),
+    "torque_rate": lambda step, price: -(step.change**2).mean(axis=1),
+    "beyond": lambda step, price: -(step.beyond**2).mean(axis=1),
+    "mechanical_power": lambda step, price: -np.abs(step.mechanical),
+}
+#: What a wearer who learns is paid for.
+WEARER_TERMS: dict[str, RewardTerm] = {
+    "walking": lambda step, price: step.walking,
+    "metabolic": lambda step, price: price.metabolic_reference_w_kg - step.power,
+}
+
+
+def _paid(
+    terms: dict[str, RewardTerm], price: ExoRewardConfig | HumanRewardConfig, step: _Step, prefix: str
+) -> np.ndarray:
+    """The sum of the terms (n,), each times its price, and the price of a fall where the episode ended.
+
+    Each term's mean over who still walks goes into the step's metrics, under its name after this prefix.
+    """
+    paid = {name: getattr(price, name) * term(step, price) for name, term in terms.items()}
+    up = ~step.terminated
+    step.metrics |= {f"{prefix}{name}": float(value[up].mean()) if up.any() else 0.0 for name, value in paid.items()}
+    step.metrics[f"{prefix}fall"] = -price.fall * float(step.terminated.mean())
+    reward = sum(paid.values())
+    return np.where(step.terminated | ~np.isfinite(reward), -price.fall, reward).astype(np.float32)
 
 
 class _AssistedEnv:
@@ -141,17 +175,7 @@ class _AssistedEnv:
         return step
 
     def _device_reward(self, step: _Step) -> np.ndarray:
-        price = self._config.reward
-        reward = (
-            price.metabolic * (price.metabolic_reference_w_kg - step.power)
-            + price.alive
-            + price.overload * (price.overload_reference - step.overload)
-            - price.torque * (step.share**2).mean(axis=1)
-            - price.torque_rate * (step.change**2).mean(axis=1)
-            - price.beyond * (step.beyond**2).mean(axis=1)
-            - price.mechanical_power * np.abs(step.mechanical)
-        )
-        return np.where(step.terminated | ~np.isfinite(reward), -price.fall, reward).astype(np.float32)
+        return _paid(DEVICE_TERMS, self._config.reward, step, "reward_")
 
     def _walking(self, state: WalkerState) -> np.ndarray:
         """How well everybody walked (n,): once a period of the human, at its end; 0 at other times."""
@@ -163,9 +187,7 @@ class _AssistedEnv:
         return self._wearer.end(state, self._crowd.human_action)
 
     def _human_reward(self, step: _Step) -> np.ndarray:
-        price = self._config.human_reward
-        reward = price.walking * step.walking + price.metabolic * (price.metabolic_reference_w_kg - step.power)
-        return np.where(step.terminated | ~np.isfinite(reward), -price.fall, reward).astype(np.float32)
+        return _paid(WEARER_TERMS, self._config.human_reward, step, "wearer_reward_")
 
     def _private(self) -> np.ndarray:
         """What no policy sees: metabolic power, torques, and how the device sits."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The human as a learner that begins as a person who can walk: network, mirror image and clock from its checkpoint."""
+"""The human as a learner that is a person who can walk: size of network, mirror image and clock from its checkpoint."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def human_learner(checkpoint: Path, config: ExoTrainingConfig, symmetric: bool):
     ppo = config.human_ppo.model_copy(
         update={"hidden_layers": hidden, "steps_per_iteration": config.ppo.steps_per_iteration // BLOCKS_PER_ACTION}
     )
-    return Partner(ppo, mirror, len(JOINTS), period=BLOCKS_PER_ACTION, start=tensors, warm_up=config.human_warm_up)
+    return Partner(ppo, mirror, len(JOINTS), period=BLOCKS_PER_ACTION, warm_up=config.human_warm_up)
 
 
 def is_doubled(tensors: dict[str, np.ndarray]) -> bool:
-    """Whether a network is two independent halves, as a symmetric policy's is (see `actor_tensors`)."""
+    """Whether a network is two independent halves, as a symmetric policy's is (see AveragedPPO.policy_tensors)."""
     hidden = [i for i in range(1, len(tensors)) if f"layer{i}.weight" in tensors and f"layer{i + 1}.weight" in tensors]
     for i in hidden:
         weight = tensors[f"layer{i}.weight"]

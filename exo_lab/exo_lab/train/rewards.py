@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reward and end of an episode for a human that imitates the reference gait."""
+"""Reward and end of an episode for a human that imitates the reference gait: named terms, each with a weight."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -25,23 +27,120 @@ EFFORT_WIDTH = 14.0  # of mean squared activation
 #: Heading error and angular rate against tilt in the upright term.
 HEADING_SHARE = 0.5  # 1/rad^2
 ANGULAR_RATE_SHARE = 0.008  # (s/rad)^2
-
-
-@dataclass
-class Judgement:
-    """Reward (n,), fall or loss of the reference (n,), and means for the log."""
-
-    reward: np.ndarray
-    failed: np.ndarray
-    metrics: dict[str, float]
-
-
 #: Fore-aft forces are a sixth of vertical ones: their squared errors count by so much more.
 FORWARD_FORCE_SHARE = 9.0
 #: Within this share of a stride of heel strike and toe-off, contact may be either way.
 CONTACT_TOLERANCE_STRIDE = 0.01
 #: A foot bears load from this vertical force on (body weights).
 CONTACT_BW = 0.05
+
+
+@dataclass
+class RewardResult:
+    """Reward (n,), fall or loss of the reference (n,), and means for the log: errors, and each term as it was paid."""
+
+    reward: np.ndarray
+    failed: np.ndarray
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class PolicyStep:
+    """A step of the human's policy (20 ms) as the reward's terms see it; errors (n,) are computed once.
+
+    Attributes:
+        action: (n, 14) as given by the policy.
+        effort: (n,) mean squared activation over the step.
+        averages: over about a stride.
+    """
+
+    config: HumanTrainingConfig
+    walkers: Walkers
+    state: WalkerState
+    action: np.ndarray
+    effort: np.ndarray
+    averages: StrideAverages
+
+    @cached_property
+    def ease(self):
+        """What is asked less of impaired people."""
+        return leniency(self.config.leniency, self.walkers.deficit)
+
+    @cached_property
+    def _weight(self) -> np.ndarray:
+        weight = np.tile(self.config.joint_weights, 2)
+        return weight / weight.sum() * self.ease.joint
+
+    @cached_property
+    def pose(self) -> np.ndarray:
+        """Weighted mean squared error of joint angles (rad^2)."""
+        goal = self.walkers.reference.angles(self.walkers.speed_command, self.walkers.phase)
+        return ((goal - self.state.joint_angle) ** 2 * self._weight).sum(axis=1)
+
+    @cached_property
+    def rate(self) -> np.ndarray:
+        """The same of joint rates ((rad/s)^2)."""
+        goal = self.walkers.reference.rates(self.walkers.speed_command, self.walkers.phase)
+        return ((goal - self.state.joint_rate) ** 2 * self._weight).sum(axis=1)
+
+    @cached_property
+    def drift(self) -> np.ndarray:
+        """Squared error of the velocity ((m/s)^2)."""
+        return (self.state.velocity[:, 0] - self.walkers.speed_command) ** 2 + self.state.velocity[:, 1] ** 2
+
+    @cached_property
+    def lean(self) -> np.ndarray:
+        """Tilt, heading and angular rate of the trunk together."""
+        state = self.state
+        return (
+            (1.0 - state.up[:, 2] ** 2)
+            + HEADING_SHARE * state.heading**2
+            + ANGULAR_RATE_SHARE * (state.angular_velocity**2).sum(axis=1)
+        )
+
+    @cached_property
+    def impact(self) -> np.ndarray:
+        """Vertical force beyond what is free (body weights)."""
+        return np.maximum(self.state.vertical_grf - self.config.reward.impact_threshold_bw, 0.0).sum(axis=1)
+
+    @cached_property
+    def speed_error(self) -> np.ndarray:
+        """Of the speed averaged over about a stride (m/s)."""
+        return self.averages.speed - self.walkers.speed_command
+
+    @cached_property
+    def correction(self) -> np.ndarray:
+        """Weighted mean squared torque beyond the usual moments ((Nm/kg)^2)."""
+        return (self.walkers.correction**2 * self._weight).sum(axis=1)
+
+    @cached_property
+    def force_error(self) -> np.ndarray:
+        """Mean squared error of the ground reaction forces (BW^2)."""
+        forces = self.walkers.reference.forces(self.walkers.speed_command, self.walkers.phase)
+        return 0.5 * (
+            self.ease.leg * (self.state.vertical_grf - forces[:, 0::2]) ** 2
+            + FORWARD_FORCE_SHARE * self.ease.leg * (self.state.forward_grf - forces[:, 1::2]) ** 2
+        ).sum(axis=1)
+
+
+#: The terms (n,) by name; each is paid times the weight of that name in the configuration. Rewards are 0 to 1, penalties
+#: below 0.
+REWARD_TERMS: dict[str, Callable[[PolicyStep], np.ndarray]] = {
+    "pose": lambda s: np.exp(-s.config.reward.pose_width * s.pose),
+    "pose_fine": lambda s: np.exp(-s.config.reward.pose_fine_width * s.pose),
+    "rate": lambda s: np.exp(-RATE_WIDTH * s.rate),
+    "velocity": lambda s: np.exp(-VELOCITY_WIDTH * s.drift),
+    "mean_speed": lambda s: np.exp(-s.ease.speed * np.abs(s.speed_error) / MEAN_SPEED_SCALE),
+    "straight": lambda s: np.exp(-SIDEWAYS_WIDTH * s.averages.sideways**2),
+    "even": lambda s: np.exp(-UNEVEN_WIDTH * s.ease.person * (s.averages.unevenness**2).mean(axis=1)),
+    "moment": lambda s: np.exp(-MOMENT_WIDTH * s.correction),
+    "force": lambda s: np.exp(-FORCE_WIDTH * s.force_error),
+    "contact": lambda s: _contact_agreement(s.walkers, s.state, s.ease.leg),
+    "upright": lambda s: np.exp(-UPRIGHT_WIDTH * s.ease.upright * s.lean),
+    "effort": lambda s: s.ease.effort * np.exp(-EFFORT_WIDTH * s.effort),
+    "action": lambda s: -(s.action**2).mean(axis=1),
+    "impact": lambda s: -np.minimum(s.impact, 1.0),
+}
 
 
 def judge(
@@ -51,52 +150,12 @@ def judge(
     action: np.ndarray,
     effort: np.ndarray,
     averages: StrideAverages,
-) -> Judgement:
-    """Reward of the step that led to `state`.
-
-    Args:
-        action: (n, 14) as given by the policy.
-        effort: (n,) mean squared activation over the step.
-        averages: over about a stride.
-    """
-    terms, end, easy = config.reward, config.termination, config.leniency
-    weight = np.tile(config.joint_weights, 2)
-    ease = leniency(config.leniency, walkers.deficit)
-    weight = weight / weight.sum() * ease.joint
-    goal = walkers.reference.angles(walkers.speed_command, walkers.phase)
-    goal_rate = walkers.reference.rates(walkers.speed_command, walkers.phase)
-    pose = ((goal - state.joint_angle) ** 2 * weight).sum(axis=1)
-    rate = ((goal_rate - state.joint_rate) ** 2 * weight).sum(axis=1)
-    drift = (state.velocity[:, 0] - walkers.speed_command) ** 2 + state.velocity[:, 1] ** 2
-    lean = (
-        (1.0 - state.up[:, 2] ** 2)
-        + HEADING_SHARE * state.heading**2
-        + ANGULAR_RATE_SHARE * (state.angular_velocity**2).sum(axis=1)
-    )
-    impact = np.maximum(state.vertical_grf - terms.impact_threshold_bw, 0.0).sum(axis=1)
-    speed_error = averages.speed - walkers.speed_command
-    correction = (walkers.correction**2 * weight).sum(axis=1)
-    forces = walkers.reference.forces(walkers.speed_command, walkers.phase)
-    force_error = 0.5 * (
-        ease.leg * (state.vertical_grf - forces[:, 0::2]) ** 2
-        + FORWARD_FORCE_SHARE * ease.leg * (state.forward_grf - forces[:, 1::2]) ** 2
-    ).sum(axis=1)
-    reward = (
-        terms.pose * np.exp(-terms.pose_width * pose)
-        + terms.pose_fine * np.exp(-terms.pose_fine_width * pose)
-        + terms.rate * np.exp(-RATE_WIDTH * rate)
-        + terms.velocity * np.exp(-VELOCITY_WIDTH * drift)
-        + terms.mean_speed * np.exp(-ease.speed * np.abs(speed_error) / MEAN_SPEED_SCALE)
-        + terms.straight * np.exp(-SIDEWAYS_WIDTH * averages.sideways**2)
-        + terms.even * np.exp(-UNEVEN_WIDTH * ease.person * (averages.unevenness**2).mean(axis=1))
-        + terms.moment * np.exp(-MOMENT_WIDTH * correction)
-        + terms.force * np.exp(-FORCE_WIDTH * force_error)
-        + terms.contact * _contact_agreement(walkers, state, ease.leg)
-        + terms.upright * np.exp(-UPRIGHT_WIDTH * ease.upright * lean)
-        + terms.effort * ease.effort * np.exp(-EFFORT_WIDTH * effort)
-        - terms.action * (action**2).mean(axis=1)
-        - terms.impact * np.minimum(impact, 1.0)
-    )
+) -> RewardResult:
+    """Reward of the step that led to `state`; see PolicyStep for the arguments."""
+    step = PolicyStep(config, walkers, state, action, effort, averages)
+    end, easy, ease = config.termination, config.leniency, step.ease
+    paid = {name: getattr(config.reward, name) * term(step) for name, term in REWARD_TERMS.items()}
+    reward = sum(paid.values())
     failed = (
         ~walkers.is_above(
             state,
@@ -104,20 +163,21 @@ def judge(
             np.where(ease.impaired, easy.terminate_below.up_cosine, end.terminate_below.up_cosine),
         )
         | (np.abs(state.heading) > np.where(ease.impaired, easy.max_heading_rad, end.max_heading_rad))
-        | ((pose > end.max_pose_error) & ~ease.impaired)
-        | ~np.isfinite(pose + rate)
+        | ((step.pose > end.max_pose_error) & ~ease.impaired)
+        | ~np.isfinite(step.pose + step.rate)
     )
     metrics = {
-        "pose_error_deg": float(np.rad2deg(np.sqrt(np.nanmean(pose)))),
-        "speed_error_mps": float(np.nanmean(np.abs(speed_error))),
+        "pose_error_deg": float(np.rad2deg(np.sqrt(np.nanmean(step.pose)))),
+        "speed_error_mps": float(np.nanmean(np.abs(step.speed_error))),
         "sideways_mps": float(np.nanmean(np.abs(averages.sideways))),
         "unevenness_deg": float(np.rad2deg(np.nanmean(np.abs(averages.unevenness)))),
-        "correction_nm_kg": float(np.sqrt(np.nanmean(correction))),
-        "force_error_bw": float(np.sqrt(np.nanmean(force_error))),
+        "correction_nm_kg": float(np.sqrt(np.nanmean(step.correction))),
+        "force_error_bw": float(np.sqrt(np.nanmean(step.force_error))),
         "effort": float(np.nanmean(effort)),
-        "impact": float(np.nanmean(impact)),
+        "impact": float(np.nanmean(step.impact)),
+        **{f"reward_{name}": float(np.nanmean(value)) for name, value in paid.items()},
     }
-    return Judgement(np.where(np.isfinite(reward), reward, 0.0).astype(np.float32), failed, metrics)
+    return RewardResult(np.where(np.isfinite(reward), reward, 0.0).astype(np.float32), failed, metrics)
 
 
 def _contact_agreement(walkers: Walkers, state: WalkerState, leg: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import csv
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
@@ -44,6 +45,28 @@ class Inheritance:
     device: Path | None = None
     device_state: Path | None = None
     human_state: Path | None = None
+
+
+class InitialWeights(NamedTuple):
+    """What one learner of a stage begins with.
+
+    Attributes:
+        state: file with the whole state of the stage that trained it alone last, whose critic and optimiser are worth
+            keeping; None where there is none.
+        policy: checkpoint, loaded after the state: the mean of the policy, where the state holds the newest.
+    """
+
+    state: Path | None
+    policy: Path | None
+
+
+def initial_weights(stage: StageConfig, before: Inheritance) -> dict[str, InitialWeights]:
+    """What each learner of a stage begins with, by who learns; the human always begins as a person who can walk."""
+    everybody = {
+        HUMAN: InitialWeights(before.human_state, before.human),
+        EXO: InitialWeights(before.device_state, before.device),
+    }
+    return {who: everybody[who] for who in stage.learns}
 
 
 class NoCurriculum:
@@ -160,7 +183,6 @@ class Stage:
     def _train(self, before: Inheritance):
         import torch
 
-        from exo_lab.rl.ppo import load_actor
         from exo_lab.rl.resume import load_state
         from exo_lab.rl.trainer import STATE_FILE, Trainer
         from exo_lab.rl.worker_pool import WorkerPool
@@ -170,68 +192,50 @@ class Stage:
         contract = config.contract(self._device.joint_names)
         mirror = exo_mirror(contract) if config.symmetric else None
         human = human_learner(before.human, config, symmetric=mirror is not None)
+        alone = learns == {HUMAN}
+        # a policy whose critic is lost must not be led astray by one that knows nothing yet
+        lost = before.device is not None and before.device_state is None
         steps = round(config.episode_s * COORDINATION_RATE_HZ)
         device = self._device if self.stage.worn else without_weight(self._device)
         pool = WorkerPool(EnvFactory(learns, config, device, before.human), config.workers, self._seed)
         try:
-            if learns == {HUMAN}:
-                trainer = Trainer(
-                    pool,
-                    human.config,
-                    human.mirror,
-                    max_episode_steps=steps // human.period,
-                    folder=self.folder,
-                    seed=self._seed,
-                    curriculum=NoCurriculum(),
-                    on_save=self._save_human,
-                    warm_up=human.warm_up,
-                )
-                if fresh and before.human_state is not None:
-                    load_state(before.human_state, trainer.algorithm)
-                if fresh:  # the mean, where the state holds the newest
-                    load_actor(trainer.algorithm, human.start)
-            else:
-                partner = human if HUMAN in learns else None
-                # a policy whose critic is lost must not be led astray by one that knows nothing yet
-                lost = before.device is not None and before.device_state is None
-                trainer = Trainer(
-                    pool,
-                    config.ppo,
-                    mirror,
-                    max_episode_steps=steps,
-                    folder=self.folder,
-                    seed=self._seed,
-                    curriculum=NoCurriculum(),
-                    partner=partner,
-                    on_save=lambda algorithm, row: self._save_both(algorithm, trainer, row, contract),
-                    warm_up=config.human_warm_up if lost else 0,
-                )
-                if fresh and partner is not None and before.human_state is not None:
-                    load_state(before.human_state, trainer.partner_algorithm)
-                    load_actor(trainer.partner_algorithm, human.start)
-                if fresh and before.device_state is not None:
-                    load_state(before.device_state, trainer.algorithm)
-                if fresh and before.device is not None:
-                    load_actor(trainer.algorithm, load_checkpoint(before.device, kind=EXO)[0])
+            trainer = Trainer(
+                pool,
+                human.config if alone else config.ppo,
+                human.mirror if alone else mirror,
+                max_episode_steps=steps // human.period if alone else steps,
+                folder=self.folder,
+                seed=self._seed,
+                curriculum=NoCurriculum(),
+                partner=human if HUMAN in learns and not alone else None,
+                on_save=lambda algorithm, row: self._save_all(learners, row, contract),
+                warm_up=human.warm_up if alone else config.human_warm_up if lost else 0,
+            )
+            learners = {HUMAN: trainer.algorithm} if alone else {EXO: trainer.algorithm}
+            if trainer.partner_algorithm is not None:
+                learners[HUMAN] = trainer.partner_algorithm
             if fresh:
+                for who, begins in initial_weights(self.stage, before).items():
+                    if begins.state is not None:
+                        load_state(begins.state, learners[who])
+                    if begins.policy is not None:
+                        learners[who].load_policy(load_checkpoint(begins.policy, kind=who)[0])
                 torch.manual_seed(self._seed)  # a state's random numbers are those of its own seed
             trainer.run(self.stage.samples, self.stage.limit_s)
         finally:
             pool.close()
         return trainer
 
-    def _save_both(self, algorithm, trainer, row: dict[str, float], contract) -> None:
-        self._save(algorithm, row, self._device.name, EXO, contract)
-        if trainer.partner_algorithm is not None:
-            self._save_human(trainer.partner_algorithm, row)
-
-    def _save_human(self, algorithm, row: dict[str, float]) -> None:
-        self._save(algorithm, row, HUMAN_STEM, HUMAN, HUMAN_CONTRACT)
+    def _save_all(self, learners: dict, row: dict[str, float], contract) -> None:
+        if EXO in learners:
+            self._save(learners[EXO], row, self._device.name, EXO, contract)
+        if HUMAN in learners:
+            self._save(learners[HUMAN], row, HUMAN_STEM, HUMAN, HUMAN_CONTRACT)
 
     def _save(self, algorithm, row: dict[str, float], stem: str, kind: str, contract) -> None:
-        from exo_lab.rl.ppo import actor_tensors, tensor_sizes
+        from exo_lab.rl.ppo import tensor_sizes
 
-        tensors = actor_tensors(algorithm)
+        tensors = algorithm.policy_tensors()
         save_checkpoint(
             self.folder / stem,
             tensors,
@@ -323,4 +327,4 @@ def last_metrics(folder: Path) -> dict[str, float]:
         return {}
     with file.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
-    return {name: float(value) for name, value in rows[-1].items()} if rows else {}
+    return {name: float(value) for name, value in rows[-1].items() if value} if rows else {}

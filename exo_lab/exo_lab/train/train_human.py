@@ -44,7 +44,7 @@ def train(options: argparse.Namespace) -> int:
     """
     # torch and rsl_rl take seconds to import: after the options have been found right
     from exo_lab.rl.mirror import MirrorMap
-    from exo_lab.rl.ppo import actor_tensors, load_actor, tensor_sizes
+    from exo_lab.rl.ppo import tensor_sizes
     from exo_lab.rl.trainer import STATE_FILE, Trainer
     from exo_lab.rl.worker_pool import WorkerPool
 
@@ -56,7 +56,7 @@ def train(options: argparse.Namespace) -> int:
     checks = CheckLog(folder / "checks.csv")
 
     def save(algorithm, metrics: dict[str, float]) -> None:
-        tensors = actor_tensors(algorithm)
+        tensors = algorithm.policy_tensors()
         sizes = tensor_sizes(tensors)
         manifest = {
             "kind": "human",
@@ -88,7 +88,7 @@ def train(options: argparse.Namespace) -> int:
             warm_up=0 if start is None else config.init_warm_up,
         )
         if start is not None and not (folder / STATE_FILE).exists():
-            load_actor(trainer.algorithm, start)
+            trainer.algorithm.load_policy(start)
         trainer.run(config.samples)
     finally:
         pool.close()

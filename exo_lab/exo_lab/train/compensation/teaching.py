@@ -18,7 +18,7 @@ from tensordict import TensorDict
 
 from exo_lab.pool import one_thread, progress_bar
 from exo_lab.rl.mirror import MirrorMap
-from exo_lab.rl.ppo import actor_tensors, build_ppo, load_actor, sampling_policy
+from exo_lab.rl.ppo import build_ppo
 from exo_lab.rl.rsl_env import OBSERVATION_GROUP, LearnerView
 from exo_lab.rl.worker_pool import WorkerPool
 from exo_lab.train.config import HumanTrainingConfig
@@ -83,12 +83,12 @@ def teach(
             first = pool.reset()
             view = LearnerView(first, len(JOINTS), round(config.episode_s * POLICY_RATE_HZ))
             algorithm = build_ppo(view, config.ppo, mirror)
-            load_actor(algorithm, tensors)
+            algorithm.load_policy(tensors)
             actor = algorithm.get_policy()
             optimiser = torch.optim.Adam([p for name, p in actor.named_parameters() if "mlp" in name])
             seen = np.zeros((0, pool.observation_size), dtype=np.float32)
             for number in range(len(log), settings.rounds):
-                walked = pool.rollout(sampling_policy(algorithm), settings.round_steps, seed + number)
+                walked = pool.rollout(algorithm.sampling_policy(), settings.round_steps, seed + number)
                 met = walked.observation[:-1].reshape(-1, pool.observation_size)
                 error = float(np.sqrt(np.mean((walked.mean.reshape(-1, len(JOINTS)) - teacher(met)) ** 2)))
                 seen = np.concatenate([seen, met])[-settings.remembered :]
@@ -114,9 +114,11 @@ def teach(
                         "episode_s": float(np.mean(seconds)) if seconds else math.nan,
                     }
                 )
-                algorithm.policy_average.restart()
+                algorithm.average.restart()
                 save_checkpoint(
-                    folder / PUPIL_STEM, actor_tensors(algorithm), {**manifest, "network": before.network.model_dump()}
+                    folder / PUPIL_STEM,
+                    algorithm.policy_tensors(),
+                    {**manifest, "network": before.network.model_dump()},
                 )
                 _write(folder / LOG_FILE, log)
                 progress.advance(bar)
