@@ -121,6 +121,7 @@ def build_parser() -> argparse.ArgumentParser:
         for kind, explanation, run in kinds:
             _handed_on(what, kind, explanation, run)
     _handed_on(commands, "personalise", "fit an exoskeleton policy to one wearer, in minutes", _personalise)
+    _handed_on(commands, "ship", "put a training's checkpoint into the packages, if it can be repeated", _ship)
     _handed_on(commands, "emulate", "motors that are not there, on a CAN bus", _emulate)
     _handed_on(commands, "bench", "first steps with real motors; signs and zeros on the wearer", _bench)
 
@@ -351,6 +352,12 @@ def _personalise(chosen: argparse.Namespace) -> int:
     from exo_lab.train import main as train
 
     return train(chosen.rest, kind="personalise")
+
+
+def _ship(chosen: argparse.Namespace) -> int:
+    from exo_lab.train.ship import main as ship
+
+    return ship(chosen.rest)
 
 
 def _bench(chosen: argparse.Namespace) -> int:

@@ -6,16 +6,18 @@ import numpy as np
 import pytest
 
 from exo_device.devices import find_device
+from exo_device.safety.limits import LIMITS
 from exo_lab.conditions import Policy, find_policy
 from exo_lab.evaluate.exo import population, profile
 from exo_lab.evaluate.exo.command import main, parser, walk_tasks
-from exo_lab.evaluate.exo.tables import population_table
+from exo_lab.evaluate.exo.tables import limits_table, population_table
 from exo_policy.checkpoint import load_checkpoint, save_checkpoint
 from exo_policy.controllers.learned import shipped_checkpoint
 from exo_policy.profiles import ANKLE_GENERIC
 from exo_sim.body.muscle_groups import main_groups
 from exo_sim.errors import SimError
 from exo_sim.gait.curves import CurveTable
+from exo_sim.measurement import Figure
 from exo_sim.world.meters import MotorMeter
 
 SHIPPED = str(shipped_checkpoint(find_device("hip_ankle").joint_names))
@@ -57,6 +59,11 @@ def test_four_conditions_and_a_longer_delay_are_walked_and_compared(tmp_path):
     assert figures["gross_change_bhargava_from_unpowered.spline.1.25"] < 0.0
     assert figures["ankle_profile_r.spline.1.25"] > 0.8
     assert figures["over_limit.learned.1.25"] <= 0.001 and figures["positive_power.spline.1.25"] > 0.0
+    # how often each limit of the device takes torque is told for both kinds of joint
+    limited = [f"{kind}_limited_by_{limit}.learned.1.25" for kind in ("hip_flexion", "ankle_angle") for limit in LIMITS]
+    assert all(0.0 <= figures[name] < 0.5 for name in limited)
+    (table,) = limits_table([Figure(name, value, "1") for name, value in figures.items()])
+    assert table.row_count == len(limited)
     assert summary["configuration"]["policies"][0]["sha256"]
     assert "activation_soleus" in CurveTable.read(tmp_path / "curves.csv").variables
 
@@ -125,12 +132,13 @@ def test_motor_meter():
     meter = MotorMeter(("hip_flexion_r", "hip_flexion_l"), np.array([10.0, 10.0]), 50.0, 0.01)
     assert meter.motors() is None
     for _ in range(50):
-        meter.add(np.array([10.0, 0.0]), np.array([1.0, 3.0]))
-        meter.add(np.array([-5.0, 0.0]), np.array([1.0, 3.0]))
+        meter.add(np.array([10.0, 0.0]), np.array([1.0, 3.0]), {"slew": np.array([True, False])})
+        meter.add(np.array([-5.0, 0.0]), np.array([1.0, 3.0]), {"slew": np.array([False, False])})
     figures = meter.motors()
     assert figures.positive_power == pytest.approx(0.1) and figures.negative_power == pytest.approx(-0.05)
     assert figures.peak_torque == {"hip_flexion": pytest.approx(0.2)} and figures.over_limit == pytest.approx(0.0)
     assert figures.at_limit["hip_flexion"] == pytest.approx(0.25)
+    assert figures.limited == {"slew": {"hip_flexion": pytest.approx(0.25)}}
     assert figures.rms_rate["hip_flexion"] == pytest.approx(15.0 / 50.0 / 0.01 / np.sqrt(2.0))
 
 
@@ -175,8 +183,9 @@ def test_drawn_people_are_those_of_the_policys_training_and_their_falls_are_coun
     assert learned.value == pytest.approx(7 / 0.16) and learned.low < learned.value < learned.high
     assert figures["population_falls_per_minute.no_device"].value == 0.0
     assert figures["population_minutes.unpowered"].value == pytest.approx(0.16)
-    (table,) = population_table(list(figures.values()))
-    assert table.row_count == 3 and population_table([]) == []
+    table, limits = population_table(list(figures.values()))
+    assert table.row_count == 3 and limits.row_count == len(LIMITS) and population_table([]) == []
+    assert all(0.0 <= figures[f"population_limited_by_{limit}.learned"].value < 0.5 for limit in LIMITS)
     # a policy that does not say whom it was trained on
     tensors, manifest = load_checkpoint(SHIPPED, kind="exo")
     training = manifest.training.model_copy(update={"config": {"device": "hip_ankle"}})

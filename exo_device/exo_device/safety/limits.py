@@ -128,8 +128,8 @@ class RequestLimiter:
         torque = self.slew.towards(target, *self.limits.bounds(position, velocity))
         left = [np.abs(stage) for stage in (requested, wanted, cool, *stages, target)]
         least = BITE_SHARE * self.limits.cap
-        lost = [before - after > least for before, after in zip(left, left[1:])]
+        lost = [before - after > least for before, after in zip(left[:-1], left[1:], strict=True)]
         # a cool motor is allowed the cap: what the cap takes is not counted as heat's
         lost[1], lost[2] = lost[1] & (allowed < self.limits.cap), lost[2] | (lost[1] & (allowed >= self.limits.cap))
-        self.bites = dict(zip(LIMITS, (*lost, np.abs(target - torque) > least)))
+        self.bites = dict(zip(LIMITS, (*lost, np.abs(target - torque) > least), strict=True))
         return torque

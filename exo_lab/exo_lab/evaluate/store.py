@@ -22,7 +22,7 @@ from exo_sim.errors import SimError
 from exo_sim.human.checkpoint import shipped_human
 from exo_sim.world.walk import WalkResult
 
-#: Parts of exo_sim (folders) and exo_lab that decide how a walk comes out; what is made of its figures afterwards does not.
+#: Parts that decide how a walk comes out, as package and folder; what is made of its figures afterwards does not.
 DECISIVE = (
     "exo_sim/body",
     "exo_sim/gait",

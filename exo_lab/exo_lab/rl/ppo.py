@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The project's PPO: rsl_rl's, with what a training here needs beside it, all in one subclass.
 
-What is added: a step size that follows the divergence from update to update, a floor of exploration, iterations in which
-only the critic learns, the policy's mean over the last iterations, rollouts that workers without torch collected, and
-networks and state as plain tensors. Nobody outside this file touches rsl_rl's attributes.
+What is added: a step size that follows the divergence from update to update, a floor of exploration, iterations in
+which only the critic learns, the policy's mean over the last iterations, rollouts that workers without torch collected,
+and networks and state as plain tensors. Nobody outside this file touches rsl_rl's attributes.
 """
 
 from __future__ import annotations

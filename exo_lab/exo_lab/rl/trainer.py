@@ -227,7 +227,7 @@ class Trainer:
 
 
 def _columns(file: Path, wanted: list[str]) -> list[str]:
-    """The columns of a metrics file, which is begun with those wanted; one of a training of before gets those it lacks."""
+    """Columns of a metrics file, which is begun with those wanted; one of a training of before gets those it lacks."""
     rows: list[dict[str, str]] = []
     known: list[str] = []
     if file.exists():

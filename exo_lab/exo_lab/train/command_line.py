@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from exo_core.errors import ExitCode
 from exo_device.description import DeviceError
 from exo_lab.train.config import HumanTrainingConfig
+from exo_lab.train.ship import config_sources
 from exo_policy.checkpoint import CheckpointError
 from exo_sim.errors import SimError
 from exo_sim.measurement.errors import MeasurementError
@@ -45,7 +46,18 @@ def with_options(config: BaseModel, options: argparse.Namespace) -> BaseModel:
     return config.model_copy(update=changes)
 
 
-def open_run(options: argparse.Namespace, config: dict) -> tuple[Path, dict]:
+def training_document(command: str, options: argparse.Namespace, config: dict) -> dict:
+    """What config.json of a training says: its settings, and where they came from, which `exo ship` looks at."""
+    return {
+        "config": config,
+        "seed": options.seed,
+        "git_revision": git_revision(),
+        "command": " ".join([command, *(["--config", *options.config] if options.config else [])]),
+        "sources": config_sources(options.config, Path(__file__).resolve().parent),
+    }
+
+
+def open_run(command: str, options: argparse.Namespace, config: dict) -> tuple[Path, dict]:
     """Makes the run folder with config.json, or finds that of the same training; returns folder and document.
 
     Raises:
@@ -54,7 +66,7 @@ def open_run(options: argparse.Namespace, config: dict) -> tuple[Path, dict]:
     from exo_lab.train.stages import refuse_another_training  # which imports this module
 
     folder = Path(options.output)
-    document = {"config": config, "seed": options.seed, "git_revision": git_revision()}
+    document = training_document(command, options, config)
     refuse_another_training(folder, document, HumanTrainingConfig, ("samples", "workers"))
     return folder, document
 
@@ -62,7 +74,7 @@ def open_run(options: argparse.Namespace, config: dict) -> tuple[Path, dict]:
 def training_record(document: dict, metrics: dict[str, float]) -> dict:
     """The `training` entry of a checkpoint's manifest."""
     return {
-        **document,
+        **{name: document[name] for name in ("config", "seed", "git_revision")},
         "samples": int(metrics["samples"]),
         "metrics": {name: float(f"{value:.6g}") for name, value in metrics.items()},
     }

@@ -123,8 +123,8 @@ class PolicyStep:
         ).sum(axis=1)
 
 
-#: The terms (n,) by name; each is paid times the weight of that name in the configuration. Rewards are 0 to 1, penalties
-#: below 0.
+#: The terms (n,) by name; each is paid times the weight of that name in the configuration. Rewards are 0 to 1,
+#: penalties below 0.
 REWARD_TERMS: dict[str, Callable[[PolicyStep], np.ndarray]] = {
     "pose": lambda s: np.exp(-s.config.reward.pose_width * s.pose),
     "pose_fine": lambda s: np.exp(-s.config.reward.pose_fine_width * s.pose),

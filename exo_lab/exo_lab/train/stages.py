@@ -33,6 +33,10 @@ from exo_sim.measurement.summary import write_json
 STAGE_FILE, CONFIG_FILE, METRICS_FILE, HUMAN_STEM = "stage.json", "config.json", "metrics.csv", "human"
 
 
+#: What config.json says of where a training came from; it does not decide what comes out.
+PROVENANCE = ("git_revision", "command", "sources")
+
+
 @dataclass(frozen=True)
 class Inheritance:
     """What a stage begins with: paths of checkpoints without suffix; None where there is none yet.
@@ -288,7 +292,7 @@ def refuse_another_training(
         except (ValueError, KeyError, TypeError) as error:
             raise SimError(f"{file}: damaged ({error}); choose another --output") from error
         differing = [key for key in sorted(set(known) | set(document)) if known.get(key) != document.get(key)]
-        differing = [key for key in differing if key != "git_revision"]
+        differing = [key for key in differing if key not in PROVENANCE]
         if "config" in differing:
             differing.remove("config")
             a, b = known["config"], document["config"]

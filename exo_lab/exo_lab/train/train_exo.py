@@ -8,13 +8,12 @@ import sys
 from pathlib import Path
 
 from exo_device.devices import find_device
-from exo_lab.train.command_line import add_run_arguments, run_command
+from exo_lab.train.command_line import add_run_arguments, run_command, training_document
 from exo_lab.train.exo_config import EXO, HUMAN, ExoTrainingConfig, StageConfig, load_exo_config
 from exo_lab.train.stages import Inheritance, Stage, refuse_another_training
 from exo_policy.checkpoint import load_checkpoint
 from exo_sim.errors import SimError
 from exo_sim.human.checkpoint import load_human, shipped_human
-from exo_sim.measurement.provenance import git_revision
 from exo_sim.measurement.summary import write_json
 
 #: Exit code of a training that a signal stopped; the same command goes on.
@@ -60,15 +59,15 @@ def train(options: argparse.Namespace) -> int:
     # which human it was trained with is part of what it is
     refuse_another_training(
         folder,
-        {
-            "config": {
+        training_document(
+            "exo train exo",
+            options,
+            {
                 **config.model_dump(mode="json"),
                 "device": device.model_dump(mode="json"),
                 "human_sha256": load_checkpoint(human, kind=HUMAN)[1].sha256,
             },
-            "seed": options.seed,
-            "git_revision": git_revision(),
-        },
+        ),
     )
     left, humans = Inheritance(human), {}
     for number, settings in enumerate(config.stages, start=1):

@@ -51,7 +51,7 @@ def train(options: argparse.Namespace) -> int:
     config = with_options(load_training_config(*options.config), options)
     start = load_starting_policy(options.init) if options.init else None
     began = {"init_sha256": load_checkpoint(options.init)[1].sha256} if options.init else {}
-    folder, document = open_run(options, {**config.model_dump(mode="json"), **began})
+    folder, document = open_run("exo train human", options, {**config.model_dump(mode="json"), **began})
 
     checks = CheckLog(folder / "checks.csv")
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The device's sensors: encoders, torque estimate, temperature and the pelvis IMU, with their noise.
 
-One model for the one person in the simulator and the many in training, so that a policy is trained on what it will read.
+One model for the one person in the simulator and the many in training: a policy is trained on what it will read.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Many people who wear a device: somebody else, in another fit of the device, at another speed after every episode.
 
-Torque passes the safety supervisor's own limits and the wearers are sensed by the simulator's own sensor model, so that a
-policy is trained in the device that it is deployed in. Only the decision to stop is left out: no fault is latched.
+Torque passes the safety supervisor's own limits and the wearers are sensed by the simulator's own sensor model, so
+that a policy is trained in the device that it is deployed in. Only the decision to stop is left out: no fault is
+latched.
 """
 
 from __future__ import annotations
@@ -67,10 +68,10 @@ class WearingConfig(_Model):
 class LimitsConfig(_Model):
     """How an episode finds the safety layer, whose limits themselves are the device's."""
 
-    #: Share of the episodes that begin with full assistance, as after some walking; in the others the stride gate first waits
-    #: for a full stride.
+    #: Share of the episodes that begin with full assistance, as after some walking; in the others the stride gate first
+    #: waits for a full stride.
     already_walking: Annotated[float, Field(ge=0.0, le=1.0)] = 0.7
-    #: Heat of the motors at the beginning: an episode is too short to heat them (share of what continuous torque leads to).
+    #: Heat of the motors at the beginning, share of what continuous torque leads to; an episode is too short for it.
     heat: tuple[Annotated[float, Field(ge=0.0, le=1.0)], Annotated[float, Field(ge=0.0, le=1.0)]] = (0.0, 0.9)
 
 
@@ -192,8 +193,8 @@ class Crowd:
         contract: of the device's policy.
         human: the human policy.
         observation: (n, O) what the device's policy sees.
-        share: (n, J) of the torque limits that it asks for after its low-pass; `change` since the period before, `beyond`:
-            the part of its action beyond what the joint may do.
+        share: (n, J) of the torque limits that it asks for after its low-pass.
+        change, beyond: (n, J) of share since the period before; of its action beyond what the joint may do.
         human_action: (n, 14) in force.
         steps: (n,) periods of everybody's episode.
         told_mass: (n,) kg, what the device takes for the wearer's mass.

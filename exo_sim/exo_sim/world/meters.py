@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can be measured of a walk beside its strides: forces, muscles, motors, joints, means. One class each.
 
-A meter is fed every control period (10 ms) of the measured part of a walk, and names the fields of WalkResult that it fills.
+A meter is fed every control period (10 ms) of the measured part of a walk, and fills fields of WalkResult.
 """
 
 from __future__ import annotations
@@ -208,7 +208,8 @@ class MotorMeter:
 class JointMeter:
     """Mean torque and power of each driven joint over whole strides of its own leg.
 
-    Over a fixed time one leg may push off once more than the other: in eight seconds that alone is a difference of 15 %.
+    Over a fixed time one leg may push off once more than the other: in eight seconds that alone is a difference of
+    15 %.
     """
 
     def __init__(self, joints: Sequence[str], body_mass: float):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who walks next: people of every size and strength, impaired ones among them, on floors and with nerves that differ."""
+"""Who walks next: people of every size and strength, also impaired ones, on floors and with nerves that differ."""
 
 from __future__ import annotations
 

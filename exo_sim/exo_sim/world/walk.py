@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One person walks once, in a device or without one, and is measured: the walk that every study and training check takes.
+"""One person walks once, in a device or without one, and is measured: the walk of every study and training check.
 
 Who walks, in what and how is data (WalkTask), so that a study is a list of tasks; what came of it is one WalkResult.
 """

@@ -45,7 +45,7 @@ class Walks:
         self._by_key: dict[tuple, dict[str, dict[int, WalkResult]]] = {}
         for result in results:
             task = result.task
-            policies = self._by_key.setdefault((task.condition, task.speed_mps), {})
+            policies = self._by_key.setdefault((task.key, task.speed_mps), {})
             policies.setdefault(task.policy, {})[task.seed] = result
 
     @property

@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from exo_device.devices import find_device, without_weight
+from exo_device.safety.limits import LIMITS
 from exo_lab.conditions import LEARNED, NO_DEVICE, UNPOWERED, Policy
 from exo_lab.evaluate.store import weights_digest
 from exo_policy.checkpoint import load_checkpoint
@@ -53,15 +54,16 @@ class PopulationTask:
 
 @dataclass(frozen=True)
 class PopulationWalk:
-    """What came of it: falls, and for how long people walked (person-minutes)."""
+    """What came of it: falls, person-minutes walked, and the share of time in which each limit took torque."""
 
     task: PopulationTask
     falls: int
     minutes: float
+    limited: dict[str, float]
 
     def pack(self) -> tuple[dict, dict[str, np.ndarray]]:
         """All but the task as a JSON document and arrays, for a file."""
-        return {"falls": self.falls, "minutes": self.minutes}, {}
+        return {"falls": self.falls, "minutes": self.minutes, "limited": self.limited}, {}
 
     @classmethod
     def unpack(cls, task: PopulationTask, document: dict, arrays: Mapping[str, np.ndarray]) -> PopulationWalk:
@@ -130,14 +132,16 @@ def walk_population(task: PopulationTask) -> PopulationWalk:
     crowd, falls = Crowd(device, config, task.human, np.random.default_rng(task.seed)), 0
     nothing = np.zeros_like(crowd.share, dtype=np.float32)
     crowd.begin()
+    limited = dict.fromkeys(LIMITS, 0.0)
     steps = math.ceil(TASK_MINUTES * SECONDS_PER_MINUTE * COORDINATION_RATE_HZ / crowd.count)
     for _ in range(steps):
         crowd.act(policy(crowd.observation) if task.condition == LEARNED else nothing)
         crowd.advance()
+        limited = {limit: limited[limit] + float(bites.mean()) / steps for limit, bites in crowd.limiter.bites.items()}
         fallen = crowd.walkers.fallen(crowd.walkers.state())
         falls += int(fallen.sum())
         crowd.renew(np.flatnonzero(fallen | crowd.out_of_time))
-    return PopulationWalk(task, falls, steps * crowd.count / COORDINATION_RATE_HZ / SECONDS_PER_MINUTE)
+    return PopulationWalk(task, falls, steps * crowd.count / COORDINATION_RATE_HZ / SECONDS_PER_MINUTE, limited)
 
 
 def population_figures(walks: Sequence[PopulationWalk]) -> list[Figure]:
@@ -152,12 +156,22 @@ def population_figures(walks: Sequence[PopulationWalk]) -> list[Figure]:
                 Figure(figure_name(condition), rate, "1/min", interval=interval),
                 Figure(minutes_name(condition), minutes, "min"),
             ]
+        if own and condition == LEARNED:
+            figures += [
+                Figure(limited_name(limit), float(np.mean([walk.limited[limit] for walk in own])), "1")
+                for limit in LIMITS
+            ]
     return figures
 
 
 def figure_name(condition: str) -> str:
     """Name of a condition's figure."""
     return f"population_falls_per_minute.{condition}"
+
+
+def limited_name(limit: str) -> str:
+    """Name of the figure of how often, over all joints, a limit of the device took torque from the policy's."""
+    return f"population_limited_by_{limit}.{LEARNED}"
 
 
 def minutes_name(condition: str) -> str:

@@ -12,7 +12,7 @@ from rich.table import Table
 from exo_device.safety.limits import LIMITS
 from exo_lab.conditions import LEARNED
 from exo_lab.evaluate.exo.figures import limited_by
-from exo_lab.evaluate.exo.population import CONDITIONS, figure_name, minutes_name
+from exo_lab.evaluate.exo.population import CONDITIONS, figure_name, limited_name, minutes_name
 from exo_sim.measurement import Figure
 
 #: Rows of the table by speed: beginning of the figure's name, title, decimals.
@@ -86,7 +86,14 @@ def population_table(figures: Sequence[Figure]) -> list[Table]:
             _cell(by_name.get(figure_name(condition)), 2),
             _cell(by_name.get(minutes_name(condition)), 0),
         )
-    return [table]
+    limits = Table(
+        "percent of time in which torque is limited by", title="device limits, drawn people", title_justify="left"
+    )
+    limits.add_column("learned", justify="right")
+    for limit in LIMITS:
+        if limited_name(limit) in by_name:
+            limits.add_row(limit, f"{100.0 * by_name[limited_name(limit)].value:.2f}")
+    return [table, limits] if limits.row_count else [table]
 
 
 def _cell(figure: Figure | None, digits: int) -> str:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from exo_lab.pool import one_thread
-from exo_lab.train.command_line import add_run_arguments, run_command
+from exo_lab.train.command_line import add_run_arguments, run_command, training_document
 from exo_lab.train.compensation import trial
 from exo_lab.train.config import HumanTrainingConfig, load_training_config
 from exo_lab.train.habit_search import search_habit
@@ -26,7 +26,6 @@ from exo_sim.human.checkpoint import load_human, shipped_human
 from exo_sim.human.compensations import WEAKNESSES
 from exo_sim.human.contract import HUMAN_CONTRACT
 from exo_sim.human.habits import HABIT_SIZE
-from exo_sim.measurement.provenance import git_revision
 from exo_sim.measurement.summary import write_json
 
 COMMAND = "exo train compensations"
@@ -65,11 +64,11 @@ def train(options: argparse.Namespace) -> int:
     human, folder = Path(options.human or shipped_human(impaired=True)), Path(options.output)
     load_human(human)
     _, before = load_checkpoint(human, kind="human")
-    document = {
-        "config": {**config.model_dump(mode="json"), "began_with_sha256": before.sha256},
-        "seed": options.seed,
-        "git_revision": git_revision(),
-    }
+    document = training_document(
+        "exo train compensations",
+        options,
+        {**config.model_dump(mode="json"), "began_with_sha256": before.sha256},
+    )
     refuse_another_training(folder, document)
     found = {weakness: _search(weakness, config, human, folder, options.seed) for weakness in WEAKNESSES}
     write_json(folder / COMPENSATIONS_FILE, {weakness: found[weakness].in_words() for weakness in WEAKNESSES})
@@ -90,7 +89,8 @@ def train(options: argparse.Namespace) -> int:
             "kind": "human",
             "contract": HUMAN_CONTRACT.model_dump(),
             "training": {
-                **document,
+                "seed": document["seed"],
+                "git_revision": document["git_revision"],
                 "config": {
                     **document["config"],
                     "found": {
