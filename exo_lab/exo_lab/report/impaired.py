@@ -19,7 +19,7 @@ from matplotlib.patches import Patch
 from scipy import stats
 
 from exo_core.errors import UserError
-from exo_lab.conditions import LEARNED, NO_DEVICE, UNPOWERED
+from exo_lab.conditions import LEARNED, NO_DEVICE, PERSONALISED, PRACTISED, UNPOWERED
 from exo_lab.evaluate.exo.figures import at
 from exo_lab.evaluate.impaired.assistance import ASSISTED, COMPARED, LEAST_ASYMMETRY, SMALLEST_REDUCTION
 from exo_lab.evaluate.impaired.clinical import COST, FEWEST_SHOWN, SHOWN, shows
@@ -30,7 +30,6 @@ from exo_lab.evaluate.impaired.command import COMMAND
 from exo_lab.evaluate.impaired.deficits import Deficit, Sign, load_deficits
 from exo_lab.evaluate.impaired.measure import ASYMMETRIES
 from exo_lab.evaluate.impaired.patients import HEALTHY, WALKED_STRENGTHS, series_name
-from exo_lab.evaluate.impaired.walk import PERSONALISED, PRACTISED, condition
 from exo_lab.report import draw
 from exo_lab.report.page import (
     REPORT_NAME,
@@ -66,6 +65,7 @@ from exo_lab.report.style import (
 from exo_sim.gait.curves import PHASE_PERCENT, Curve, CurveTable
 from exo_sim.gait.errors import GaitError
 from exo_sim.measurement import Figure
+from exo_sim.world.walk import strides_key
 
 FIGURES_FOLDER = "figures"
 TITLES = {**STUDY_TITLES, LEARNED: "policy for everybody"}
@@ -157,12 +157,14 @@ class ImpairedStudy(Study):
     def worn(self, patient: str) -> list[str]:
         """Conditions that a patient walked in, of those with a device: unpowered, and under policies."""
         return [
-            worn for worn in (UNPOWERED, *COMPARED) if at("walks", condition(patient, worn), self.speed) in self.figures
+            worn
+            for worn in (UNPOWERED, *COMPARED)
+            if at("walks", strides_key(patient, worn), self.speed) in self.figures
         ]
 
     def figure(self, name: str, patient: str, worn: str = NO_DEVICE) -> Figure:
         """A figure of a patient in a condition; NaN where it is not there."""
-        return self.figures.get(at(name, condition(patient, worn), self.speed), NOTHING)
+        return self.figures.get(at(name, strides_key(patient, worn), self.speed), NOTHING)
 
     def of_deficit(self, name: str, deficit: str) -> Figure:
         """A figure of a severity series; NaN where it is not there."""
@@ -171,7 +173,7 @@ class ImpairedStudy(Study):
     def curve(self, patient: str, worn: str, variable: str, side: str) -> Curve | None:
         """Mean and SD over strides of all walks in a condition, or None."""
         try:
-            curve = self.curves.get(condition(patient, worn), variable, side, self.speed)
+            curve = self.curves.get(strides_key(patient, worn), variable, side, self.speed)
         except GaitError:
             return None
         return curve if np.isfinite(curve.mean).all() else None

@@ -15,7 +15,6 @@ from matplotlib.figure import Figure as Drawing
 
 from exo_core.errors import UserError
 from exo_lab.evaluate.evaluate_human import COMMAND, PUSHES_FILE
-from exo_lab.evaluate.push import PUSH_DIRECTIONS, PUSH_N, PUSH_S, WATCHED_S
 from exo_lab.evaluate.realism.group import at_speed, split_name
 from exo_lab.evaluate.realism.symmetry import MEASURES
 from exo_lab.evaluate.realism.targets import (
@@ -65,6 +64,7 @@ from exo_sim.gait.scores import ACTIVE_SHARE, is_active
 from exo_sim.gait.variables import EMG_MUSCLES
 from exo_sim.measurement import Figure
 from exo_sim.metabolics.looney import looney2019
+from exo_sim.world.walk import PUSH_DIRECTIONS, PUSH_N, PUSH_S, WATCHED_S
 
 SIDES = tuple(DASHES)
 #: How many of the worst misses the first line names, and how many rows the tables of differences have.

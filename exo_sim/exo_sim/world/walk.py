@@ -35,8 +35,8 @@ SETTLE_IN_DEVICE_S = 7.0
 SPEED_LIMITS_MPS = (0.55, 2.0)
 #: Where a push comes from, as the direction it pushes in: forward and left of the walker's heading.
 PUSH_DIRECTIONS = {"behind": (1.0, 0.0), "front": (-1.0, 0.0), "left": (0.0, -1.0), "right": (0.0, 1.0)}
-#: Duration of a push (s).
-PUSH_S = 0.2
+#: Force (N) and duration (s) of a push.
+PUSH_N, PUSH_S = 50.0, 0.2
 #: Who walks this long (s) after a push without a fall has recovered; falls come within two or three strides.
 WATCHED_S = 8.0
 
@@ -81,7 +81,7 @@ class WalkTask:
     delay_s: float | None = None
     mass_factor: float = 1.0
     pushed_from: str = ""
-    push_n: float = 50.0
+    push_n: float = PUSH_N
     meters: tuple[str, ...] = ()
 
     @property
