@@ -41,7 +41,9 @@ def evaluation(folder: Path, falls_from: str = "", pushes: bool = True, **change
     """A folder as `exo evaluate human` leaves it."""
     walks = [made_up.made_up_walk(speed, seed, **changes) for seed in range(2) for speed in SPEEDS]
     trials = made_up.made_up_pushes(falls_from) if pushes else []
-    records = [{"origin": t.task.pushed_from, "phase": t.push_phase, "recovered": t.recovered, "force_n": 50.0} for t in trials]
+    records = [
+        {"origin": t.task.pushed_from, "phase": t.push_phase, "recovered": t.recovered, "force_n": 50.0} for t in trials
+    ]
     write_json(folder / "pushes.json", {"pushes": records})
     rows = (curve for walk in walks[: len(SPEEDS)] for curve in walk.curves)
     CurveTable(Curve(*c.key, c.phase_percent, c.mean, c.sd + 0.01) for c in rows).write(folder / "curves.csv")

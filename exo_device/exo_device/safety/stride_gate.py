@@ -87,6 +87,7 @@ class Assistance:
             self._sensor.reset()
         if walking:
             self._walks, self._last_stride_s = self._sensor is not None, now_s
+            self._patience_s = self._config.stride_longest_s
             self._fade.hold(1.0)
 
     def see(self, state: DeviceState) -> None:

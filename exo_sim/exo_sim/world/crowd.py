@@ -216,7 +216,7 @@ class Crowd:
         self._energetics = CrowdEnergetics(first, self.walkers.coordinators[0])
         self._motors, self._dof = first.exo_actuators, first.joint_dof[first.exo_joint_index]
         self._mass, self.told_mass = np.zeros(count), np.full(count, ANY_MASS_KG)
-        safety = SafetyConfig(lockstep=True)
+        self._safety = safety = SafetyConfig(lockstep=True)
         self.limiter = RequestLimiter(device, self.told_mass, safety)
         self.limit = self.limiter.limits.cap
         self._assistance = [Assistance(safety, device.joint_names) for _ in range(count)]
@@ -292,7 +292,7 @@ class Crowd:
             noise_factor=wearing.noise_factor,
         )
         self.limiter.restart(i, self.told_mass[i], random.uniform(*config.limits.heat))
-        self._assistance[i].pop_news()
+        self._assistance[i] = Assistance(self._safety, self._device.joint_names)
         self._assistance[i].begin(self._now_ns, walking=random.random() < config.limits.already_walking)
 
     def _place(self, i: int, phase: float, speed: float) -> None:
@@ -347,7 +347,9 @@ class Crowd:
         self.limiter.thermal.advance(period, reading.torque, self.limiter.slew.torque)
         gain = np.zeros((self.count, 1))
         for i, assistance in enumerate(self._assistance):
-            assistance.see(reading.of(i).device_state(now_ns, self._ticks))
+            state = reading.of(i).device_state(now_ns, self._ticks)
+            assistance.upright.see(state.stamp_s, state.imu)
+            assistance.see(state)
             gain[i] = assistance.gain(now_ns)
         self.limiter.slew.refill(period)
         return self.limiter.follow(torque, gain, reading.position, reading.velocity)
