@@ -53,7 +53,7 @@ class WatchedSupervisor(SafetySupervisor):
     def __init__(self, device: DeviceDescription, mass_kg: float, config: SafetyConfig) -> None:
         super().__init__(device, mass_kg, config)
         self._before: tuple[Instant, np.ndarray] | None = None
-        #: Outputs so far; over the cap, faster than the slew limit, no number, torque while off.
+        #: Outputs so far; over the cap, grown faster than the slew limit, no number, torque while off.
         self.counts: Counter[str] = Counter()
 
     def update(self, now: Instant) -> MotorTorque:
@@ -67,7 +67,9 @@ class WatchedSupervisor(SafetySupervisor):
             then, torque_then = self._before
             elapsed_s = max(now.ros_since(then), now.steady_since(then)) + self.config.period_s
             allowed = self.limits.slew * elapsed_s + TOLERANCE_NM
-            counts["over_slew"] += bool((np.abs(torque - torque_then) > allowed).any())
+            # towards zero torque may fall at once: what range, speed, power and faults forbid is not slewed
+            grown = np.abs(torque) - np.where(torque * torque_then > 0.0, np.abs(torque_then), 0.0)
+            counts["over_slew"] += bool((grown > allowed).any())
         self._before = (now, torque)
         return output
 

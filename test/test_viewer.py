@@ -10,6 +10,7 @@ import re
 import shutil
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from exo_bringup.graph import NodeSpec
 from exo_bringup.paths import executable_path
 from exo_bringup.processes import child_environment
 from exo_bringup.topics import VIEWER_ADDRESS
+from exo_bringup.viewer.access import link_file
 from exo_core.ros import LATCHED
 from exo_msgs.msg import DeviceStatus, HumanState
 
@@ -73,8 +75,9 @@ class Viewer:
         graph.wait_until(lambda: self.addresses, "the viewer's address")
 
     @property
-    def address(self):
-        return self.addresses[-1]
+    def link(self):
+        """The address with its token, from the file that is readable by who started the viewer alone."""
+        return link_file(urlsplit(self.addresses[-1]).port).read_text().strip()
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +105,8 @@ def page(walking_graph, browser):
     """The viewer's page, loaded, with the warning about software drawing out of the way."""
     opened = browser.new_page(viewport=VIEWPORT)
     opened.set_default_timeout(BROWSER_TIMEOUT_MS)
-    opened.goto(walking_graph.viewer.address + HALF_PIXELS)
+    opened.goto(walking_graph.viewer.link)  # leads to the page, which a cookie opens from now on
+    opened.goto(walking_graph.viewer.addresses[-1] + HALF_PIXELS)
     opened.wait_for_selector("canvas")
     opened.get_by_role("button", name="STOP").wait_for()
     opened.wait_for_function("window.__viserTestpoints?.rendererInfo?.render.triangles > 10000")

@@ -31,7 +31,7 @@ def test_a_signal_during_import_ends_a_program_quietly(tmp_path, package, number
 
 
 def test_start_returns_the_exit_code_of_main(tmp_path, monkeypatch):
-    from exo_device.programs import SIGNALS, start
+    from exo_core.programs import SIGNALS, start
 
     (tmp_path / "quick_module.py").write_text("def main():\n    return 7\n")
     monkeypatch.syspath_prepend(tmp_path)

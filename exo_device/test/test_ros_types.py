@@ -38,7 +38,7 @@ def test_a_state_survives_the_wire(device, state_of):
         bus_voltage=48.0,
     )
     wire.header.stamp = messages.to_stamp(state.stamp_ns)
-    wire.imu.orientation.w, wire.imu.linear_acceleration.z = 1.0, 9.81
+    wire.imu.orientation.w, wire.imu.linear_acceleration.z = 1.0, float(state.imu.linear_acceleration[2])
     back = messages.state_from_message(wire)
     assert (back.stamp_ns, back.sequence, back.names) == (state.stamp_ns, state.sequence, state.names)
     for field in ("position", "velocity", "torque", "temperature", "error"):

@@ -374,3 +374,20 @@ def test_torque_as_in_the_fastest_walk_is_no_shaking(rig):
     for k in range(1000):
         rig.step(20.0 * math.sin(2.0 * math.pi * 0.01 * k / 0.85))
     assert rig.mode is Mode.ACTIVE, rig.cause
+
+
+# --- a stop
+
+
+def test_torque_that_a_limit_took_during_a_stop_does_not_come_back(rig):
+    """A joint beyond its speed for one state gives nothing more, while the others go on down to zero."""
+    for _ in range(20):
+        rig.step(10.0)
+    rig.supervisor.disarm(rig.now)
+    fast = np.zeros(4)
+    fast[list(HIPS)] = rig.supervisor.limits.velocity[list(HIPS)]
+    before = rig.step(0.0).torque
+    assert rig.mode is Mode.STOPPING and (before > 5.0).all()
+    assert not rig.step(0.0, velocity=fast).torque[list(HIPS)].any()
+    after = rig.step(0.0).torque
+    assert not after[list(HIPS)].any() and (after[list(ANKLES)] > 0.0).all()

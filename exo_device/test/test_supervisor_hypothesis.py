@@ -172,14 +172,13 @@ class Gated(Watched):
             self.pass_time(WALK_STEP_S)
             self.walking_s += WALK_STEP_S
             turn = 2.0 * np.pi * self.walking_s / STRIDE_S
-            position = np.array(
-                [
-                    HIP_SWING_RAD * np.cos(turn + np.pi * name.endswith("_l")) if "hip" in name else 0.0
-                    for name in self.rig.device.joint_names
-                ]
+            names = self.rig.device.joint_names
+            swing_rad = np.array(
+                [("hip" in name) * HIP_SWING_RAD * (-1.0 if name.endswith("_l") else 1.0) for name in names]
             )
+            position, velocity = swing_rad * np.sin(turn), swing_rad * np.cos(turn) * 2.0 * np.pi / STRIDE_S
             self.walked_ns = self.rig.now_ns
-            self._state(position=position, imu=shaken(1.5 * np.cos(2.0 * turn)))
+            self._state(position=position, velocity=velocity, imu=shaken(1.5 * np.cos(2.0 * turn)))
             self._command(np.full(JOINTS, asked))
             self._look()
 
@@ -189,7 +188,11 @@ class Gated(Watched):
         for _ in range(round(seconds / WALK_STEP_S)):
             self.pass_time(WALK_STEP_S)
             turn = 2.0 * np.pi * hz * (self.rig.now_ns - start_ns) * 1e-9
-            self._state(position=np.full(JOINTS, swing_rad * np.sin(turn)), imu=shaken(shake * np.cos(2.0 * turn)))
+            self._state(
+                position=np.full(JOINTS, swing_rad * np.sin(turn)),
+                velocity=np.full(JOINTS, swing_rad * np.cos(turn) * 2.0 * np.pi * hz),
+                imu=shaken(shake * np.cos(2.0 * turn)),
+            )
             self._command(np.full(JOINTS, asked))
             self._look()
 

@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from exo_device.description import DeviceError
+from exo_core.errors import UserError
 from exo_device.devices import find_device
 from exo_sim.body.exoskeleton import exo_actuator_name, exo_body_name
 from exo_sim.body.model import MYO_TO_REP103, build_body
@@ -163,9 +163,9 @@ def test_subject_file_errors_are_one_line(tmp_path):
 
 
 def test_unknown_device_lists_the_known_ones():
-    with pytest.raises(SimError, match="hip_ankle"):
+    with pytest.raises(UserError, match="hip_ankle"):
         find_device("knee")
-    with pytest.raises(DeviceError):
+    with pytest.raises(UserError, match="/nowhere/device.yaml"):
         find_device("/nowhere/device.yaml")
     assert find_device("none") is None
 

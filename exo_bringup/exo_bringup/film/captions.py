@@ -67,11 +67,12 @@ def compose(panels: Sequence[Panel], footnote: str) -> Image.Image:
 
 
 class _Pen:
-    """Draws at a scale."""
+    """Draws at a scale, on the frame whose ``draw`` it is given."""
+
+    draw: ImageDraw.ImageDraw
 
     def __init__(self, scale: float):
         self.scale = scale
-        self.draw: ImageDraw.ImageDraw | None = None
 
     def px(self, length: float) -> int:
         """A length of the design in pixels."""

@@ -371,6 +371,8 @@ class SafetySupervisor:
     def _follow_ramp(self, now: Instant) -> None:
         state = self._states.state
         torque = np.clip(self._ramp.torque(now), *self.limits.bounds(state.position, state.velocity))
+        # what range, speed and power took from a joint on its way down does not come back
+        torque = np.clip(torque, np.minimum(self._slew.torque, 0.0), np.maximum(self._slew.torque, 0.0))
         self._slew.follow(torque)
         if not torque.any():
             self._machine.stopped()
