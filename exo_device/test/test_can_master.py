@@ -2,6 +2,7 @@
 """The cycle of a motor bus: new torque at once, hosts that were away, other hosts, and a second clamp."""
 
 import os
+import select
 import threading
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from exo_device.drivers import DriverError, make_driver
+from exo_device.drivers.can import port as port_module
 from exo_device.drivers.can.port import Frame, PythonCanPort
 from exo_device.drivers.config_file import read_driver_config
 from exo_device.drivers.cubemars_can import MotorFault
@@ -193,6 +195,27 @@ def test_two_groups_on_one_port_are_two_buses():
     assert ports[1].receive(0.0) is None
     for port in ports:
         port.close()
+
+
+def test_a_port_brings_nothing_that_another_bus_said_while_it_opened(monkeypatch):
+    settings = (1_000_000, {"port": int(os.environ["EXO_TEST_PORT"])})
+    try:
+        other = PythonCanPort("udp_multicast", "239.74.163.81", *settings)
+    except DriverError as error:  # a machine without multicast
+        pytest.skip(str(error))
+    hear_own_group_only = port_module._hear_own_group_only
+
+    def late(fileno):
+        other.send(Frame(0x8E, bytes(8)))
+        readable, _, _ = select.select([fileno], [], [], PATIENCE_S)
+        assert readable, "this machine keeps groups apart by itself: the test shows nothing"
+        hear_own_group_only(fileno)
+
+    monkeypatch.setattr(port_module, "_hear_own_group_only", late)
+    port = PythonCanPort("udp_multicast", "239.74.163.82", *settings)
+    assert port.receive(0.0) is None
+    port.close()
+    other.close()
 
 
 # --- the host was away: SIGSTOP and SIGCONT, swapping, a debugger

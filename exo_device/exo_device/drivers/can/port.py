@@ -185,12 +185,20 @@ class PythonCanPort(CanPort):
             ) from error
         if interface == "udp_multicast":
             _hear_own_group_only(self._bus.fileno())
+            self._forget_other_groups()
         self._wake_lock = threading.Lock()
         self._wakes = interface in SOCKET_INTERFACES
         if self._wakes:
             self._woken, self._waker = os.pipe()
             os.set_blocking(self._woken, False)
             os.set_blocking(self._waker, False)
+
+    def _forget_other_groups(self) -> None:
+        """Between its binding and _hear_own_group_only the socket took in frames of other buses."""
+        with contextlib.suppress(self._can.CanError, OSError, ValueError):
+            for _ in range(DRAIN_FRAMES):
+                if self._bus.recv(0.0) is None:
+                    return
 
     def send(self, frame: Frame) -> None:
         message = self._can.Message(arbitration_id=frame.can_id, data=frame.data, is_extended_id=frame.is_extended)
