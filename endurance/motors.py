@@ -268,7 +268,7 @@ def main(arguments: list[str] | None = None) -> int:
         if from_simulator:
             from exo_device.emulator.ros import SimulatorLink
 
-            _beside(lambda: SimulatorLink(bus, chosen.namespace), serve_bus)
+            _beside(lambda: SimulatorLink(bus, chosen.namespace), serve_bus, [])
         else:
             serve_bus()
     finally:
