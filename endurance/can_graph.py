@@ -62,14 +62,18 @@ class CanGraph:
         device_command: tuple[str, ...] = (),
         faults: tuple[str, ...] = ("hold",),
         patient: bool = False,
+        imu: dict | None = None,
     ) -> None:
         """motors: what the motors turn, simulator (the walking legs) or spring. device_command: instead of
-        python -m exo_device.device_node. controller: empty for no policy_node; the caller answers for it."""
+        python -m exo_device.device_node. controller: empty for no policy_node; the caller answers for it.
+        imu: the driver's settings of its IMU beside motors on springs; None: it has none."""
         self.folder, self._mechanics, self._faults = folder, motors, faults
         self.namespace = f"trial_{os.getpid()}"
         changes = PATIENT_BUS if patient else {"plausibility": LEAPING_LEGS}
         if motors == "simulator":
             changes = {**changes, "imu": PATIENT_IMU if patient else IMU}
+        elif imu is not None:
+            changes = {**changes, "imu": imu}
         self.settings = bus_settings(bus_rate_hz=bus_rate_hz, **changes)
         self._driver_file = folder / "driver.yaml"
         self._driver_file.write_text(yaml.safe_dump({"driver": "cubemars_can", **self.settings}))

@@ -30,6 +30,9 @@ FAULTS: dict[str, tuple[str, float]] = {
     "wrap": ("shift of the reported position (rad)", 12.5),
     "bus_off": ("nothing passes in either direction; no value", 1.0),
     "reset": ("the motor starts anew, off and with a new zero, and is silent for this long (s)", 0.3),
+    "push": ("torque that the motor gives and measures beside what it is asked for, while it is on (Nm)", 15.0),
+    "weak": ("share of what it is asked for that the motor gives and measures, 0 to 1", 0.0),
+    "frozen": ("the reported position stays where it was; no value", 1.0),
     "hold": ("the firmware holds its last torque when the host falls silent; no value", 1.0),
 }
 
@@ -132,12 +135,16 @@ class EmulatedMotor:
         self._now_s: float | None = None
         self._silent_until_s = 0.0
         self._stale: Frame | None = None
+        self._frozen_at: float | None = None
         self._resetting = None
 
     @property
     def torque(self) -> float:
         """Torque (Nm, joint side) that the motor gives now."""
-        return self.commanded_torque if self.is_on else 0.0
+        if not self.is_on:
+            return 0.0
+        push, weak = (self._plan.active(kind, self.joint, self._now_s or 0.0) for kind in ("push", "weak"))
+        return self.commanded_torque * (weak.value if weak else 1.0) + (push.value if push else 0.0)
 
     def advance(self, now_s: float) -> None:
         """Lets time pass up to now_s."""
@@ -213,8 +220,13 @@ class EmulatedMotor:
         plan, joint = self._plan, self.joint
         wrap, hot, error = (plan.active(kind, joint, now_s) for kind in ("wrap", "over_temperature", "error"))
         shift = wrap.value if wrap else 0.0
+        position = self._map.motor_position(self.mechanics.position) - self._zero + shift
+        if plan.active("frozen", joint, now_s):
+            self._frozen_at = position = position if self._frozen_at is None else self._frozen_at
+        else:
+            self._frozen_at = None
         return self._codec.reply(
-            position=self._map.motor_position(self.mechanics.position) - self._zero + shift,
+            position=position,
             velocity=self._map.motor_velocity(self.mechanics.velocity),
             torque=self._map.motor_torque(self.mechanics.measured_torque(self.torque) if self.is_on else 0.0),
             temperature=hot.value if hot else self.temperature,
