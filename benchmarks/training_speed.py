@@ -20,12 +20,10 @@ from exo_lab.train.walking_env import WalkingEnv
 from exo_policy.checkpoint import load_checkpoint
 from exo_sim.body.batch_step import STAGES
 from exo_sim.body.model import build_body
-from exo_sim.body.muscle_paths import compute_paths, muscle_paths
-from exo_sim.body.native import function_address
+from exo_sim.body.native import compute_paths, function_address, muscle_paths
 from exo_sim.body.subject import Subject
-from exo_sim.gait.reference import JOINTS
 from exo_sim.human.checkpoint import load_human, shipped_human
-from exo_sim.human.observation import NOMINAL_SPEED_MPS, POLICY_RATE_HZ, action_mirror_index, mirror_map
+from exo_sim.human.observation import NOMINAL_SPEED_MPS, POLICY_RATE_HZ
 from exo_sim.human.walkers import Walkers
 
 #: Steps of the environments before the clock starts: caches, and what is compiled at first use.
@@ -124,23 +122,20 @@ def _shortest(function) -> float:
 def training_rate(config: HumanTrainingConfig, iterations: int) -> dict[str, float]:
     """Steps per second (wall time), and core time a step costs workers and learner (microseconds)."""
     # torch takes seconds to import
-    from exo_lab.rl.mirror import MirrorMap
-    from exo_lab.rl.trainer import METRICS_FILE, Trainer
-    from exo_lab.rl.worker_pool import WorkerPool
-    from exo_lab.train.curriculum import Curriculum
+    from exo_lab.rl.config import METRICS_FILE
+    from exo_lab.rl.runner import Trainer
+    from exo_lab.rl.workers import WorkerPool
+    from exo_lab.train.learners import human_mirror
     from exo_lab.train.train_human import WalkingEnvFactory
+    from exo_lab.train.walking_env import Curriculum
 
-    index, sign = mirror_map()
-    mirror = MirrorMap(
-        tuple(index.tolist()), tuple(sign.tolist()), tuple(action_mirror_index().tolist()), (1.0,) * len(JOINTS)
-    )
     pool = WorkerPool(WalkingEnvFactory(config), config.workers, seed=1)
     try:
         with tempfile.TemporaryDirectory() as folder:
             trainer = Trainer(
                 pool,
                 config.ppo,
-                mirror,
+                human_mirror(),
                 max_episode_steps=round(config.episode_s * POLICY_RATE_HZ),
                 folder=Path(folder),
                 seed=1,

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from exo_sim.measurement import Figure, missed, write_run_record, write_summary
-from exo_sim.measurement.summary import to_plain
+from exo_sim.measurement import Figure, missed, to_plain, write_run_record, write_summary
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = pytest.StashKey()

@@ -21,9 +21,8 @@ from exo_core.errors import UserError
 from exo_core.joints import STRENGTH_GROUPS
 from exo_core.yaml_file import read_mapping
 from exo_device.devices import DRIVERS, device_file, device_joints, driver_file
-from exo_sim.body.presets import with_presets
 from exo_sim.errors import SimError
-from exo_sim.subjects import PRESET_PREFIX, subject_file
+from exo_sim.subjects import PRESET_PREFIX, subject_file, with_presets
 
 MODES = ("realtime", "fast", "lockstep")
 #: Names of exo_policy.controllers, which needs numpy and more.

@@ -4,8 +4,7 @@
 import numpy as np
 
 from exo_sim.gait.curves import PHASE_PERCENT, Curve, CurveTable
-from exo_sim.gait.normative import NormativeGait
-from exo_sim.gait.reference import JOINTS, ReferenceGait
+from exo_sim.gait.reference import JOINTS, NormativeGait, ReferenceGait
 from exo_sim.gait.variables import ANGLES
 
 METABOLIC = {"unassisted": 6.0, "assisted": 4.8}

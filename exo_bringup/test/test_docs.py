@@ -22,8 +22,8 @@ from exo_device.description import DeviceDescription
 from exo_device.drivers.registry import DRIVERS
 from exo_policy.manifest import Manifest
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, MUSCLES_BY_SIDE
-from exo_sim.body.presets import presets
 from exo_sim.body.subject import Subject
+from exo_sim.subjects import presets
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"

@@ -30,9 +30,8 @@ from exo_bringup.run_options import graph_options_from_arguments, hardware_optio
 from exo_core.errors import UserError
 from exo_core.joints import STRENGTH_GROUPS
 from exo_device.devices import device_folder, driver_file
-from exo_sim.body.presets import presets
 from exo_sim.body.subject import load_subject
-from exo_sim.subjects import SUBJECT_FOLDER, subject_file
+from exo_sim.subjects import SUBJECT_FOLDER, presets, subject_file
 
 LAUNCH = Path(__file__).resolve().parents[1] / "launch"
 #: Of somebody; a name in config/subjects is as good as a file here, but for "default".

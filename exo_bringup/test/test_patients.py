@@ -5,10 +5,9 @@ import pytest
 
 from exo_bringup.graph import GraphOptions, describe_graph, subject_mass_kg, subject_strengths
 from exo_bringup.run_options import check_graph
-from exo_sim.body.presets import presets
 from exo_sim.body.subject import load_subject
 from exo_sim.errors import SimError
-from exo_sim.subjects import subject_file
+from exo_sim.subjects import presets, subject_file
 
 
 def test_a_patient_is_found_where_a_file_would_be():

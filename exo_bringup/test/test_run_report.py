@@ -25,9 +25,8 @@ from exo_lab.report.run import (
     write_report_page,
 )
 from exo_lab.report.run_data import load_run
-from exo_sim.errors import SimError
+from exo_sim.errors import GaitError, SimError
 from exo_sim.gait.curves import PHASE_PERCENT, Curve, CurveTable
-from exo_sim.gait.errors import GaitError
 
 _SPEC = importlib.util.spec_from_file_location("made_up_walk", Path(__file__).with_name("made_up_walk.py"))
 made_up = importlib.util.module_from_spec(_SPEC)

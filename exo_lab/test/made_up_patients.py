@@ -13,7 +13,7 @@ from exo_lab.evaluate.impaired.deficits import load_deficits
 from exo_lab.evaluate.impaired.patients import Patient, healthy, severity_series
 from exo_sim.body.subject import Subject, load_subject
 from exo_sim.gait.curves import Curve, CurveTable
-from exo_sim.gait.normative import NormativeGait
+from exo_sim.gait.reference import NormativeGait
 from exo_sim.world.walk import WalkTask
 
 SPEED_MPS, LEG_LENGTH_M = 1.0, 0.9

@@ -10,10 +10,10 @@ import numpy as np
 
 from exo_sim.body.subject import Subject
 from exo_sim.gait.curves import Curve, CurveTable
-from exo_sim.gait.normative import NormativeGait
+from exo_sim.gait.reference import NormativeGait
 from exo_sim.gait.strides import StrideRecorder
 from exo_sim.gait.variables import EMG_MUSCLES
-from exo_sim.metabolics.looney import looney2019
+from exo_sim.metabolics.models import looney2019
 from exo_sim.world.walk import PUSH_DIRECTIONS, WalkResult, WalkTask
 
 LEG_LENGTH_M, DURATION_S = 0.9, 60.0

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from exo_lab.rl.batch_env import StepResult
+from exo_lab.rl.env import StepResult
 
 
 class ReachEnv:

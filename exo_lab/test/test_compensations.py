@@ -8,17 +8,22 @@ import numpy as np
 import pytest
 import yaml
 
-from exo_lab.train.compensation.command import main
-from exo_lab.train.compensation.teaching import teach
-from exo_lab.train.compensation.trial import CompensationTrial, weak_subject
+from exo_lab.train.compensations import CompensationTrial, main, weak_subject
 from exo_lab.train.config import load_training_config
+from exo_lab.train.teaching import teach
 from exo_policy.checkpoint import load_checkpoint
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, MUSCLE_GROUPS
 from exo_sim.human.checkpoint import load_human, shipped_human
-from exo_sim.human.compensations import WEAKNESSES, WHOLE_LEG, both_legs, compensating_habits, weaknesses
-from exo_sim.human.contract import HUMAN_CONTRACT
-from exo_sim.human.habits import HABIT_SIZE, STRENGTH_SLICE
-from exo_sim.human.observation import action_mirror_index, mirror_map
+from exo_sim.human.motor_adaptation import (
+    HABIT_SIZE,
+    STRENGTH_SLICE,
+    WEAKNESSES,
+    WHOLE_LEG,
+    both_legs,
+    compensating_habits,
+    weaknesses,
+)
+from exo_sim.human.observation import HUMAN_CONTRACT, action_mirror_index, mirror_map
 
 SMALL = {
     "envs_per_worker": 2,

@@ -35,11 +35,11 @@ from exo_lab.evaluate.impaired.policies import WornPolicy
 from exo_lab.evaluate.impaired.tables import assistance_table, clinical_tables
 from exo_lab.evaluate.impaired.tasks import patient_tasks
 from exo_policy.controllers.learned import shipped_checkpoint
-from exo_sim.body.presets import presets
 from exo_sim.body.subject import Subject, load_subject
 from exo_sim.errors import SimError
-from exo_sim.gait.normative import NormativeGait
+from exo_sim.gait.reference import NormativeGait
 from exo_sim.human.checkpoint import shipped_human
+from exo_sim.subjects import presets
 from exo_sim.world.meters import JointMeter
 
 _SPEC = importlib.util.spec_from_file_location("made_up_patients", Path(__file__).with_name("made_up_patients.py"))

@@ -8,9 +8,7 @@ import pytest
 
 from exo_device.devices import find_device
 from exo_lab.train.exo_config import HabitConfig, load_exo_config
-from exo_lab.train.habit_search import search_habit
-from exo_lab.train.habit_trial import SPEED_SHARES, HabitTrial, ordinary_day
-from exo_lab.train.habituation import Habituation
+from exo_lab.train.motor_adaptation import SPEED_SHARES, HabitTrial, Habituation, ordinary_day, search_habit
 from exo_policy.checkpoint import load_checkpoint
 from exo_policy.networks import MlpPolicy
 from exo_sim.body.model import build_body
@@ -18,7 +16,7 @@ from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
 from exo_sim.body.subject import load_subject
 from exo_sim.gait.reference import JOINTS
 from exo_sim.human.checkpoint import load_human, shipped_human
-from exo_sim.human.habits import HABIT_SIZE, Habits, with_habit
+from exo_sim.human.motor_adaptation import HABIT_SIZE, Habits, with_habit
 from exo_sim.human.observation import OBSERVATION_SIZE
 from exo_sim.human.walkers import Walkers
 

@@ -10,12 +10,12 @@ import yaml
 from exo_core.joints import STRENGTH_GROUPS
 from exo_device.devices import find_device
 from exo_lab.evaluate.impaired.policies import can_give, find_policies
-from exo_lab.train import stage_check
+from exo_lab.train import check
+from exo_lab.train.command_line import refuse_another_training
 from exo_lab.train.exo_config import load_exo_config
 from exo_lab.train.exo_env import ExoEnv
-from exo_lab.train.exo_mirror import exo_mirror
+from exo_lab.train.learners import exo_mirror
 from exo_lab.train.personalise import main
-from exo_lab.train.stages import refuse_another_training
 from exo_lab.train.train_exo import main as train
 from exo_policy.checkpoint import load_checkpoint
 from exo_policy.controllers.learned import shipped_checkpoint
@@ -40,9 +40,9 @@ WEARER = "plantarflexor_weakness_50_right"
 
 @pytest.fixture
 def short_check(monkeypatch):
-    monkeypatch.setattr(stage_check, "DURATION_S", 0.3)
-    monkeypatch.setattr(stage_check, "SETTLE_S", 0.1)
-    monkeypatch.setattr(stage_check, "WALKS", 1)
+    monkeypatch.setattr(check, "STAGE_DURATION_S", 0.3)
+    monkeypatch.setattr(check, "STAGE_SETTLE_S", 0.1)
+    monkeypatch.setattr(check, "STAGE_WALKS", 1)
 
 
 @pytest.fixture

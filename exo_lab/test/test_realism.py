@@ -13,7 +13,7 @@ from exo_lab.evaluate.realism.cost import cheapest_speed
 from exo_lab.evaluate.realism.figures import realism_figures
 from exo_lab.evaluate.realism.group import at_speed, split_name
 from exo_lab.evaluate.realism.table import overall_table, speed_table
-from exo_sim.metabolics.looney import looney2019
+from exo_sim.metabolics.models import looney2019
 from exo_sim.world.meters import ForceMeter
 
 _SPEC = importlib.util.spec_from_file_location("made_up_walks", Path(__file__).with_name("made_up_walks.py"))

@@ -19,7 +19,7 @@ from exo_lab.report.style import condition_colour, figure_style, shown
 from exo_sim.body.subject import Subject
 from exo_sim.gait.curves import Curve
 from exo_sim.gait.reference import JOINTS
-from exo_sim.metabolics.whole_body import whole_body_power
+from exo_sim.metabolics.models import whole_body_power
 from exo_sim.plant.simulation import Simulation
 
 

@@ -8,11 +8,10 @@ import yaml
 from safetensors import safe_open
 
 from exo_device.devices import find_device, without_weight
-from exo_lab.train import exo_env, stage_check
+from exo_lab.train import check, rewards
 from exo_lab.train.exo_config import StageConfig, load_exo_config
 from exo_lab.train.exo_env import CarryingEnv, ExoEnv, PairEnv
-from exo_lab.train.exo_mirror import exo_mirror
-from exo_lab.train.human_learner import human_learner, is_doubled
+from exo_lab.train.learners import exo_mirror, human_learner, is_doubled
 from exo_lab.train.stages import Inheritance, initial_weights
 from exo_lab.train.train_exo import main
 from exo_policy.checkpoint import load_checkpoint
@@ -47,9 +46,9 @@ def env(config):
 
 @pytest.fixture
 def short_check(monkeypatch):
-    monkeypatch.setattr(stage_check, "DURATION_S", 0.3)
-    monkeypatch.setattr(stage_check, "SETTLE_S", 0.1)
-    monkeypatch.setattr(stage_check, "WALKS", 1)
+    monkeypatch.setattr(check, "STAGE_DURATION_S", 0.3)
+    monkeypatch.setattr(check, "STAGE_SETTLE_S", 0.1)
+    monkeypatch.setattr(check, "STAGE_WALKS", 1)
 
 
 def test_different_people_walk_and_are_sensed(env):
@@ -278,8 +277,8 @@ def test_every_term_of_a_reward_is_priced_and_logged_and_their_sum_is_the_reward
     human = env._crowd.human(env._crowd.walkers.observe())
     step = env._period(np.full((4, 2), 0.5), human)
     for terms, price, reward, prefix in (
-        (exo_env.DEVICE_TERMS, config.reward, env._device_reward(step), "reward_"),
-        (exo_env.WEARER_TERMS, config.human_reward, env._human_reward(step), "wearer_reward_"),
+        (rewards.DEVICE_TERMS, config.reward, env._device_reward(step), "reward_"),
+        (rewards.WEARER_TERMS, config.human_reward, env._human_reward(step), "wearer_reward_"),
     ):
         names = {name for name in type(price).model_fields if not name.endswith(("reference", "w_kg"))}
         assert set(terms) == names - {"fall", "like"}
@@ -307,7 +306,7 @@ def test_each_term_of_the_device_reward_moves_with_its_own_cause(config):
         worse = dataclasses.replace(step, **change)
         fell = {
             term: (function(worse, config.reward) < function(step, config.reward)).all()
-            for term, function in exo_env.DEVICE_TERMS.items()
+            for term, function in rewards.DEVICE_TERMS.items()
         }
         assert {term for term, less in fell.items() if less} == {name}
 

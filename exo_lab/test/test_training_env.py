@@ -3,13 +3,11 @@ import numpy as np
 import pytest
 import yaml
 
-from exo_lab.train.averages import StrideAverages
 from exo_lab.train.check import Checker, CheckLog
 from exo_lab.train.config import load_training_config
-from exo_lab.train.curriculum import Curriculum
 from exo_lab.train.disturbances import RandomPushes, SensorNoise
-from exo_lab.train.rewards import REWARD_TERMS, PolicyStep, judge
-from exo_lab.train.walking_env import WalkingEnv
+from exo_lab.train.rewards import REWARD_TERMS, PolicyStep, StrideAverages, judge
+from exo_lab.train.walking_env import Curriculum, WalkingEnv
 from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject
 from exo_sim.errors import SimError

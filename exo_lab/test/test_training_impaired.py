@@ -2,13 +2,10 @@
 import numpy as np
 import pytest
 
-from exo_lab.train.averages import StrideAverages
 from exo_lab.train.check import PATIENTS, Checker
 from exo_lab.train.config import load_training_config
-from exo_lab.train.curriculum import Curriculum
-from exo_lab.train.leniency import leniency, lower_speed
-from exo_lab.train.rewards import judge
-from exo_lab.train.walking_env import WalkingEnv
+from exo_lab.train.rewards import StrideAverages, judge, leniency, lower_speed
+from exo_lab.train.walking_env import Curriculum, WalkingEnv
 from exo_sim.body.impairments import Impairments
 from exo_sim.body.model import build_body
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE

@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from exo_lab.rl.batch_env import StepResult
 from exo_lab.rl.config import PpoConfig
-from exo_lab.rl.learner import Learner, Partner
-from exo_lab.rl.ppo import tensor_sizes
-from exo_lab.rl.rsl_env import LearnerView
-from exo_lab.rl.trainer import Trainer
-from exo_lab.rl.worker_pool import WorkerPool
+from exo_lab.rl.env import StepResult
+from exo_lab.rl.ppo import LearnerView, tensor_sizes
+from exo_lab.rl.runner import Learner, Partner, Trainer
+from exo_lab.rl.workers import WorkerPool
 from exo_policy.manifest import NetworkSpec
 from exo_policy.networks import MlpPolicy
 

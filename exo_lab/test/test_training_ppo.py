@@ -7,11 +7,10 @@ import pytest
 import torch
 
 from exo_lab.rl.config import PpoConfig
-from exo_lab.rl.mirror import MirrorMap
-from exo_lab.rl.ppo import build_ppo, tensor_sizes
-from exo_lab.rl.resume import load_state, save_state
-from exo_lab.rl.rsl_env import OBSERVATION_GROUP, LearnerView
-from exo_lab.rl.worker_pool import WorkerError, WorkerPool
+from exo_lab.rl.env import MirrorMap
+from exo_lab.rl.ppo import OBSERVATION_GROUP, LearnerView, build_ppo, tensor_sizes
+from exo_lab.rl.runner import load_state, save_state
+from exo_lab.rl.workers import WorkerError, WorkerPool
 from exo_policy.manifest import NetworkSpec
 from exo_policy.networks import MlpPolicy
 

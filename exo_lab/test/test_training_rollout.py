@@ -7,11 +7,10 @@ import pytest
 import torch
 
 from exo_lab.rl.config import PpoConfig
-from exo_lab.rl.learner import Learner
-from exo_lab.rl.mirror import MirrorMap
-from exo_lab.rl.rollout import Collector
-from exo_lab.rl.rsl_env import OBSERVATION_GROUP, LearnerView
-from exo_lab.rl.worker_pool import WorkerPool
+from exo_lab.rl.env import MirrorMap
+from exo_lab.rl.ppo import OBSERVATION_GROUP, LearnerView
+from exo_lab.rl.runner import Learner
+from exo_lab.rl.workers import Collector, WorkerPool
 
 sys.path.insert(0, str(Path(__file__).parent))
 import reach_env

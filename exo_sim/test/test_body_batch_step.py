@@ -5,8 +5,7 @@ import pytest
 
 from exo_device.devices import find_device
 from exo_sim.body.model import build_body
-from exo_sim.body.muscle_paths import compute_paths, muscle_paths
-from exo_sim.body.native import function_address
+from exo_sim.body.native import compute_paths, function_address, muscle_paths
 from exo_sim.body.subject import Subject
 from exo_sim.errors import SimError
 from exo_sim.human.walkers import Walkers

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from scipy.optimize import lsq_linear
 
-from exo_sim.body.coordination import Coordinator
+from exo_sim.body.coordination import TORQUE_WEIGHT, Coordinator, share
 from exo_sim.body.model import build_body
-from exo_sim.body.sharing import TORQUE_WEIGHT, share
 from exo_sim.body.subject import Subject
 from exo_sim.gait.reference import JOINTS
 

@@ -8,18 +8,17 @@ import numpy as np
 import pytest
 
 from exo_sim.body.coordination import Coordinator
-from exo_sim.body.impairments import Contracture, Impairments, Spasticity
-from exo_sim.body.joints import ANTAGONISTS, healthy_range
+from exo_sim.body.impaired_body import REFLEX_DELAY_PERIODS, Nerves
+from exo_sim.body.impairments import ANTAGONISTS, Contracture, Impairments, Spasticity, healthy_range
 from exo_sim.body.model import build_body
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, MUSCLES_BY_SIDE, muscles_of, strength_by_group
-from exo_sim.body.nerves import REFLEX_DELAY_PERIODS, Nerves
-from exo_sim.body.presets import presets
 from exo_sim.body.subject import Subject, load_subject, make_subject
 from exo_sim.errors import SimError
 from exo_sim.gait.reference import JOINTS
 from exo_sim.human.walkers import Walkers
 from exo_sim.plant.energetics import CrowdEnergetics, Energetics, muscle_parameters
 from exo_sim.plant.simulation import Simulation
+from exo_sim.subjects import presets
 
 #: One of each, on named muscles or joints of one side.
 ONE_OF_EACH = {

@@ -8,8 +8,7 @@ import pytest
 
 from exo_core.errors import UserError
 from exo_device.devices import find_device
-from exo_sim.body.exoskeleton import exo_actuator_name, exo_body_name
-from exo_sim.body.model import MYO_TO_REP103, build_body
+from exo_sim.body.model import MYO_TO_REP103, build_body, exo_actuator_name, exo_body_name
 from exo_sim.body.muscle_groups import MUSCLE_GROUPS, muscles_of, strength_by_muscle
 from exo_sim.body.muscles import all_active_and_passive, muscle_curves, normalised_length
 from exo_sim.body.subject import Subject, load_subject, make_subject

@@ -6,8 +6,8 @@ import os
 import numpy as np
 import pytest
 
+from exo_sim.errors import GaitError
 from exo_sim.gait.curves import COLUMNS, PHASE_PERCENT, Curve, CurveTable
-from exo_sim.gait.errors import GaitError
 
 
 def _curve(condition="a", speed=1.25, side="r", variable="hip_flexion", sd=np.nan):

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from exo_sim.gait.errors import GaitError
+from exo_sim.errors import GaitError
 from exo_sim.gait.events import HEEL_STRIKE, TOE_OFF, StrideDetector
 
 WEIGHT = 700.0

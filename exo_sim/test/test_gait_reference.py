@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from exo_sim.gait.errors import GaitError
+from exo_sim.errors import GaitError
 from exo_sim.gait.reference import JOINTS, KNEE_MINIMUM_RAD, ReferenceGait
 
 PHASE = np.linspace(0.0, 1.0, 201)[:-1]

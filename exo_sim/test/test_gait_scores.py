@@ -6,10 +6,9 @@ import math
 import numpy as np
 import pytest
 
+from exo_sim.errors import GaitError
 from exo_sim.gait.curves import PHASE_PERCENT, Curve
-from exo_sim.gait.errors import GaitError
-from exo_sim.gait.normative import NormativeGait
-from exo_sim.gait.reference import JOINTS, ReferenceGait
+from exo_sim.gait.reference import JOINTS, NormativeGait, ReferenceGait
 from exo_sim.gait.scores import (
     on_off_agreement,
     score_against_normative,

@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from exo_sim.gait.statistics import RunningStatistics
-from exo_sim.gait.symmetry import symmetry_index
+from exo_sim.gait.stride_metrics import symmetry_index
+from exo_sim.gait.strides import RunningStatistics
 
 
 def test_running_statistics_equal_numpy_and_skip_nan():

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from exo_sim.gait.errors import GaitError
+from exo_sim.errors import GaitError
 from exo_sim.gait.reference import GRAVITY_M_S2
 from exo_sim.gait.sample import GaitSample
 from exo_sim.gait.strides import StrideRecorder, coverage_warnings

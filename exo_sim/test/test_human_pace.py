@@ -2,8 +2,7 @@
 import numpy as np
 import pytest
 
-from exo_sim.human.pace import LARGEST_CORRECTION_MPS, Pace
-from exo_sim.human.speed_command import FASTEST_WALK_MPS, SLOWEST_WALK_MPS
+from exo_sim.human.pace import FASTEST_WALK_MPS, LARGEST_CORRECTION_MPS, SLOWEST_WALK_MPS, Pace
 
 PERIOD_S = 0.01
 

@@ -6,8 +6,7 @@ from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject
 from exo_sim.errors import SimError
 from exo_sim.gait.reference import ReferenceGait
-from exo_sim.human.checkpoint import load_human, shipped_human
-from exo_sim.human.extend import load_starting_policy
+from exo_sim.human.checkpoint import load_human, load_starting_policy, shipped_human
 from exo_sim.human.observation import (
     ACTION_SIZE,
     HUMAN_TERMS,
@@ -16,8 +15,8 @@ from exo_sim.human.observation import (
     joint_offsets,
     mirror_map,
 )
+from exo_sim.human.pace import approach
 from exo_sim.human.reference_bank import ReferenceBank
-from exo_sim.human.speed_command import approach
 from exo_sim.human.walkers import Walkers
 
 

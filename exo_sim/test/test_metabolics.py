@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
+from exo_sim.errors import MetabolicsError
 from exo_sim.metabolics import (
-    MetabolicsError,
     MuscleParameters,
     bhargava2004,
     looney2019,

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from exo_sim.body.presets import presets
 from exo_sim.body.subject import Subject, load_subject, make_impairments
-from exo_sim.subjects import SUBJECT_FOLDER
+from exo_sim.subjects import SUBJECT_FOLDER, presets
 
 #: The impairment that leaves a person as the file says.
 OWN = "as in the file"

@@ -11,9 +11,9 @@ from exo_bringup.viewer.memory import ANGLE_JOINTS, WINDOW_S, Memory
 from exo_bringup.viewer.snapshot import Snapshot
 from exo_core.joints import SIDES
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, muscles_of
+from exo_sim.errors import GaitError
 from exo_sim.gait.curves import PHASE_PERCENT
-from exo_sim.gait.errors import GaitError
-from exo_sim.gait.normative import NormativeGait
+from exo_sim.gait.reference import NormativeGait
 from exo_sim.gait.variables import ANGLES
 
 HEIGHT_PX, PANEL_WIDTH_PX = 120, 330

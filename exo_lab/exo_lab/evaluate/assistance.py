@@ -18,8 +18,7 @@ from exo_lab.pool import run_all
 from exo_policy.checkpoint import CheckpointError
 from exo_policy.controllers import ControllerError
 from exo_sim.body.subject import load_subject
-from exo_sim.errors import SimError
-from exo_sim.gait.errors import GaitError
+from exo_sim.errors import GaitError, SimError
 from exo_sim.gait.scores import score_against_normative, score_against_reference
 from exo_sim.gait.strides import StrideRecorder
 from exo_sim.human.checkpoint import load_human

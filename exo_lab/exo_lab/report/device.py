@@ -50,8 +50,8 @@ from exo_lab.report.style import (
     minus,
     shown,
 )
+from exo_sim.errors import GaitError
 from exo_sim.gait.curves import PHASE_PERCENT
-from exo_sim.gait.errors import GaitError
 from exo_sim.measurement import Figure
 
 #: Speeds from light to dark, without the faint end of the scale.

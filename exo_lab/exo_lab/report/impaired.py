@@ -62,8 +62,8 @@ from exo_lab.report.style import (
     minus,
     shown,
 )
+from exo_sim.errors import GaitError
 from exo_sim.gait.curves import PHASE_PERCENT, Curve, CurveTable
-from exo_sim.gait.errors import GaitError
 from exo_sim.measurement import Figure
 from exo_sim.world.walk import strides_key
 

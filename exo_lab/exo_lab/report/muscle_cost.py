@@ -22,7 +22,7 @@ from exo_sim.body.muscles import (
     normalised_length,
 )
 from exo_sim.metabolics import bhargava2004
-from exo_sim.metabolics.whole_body import BASAL_W_KG
+from exo_sim.metabolics.models import BASAL_W_KG
 from exo_sim.plant.energetics import muscle_parameters
 
 #: Nothing is integrated here: any rate that the body can be built with serves.

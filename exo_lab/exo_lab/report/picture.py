@@ -31,9 +31,9 @@ from exo_lab.report.style import (
     figure_style,
     minus,
 )
+from exo_sim.errors import GaitError
 from exo_sim.gait.curves import CurveTable
-from exo_sim.gait.errors import GaitError
-from exo_sim.gait.normative import NormativeGait
+from exo_sim.gait.reference import NormativeGait
 
 WIDTH_IN, HEIGHT_IN = 12.6, 6.3
 ANGLE_LABELS = {

@@ -16,8 +16,7 @@ from exo_lab.report.study import command_of
 from exo_lab.report.timing import measure_timing
 from exo_lab.run_folder import RunFolder
 from exo_sim.body.model import MODEL_LEG_LENGTH_M
-from exo_sim.measurement.figures import Figure, missed
-from exo_sim.measurement.summary import write_run_record, write_summary
+from exo_sim.measurement import Figure, missed, write_run_record, write_summary
 
 COMMAND = "exo sim"
 

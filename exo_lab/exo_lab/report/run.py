@@ -61,7 +61,7 @@ from exo_lab.report.run_data import (
 )
 from exo_lab.report.style import DASHES, SIDE_NAMES, condition_colour, counted, shown
 from exo_sim.gait.curves import Curve
-from exo_sim.gait.symmetry import symmetry_index
+from exo_sim.gait.stride_metrics import symmetry_index
 from exo_sim.gait.variables import EMG_MUSCLES
 from exo_sim.measurement import Figure
 

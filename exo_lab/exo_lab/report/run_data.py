@@ -18,10 +18,9 @@ from exo_device.devices import NO_DEVICE, device_file
 from exo_lab.run_folder import RunFolder
 from exo_sim.body.model import MODEL_LEG_LENGTH_M
 from exo_sim.body.subject import Subject, load_subject
-from exo_sim.errors import SimError
+from exo_sim.errors import GaitError, SimError
 from exo_sim.gait.curves import Curve, CurveTable
-from exo_sim.gait.errors import GaitError
-from exo_sim.gait.normative import NormativeGait
+from exo_sim.gait.reference import NormativeGait
 from exo_sim.gait.strides import read_coverage_warnings
 from exo_sim.subjects import subject_file
 

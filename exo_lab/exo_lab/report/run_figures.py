@@ -11,10 +11,10 @@ import numpy as np
 
 from exo_core.joints import SIDES
 from exo_lab.report.run_data import CONDITIONS, METABOLIC_POWER
+from exo_sim.errors import GaitError
 from exo_sim.gait.curves import CurveTable
-from exo_sim.gait.errors import GaitError
 from exo_sim.gait.scores import score_against_normative, score_against_reference
-from exo_sim.measurement.figures import Figure
+from exo_sim.measurement import Figure
 
 #: Curve variable by the name that its figure has.
 ANGLES = {"hip": "hip_flexion", "knee": "knee_flexion", "ankle": "ankle_dorsiflexion"}

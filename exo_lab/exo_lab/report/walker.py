@@ -57,13 +57,13 @@ from exo_lab.report.style import (
     WALKER,
     shown,
 )
+from exo_sim.errors import GaitError
 from exo_sim.gait.curves import Curve
-from exo_sim.gait.errors import GaitError
-from exo_sim.gait.normative import NormativeGait
+from exo_sim.gait.reference import NormativeGait
 from exo_sim.gait.scores import ACTIVE_SHARE, is_active
 from exo_sim.gait.variables import EMG_MUSCLES
 from exo_sim.measurement import Figure
-from exo_sim.metabolics.looney import looney2019
+from exo_sim.metabolics.models import looney2019
 from exo_sim.world.walk import PUSH_DIRECTIONS, PUSH_N, PUSH_S, WATCHED_S
 
 SIDES = tuple(DASHES)

@@ -7,6 +7,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+#: In the folder of a training: its whole state, and what it logged.
+STATE_FILE, METRICS_FILE = "state.safetensors", "metrics.csv"
+
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 

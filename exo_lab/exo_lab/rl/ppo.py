@@ -3,7 +3,8 @@
 
 What is added: a step size that follows the divergence from update to update, a floor of exploration, iterations in
 which only the critic learns, the policy's mean over the last iterations, rollouts that workers without torch collected,
-and networks and state as plain tensors. Nobody outside this file touches rsl_rl's attributes.
+networks that are left-right symmetric by construction, and networks and state as plain tensors. Nobody outside this file
+touches rsl_rl's attributes.
 """
 
 from __future__ import annotations
@@ -16,11 +17,99 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import torch
 from rsl_rl.algorithms import PPO
+from rsl_rl.env import VecEnv
+from rsl_rl.models import MLPModel
+from tensordict import TensorDict
 
 from exo_lab.rl.config import PpoConfig
-from exo_lab.rl.mirror import MirrorMap, MirrorModel
-from exo_lab.rl.rollout import Rollout, SamplingPolicy
-from exo_lab.rl.rsl_env import OBSERVATION_GROUP, PRIVILEGED_GROUP, LearnerView
+from exo_lab.rl.env import MirrorMap, StepResult
+from exo_lab.rl.workers import Rollout, SamplingPolicy
+
+
+class MirrorModel(MLPModel):
+    """An MLPModel averaged with its mirror image.
+
+    Args:
+        mirror: of the task.
+        invariant: the output is the same for the mirror image (a value), instead of its mirror image (an action).
+    """
+
+    def __init__(self, *args, mirror: MirrorMap, invariant: bool, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.mirror = mirror
+        self._observation_index = torch.tensor(mirror.observation_index)
+        self._observation_sign = torch.tensor(mirror.observation_sign)
+        self._output = None if invariant else (torch.tensor(mirror.action_index), torch.tensor(mirror.action_sign))
+
+    def forward(self, obs, masks=None, hidden_state=None, stochastic_output=False) -> torch.Tensor:
+        """As MLPModel.forward, for feed-forward networks."""
+        own = torch.cat([obs[group] for group in self.obs_groups], dim=-1)
+        mirrored = own[..., self._observation_index] * self._observation_sign
+        direct, other = self.mlp(self.obs_normalizer(torch.cat([own, mirrored]))).chunk(2)
+        if self._output is not None:
+            index, sign = self._output
+            other = other[..., index] * sign
+        output = 0.5 * (direct + other)
+        if self.distribution is None:
+            return output
+        if stochastic_output:
+            self.distribution.update(output)
+            return self.distribution.sample()
+        return self.distribution.deterministic_output(output)
+
+
+OBSERVATION_GROUP, PRIVILEGED_GROUP = "policy", "privileged"
+
+
+class LearnerView(VecEnv):
+    """What one learner sees of the environments: numpy batches as TensorDicts. `last` is the newest result.
+
+    Args:
+        first: result of the reset.
+        actions: numbers in this learner's action.
+        max_episode_steps: length of an episode that does not fail, in steps of this learner.
+    """
+
+    def __init__(self, first: StepResult, actions: int, max_episode_steps: int) -> None:
+        self.num_envs, self.num_actions = len(first.reward), actions
+        self.max_episode_length = max_episode_steps
+        self.episode_length_buf = torch.zeros(self.num_envs, dtype=torch.long)
+        self.device, self.cfg = "cpu", {}
+        self.last = first
+        self._observation = self._pack(first)
+
+    def get_observations(self) -> TensorDict:
+        return self._observation
+
+    def take(self, result: StepResult):
+        """Takes in a step; returns observation, reward, done and extras as rsl_rl wants them."""
+        self.last = result
+        self._observation = self._pack(result)
+        done = torch.from_numpy(result.terminated | result.truncated)
+        self.episode_length_buf += 1
+        self.episode_length_buf[done] = 0
+        extras = {"time_outs": torch.from_numpy(result.truncated.astype(np.float32))}
+        return self._observation, torch.from_numpy(result.reward), done.float(), extras
+
+    def show(self, observation: np.ndarray, privileged: np.ndarray | None) -> TensorDict:
+        """Takes in observations over time (T + 1, n, ...) and returns them; the last ones are the present ones."""
+        groups = {OBSERVATION_GROUP: torch.from_numpy(observation)}
+        if privileged is not None:
+            groups[PRIVILEGED_GROUP] = torch.from_numpy(privileged)
+        whole = TensorDict(groups, batch_size=observation.shape[:2])
+        self._observation = whole[-1]
+        return whole
+
+    def step(self, actions: torch.Tensor):
+        """A view does not step: whoever owns the environments does."""
+        raise NotImplementedError("step the environments and hand the result to take()")
+
+    def _pack(self, result: StepResult) -> TensorDict:
+        groups = {OBSERVATION_GROUP: torch.from_numpy(result.observation)}
+        if result.privileged is not None:
+            groups[PRIVILEGED_GROUP] = torch.from_numpy(result.privileged)
+        return TensorDict(groups, batch_size=[self.num_envs])
+
 
 #: Samples that a loaded observation normalisation counts for, so that the first new ones do not sweep it away.
 NORMALISER_MEMORY = 1_000_000

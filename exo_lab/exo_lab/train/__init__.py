@@ -15,7 +15,7 @@ def main(argv: list[str] | None = None, kind: str = "human") -> int:
     if kind == "personalise":
         from exo_lab.train.personalise import main as run
     elif kind == "compensations":
-        from exo_lab.train.compensation.command import main as run
+        from exo_lab.train.compensations import main as run
     elif kind == "exo":
         from exo_lab.train.train_exo import main as run
     else:

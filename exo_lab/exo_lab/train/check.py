@@ -1,26 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How well a policy walks without exploration: a short look during training, which decides the best checkpoint.
+"""How well a policy walks without exploration: a short look during training, and a short walk after each stage.
 
-`exo evaluate human` measures the same at length, by strides cut at heel strike; this only has to rank checkpoints.
+`exo evaluate` measures the same at length, by strides cut at heel strike; the checks here only rank checkpoints, and tell
+whether a stage left a person who walks, and at what cost.
 """
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from exo_device.description import DeviceDescription
+from exo_device.devices import NO_DEVICE
 from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject, load_subject
 from exo_sim.gait.reference import JOINTS
 from exo_sim.human.observation import POLICY_RATE_HZ
 from exo_sim.human.walkers import Walkers
+from exo_sim.plant.offline import NO_CONTROLLER
+from exo_sim.plant.simulation import SPEED_RANGE_MPS
 from exo_sim.subjects import PRESET_PREFIX
 from exo_sim.world.crowd import walk_together
+from exo_sim.world.meters import MEANS
+from exo_sim.world.walk import SETTLE_IN_DEVICE_S, WalkTask, walk
 
 #: Who walks how fast: the unscaled body over the range of speeds and standing, and the extremes of size.
 SPEEDS_MPS = (0.0, 0.6, 0.75, 1.0, 1.25, 1.5, 1.75)
@@ -175,3 +181,42 @@ class CheckLog:
                 writer.writeheader()
             writer.writerow({name: f"{value:.6g}" for name, value in row.items()})
         return best
+
+
+STAGE_SPEED_MPS = 1.25
+STAGE_DURATION_S, STAGE_SETTLE_S = 17.0, SETTLE_IN_DEVICE_S
+#: Walking is checked by this many walks from different phases of the stride.
+STAGE_WALKS = 2
+
+
+def check_walk(
+    device: DeviceDescription | None, human: Path, checkpoint: Path | None, seed: int, wearer: Subject | None = None
+) -> dict[str, float]:
+    """Walks offline with the device (unpowered without a checkpoint) or without any.
+
+    The wearer walks at the own preferred speed; without one it is the unscaled body at 1.25 m/s.
+
+    Returns:
+        falls, and the means of metabolic power (W/kg, Bhargava 2004 and Umberger 2010) and speed (m/s) after settling.
+    """
+    asked = STAGE_SPEED_MPS if wearer is None else wearer.preferred_speed_mps
+    task = WalkTask(
+        "check",
+        wearer or Subject(),
+        asked,
+        seed,
+        STAGE_DURATION_S,
+        device=device or NO_DEVICE,
+        controller=NO_CONTROLLER if device is None else "zero" if checkpoint is None else "learned",
+        checkpoint="" if checkpoint is None else str(checkpoint),
+        human=str(human),
+        speed_range_mps=(min(asked, SPEED_RANGE_MPS[0]), max(asked, SPEED_RANGE_MPS[1])),
+        settle_s=STAGE_SETTLE_S,
+        meters=(MEANS,),
+    )
+    walks = [walk(replace(task, seed=seed + i)) for i in range(STAGE_WALKS)]
+    means = {}
+    for name in walks[0].means:
+        known = [one.means[name] for one in walks if np.isfinite(one.means[name])]
+        means[name] = float(np.mean(known)) if known else float("nan")
+    return {"falls": sum(one.fell for one in walks), **means}

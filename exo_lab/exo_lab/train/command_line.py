@@ -4,22 +4,28 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from exo_core.errors import ExitCode
 from exo_device.description import DeviceError
+from exo_lab.rl.config import STATE_FILE
 from exo_lab.train.config import HumanTrainingConfig
+from exo_lab.train.exo_config import ExoTrainingConfig
 from exo_lab.train.ship import config_sources
 from exo_policy.checkpoint import CheckpointError
-from exo_sim.errors import SimError
-from exo_sim.measurement.errors import MeasurementError
-from exo_sim.measurement.provenance import git_revision
+from exo_sim.errors import MeasurementError, SimError
+from exo_sim.measurement import git_revision, write_json
 
 EXIT_BAD_INPUT = 2
+#: What a training is, in its folder.
+CONFIG_FILE = "config.json"
+#: What it says of where a training came from; it does not decide what comes out.
+PROVENANCE = ("git_revision", "command", "sources")
 
 
 def add_run_arguments(parser: argparse.ArgumentParser, output: str, samples: bool = True) -> None:
@@ -63,12 +69,64 @@ def open_run(command: str, options: argparse.Namespace, config: dict) -> tuple[P
     Raises:
         SimError: the folder holds another training.
     """
-    from exo_lab.train.stages import refuse_another_training  # which imports this module
-
     folder = Path(options.output)
     document = training_document(command, options, config)
     refuse_another_training(folder, document, HumanTrainingConfig, ("samples", "workers"))
     return folder, document
+
+
+def refuse_another_training(
+    folder: Path,
+    document: dict,
+    model: type[BaseModel] = ExoTrainingConfig,
+    free: tuple[str, ...] = ("workers",),
+) -> None:
+    """Writes config.json of a training's folder, or checks that the one there is the same training's.
+
+    Args:
+        document: what config.json says: config, seed, where it came from.
+        model: of the configuration; options that were not there yet in a training of before count at their defaults.
+        free: options of the configuration that may differ when a training goes on.
+
+    Raises:
+        SimError: the folder holds another training; names what differs.
+    """
+    file = folder / CONFIG_FILE
+    if file.exists():
+        try:
+            known = json.loads(file.read_text(encoding="utf-8"))
+            known["config"] = complete(known["config"], model)
+        except (ValueError, KeyError, TypeError) as error:
+            raise SimError(f"{file}: damaged ({error}); choose another --output") from error
+        differing = [key for key in sorted(set(known) | set(document)) if known.get(key) != document.get(key)]
+        differing = [key for key in differing if key not in PROVENANCE]
+        if "config" in differing:
+            differing.remove("config")
+            a, b = known["config"], document["config"]
+            differing += [
+                f"config.{key}" for key in sorted(set(a) | set(b)) if a.get(key) != b.get(key) and key not in free
+            ]
+        if differing:
+            raise SimError(
+                f"{folder} holds another training (different: {', '.join(differing)}); "
+                f"choose another --output, or the same settings to go on"
+            )
+        return
+    if (folder / STATE_FILE).exists():
+        raise SimError(
+            f"{folder}: cannot resume the state in it: {CONFIG_FILE}, which says of which training it is, is missing; "
+            "choose another --output"
+        )
+    write_json(file, document)
+
+
+def complete(config: dict, model: type[BaseModel] = ExoTrainingConfig) -> dict:
+    """The configuration in a training's config.json with the options that were not there yet, at their defaults."""
+    fields = {name: config[name] for name in model.model_fields if name in config}
+    try:
+        return {**config, **model.model_validate(fields).model_dump(mode="json")}
+    except ValidationError:
+        return config  # of a time when options had other names: what differs is told
 
 
 def training_record(document: dict, metrics: dict[str, float]) -> dict:

@@ -67,7 +67,7 @@ class TerminationConfig(_Model):
 
 
 class LeniencyConfig(_Model):
-    """What is asked less of an impaired person, at a full deficit (1: strength 25 % or less); see leniency.py."""
+    """What is asked less of an impaired person, at a full deficit (1: strength 25 % or less); see Leniency in rewards.py."""
 
     imitation: Share = 0.85  #: taken off what the errors of the impaired leg count for
     other_leg: Share = 0.4  #: share of a leg's deficit that excuses the other leg too
@@ -84,7 +84,7 @@ class LeniencyConfig(_Model):
 
 
 class CompensationConfig(_Model):
-    """How a walker that there is learns to make up for weakness; see training/compensation/."""
+    """How a walker that there is learns to make up for weakness; see compensations.py and teaching.py."""
 
     candidates: Annotated[int, Field(ge=4)] = 16  #: habits tried in a generation
     generations: Annotated[int, Field(ge=1)] = 40

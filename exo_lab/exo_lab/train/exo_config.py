@@ -67,7 +67,7 @@ class ExoTerminationConfig(_Model):
 
 
 class HabitConfig(_Model):
-    """How one wearer gets used to a device; see habituation.py."""
+    """How one wearer gets used to a device; see motor_adaptation.py."""
 
     candidates: Annotated[int, Field(ge=4)] = 12  #: habits tried in a generation
     generations: Count = 40  #: at most

@@ -3,21 +3,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from exo_device.description import DeviceDescription
-from exo_lab.rl.batch_env import StepResult
-from exo_lab.train.config import load_training_config
-from exo_lab.train.exo_config import EXO, HUMAN, ExoRewardConfig, ExoTrainingConfig, HumanRewardConfig
-from exo_lab.train.wearer_reward import WearerReward
+from exo_lab.rl.env import StepResult
+from exo_lab.train.config import HumanTrainingConfig, load_training_config
+from exo_lab.train.disturbances import RandomPushes, SensorNoise
+from exo_lab.train.exo_config import EXO, HUMAN, ExoTrainingConfig
+from exo_lab.train.rewards import DEVICE_TERMS, WEARER_TERMS, ControlStep, StrideAverages, judge, paid_terms
 from exo_policy.manifest import Contract
 from exo_sim.human.observation import ACTION_SIZE, BLOCKS_PER_ACTION, COORDINATION_RATE_HZ
-from exo_sim.human.walkers import WalkerState
+from exo_sim.human.walkers import Walkers, WalkerState
 from exo_sim.world.crowd import Crowd
+
+
+class WearerReward:
+    """Judges n walkers over their policy periods.
+
+    Args:
+        config: of the walker's own training.
+        walkers: who are judged.
+        random: of pushes and of what the senses err by.
+    """
+
+    def __init__(self, config: HumanTrainingConfig, walkers: Walkers, random: np.random.Generator):
+        self._config = config.model_copy(update={"reward": config.reward.model_copy(update={"moment": 0.0})})
+        self._walkers = walkers
+        self._averages = StrideAverages(walkers.count)
+        self._effort, self._blocks = np.zeros(walkers.count), 0
+        self._pushes = RandomPushes(walkers, config.disturbance, random)
+        self._noise = SensorNoise(config.disturbance, random)
+        self._pushes.level = self._noise.level = 1.0
+
+    def be_undisturbed(self) -> None:
+        """No pushes, and senses that do not err."""
+        self._pushes.level = self._noise.level = 0.0
+
+    def restart(self, i: int) -> None:
+        """Walker i begins anew."""
+        self._averages.restart(i, self._walkers.speed_command[i])
+        self._pushes.forget(i)
+
+    def observe(self) -> np.ndarray:
+        """What the walkers sense (n, O), with errors."""
+        return self._noise(self._walkers.observe())
+
+    def begin(self) -> None:
+        """A policy period begins: perhaps a push."""
+        self._pushes.apply(self._walkers)
+        self._effort[:], self._blocks = 0.0, 0
+
+    def add_block(self) -> None:
+        """A coordination period of it is over."""
+        self._effort += self._walkers.mean_squared_activation()
+        self._blocks += 1
+
+    def end(self, state: WalkerState, action: np.ndarray) -> np.ndarray:
+        """The policy period with this action (n, 14) led to this state: reward (n,)."""
+        self._averages.update(self._walkers, state)
+        return judge(self._config, self._walkers, state, action, self._effort / self._blocks, self._averages).reward
+
 
 #: Metabolic power in the critic's observation (1 / (W/kg)).
 POWER_SCALE = 0.1
@@ -30,57 +78,6 @@ LARGEST_POWER_W_KG = 30.0
 OVERLOAD_EXPONENT, LARGEST_OVERLOAD = 4, 0.06
 #: Beyond this share of its limit a torque counts as at the limit.
 AT_LIMIT_SHARE = 0.98
-
-
-@dataclass
-class _Step:
-    """What a control period was (n,): powers in W/kg, endings, and how well the human walked."""
-
-    power: np.ndarray
-    overload: np.ndarray  #: mean fourth power of activation
-    mechanical: np.ndarray
-    share: np.ndarray
-    change: np.ndarray
-    beyond: np.ndarray
-    terminated: np.ndarray  #: by a fall, or where the training ends an episode before
-    out_of_time: np.ndarray
-    walking: np.ndarray
-    metrics: dict[str, float]
-    seconds: list[float]
-
-
-#: A term of a reward (n,) of a control period, with the reward's configuration for its references.
-RewardTerm = Callable[["_Step", Any], np.ndarray]
-#: What the device's policy is paid for, by name; each times the price of that name. A fall costs `fall` instead.
-DEVICE_TERMS: dict[str, RewardTerm] = {
-    "metabolic": lambda step, price: price.metabolic_reference_w_kg - step.power,
-    "alive": lambda step, price: np.ones_like(step.power),
-    "overload": lambda step, price: price.overload_reference - step.overload,
-    "torque": lambda step, price: -(step.share**2).mean(axis=1),
-    "torque_rate": lambda step, price: -(step.change**2).mean(axis=1),
-    "beyond": lambda step, price: -(step.beyond**2).mean(axis=1),
-    "mechanical_power": lambda step, price: -np.abs(step.mechanical),
-}
-#: What a wearer who learns is paid for.
-WEARER_TERMS: dict[str, RewardTerm] = {
-    "walking": lambda step, price: step.walking,
-    "metabolic": lambda step, price: price.metabolic_reference_w_kg - step.power,
-}
-
-
-def _paid(
-    terms: dict[str, RewardTerm], price: ExoRewardConfig | HumanRewardConfig, step: _Step, prefix: str
-) -> np.ndarray:
-    """The sum of the terms (n,), each times its price, and the price of a fall where the episode ended.
-
-    Each term's mean over who still walks goes into the step's metrics, under its name after this prefix.
-    """
-    paid = {name: getattr(price, name) * term(step, price) for name, term in terms.items()}
-    up = ~step.terminated
-    step.metrics |= {f"{prefix}{name}": float(value[up].mean()) if up.any() else 0.0 for name, value in paid.items()}
-    step.metrics[f"{prefix}fall"] = -price.fall * float(step.terminated.mean())
-    reward = sum(paid.values())
-    return np.where(step.terminated | ~np.isfinite(reward), -price.fall, reward).astype(np.float32)
 
 
 class _AssistedEnv:
@@ -127,7 +124,7 @@ class _AssistedEnv:
             for i in begun:
                 self._wearer.restart(int(i))
 
-    def _period(self, action: np.ndarray, human_action: np.ndarray | None) -> _Step:
+    def _period(self, action: np.ndarray, human_action: np.ndarray | None) -> ControlStep:
         """One control period (10 ms) with the device's action (n, J) and the human's (n, 14), or the usual one."""
         people, walkers = self._crowd, self._crowd.walkers
         if people.act(action, human_action) and self._wearer is not None:
@@ -155,7 +152,7 @@ class _AssistedEnv:
             "speed_error_mps": float(np.mean(np.abs(self._mean_speed_error[up]))) if up.any() else 0.0,
         }
         metrics |= {f"limited_by_{limit}": float(bites.mean()) for limit, bites in people.limiter.bites.items()}
-        step = _Step(
+        step = ControlStep(
             np.where(terminated, 0.0, np.minimum(power, LARGEST_POWER_W_KG)),
             overload,
             mechanical,
@@ -174,8 +171,8 @@ class _AssistedEnv:
         self._restart(ended)
         return step
 
-    def _device_reward(self, step: _Step) -> np.ndarray:
-        return _paid(DEVICE_TERMS, self._config.reward, step, "reward_")
+    def _device_reward(self, step: ControlStep) -> np.ndarray:
+        return paid_terms(DEVICE_TERMS, self._config.reward, step, "reward_")
 
     def _walking(self, state: WalkerState) -> np.ndarray:
         """How well everybody walked (n,): once a period of the human, at its end; 0 at other times."""
@@ -186,8 +183,8 @@ class _AssistedEnv:
             return np.zeros(self.count)
         return self._wearer.end(state, self._crowd.human_action)
 
-    def _human_reward(self, step: _Step) -> np.ndarray:
-        return _paid(WEARER_TERMS, self._config.human_reward, step, "wearer_reward_")
+    def _human_reward(self, step: ControlStep) -> np.ndarray:
+        return paid_terms(WEARER_TERMS, self._config.human_reward, step, "wearer_reward_")
 
     def _private(self) -> np.ndarray:
         """What no policy sees: metabolic power, torques, and how the device sits."""

@@ -17,23 +17,22 @@ from pathlib import Path
 from exo_device.description import DeviceDescription
 from exo_device.devices import find_device
 from exo_lab.conditions import LEARNED, PRACTISED, RESULT_FILE, UNPOWERED, find_policy
-from exo_lab.train.command_line import run_command
+from exo_lab.rl.config import STATE_FILE
+from exo_lab.train.command_line import refuse_another_training, run_command
 from exo_lab.train.exo_config import EXO, HUMAN, ExoTrainingConfig, StageConfig, load_exo_config
-from exo_lab.train.habituation import Habituation
-from exo_lab.train.human_learner import is_doubled
-from exo_lab.train.stages import Inheritance, Stage, copy_human, refuse_another_training
+from exo_lab.train.learners import is_doubled
+from exo_lab.train.motor_adaptation import Habituation
+from exo_lab.train.stages import Inheritance, Stage, copy_human
 from exo_policy.checkpoint import checkpoint_files, load_checkpoint, require_contract
 from exo_policy.controllers.learned import PATIENTS_TOLD, shipped_checkpoint
 from exo_policy.manifest import Contract
 from exo_policy.observation import STRENGTHS
 from exo_sim.body.model import build_body
-from exo_sim.body.presets import presets
 from exo_sim.body.subject import Subject, load_subject
 from exo_sim.errors import SimError
 from exo_sim.human.checkpoint import load_human, shipped_human
-from exo_sim.measurement.provenance import git_revision
-from exo_sim.measurement.summary import write_json
-from exo_sim.subjects import PRESET_PREFIX
+from exo_sim.measurement import git_revision, write_json
+from exo_sim.subjects import PRESET_PREFIX, presets
 
 COMMAND = "exo personalise"
 #: Exit code of a training that a signal stopped; the same command goes on.
@@ -209,8 +208,6 @@ def find_beginning(options: argparse.Namespace, impaired: bool) -> Beginning:
     Raises:
         SimError, DeviceError, CheckpointError: one that cannot be used.
     """
-    from exo_lab.rl.trainer import STATE_FILE  # imports torch
-
     policy = find_policy(options.exo or _shipped(options.device or USUAL_DEVICE), options.device)
     device = find_device(policy.device)
     if device is None:

@@ -1,18 +1,98 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reward and end of an episode for a human that imitates the reference gait: named terms, each with a weight."""
+"""Rewards of every training: named terms, each with a weight in the YAML, logged by name; and when an episode ends."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from exo_lab.train.averages import StrideAverages
-from exo_lab.train.config import HumanTrainingConfig
-from exo_lab.train.leniency import leniency
+from exo_lab.train.config import HumanTrainingConfig, LeniencyConfig
+from exo_lab.train.exo_config import ExoRewardConfig, HumanRewardConfig
+from exo_sim.gait.reference import JOINTS, LEG_JOINTS
+from exo_sim.human.observation import POLICY_RATE_HZ
 from exo_sim.human.walkers import Walkers, WalkerState
+
+#: Time constant of the mean speed (s): half a stride, so that it follows the commanded ramps.
+SPEED_TIME_S = 0.5
+#: Time constant of what tells left from right (s): a stride, whose sway would otherwise remain.
+SIDE_TIME_S = 1.1
+_COMPARED = ("hip_flexion", "knee_angle", "ankle_angle")
+_RIGHT = [JOINTS.index(f"{joint}_r") for joint in _COMPARED]
+_LEFT = [JOINTS.index(f"{joint}_l") for joint in _COMPARED]
+
+
+class StrideAverages:
+    """Means of n walkers.
+
+    Attributes:
+        speed: (n,) m/s, forward.
+        sideways: (n,) m/s, to the left; other than 0 who walks crabwise.
+        unevenness: (n, 3) rad, error of hip flexion, knee and ankle angle on the right less that on the left.
+    """
+
+    def __init__(self, count: int):
+        self.speed, self.sideways = np.zeros(count), np.zeros(count)
+        self.unevenness = np.zeros((count, len(_COMPARED)))
+
+    def restart(self, i: int, speed: float) -> None:
+        """Walker i begins anew at this speed (m/s)."""
+        self.speed[i], self.sideways[i], self.unevenness[i] = speed, 0.0, 0.0
+
+    def update(self, walkers: Walkers, state: WalkerState) -> None:
+        """Takes in the state after one policy period."""
+        error = state.joint_angle - walkers.reference.angles(walkers.speed_command, walkers.phase)
+        fast, slow = (1.0 / (time * POLICY_RATE_HZ) for time in (SPEED_TIME_S, SIDE_TIME_S))
+        self.speed += fast * (state.velocity[:, 0] - self.speed)
+        self.sideways += slow * (state.velocity[:, 1] - self.sideways)
+        self.unevenness += slow * (error[:, _RIGHT] - error[:, _LEFT] - self.unevenness)
+
+
+class Leniency(NamedTuple):
+    """Factors, each 1 for n healthy people.
+
+    Attributes:
+        leg: (n, 2) on errors against the healthy reference, right and left.
+        joint: (n, 14) the same by joint.
+        person: (n,) the smaller of the two.
+        speed: (n,) on the error of the walking speed.
+        upright: (n,) on tilt and heading: a lean of the trunk is how weak hips are compensated for.
+        effort: (n,) on the weight of effort; 1 or more.
+        impaired: (n,) bool: episodes end on falls alone.
+    """
+
+    leg: np.ndarray
+    joint: np.ndarray
+    person: np.ndarray
+    speed: np.ndarray
+    upright: np.ndarray
+    effort: np.ndarray
+    impaired: np.ndarray
+
+
+def leniency(config: LeniencyConfig, deficit: np.ndarray) -> Leniency:
+    """The factors for deficits (n, 2) of right and left legs, 0 to 1."""
+    counted = np.maximum(deficit, config.other_leg * deficit[:, ::-1])
+    leg = 1.0 - config.imitation * counted
+    worst = deficit.max(axis=1)
+    return Leniency(
+        leg,
+        np.repeat(leg, len(LEG_JOINTS), axis=1),
+        leg.min(axis=1),
+        1.0 - config.speed_error * worst,
+        1.0 - config.tilt * worst,
+        1.0 + config.effort * worst,
+        worst > 0.0,
+    )
+
+
+def lower_speed(config: LeniencyConfig, speed: float, slowest: float, deficit: np.ndarray) -> float:
+    """Speed (m/s) that a person with these deficits (2,) is asked for in place of another, not below the slowest."""
+    return slowest + (speed - slowest) * (1.0 - config.slower * float(deficit.max()))
+
 
 #: Widths of the exponential terms: at 1/sqrt(width), or at the scale, the term has fallen to 1/e.
 RATE_WIDTH = 0.06  # 1/(rad/s)^2
@@ -193,3 +273,54 @@ def _contact_agreement(walkers: Walkers, state: WalkerState, leg: np.ndarray) ->
         agrees = near | (planned == (state.vertical_grf[:, side] > CONTACT_BW))
         agreement += 0.5 * (1.0 - leg[:, side] * ~agrees)
     return agreement
+
+
+@dataclass
+class ControlStep:
+    """What a control period was (n,): powers in W/kg, endings, and how well the human walked."""
+
+    power: np.ndarray
+    overload: np.ndarray  #: mean fourth power of activation
+    mechanical: np.ndarray
+    share: np.ndarray
+    change: np.ndarray
+    beyond: np.ndarray
+    terminated: np.ndarray  #: by a fall, or where the training ends an episode before
+    out_of_time: np.ndarray
+    walking: np.ndarray
+    metrics: dict[str, float]
+    seconds: list[float]
+
+
+#: A term of a reward (n,) of a control period, with the reward's configuration for its references.
+RewardTerm = Callable[["ControlStep", Any], np.ndarray]
+#: What the device's policy is paid for, by name; each times the price of that name. A fall costs `fall` instead.
+DEVICE_TERMS: dict[str, RewardTerm] = {
+    "metabolic": lambda step, price: price.metabolic_reference_w_kg - step.power,
+    "alive": lambda step, price: np.ones_like(step.power),
+    "overload": lambda step, price: price.overload_reference - step.overload,
+    "torque": lambda step, price: -(step.share**2).mean(axis=1),
+    "torque_rate": lambda step, price: -(step.change**2).mean(axis=1),
+    "beyond": lambda step, price: -(step.beyond**2).mean(axis=1),
+    "mechanical_power": lambda step, price: -np.abs(step.mechanical),
+}
+#: What a wearer who learns is paid for.
+WEARER_TERMS: dict[str, RewardTerm] = {
+    "walking": lambda step, price: step.walking,
+    "metabolic": lambda step, price: price.metabolic_reference_w_kg - step.power,
+}
+
+
+def paid_terms(
+    terms: dict[str, RewardTerm], price: ExoRewardConfig | HumanRewardConfig, step: ControlStep, prefix: str
+) -> np.ndarray:
+    """The sum of the terms (n,), each times its price, and the price of a fall where the episode ended.
+
+    Each term's mean over who still walks goes into the step's metrics, under its name after this prefix.
+    """
+    paid = {name: getattr(price, name) * term(step, price) for name, term in terms.items()}
+    up = ~step.terminated
+    step.metrics |= {f"{prefix}{name}": float(value[up].mean()) if up.any() else 0.0 for name, value in paid.items()}
+    step.metrics[f"{prefix}fall"] = -price.fall * float(step.terminated.mean())
+    reward = sum(paid.values())
+    return np.where(step.terminated | ~np.isfinite(reward), -price.fall, reward).astype(np.float32)

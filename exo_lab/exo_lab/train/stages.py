@@ -8,33 +8,23 @@ checkpoints of device and human as they are after it, and, once it is complete, 
 from __future__ import annotations
 
 import csv
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from pydantic import BaseModel, ValidationError
-
 from exo_device.description import DeviceDescription
 from exo_device.devices import without_weight
-from exo_lab.train.command_line import training_record
+from exo_lab.rl.config import METRICS_FILE, STATE_FILE
+from exo_lab.train.check import check_walk
+from exo_lab.train.command_line import CONFIG_FILE, training_record
 from exo_lab.train.exo_config import EXO, HUMAN, ExoTrainingConfig, StageConfig
 from exo_lab.train.exo_env import ENVIRONMENTS
-from exo_lab.train.exo_mirror import exo_mirror
-from exo_lab.train.human_learner import human_learner
-from exo_lab.train.stage_check import check_walk
+from exo_lab.train.learners import exo_mirror, human_learner
 from exo_policy.checkpoint import load_checkpoint, save_checkpoint
-from exo_sim.errors import SimError
-from exo_sim.human.contract import HUMAN_CONTRACT
-from exo_sim.human.observation import COORDINATION_RATE_HZ
-from exo_sim.measurement.provenance import git_revision
-from exo_sim.measurement.summary import write_json
+from exo_sim.human.observation import COORDINATION_RATE_HZ, HUMAN_CONTRACT
+from exo_sim.measurement import git_revision, write_json
 
-STAGE_FILE, CONFIG_FILE, METRICS_FILE, HUMAN_STEM = "stage.json", "config.json", "metrics.csv", "human"
-
-
-#: What config.json says of where a training came from; it does not decide what comes out.
-PROVENANCE = ("git_revision", "command", "sources")
+STAGE_FILE, HUMAN_STEM = "stage.json", "human"
 
 
 @dataclass(frozen=True)
@@ -120,8 +110,6 @@ class Stage:
         human = self.folder / HUMAN_STEM
         if not (self.stage.learns and self.stage.samples):
             return replace(before, human=human)
-        from exo_lab.rl.trainer import STATE_FILE
-
         state = self.folder / STATE_FILE
         if EXO not in self.stage.learns:
             return replace(before, human=human, human_state=state)
@@ -187,9 +175,8 @@ class Stage:
     def _train(self, before: Inheritance):
         import torch
 
-        from exo_lab.rl.resume import load_state
-        from exo_lab.rl.trainer import STATE_FILE, Trainer
-        from exo_lab.rl.worker_pool import WorkerPool
+        from exo_lab.rl.runner import Trainer, load_state
+        from exo_lab.rl.workers import WorkerPool
 
         config, learns = self._config, frozenset(self.stage.learns)
         fresh = not (self.folder / STATE_FILE).exists()
@@ -266,62 +253,6 @@ def copy_human(source: Path, target: Path) -> None:
     """
     tensors, manifest = load_checkpoint(source, kind=HUMAN, contract=HUMAN_CONTRACT)
     save_checkpoint(target, tensors, manifest)
-
-
-def refuse_another_training(
-    folder: Path,
-    document: dict,
-    model: type[BaseModel] = ExoTrainingConfig,
-    free: tuple[str, ...] = ("workers",),
-) -> None:
-    """Writes config.json of a training's folder, or checks that the one there is the same training's.
-
-    Args:
-        document: what config.json says: config, seed, where it came from.
-        model: of the configuration; options that were not there yet in a training of before count at their defaults.
-        free: options of the configuration that may differ when a training goes on.
-
-    Raises:
-        SimError: the folder holds another training; names what differs.
-    """
-    file = folder / CONFIG_FILE
-    if file.exists():
-        try:
-            known = json.loads(file.read_text(encoding="utf-8"))
-            known["config"] = complete(known["config"], model)
-        except (ValueError, KeyError, TypeError) as error:
-            raise SimError(f"{file}: damaged ({error}); choose another --output") from error
-        differing = [key for key in sorted(set(known) | set(document)) if known.get(key) != document.get(key)]
-        differing = [key for key in differing if key not in PROVENANCE]
-        if "config" in differing:
-            differing.remove("config")
-            a, b = known["config"], document["config"]
-            differing += [
-                f"config.{key}" for key in sorted(set(a) | set(b)) if a.get(key) != b.get(key) and key not in free
-            ]
-        if differing:
-            raise SimError(
-                f"{folder} holds another training (different: {', '.join(differing)}); "
-                f"choose another --output, or the same settings to go on"
-            )
-        return
-    from exo_lab.rl.trainer import STATE_FILE  # imports torch
-
-    if (folder / STATE_FILE).exists():
-        raise SimError(
-            f"{folder}: cannot resume the state in it: {CONFIG_FILE}, which says of which training it is, is missing; "
-            "choose another --output"
-        )
-    write_json(file, document)
-
-
-def complete(config: dict, model: type[BaseModel] = ExoTrainingConfig) -> dict:
-    """The configuration in a training's config.json with the options that were not there yet, at their defaults."""
-    fields = {name: config[name] for name in model.model_fields if name in config}
-    try:
-        return {**config, **model.model_validate(fields).model_dump(mode="json")}
-    except ValidationError:
-        return config  # of a time when options had other names: what differs is told
 
 
 def last_metrics(folder: Path) -> dict[str, float]:

@@ -6,17 +6,15 @@ from __future__ import annotations
 import argparse
 import sys
 
-#: OpenMP threads must sleep, not spin, between the pieces of work of a process that shares two cores.
+from exo_lab.rl.config import STATE_FILE
 from exo_lab.train.check import Check, CheckLog
 from exo_lab.train.command_line import add_run_arguments, open_run, run_command, training_record, with_options
 from exo_lab.train.config import load_training_config
-from exo_lab.train.curriculum import Curriculum
-from exo_lab.train.walking_env import WalkingEnvFactory
+from exo_lab.train.learners import human_mirror
+from exo_lab.train.walking_env import Curriculum, WalkingEnvFactory
 from exo_policy.checkpoint import load_checkpoint, save_checkpoint
-from exo_sim.gait.reference import JOINTS
-from exo_sim.human.contract import HUMAN_CONTRACT
-from exo_sim.human.extend import load_starting_policy
-from exo_sim.human.observation import POLICY_RATE_HZ, action_mirror_index, mirror_map
+from exo_sim.human.checkpoint import load_starting_policy
+from exo_sim.human.observation import HUMAN_CONTRACT, POLICY_RATE_HZ
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,10 +41,9 @@ def train(options: argparse.Namespace) -> int:
         CheckpointError: a state or checkpoint that cannot be used.
     """
     # torch and rsl_rl take seconds to import: after the options have been found right
-    from exo_lab.rl.mirror import MirrorMap
     from exo_lab.rl.ppo import tensor_sizes
-    from exo_lab.rl.trainer import STATE_FILE, Trainer
-    from exo_lab.rl.worker_pool import WorkerPool
+    from exo_lab.rl.runner import Trainer
+    from exo_lab.rl.workers import WorkerPool
 
     config = with_options(load_training_config(*options.config), options)
     start = load_starting_policy(options.init) if options.init else None
@@ -72,14 +69,10 @@ def train(options: argparse.Namespace) -> int:
 
     pool = WorkerPool(WalkingEnvFactory(config), config.workers, options.seed)
     try:
-        index, sign = mirror_map()
-        mirror = MirrorMap(
-            tuple(index.tolist()), tuple(sign.tolist()), tuple(action_mirror_index().tolist()), (1.0,) * len(JOINTS)
-        )
         trainer = Trainer(
             pool,
             config.ppo,
-            mirror,
+            human_mirror(),
             max_episode_steps=round(config.episode_s * POLICY_RATE_HZ),
             folder=folder,
             seed=options.seed,

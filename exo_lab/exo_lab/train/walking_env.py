@@ -8,20 +8,49 @@ from typing import Any
 import numpy as np
 
 from exo_device.devices import find_device
-from exo_lab.rl.batch_env import StepResult
-from exo_lab.train.assistance import RandomAssistance
-from exo_lab.train.averages import StrideAverages
+from exo_lab.rl.env import StepResult
 from exo_lab.train.check import PATIENTS, Check, Checker
 from exo_lab.train.config import CurriculumStage, HumanTrainingConfig
-from exo_lab.train.disturbances import RandomPushes, SensorNoise
-from exo_lab.train.leniency import lower_speed
-from exo_lab.train.rewards import judge
+from exo_lab.train.disturbances import RandomAssistance, RandomPushes, SensorNoise
+from exo_lab.train.rewards import StrideAverages, judge, lower_speed
 from exo_policy.manifest import NetworkSpec
 from exo_policy.networks import MlpPolicy
 from exo_sim.human.observation import ACTION_SIZE, BLOCKS_PER_ACTION, OBSERVATION_SIZE, POLICY_RATE_HZ
-from exo_sim.human.speed_command import approach
+from exo_sim.human.pace import approach
 from exo_sim.human.walkers import Walkers, WalkerState
 from exo_sim.world.people import People
+
+
+class Curriculum:
+    """Maps training progress to settings of the environments.
+
+    Args:
+        stages: in order of `after_episode_s`.
+    """
+
+    def __init__(self, stages: tuple[CurriculumStage, ...]):
+        self._stages, self._reached = stages, 0
+
+    def __call__(self, samples: int, episode_s: float) -> dict[str, Any]:
+        """Settings of the stage reached with this mean duration of episodes (s)."""
+        while self._reached + 1 < len(self._stages) and episode_s >= self._stages[self._reached + 1].after_episode_s:
+            self._reached += 1
+        return self._settings()
+
+    def resume(self, settings: dict[str, Any]) -> None:
+        """Goes on from the stage with these settings; an unknown one starts at the first.
+
+        What a stage has more today than when the settings were written is not compared.
+        """
+        for index, _ in enumerate(self._stages):
+            self._reached = index
+            if settings and settings == {name: self._settings().get(name) for name in settings}:
+                return
+        self._reached = 0
+
+    def _settings(self) -> dict[str, Any]:
+        return self._stages[self._reached].model_dump(mode="json", exclude={"after_episode_s"})
+
 
 #: Speeds are drawn as a uniform number to this power: slow walks end in a fall sooner while they are being learned,
 #: and would be seen less than fast ones.

@@ -2,7 +2,7 @@
 """Coordination and physics of many bodies in one compiled call: what Coordinator.excite and mj_step do, faster.
 
 MuJoCo's own stages of a step are called one after the other, as mj_step does, but for mj_tendon, whose work
-muscle_paths.py does, and for the sensors, which are read only at the end. States agree with mj_step's to rounding.
+native.py does, and for the sensors, which are read only at the end. States agree with mj_step's to rounding.
 What mj_tendon leaves for a viewer (the drawn paths of muscles) is not kept up to date.
 """
 
@@ -15,11 +15,10 @@ import numba
 import numpy as np
 
 from exo_sim.body.coordination import CoordinationMap, Coordinator, excite
+from exo_sim.body.impaired_body import Nerves
 from exo_sim.body.model import BodyModel
-from exo_sim.body.muscle_paths import compute_paths, muscle_paths
 from exo_sim.body.muscles import MuscleCurves
-from exo_sim.body.native import call, doubles, function_address
-from exo_sim.body.nerves import Nerves
+from exo_sim.body.native import call, compute_paths, doubles, function_address, muscle_paths
 
 #: Stages of mj_step with the Euler integrator, before and after the muscles' paths; None where sensors are computed.
 _BEFORE = ("mj_checkPos", "mj_checkVel", "mj_kinematics", "mj_comPos")

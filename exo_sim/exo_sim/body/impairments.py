@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can be wrong with a person's muscles, nerves and joints, as data that can be combined at will.
 
-Each impairment changes what it names and nothing else. How it works on the body: impaired_body.py (strength,
-contracture, activation speed) and nerves.py (spasticity, co-contraction). Contradictions are refused with the reason.
+Each impairment changes what it names and nothing else. How it works on the body: impaired_body.py.
+Contradictions are refused with the reason.
 """
 
 from __future__ import annotations
@@ -13,9 +13,46 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from exo_sim.body.joints import ANTAGONISTS, STANDING_ANGLE_RAD, healthy_range
 from exo_sim.body.muscle_groups import MUSCLES_BY_SIDE, muscles_of
 from exo_sim.errors import SimError
+from exo_sim.gait.reference import JOINTS
+
+#: Angle of every joint in upright standing (rad).
+STANDING_ANGLE_RAD = 0.0
+#: Range of the joints in MyoLegs (rad), from Rajagopal et al. 2016; a test compares them with the model.
+_RANGES_RAD = {
+    "hip_flexion": (-0.5236, 2.0944),
+    "hip_adduction": (-0.8727, 0.5236),
+    "hip_rotation": (-0.6981, 0.6981),
+    "knee_angle": (0.0, 2.0944),
+    "ankle_angle": (-0.6981, 0.5236),
+    "subtalar_angle": (-0.3491, 0.3491),
+    "mtp_angle": (-0.5236, 0.5236),
+}
+_OPPOSED = {
+    "hip_flexion": ("hip_flexors", "hip_extensors"),
+    "hip_adduction": ("hip_adductors", "hip_abductors"),
+    "knee_angle": ("knee_flexors", "knee_extensors"),
+    "ankle_angle": ("dorsiflexors", "plantarflexors"),
+}
+#: Muscle groups, with their side, that turn a joint one way and the other.
+ANTAGONISTS: dict[str, tuple[str, str]] = {
+    f"{joint}_{side}": tuple(f"{group}_{side}" for group in groups)
+    for side in ("r", "l")
+    for joint, groups in _OPPOSED.items()
+}
+
+
+def healthy_range(joint: str) -> tuple[float, float]:
+    """Lowest and highest angle (rad) of a joint with its side.
+
+    Raises:
+        ValueError: no such joint; says which there are.
+    """
+    if joint not in JOINTS:
+        raise ValueError(f"unknown joint '{joint}'; allowed: {', '.join(JOINTS)}")
+    return _RANGES_RAD[joint[:-2]]
+
 
 Angle = Annotated[float, Field(ge=-3.2, le=3.2)]
 

@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Composes MyoLegs, a floor and an exoskeleton into one MuJoCo model, and knows where everything is in it."""
+"""Composes MyoLegs, a floor and an exoskeleton into one MuJoCo model, and knows where everything is in it.
+
+Size: lengths scale with height (segments, muscle paths, contact geometry, the knee's coupled translations, and with the
+paths the muscles' operating lengths, hence optimal fibre and tendon slack lengths). Segment masses scale with body
+mass, inertias with mass times length squared, maximum isometric forces with mass^(2/3), as a cross-section does
+(Jaric 2002, Sports Med 32:615).
+"""
 
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -14,15 +21,114 @@ import numpy as np
 
 from exo_core.joints import SIDES
 from exo_device.description import DeviceDescription
-from exo_sim.body.exoskeleton import add_exoskeleton, exo_actuator_name
-from exo_sim.body.impaired_body import Condition, healthy_condition, impair, strength_deficit
+from exo_sim.body.impaired_body import Condition, healthy_condition, impair, memory_size, strength_deficit
 from exo_sim.body.impairments import Impairments
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, strength_by_group, strength_by_muscle
-from exo_sim.body.nerves import memory_size
-from exo_sim.body.scaling import scale_spec
 from exo_sim.body.subject import Subject
 from exo_sim.errors import SimError
 from exo_sim.gait.reference import JOINTS
+
+#: Maximum isometric force grows with muscle cross-section: mass to this power.
+STRENGTH_MASS_EXPONENT = 2.0 / 3.0
+
+_GAIN_FORCE = 2  # index of the maximum isometric force in gainprm and biasprm of a MuJoCo muscle
+
+
+def scale_spec(spec: mujoco.MjSpec, subject: Subject) -> None:
+    """Scales every length, mass and strength of the body in place; the world and the floor keep their size."""
+    length, mass = subject.length_scale, subject.mass_scale
+    strength = mass**STRENGTH_MASS_EXPONENT
+    if length == 1.0 and mass == 1.0:
+        return
+    world = {geom.name for geom in spec.worldbody.geoms}
+    for body in spec.bodies:
+        if body.name == "world":
+            continue
+        body.pos = body.pos * length
+        body.ipos = body.ipos * length
+        body.mass = body.mass * mass
+        body.inertia = body.inertia * mass * length**2
+        if body.fullinertia[0] == body.fullinertia[0]:  # NaN where it is not given
+            body.fullinertia = body.fullinertia * mass * length**2
+    for geom in spec.geoms:
+        if geom.name in world:
+            continue
+        geom.pos = geom.pos * length
+        geom.size = geom.size * length
+        if geom.fromto[0] == geom.fromto[0]:
+            geom.fromto = geom.fromto * length
+        # some segments take their mass from their geoms: by density, which must give up the growth in volume
+        geom.density = geom.density * mass / length**3
+        geom.mass = geom.mass * mass  # NaN where it is not given
+    for site in spec.sites:
+        site.pos = site.pos * length
+        site.size = site.size * length
+    for mesh in spec.meshes:
+        mesh.scale = mesh.scale * length
+    sliding = set()
+    for joint in spec.joints:
+        joint.pos = joint.pos * length
+        if joint.type == mujoco.mjtJoint.mjJNT_SLIDE:
+            sliding.add(joint.name)
+            joint.range = joint.range * length
+    for equality in spec.equalities:
+        if equality.type == mujoco.mjtEq.mjEQ_JOINT and equality.name1 in sliding:
+            data = equality.data.copy()
+            data[:5] *= length  # a polynomial from angle to translation
+            equality.data = data
+    for actuator in spec.actuators:
+        if actuator.dyntype != mujoco.mjtDyn.mjDYN_MUSCLE:
+            continue
+        actuator.lengthrange = actuator.lengthrange * length
+        for attribute in ("gainprm", "biasprm"):
+            values = getattr(actuator, attribute).copy()
+            values[_GAIN_FORCE] *= strength
+            setattr(actuator, attribute, values)
+
+
+#: MuJoCo needs a history of this many commands to realise a delay; commands come at 100 Hz, delays end at 0.1 s.
+DELAY_SAMPLES = 64
+
+
+def exo_actuator_name(joint: str) -> str:
+    """Name of the actuator that drives a joint."""
+    return f"exo_{joint}"
+
+
+def exo_body_name(segment: str) -> str:
+    """Name of the body that carries a segment's share of the device."""
+    return f"exo_{segment}"
+
+
+def add_exoskeleton(spec: mujoco.MjSpec, device: DeviceDescription) -> None:
+    """Adds the device's parts and actuators to the body.
+
+    An actuator's torque acts between the two segments of its joint: it can neither push nor lift the body as a
+    whole. Its bandwidth is a first-order low-pass, its delay a dead time, both inside the physics.
+    """
+    for segment, part in device.segments.items():
+        spec.body(segment).add_body(
+            name=exo_body_name(segment),
+            pos=part.com_m,
+            mass=part.mass_kg,
+            inertia=part.inertia_kgm2,
+            explicitinertial=True,
+        )
+    for joint, limits in device.joints.items():
+        spec.joint(joint).armature = _scalar(spec.joint(joint).armature) + limits.reflected_inertia_kgm2
+        actuator = spec.add_actuator(name=exo_actuator_name(joint), target=joint, trntype=mujoco.mjtTrn.mjTRN_JOINT)
+        actuator.set_to_motor()
+        actuator.dyntype = mujoco.mjtDyn.mjDYN_FILTEREXACT
+        actuator.dynprm[0] = 1.0 / (2.0 * math.pi * limits.bandwidth_hz)
+        actuator.ctrllimited = actuator.forcelimited = mujoco.mjtLimited.mjLIMITED_TRUE
+        actuator.ctrlrange = actuator.forcerange = [-limits.torque_limit_nm, limits.torque_limit_nm]
+        actuator.delay = limits.delay_s
+        actuator.nsample = DELAY_SAMPLES if limits.delay_s > 0.0 else 0
+
+
+def _scalar(value) -> float:
+    return float(value[0]) if hasattr(value, "__len__") else float(value)
+
 
 #: Hip (greater trochanter) height of the unscaled model (m); leg length in Schwartz et al. 2008's sense.
 MODEL_LEG_LENGTH_M = 0.90

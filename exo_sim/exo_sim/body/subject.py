@@ -10,9 +10,8 @@ from pydantic import Field, ValidationError
 
 from exo_core.yaml_file import YamlError, parse_mapping, read_mapping
 from exo_sim.body.impairments import Contracture, Impairments, Spasticity
-from exo_sim.body.presets import with_presets
 from exo_sim.errors import SimError
-from exo_sim.subjects import PRESET_PREFIX
+from exo_sim.subjects import PRESET_PREFIX, with_presets
 
 #: Stature of the unscaled MyoLegs model (m) and its mass (kg): Rajagopal et al. 2016, IEEE TBME 63:2068.
 MODEL_HEIGHT_M = 1.70

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from exo_core.files import whole_file
-from exo_sim.gait.errors import GaitError
+from exo_sim.errors import GaitError
 
 PHASE_PERCENT = np.arange(101.0)
 COLUMNS = ("condition", "speed_mps", "side", "variable", "phase_percent", "mean", "sd")

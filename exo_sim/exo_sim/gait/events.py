@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from exo_sim.gait.errors import GaitError
+from exo_sim.errors import GaitError
 
 # Force plates in gait laboratories switch near 20 N (Zeni 2008, Gait Posture 27:710-714), 3 % of 70 kg.
 # Two thresholds around it keep noise from chattering.

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from exo_sim.errors import GaitError
 from exo_sim.gait.curves import Curve
-from exo_sim.gait.errors import GaitError
-from exo_sim.gait.normative import NormativeGait
-from exo_sim.gait.reference import JOINTS, ReferenceGait
+from exo_sim.gait.reference import JOINTS, NormativeGait, ReferenceGait
 from exo_sim.gait.variables import ANGLES
 
 ACTIVE_SHARE = 0.30  # a muscle counts as on above this share of its range in the stride

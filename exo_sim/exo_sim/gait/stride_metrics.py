@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The figures of one stride of one side; the fields are those of exo_msgs/Stride."""
+"""The figures of one stride of one side, along its direction of travel; the fields are those of exo_msgs/Stride.
+
+A walk may drift from the world's x axis. Gait laboratories measure fore-aft force, step length and width along the
+direction of progression. A walkway fixes it; here it is where both feet went during the stride (one foot alone turns
+with the width of its steps).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,48 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from exo_sim.gait.layout import SampleLayout
+from exo_core.joints import SIDES
+from exo_sim.gait.sample import SampleLayout
+
+#: A body that moved less than this in a stride (m) marks time and has no direction: the world's x axis stays.
+SHORTEST_WAY_M = 0.1
+
+
+def direction_of_travel(layout: SampleLayout, rows: np.ndarray) -> float:
+    """Heading (rad, left of the world's x axis +) of the mean way of both feet from the first to the last row.
+
+    Args:
+        layout: the columns of ``rows``.
+        rows: (n, len(layout)) of one stride.
+
+    Returns:
+        0 where the feet were not measured or hardly moved.
+    """
+    way = [
+        np.mean([rows[-1, column] - rows[0, column] for column in _columns(layout, "foot", axis)]) for axis in range(2)
+    ]
+    return float(np.arctan2(way[1], way[0])) if np.hypot(*way) >= SHORTEST_WAY_M else 0.0
+
+
+def turned_into_travel(layout: SampleLayout, rows: np.ndarray, heading: float) -> np.ndarray:
+    """The rows with horizontal vectors and pelvis rotation as seen along a heading (rad); a copy.
+
+    Axes are then forward, left and up; positions keep the world's origin.
+    """
+    turned = rows.copy()
+    cos, sin = np.cos(heading), np.sin(heading)
+    for block in ("grf", "foot"):
+        x, y = _columns(layout, block, 0), _columns(layout, block, 1)
+        turned[:, x] = cos * rows[:, x] + sin * rows[:, y]
+        turned[:, y] = cos * rows[:, y] - sin * rows[:, x]
+    rotation = layout.index("pelvis", "rotation")
+    turned[:, rotation] = (rows[:, rotation] - heading + np.pi) % (2.0 * np.pi) - np.pi
+    return turned
+
+
+def _columns(layout: SampleLayout, block: str, axis: int) -> list[int]:
+    return [layout.index(block, side, axis) for side in SIDES]
+
 
 #: Less than this is no torque (Nm/kg): a filter's tail, which would go on to 1e-300 and slow down who computes with it.
 NO_TORQUE_NM_PER_KG = 1e-9
@@ -175,3 +221,12 @@ def _work(
         float(np.trapezoid(np.maximum(power, 0.0), times, axis=0).sum()),
         float(np.trapezoid(np.minimum(power, 0.0), times, axis=0).sum()),
     )
+
+
+def symmetry_index(right: float, left: float) -> float:
+    """Symmetry index 200 |r - l| / (r + l), percent (Robinson 1987, J Manipulative Physiol Ther 10:172-176).
+
+    0 is symmetric. NaN where the sum is not positive (the index has no meaning there) or a value is NaN.
+    """
+    total = right + left
+    return 200.0 * abs(right - left) / total if total > 0 else math.nan

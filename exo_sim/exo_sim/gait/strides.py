@@ -15,17 +15,72 @@ import numpy as np
 
 from exo_core.files import whole_file
 from exo_core.joints import SIDES
+from exo_sim.errors import GaitError
 from exo_sim.gait.curves import PHASE_PERCENT, Curve, CurveTable
-from exo_sim.gait.errors import GaitError
 from exo_sim.gait.events import HEEL_STRIKE, GaitEvent, StrideDetector
-from exo_sim.gait.layout import SampleLayout
 from exo_sim.gait.reference import GRAVITY_M_S2
-from exo_sim.gait.sample import GaitSample
-from exo_sim.gait.statistics import RunningStatistics
-from exo_sim.gait.stride_metrics import StrideMetrics, measure_stride
-from exo_sim.gait.symmetry import symmetry_index
-from exo_sim.gait.travel import direction_of_travel, turned_into_travel
+from exo_sim.gait.sample import GaitSample, SampleLayout
+from exo_sim.gait.stride_metrics import (
+    StrideMetrics,
+    direction_of_travel,
+    measure_stride,
+    symmetry_index,
+    turned_into_travel,
+)
 from exo_sim.gait.variables import SideChannels
+
+
+class RunningStatistics:
+    """Mean and SD of a stream of equally shaped arrays (Welford 1962), element by element; NaN is skipped.
+
+    Attributes:
+        count: how many finite values each element has seen, an array of the stream's shape.
+    """
+
+    def __init__(self, shape: tuple[int, ...]):
+        self.count = np.zeros(shape)
+        self._mean = np.zeros(shape)
+        self._squares = np.zeros(shape)
+
+    def add(self, value: np.ndarray) -> None:
+        """Take in one array of the stream's shape."""
+        value = np.asarray(value, dtype=float)
+        seen = np.isfinite(value)
+        self.count += seen
+        step = np.where(seen, value - self._mean, 0.0)
+        self._mean += step / np.maximum(self.count, 1)
+        self._squares += step * np.where(seen, value - self._mean, 0.0)
+
+    def merge(self, other: RunningStatistics) -> None:
+        """Take in everything that another stream of the same shape has seen (Chan 1979)."""
+        total = np.maximum(self.count + other.count, 1)
+        delta = other._mean - self._mean
+        self._squares += other._squares + delta**2 * self.count * other.count / total
+        self._mean += delta * other.count / total
+        self.count = self.count + other.count
+
+    def as_array(self) -> np.ndarray:
+        """All that is known, (3, ...): counts, means and sums of squares."""
+        return np.stack([self.count.astype(float), self._mean, self._squares])
+
+    @classmethod
+    def from_array(cls, known: np.ndarray) -> RunningStatistics:
+        """The reverse of `as_array`."""
+        statistics = cls(known.shape[1:])
+        statistics.count = known[0].astype(statistics.count.dtype)
+        statistics._mean, statistics._squares = known[1].copy(), known[2].copy()
+        return statistics
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean so far; NaN where nothing was seen."""
+        return np.where(self.count > 0, self._mean, np.nan)
+
+    @property
+    def sd(self) -> np.ndarray:
+        """Sample standard deviation (n - 1) so far; NaN below two values."""
+        return np.where(self.count > 1, np.sqrt(self._squares / np.maximum(self.count - 1, 1)), np.nan)
+
 
 # Human strides last 0.8 s (2.1 m/s) to 1.8 s (0.5 m/s), see the reference gait; what lies far outside is a
 # stumble or a stop and is no stride.

@@ -22,7 +22,7 @@
 Plug-in-Gait measures pelvis tilt and hip flexion against the plane through the iliac spines; in MyoLegs that
 plane is inclined by 5.87 degrees when the pelvis frame is upright (from the model's ASIS and PSIS sites),
 hence the constant. The rest of an offset between model and data is real: people walk with 12 degrees of tilt.
-Forward is the stride's direction of travel (``exo_sim.gait.travel``), pelvis rotation counts from it.
+Forward is the stride's direction of travel (``exo_sim.gait.stride_metrics``), pelvis rotation counts from it.
 Mass is the wearer's own, without the device. The powers are those of the sagittal plane.
 """
 
@@ -32,8 +32,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from exo_sim.gait.layout import SampleLayout
 from exo_sim.gait.reference import GRAVITY_M_S2
+from exo_sim.gait.sample import SampleLayout
 
 DEG = 180.0 / np.pi
 ILIAC_PLANE_DEG = 5.87  # MyoLegs sites RASI (0.0095, 0.0181, 0.1285), RPSI (-0.155, 0.035, 0.045) m

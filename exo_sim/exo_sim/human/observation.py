@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the human's policy sees and does: names, order and mirror image of observation and action."""
+"""What the human's policy observes and does: names, order and mirror image of observation and action, and its contract."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from exo_policy.manifest import ActionTerms, Contract, ObservationTerm
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
 from exo_sim.gait.reference import JOINTS, LEG_JOINTS
 
@@ -101,3 +102,16 @@ def action_mirror_index() -> np.ndarray:
 def joint_offsets(action: np.ndarray) -> np.ndarray:
     """Offsets (n, 14) in rad to the reference pose for actions (n, 14)."""
     return np.clip(action, -ACTION_CLIP, ACTION_CLIP) * np.tile(ACTION_SCALE_RAD, 2)
+
+
+HUMAN_CONTRACT = Contract(
+    observation=tuple(ObservationTerm(name=t.name, size=t.size, scale=t.scale, unit=t.unit) for t in HUMAN_TERMS),
+    action=ActionTerms(
+        names=JOINTS,
+        scale=tuple(float(s) for s in np.tile(ACTION_SCALE_RAD, 2)),
+        unit="rad",
+        minimum=(-ACTION_CLIP,) * len(JOINTS),
+        maximum=(ACTION_CLIP,) * len(JOINTS),
+    ),
+    rate_hz=POLICY_RATE_HZ,
+)

@@ -18,7 +18,7 @@ from importlib import resources
 
 import numpy as np
 
-from exo_sim.metabolics.errors import MetabolicsError
+from exo_sim.errors import MetabolicsError
 
 MUSCLE_DENSITY_KG_M3 = 1059.7  # Mendez and Keys 1960, as used by Umberger 2003 and OpenSim
 DEFAULT_SLOW_TWITCH = 0.50  # Uchida 2016, where no measurement exists

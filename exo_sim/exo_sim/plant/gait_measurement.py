@@ -9,7 +9,7 @@ from pathlib import Path
 
 from exo_sim.gait.stride_metrics import StrideMetrics
 from exo_sim.gait.strides import StrideRecorder
-from exo_sim.measurement.summary import write_json
+from exo_sim.measurement import write_json
 from exo_sim.plant.sample import SimulationSample
 
 CURVES_FILE = "curves.csv"

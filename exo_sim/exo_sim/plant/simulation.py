@@ -22,9 +22,8 @@ from exo_sim.human.observation import COORDINATION_RATE_HZ, POLICY_RATE_HZ
 from exo_sim.human.pace import Pace
 from exo_sim.human.walkers import Walkers
 from exo_sim.plant.energetics import Energetics
-from exo_sim.plant.frames import conjugate, multiply, quaternion_xyzw_from_wxyz, rotation_quaternion
 from exo_sim.plant.sample import SimulationSample
-from exo_sim.plant.sensors import DeviceSensors
+from exo_sim.plant.sensors import DeviceSensors, conjugate, multiply, quaternion_xyzw_from_wxyz, rotation_quaternion
 
 #: Speeds (m/s) that the shipped walker may be asked for: what it was trained for, from any phase of the stride.
 SPEED_RANGE_MPS = (0.6, 1.8)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+
 from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
@@ -18,7 +20,43 @@ from exo_sim.errors import SimError
 from exo_sim.plant.gait_measurement import GaitMeasurement
 from exo_sim.plant.simulation import Simulation
 from exo_sim.ros import messages
-from exo_sim.ros.motor_bus import MotorBusEnd
+
+#: A motor that hears nothing for this long (s, sim time) gives no torque: ten missed frames.
+MOTOR_TIMEOUT_S = 0.1
+
+
+class MotorBusEnd:
+    """Keeps the newest motor command.
+
+    Args:
+        joints: that there are motors for.
+    """
+
+    def __init__(self, joints: tuple[str, ...]):
+        self._joints = joints
+        self._torque: dict[str, float] = {}
+        self._received_at = -math.inf
+        self.answered_sequence = -1
+        self.rejected = 0
+
+    def receive(self, command: MotorCommand, now: float) -> None:
+        """Takes over a command at sim time now (s); one that no motor could obey is counted and dropped."""
+        valid = (
+            len(command.names) == len(command.torque)
+            and all(name in self._joints for name in command.names)
+            and all(math.isfinite(torque) for torque in command.torque)
+        )
+        if not valid:
+            self.rejected += 1
+            return
+        self._torque = dict(zip(command.names, command.torque)) if command.enable else {}
+        self._received_at = now
+        self.answered_sequence = command.sequence
+
+    def torque(self, now: float) -> dict[str, float]:
+        """Torques by joint (Nm) that hold at sim time now; none once the bus has fallen silent."""
+        return self._torque if now - self._received_at <= MOTOR_TIMEOUT_S else {}
+
 
 STRIDE_DEPTH = 10
 #: What people look at is published on every second control period (50 Hz).

@@ -29,8 +29,7 @@ from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
 from exo_sim.body.subject import Subject
 from exo_sim.human.checkpoint import load_human
 from exo_sim.human.observation import ACTION_SIZE, BLOCKS_PER_ACTION, COORDINATION_RATE_HZ, POLICY_RATE_HZ
-from exo_sim.human.pace import Pace
-from exo_sim.human.speed_command import approach
+from exo_sim.human.pace import Pace, approach
 from exo_sim.human.walkers import Walkers, WalkerState
 from exo_sim.plant.energetics import CrowdEnergetics
 from exo_sim.plant.sample import MotorSample

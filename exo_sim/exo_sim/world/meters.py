@@ -15,12 +15,11 @@ import numpy as np
 from exo_core.joints import SIDES
 from exo_sim.body.model import BodyModel
 from exo_sim.body.muscle_groups import main_groups
-from exo_sim.gait.layout import pelvis_angles
 from exo_sim.gait.reference import GRAVITY_M_S2
+from exo_sim.gait.sample import pelvis_angles
 from exo_sim.gait.stride_metrics import StrideMetrics
-from exo_sim.metabolics.heat import MINIMUM_HEAT_W_KG
+from exo_sim.metabolics.models import BASAL_W_KG, MINIMUM_HEAT_W_KG
 from exo_sim.metabolics.parameters import published_muscle_mass
-from exo_sim.metabolics.whole_body import BASAL_W_KG
 from exo_sim.plant.sample import SimulationSample
 from exo_sim.plant.simulation import Simulation
 

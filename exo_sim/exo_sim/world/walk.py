@@ -17,10 +17,10 @@ from exo_core.joints import SIDES
 from exo_device.description import DeviceDescription
 from exo_device.devices import NO_DEVICE, find_device
 from exo_sim.body.subject import Subject
+from exo_sim.errors import GaitError
 from exo_sim.gait.curves import CurveTable
-from exo_sim.gait.errors import GaitError
-from exo_sim.gait.layout import pelvis_angles
-from exo_sim.gait.normative import NormativeGait
+from exo_sim.gait.reference import NormativeGait
+from exo_sim.gait.sample import pelvis_angles
 from exo_sim.gait.strides import StrideRecorder
 from exo_sim.plant.offline import NO_CONTROLLER, OfflineLoop
 from exo_sim.plant.sample import SimulationSample

@@ -153,7 +153,7 @@ def write_cohort(path: Path, rows: Sequence[Mapping[str, Any]], about: Mapping[s
     import pyarrow
     from pyarrow import parquet
 
-    from exo_sim.measurement.summary import to_plain
+    from exo_sim.measurement import to_plain
 
     names = list(dict.fromkeys(name for row in rows for name in row))
     table = pyarrow.table({name: [row.get(name) for row in rows] for name in names})

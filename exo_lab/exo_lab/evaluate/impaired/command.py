@@ -45,13 +45,12 @@ from exo_lab.evaluate.impaired.tasks import (
 from exo_lab.evaluate.store import ResultStore
 from exo_lab.pool import run_all
 from exo_policy.checkpoint import CheckpointError
-from exo_sim.body.presets import presets
 from exo_sim.body.subject import Subject, load_subject
 from exo_sim.errors import SimError
 from exo_sim.gait.strides import StrideRecorder
 from exo_sim.human.checkpoint import load_human, shipped_human
 from exo_sim.measurement import Figure, missed, write_run_record, write_summary
-from exo_sim.subjects import PRESET_PREFIX
+from exo_sim.subjects import PRESET_PREFIX, presets
 from exo_sim.world.walk import SETTLE_IN_DEVICE_S, SETTLE_S, SPEED_LIMITS_MPS, WalkResult, walk
 
 COMMAND = "exo evaluate impaired"

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from exo_lab.evaluate.impaired.deficits import TOE_OFF, Sign
-from exo_sim.gait.symmetry import symmetry_index
+from exo_sim.gait.stride_metrics import symmetry_index
 
 OTHER = {"r": "l", "l": "r"}
 #: Asymmetries that assistance is to reduce, by the stride figure that they are of.

@@ -10,7 +10,7 @@ import numpy as np
 from exo_lab.evaluate.realism.group import SpeedGroup
 from exo_lab.evaluate.realism.targets import CHEAPEST_SPEED_MPS, SMALLEST_COST_R
 from exo_sim.measurement import Figure, mean_interval
-from exo_sim.metabolics.looney import looney2019
+from exo_sim.metabolics.models import looney2019
 
 MODELS = {"bhargava": "metabolic_power_per_mass", "umberger": "metabolic_power_umberger_per_mass"}
 #: A curve over speed needs at least so many speeds.

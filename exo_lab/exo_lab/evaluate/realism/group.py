@@ -10,9 +10,9 @@ from functools import cached_property
 import numpy as np
 
 from exo_core.joints import SIDES
+from exo_sim.errors import GaitError
 from exo_sim.gait.curves import Curve
-from exo_sim.gait.errors import GaitError
-from exo_sim.gait.normative import NormativeGait
+from exo_sim.gait.reference import NormativeGait
 from exo_sim.measurement import Figure, mean_interval
 from exo_sim.world.walk import WalkResult
 

@@ -8,7 +8,7 @@ import numpy as np
 from exo_core.joints import SIDES
 from exo_lab.evaluate.realism.group import SpeedGroup
 from exo_lab.evaluate.realism.targets import SMALLEST_EMG_AGREEMENT
-from exo_sim.gait.errors import GaitError
+from exo_sim.errors import GaitError
 from exo_sim.gait.scores import on_off_agreement
 from exo_sim.gait.variables import EMG_MUSCLES
 from exo_sim.measurement import Figure

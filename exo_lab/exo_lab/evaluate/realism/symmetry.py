@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from exo_lab.evaluate.realism.group import SpeedGroup
 from exo_lab.evaluate.realism.targets import LARGEST_ASYMMETRY_PERCENT
-from exo_sim.gait.symmetry import symmetry_index
+from exo_sim.gait.stride_metrics import symmetry_index
 from exo_sim.measurement import Figure
 
 #: Stride figures that are compared, by the name of their symmetry index; angles are the largest of the stride.

@@ -1,32 +1,188 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The training loop: collect, learn, log, save; stops at a number of samples or a signal, resumes from its folder."""
+"""The training loop: collect, learn, log, save; stops at a number of samples or a signal, resumes from its folder.
+
+The whole state of a training is in one safetensors file, so that a killed run goes on where it was.
+"""
 
 from __future__ import annotations
 
 import csv
+import json
 import math
 import os
 import signal
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
 from exo_core.files import whole_file
-from exo_lab.rl.config import PpoConfig
-from exo_lab.rl.learner import Learner, Partner
-from exo_lab.rl.mirror import MirrorMap
-from exo_lab.rl.resume import load_state, save_state
-from exo_lab.rl.rsl_env import LearnerView
-from exo_lab.rl.worker_pool import WorkerPool
+from exo_lab.rl.config import METRICS_FILE, STATE_FILE, PpoConfig
+from exo_lab.rl.env import MirrorMap, StepResult
+from exo_lab.rl.ppo import AveragedPPO, LearnerView, build_ppo
+from exo_lab.rl.workers import Rollout, WorkerPool
+from exo_policy.checkpoint import CheckpointError
 
-STATE_FILE = "state.safetensors"
-METRICS_FILE = "metrics.csv"
+#: Before the names of a second learner's tensors.
+PARTNER = "partner."
+
+
+def save_state(path: Path, algorithm: AveragedPPO, progress: dict, partner: AveragedPPO | None = None) -> None:
+    """Writes networks, optimiser, random state and progress (JSON-able); replaces the old file at once.
+
+    A second learner's go into the same file, so that a kill never leaves the two at different times.
+
+    Raises:
+        OSError: it cannot be written, as on a full disk; the old file is as it was.
+    """
+    tensors = {"random_state": torch.get_rng_state(), **algorithm.state_tensors()}
+    rates = {"learning_rate": algorithm.learning_rate}
+    if partner is not None:
+        tensors |= {f"{PARTNER}{name}": value for name, value in partner.state_tensors().items()}
+        rates["partner_learning_rate"] = partner.learning_rate
+    metadata = {"progress": json.dumps({**progress, **rates})}
+    partial = path.with_suffix(".partial")
+    try:
+        save_file(tensors, str(partial), metadata=metadata)
+        os.replace(partial, path)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        reason = " ".join(str(error).split())
+        kept = "; the state of before is whole, and the same command goes on from it" if path.exists() else ""
+        raise OSError(f"{path} cannot be written ({reason}): make room{kept}") from error
+
+
+def load_state(path: Path, algorithm: AveragedPPO, partner: AveragedPPO | None = None) -> dict:
+    """Restores what `save_state` wrote; returns its progress.
+
+    Raises CheckpointError if the file cannot be read or belongs to a network of another shape.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            progress = json.loads(file.metadata()["progress"])
+        algorithm.restore(
+            {name: v for name, v in tensors.items() if not name.startswith(PARTNER)},
+            progress["learning_rate"],
+        )
+        if partner is not None:
+            own = {name[len(PARTNER) :]: v for name, v in tensors.items() if name.startswith(PARTNER)}
+            partner.restore(own, progress["partner_learning_rate"])
+    except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{path}: cannot resume from it ({reason}); choose another run folder") from error
+    torch.set_rng_state(tensors["random_state"])
+    return progress
+
+
+@dataclass(frozen=True)
+class Partner:
+    """A second learner in the same environments, whose results come as StepResult.partner.
+
+    Its action follows the first one's in the environments' action and is asked for every `period` steps; in
+    between it holds. For the first `warm_up` iterations only its critic learns: a good policy must not be led astray
+    by a critic that knows nothing yet.
+    """
+
+    config: PpoConfig
+    mirror: MirrorMap | None
+    action_size: int
+    period: int = 1
+    warm_up: int = 0
+
+
+class Learner:
+    """Collects and learns from what one view of the environments shows.
+
+    Args:
+        view: of the environments.
+        config: of its PPO.
+        mirror: left-right symmetry of its task, or None.
+        period: steps of the environments for one action of this learner.
+        warm_up: iterations in which only the critic learns.
+    """
+
+    def __init__(
+        self, view: LearnerView, config: PpoConfig, mirror: MirrorMap | None, *, period: int = 1, warm_up: int = 0
+    ) -> None:
+        self.view, self.config, self.period = view, config, period
+        self.algorithm = build_ppo(view, config, mirror)
+        self.iterations = 0
+        self._warm_up = warm_up
+        self._action = np.zeros((view.num_envs, view.num_actions), dtype=np.float32)
+        self._held: StepResult | None = None
+        self._rewards: list[float] = []
+
+    @classmethod
+    def of_partner(cls, partner: Partner, first: StepResult, max_episode_steps: int) -> Learner:
+        """The learner of a partner, with the result of the environments' reset."""
+        view = LearnerView(first, partner.action_size, max_episode_steps // partner.period)
+        return cls(view, partner.config, partner.mirror, period=partner.period, warm_up=partner.warm_up)
+
+    def begin(self) -> None:
+        """A new rollout."""
+        self.algorithm.train_mode()
+        self._rewards.clear()
+
+    def act(self, step: int) -> np.ndarray:
+        """This learner's action (n, A) for a step of the rollout: a new one at its own steps."""
+        if step % self.period == 0:
+            self._action = self.algorithm.act(self.view.get_observations()).numpy()
+        return self._action
+
+    def take(self, step: int, result: StepResult) -> None:
+        """Takes in what came of a step of the environments; between its own steps rewards add up."""
+        held = self._held
+        if held is not None:
+            # what follows the end of an episode within one action belongs to the next one, which has not acted yet
+            over = held.terminated | held.truncated
+            result = StepResult(
+                result.observation,
+                held.reward + np.where(over, 0.0, result.reward).astype(np.float32),
+                held.terminated | (result.terminated & ~over),
+                held.truncated | (result.truncated & ~over),
+                result.metrics,
+                result.episode_seconds,
+                result.privileged,
+            )
+        if (step + 1) % self.period:
+            self._held = result
+            return
+        self._held = None
+        observation, reward, done, extras = self.view.take(result)
+        self._rewards.append(float(reward.mean()))
+        self.algorithm.process_env_step(observation, reward, done, extras)
+
+    def take_rollout(self, rollout: Rollout) -> None:
+        """Takes in a whole rollout that workers collected with this learner's policy, as `take` would step by step."""
+        self.algorithm.take_rollout(rollout, self.view)
+        self._rewards.append(float(rollout.reward.mean()))
+
+    def learn(self) -> dict[str, float]:
+        """Learns from the rollout; returns figures for the log."""
+        figures = self.algorithm.learn(critic_only=self.iterations < self._warm_up)
+        self.iterations += 1
+        return {
+            "reward": float(np.mean(self._rewards)),
+            "std": self.algorithm.exploration,
+            "learning_rate": self.algorithm.learning_rate,
+            **figures,
+        }
+
+    def finish(self) -> None:
+        """The rollout is complete: returns and advantages, within torch's inference mode."""
+        with torch.inference_mode():
+            self.algorithm.compute_returns(self.view.get_observations())
+
+
 #: Seconds between saves of the whole state; at most this much is lost to a kill.
 SAVE_PERIOD_S = 60.0
 #: Episodes that the mean duration is taken over.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`exo train compensations`: a walker that knows how strong it is learns to make up for what is weak."""
+"""`exo train compensations`: a human that knows how strong it is learns to make up for what is weak."""
 
 from __future__ import annotations
 
@@ -8,25 +8,100 @@ import math
 import multiprocessing
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from exo_lab.pool import one_thread
-from exo_lab.train.command_line import add_run_arguments, run_command, training_document
-from exo_lab.train.compensation import trial
+from exo_lab.train.command_line import add_run_arguments, refuse_another_training, run_command, training_document
 from exo_lab.train.config import HumanTrainingConfig, load_training_config
-from exo_lab.train.habit_search import search_habit
-from exo_lab.train.stages import refuse_another_training
+from exo_lab.train.motor_adaptation import search_habit
+from exo_lab.train.rewards import StrideAverages, judge
 from exo_policy.checkpoint import load_checkpoint
-from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
+from exo_sim.body.model import build_body
+from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, MUSCLE_GROUPS
+from exo_sim.body.subject import Subject
 from exo_sim.gait.reference import JOINTS
 from exo_sim.human.checkpoint import load_human, shipped_human
-from exo_sim.human.compensations import WEAKNESSES
-from exo_sim.human.contract import HUMAN_CONTRACT
-from exo_sim.human.habits import HABIT_SIZE
-from exo_sim.measurement.summary import write_json
+from exo_sim.human.motor_adaptation import HABIT_SIZE, WEAKNESSES, WHOLE_LEG, Habits, weaknesses
+from exo_sim.human.observation import HUMAN_CONTRACT, POLICY_RATE_HZ
+from exo_sim.human.walkers import Walkers
+from exo_sim.measurement import write_json
+from exo_sim.world.crowd import walk_together
+
+_trial: CompensationTrial | None = None
+
+
+def weak_subject(weakness: str, strength: float) -> Subject:
+    """Somebody whose right leg has this weakness (a name of WEAKNESSES)."""
+    groups = MUSCLE_GROUPS if weakness == WHOLE_LEG else (weakness,)
+    return Subject(name=weakness, strengths={f"{group}_r": strength for group in groups})
+
+
+class CompensationTrial:
+    """A batch of people, weak in one thing and to several degrees, who walk with different habits.
+
+    They wear nothing, nobody pushes them and their senses do not err: habits must differ by what they are alone.
+
+    Args:
+        config: of the training.
+        human: checkpoint of the walker.
+        weakness: of WEAKNESSES, on the right.
+        count: habits at a time.
+    """
+
+    def __init__(self, config: HumanTrainingConfig, human: Path, weakness: str, count: int):
+        settings = config.compensations
+        self.count, self._config, self._human = count, config, load_human(human)
+        bodies = {
+            strength: build_body(weak_subject(weakness, strength), None, config.physics_rate_hz, accelerometer=False)
+            for strength in settings.strengths_of(weakness)
+        }
+        cases = list(product(bodies, zip(settings.speeds_mps, settings.phases)))
+        self._cases = [(speed, phase) for _, (speed, phase) in cases] * count
+        self._walkers = Walkers([bodies[strength] for strength, _ in cases] * count)
+        place = WEAKNESSES.index(weakness)
+        #: What the weakness counts for in each case.
+        self._weak = np.array([weaknesses(bodies[strength].strengths)[0, 0, place] for strength, _ in cases])
+        self._steps, self._settled = (
+            round(seconds * POLICY_RATE_HZ) for seconds in (settings.trial_s, settings.settle_s)
+        )
+
+    def __call__(self, numbers: np.ndarray) -> np.ndarray:
+        """Reward (count,) per policy period for habits (count, HABIT_SIZE); who has fallen gets nothing more."""
+        walkers, config = self._walkers, self._config
+        habits = Habits.of(np.kron(numbers, self._weak[:, None]))
+        averages = StrideAverages(walkers.count)
+        for i, (speed, phase) in enumerate(self._cases):
+            walkers.place(i, phase, speed)
+            averages.restart(i, speed)
+        total = np.zeros(walkers.count)
+
+        def policy(observation: np.ndarray) -> np.ndarray:
+            return self._human(habits.feel(observation)) + habits.posture
+
+        for period in walk_together(walkers, policy, self._steps):
+            averages.update(walkers, period.state)
+            judgement = judge(config, walkers, period.state, period.action, period.effort, averages)
+            period.upright[judgement.failed] = False
+            if period.step >= self._settled:
+                total += np.where(period.upright, judgement.reward, 0.0)
+        return (total / (self._steps - self._settled)).reshape(-1, len(self._weak)).mean(axis=1)
+
+
+def build_trial(config: HumanTrainingConfig, human: Path, weakness: str, count: int) -> None:
+    """Builds the trial of this process."""
+    global _trial
+    _trial = CompensationTrial(config, human, weakness, count)
+
+
+def walk_trial(numbers: np.ndarray) -> np.ndarray:
+    """Rewards of habits (n, HABIT_SIZE) in the trial of this process, at most as many as it has places for."""
+    missing = _trial.count - len(numbers)
+    return _trial(np.concatenate([numbers, np.zeros((missing, numbers.shape[1]))]))[: len(numbers)]
+
 
 COMMAND = "exo train compensations"
 COMPENSATIONS_FILE = "compensations.json"
@@ -77,7 +152,7 @@ def train(options: argparse.Namespace) -> int:
         f"made up for: {', '.join(weakness for weakness in WEAKNESSES if found[weakness].adopted) or 'nothing'}",
         flush=True,
     )
-    from exo_lab.train.compensation.teaching import PUPIL_STEM, teach  # imports torch
+    from exo_lab.train.teaching import PUPIL_STEM, teach  # imports torch
 
     learned = teach(
         config,
@@ -138,11 +213,11 @@ def _search(weakness: str, config: HumanTrainingConfig, human: Path, folder: Pat
     arguments = (config, human, weakness, math.ceil(settings.candidates / workers))
     with (
         one_thread(),
-        ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), trial.prepare, arguments) as pool,
+        ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), build_trial, arguments) as pool,
     ):
 
         def walk(numbers: np.ndarray) -> np.ndarray:
-            return np.concatenate(list(pool.map(trial.walk, np.array_split(numbers, workers))))
+            return np.concatenate(list(pool.map(walk_trial, np.array_split(numbers, workers))))
 
         found = search_habit(
             weakness, folder / f"{weakness}.json", walk, deviations, settings.candidates, settings.generations, seed

@@ -44,3 +44,13 @@ class BatchEnv(Protocol):
 
     def configure(self, settings: dict[str, Any]) -> None:
         """Takes over a stage of the curriculum; holds for episodes that start after it."""
+
+
+@dataclass(frozen=True)
+class MirrorMap:
+    """Mirror image of observation and action: value[..., index] * sign, indices and signs as tuples."""
+
+    observation_index: tuple[int, ...]
+    observation_sign: tuple[float, ...]
+    action_index: tuple[int, ...]
+    action_sign: tuple[float, ...]

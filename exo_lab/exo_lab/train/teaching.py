@@ -17,19 +17,16 @@ import torch
 from tensordict import TensorDict
 
 from exo_lab.pool import one_thread, progress_bar
-from exo_lab.rl.mirror import MirrorMap
-from exo_lab.rl.ppo import build_ppo
-from exo_lab.rl.rsl_env import OBSERVATION_GROUP, LearnerView
-from exo_lab.rl.worker_pool import WorkerPool
+from exo_lab.rl.ppo import OBSERVATION_GROUP, LearnerView, build_ppo
+from exo_lab.rl.workers import WorkerPool
 from exo_lab.train.config import HumanTrainingConfig
-from exo_lab.train.curriculum import Curriculum
-from exo_lab.train.walking_env import WalkingEnvFactory
+from exo_lab.train.learners import human_mirror
+from exo_lab.train.walking_env import Curriculum, WalkingEnvFactory
 from exo_policy.checkpoint import load_checkpoint, save_checkpoint
 from exo_sim.gait.reference import JOINTS
 from exo_sim.human.checkpoint import load_human
-from exo_sim.human.compensations import compensating_habits
-from exo_sim.human.habits import STRENGTH_SCALE, STRENGTH_SLICE
-from exo_sim.human.observation import POLICY_RATE_HZ, action_mirror_index, mirror_map
+from exo_sim.human.motor_adaptation import STRENGTH_SCALE, STRENGTH_SLICE, compensating_habits
+from exo_sim.human.observation import POLICY_RATE_HZ
 
 PUPIL_STEM, LOG_FILE = "pupil", "teaching.csv"
 
@@ -39,7 +36,7 @@ class Teacher:
 
     Args:
         human: checkpoint of the walker.
-        rows: (9, HABIT_SIZE), see compensations.py.
+        rows: (9, HABIT_SIZE), see exo_sim.human.motor_adaptation.
     """
 
     def __init__(self, human: Path, rows: np.ndarray):
@@ -68,10 +65,6 @@ def teach(
     log = _known(folder / LOG_FILE)
     start = folder / PUPIL_STEM if log else human
     tensors, before = load_checkpoint(start, kind="human")
-    index, sign = mirror_map()
-    mirror = MirrorMap(
-        tuple(index.tolist()), tuple(sign.tolist()), tuple(action_mirror_index().tolist()), (1.0,) * len(JOINTS)
-    )
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     random = np.random.default_rng((seed, len(log)))
@@ -82,7 +75,7 @@ def teach(
             pool.configure(Curriculum(config.curriculum)(0, math.inf))
             first = pool.reset()
             view = LearnerView(first, len(JOINTS), round(config.episode_s * POLICY_RATE_HZ))
-            algorithm = build_ppo(view, config.ppo, mirror)
+            algorithm = build_ppo(view, config.ppo, human_mirror())
             algorithm.load_policy(tensors)
             actor = algorithm.get_policy()
             optimiser = torch.optim.Adam([p for name, p in actor.named_parameters() if "mlp" in name])
