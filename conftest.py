@@ -69,7 +69,7 @@ _SLOW = (
     "test_shipped",
     "test_train",
     "test_personalise",
-    "test_habits",
+    "test_motor_adaptation",
     "test_compensations",
     "test_evaluate",
     "test_realism",

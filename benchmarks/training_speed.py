@@ -34,7 +34,7 @@ PARTS = {
     "coordination, muscle paths and physics": "batch_step.py:_advance",
     "joint goals": "walkers.py:_goals",
     "observation": "walking_env.py:_observe",
-    "reward": "rewards.py:judge",
+    "reward": "rewards.py:imitation_reward",
     "new episodes": "walking_env.py:_reset_one",
 }
 _STAGE_CALLS = 300

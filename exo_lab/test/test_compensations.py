@@ -15,12 +15,12 @@ from exo_policy.checkpoint import load_checkpoint
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, MUSCLE_GROUPS
 from exo_sim.human.checkpoint import load_human, shipped_human
 from exo_sim.human.motor_adaptation import (
-    HABIT_SIZE,
+    ADAPTATION_SIZE,
     STRENGTH_SLICE,
     WEAKNESSES,
     WHOLE_LEG,
     both_legs,
-    compensating_habits,
+    compensating_adaptations,
     weaknesses,
 )
 from exo_sim.human.observation import HUMAN_CONTRACT, action_mirror_index, mirror_map
@@ -52,9 +52,9 @@ def strengths(**weak):
 
 
 def test_the_healthy_have_nothing_to_make_up_for():
-    rows = np.ones((len(WEAKNESSES), HABIT_SIZE))
-    habits = compensating_habits(rows, np.ones((2, len(GROUPS_BY_SIDE))))
-    assert not habits.strength.any() and not habits.posture.any()
+    rows = np.ones((len(WEAKNESSES), ADAPTATION_SIZE))
+    adaptations = compensating_adaptations(rows, np.ones((2, len(GROUPS_BY_SIDE))))
+    assert not adaptations.strength.any() and not adaptations.posture.any()
 
 
 @pytest.mark.parametrize("group", MUSCLE_GROUPS)
@@ -75,14 +75,14 @@ def test_a_leg_that_is_weak_as_a_whole_counts_as_a_whole():
 
 def test_the_left_leg_is_made_up_for_as_the_right_one_in_the_mirror():
     random = np.random.default_rng(2)
-    rows = random.normal(0.0, 0.3, (len(WEAKNESSES), HABIT_SIZE))
-    right = compensating_habits(rows, strengths(plantarflexors_r=0.3, hip_flexors_r=0.6))
-    left = compensating_habits(rows, strengths(plantarflexors_l=0.3, hip_flexors_l=0.6))
+    rows = random.normal(0.0, 0.3, (len(WEAKNESSES), ADAPTATION_SIZE))
+    right = compensating_adaptations(rows, strengths(plantarflexors_r=0.3, hip_flexors_r=0.6))
+    left = compensating_adaptations(rows, strengths(plantarflexors_l=0.3, hip_flexors_l=0.6))
     np.testing.assert_allclose(left.posture, right.posture[:, action_mirror_index()], atol=1e-6)
     index, _ = mirror_map()
     places = index[STRENGTH_SLICE] - STRENGTH_SLICE.start
     np.testing.assert_allclose(left.strength, right.strength[:, places], atol=1e-6)
-    assert both_legs(rows).shape == (2 * len(WEAKNESSES), HABIT_SIZE)
+    assert both_legs(rows).shape == (2 * len(WEAKNESSES), ADAPTATION_SIZE)
 
 
 def test_a_trial_scales_habits_with_weakness_and_punishes_a_fall():
@@ -91,9 +91,9 @@ def test_a_trial_scales_habits_with_weakness_and_punishes_a_fall():
     trial = CompensationTrial(
         config.model_copy(update={"compensations": short}), shipped_human(True), "dorsiflexors", 2
     )
-    bad = np.zeros(HABIT_SIZE)
+    bad = np.zeros(ADAPTATION_SIZE)
     bad[len(GROUPS_BY_SIDE) :] = 3.0
-    good, fallen = trial(np.array([np.zeros(HABIT_SIZE), bad]))
+    good, fallen = trial(np.array([np.zeros(ADAPTATION_SIZE), bad]))
     assert good > 2.0 and fallen < 0.7 * good
     assert weak_subject(WHOLE_LEG, 0.5).strengths == {f"{group}_r": 0.5 for group in MUSCLE_GROUPS}
 
@@ -135,7 +135,7 @@ def test_a_pupil_comes_closer_to_its_teacher(tmp_path):
         )
     )
     config = load_training_config("impaired", "compensations", changes)
-    rows = np.zeros((len(WEAKNESSES), HABIT_SIZE))
+    rows = np.zeros((len(WEAKNESSES), ADAPTATION_SIZE))
     rows[:, len(GROUPS_BY_SIDE) :] = 0.4
     last = teach(
         config,

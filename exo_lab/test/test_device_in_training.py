@@ -146,7 +146,7 @@ def test_torque_in_training_is_what_the_supervisor_would_let_through(already_wal
     )
     device = find_device("hip_ankle")
     people = Crowd(device, config, None, np.random.default_rng(5))
-    supervisors = [SafetySupervisor(device, mass, SafetyConfig(lockstep=True)) for mass in people.told_mass]
+    supervisors = [SafetySupervisor(device, mass, SafetyConfig(lockstep=True)) for mass in people.assumed_mass]
     random, gated, given = np.random.default_rng(6), np.zeros(3, dtype=int), 0.0
     request, start = np.zeros((3, 4)), Instant(0, 0)
     people.look()

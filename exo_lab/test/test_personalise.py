@@ -24,14 +24,14 @@ from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
 from exo_sim.body.subject import Subject, load_subject
 from exo_sim.errors import SimError
 from exo_sim.human.checkpoint import shipped_human
-from exo_sim.world.people import OneWearer
+from exo_sim.world.people import SingleWearer
 
 SMALL = {
     "envs_per_worker": 2,
     "workers": 1,
     "people": {"bodies": 2},
     "human_warm_up": 1,
-    "habits": {"candidates": 4, "generations": 1, "trial_s": 0.3, "settle_s": 0.1},
+    "motor_adaptation": {"candidates": 4, "generations": 1, "trial_s": 0.3, "settle_s": 0.1},
     "ppo": {"steps_per_iteration": 16, "epochs": 1, "mini_batches": 2, "hidden_layers": [16, 16]},
 }
 ITERATION = 16 * 2
@@ -128,7 +128,7 @@ def test_everybody_in_the_training_is_the_wearer(small):
     told = env.reset().observation[:, -len(GROUPS_BY_SIDE) :]
     assert (told == told[0]).all() and told[0][GROUPS_BY_SIDE.index("dorsiflexors_l")] == pytest.approx(0.1)
     assert told[0][GROUPS_BY_SIDE.index("dorsiflexors_r")] == 1.0
-    people = OneWearer(find_device("hip_ankle"), 300.0, config.wearer, config.people, np.random.default_rng(1))
+    people = SingleWearer(find_device("hip_ankle"), 300.0, config.wearer, config.people, np.random.default_rng(1))
     one, other = people.draw(), people.draw()
     assert one.servo_gain != other.servo_gain
     assert (one.body.model.body_mass == other.body.model.body_mass).all()

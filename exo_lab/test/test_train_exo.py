@@ -12,7 +12,7 @@ from exo_lab.train import check, rewards
 from exo_lab.train.exo_config import StageConfig, load_exo_config
 from exo_lab.train.exo_env import CarryingEnv, ExoEnv, PairEnv
 from exo_lab.train.learners import exo_mirror, human_learner, is_doubled
-from exo_lab.train.stages import Inheritance, initial_weights
+from exo_lab.train.stages import StageInputs, initial_weights
 from exo_lab.train.train_exo import main
 from exo_policy.checkpoint import load_checkpoint
 from exo_policy.controllers import make_controller
@@ -313,10 +313,10 @@ def test_each_term_of_the_device_reward_moves_with_its_own_cause(config):
 
 def test_a_stage_begins_with_what_the_stages_before_left(tmp_path):
     human, device, state, critic = (tmp_path / name for name in ("human", "device", "state", "critic"))
-    before = Inheritance(human, device, device_state=state, human_state=critic)
+    before = StageInputs(human, device, device_state=state, human_state=critic)
     both = StageConfig(name="together", learns=("exo", "human"), samples=1)
     assert initial_weights(both, before) == {"exo": (state, device), "human": (critic, human)}
     alone = StageConfig(name="carrying", learns=("human",), samples=1)
     assert initial_weights(alone, before) == {"human": (critic, human)}
     first = StageConfig(name="assistance", learns=("exo",), samples=1)
-    assert initial_weights(first, Inheritance(human)) == {"exo": (None, None)}
+    assert initial_weights(first, StageInputs(human)) == {"exo": (None, None)}

@@ -6,7 +6,7 @@ import yaml
 from exo_lab.train.check import Checker, CheckLog
 from exo_lab.train.config import load_training_config
 from exo_lab.train.disturbances import RandomPushes, SensorNoise
-from exo_lab.train.rewards import REWARD_TERMS, PolicyStep, StrideAverages, judge
+from exo_lab.train.rewards import REWARD_TERMS, PolicyStep, StrideAverages, imitation_reward
 from exo_lab.train.walking_env import Curriculum, WalkingEnv
 from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject
@@ -101,12 +101,14 @@ def test_reward_prefers_the_reference_to_a_wrong_pose_and_a_fall_ends(config):
     averages.speed[:] = 1.25
     data = walkers.datas[1]
     data.qpos[walkers.body.joint_qpos[3]] += 0.6  # knee bent by 34 degrees too much
-    verdict = judge(config, walkers, walkers.state(), np.zeros((2, ACTION_SIZE)), np.zeros(2), averages)
+    verdict = imitation_reward(config, walkers, walkers.state(), np.zeros((2, ACTION_SIZE)), np.zeros(2), averages)
     assert verdict.reward[0] > verdict.reward[1] + 0.1 and not verdict.failed.any()
     data.qpos[3:7] = [np.cos(0.5), np.sin(0.5), 0.0, 0.0]  # lies down by 57 degrees
-    assert judge(config, walkers, walkers.state(), np.zeros((2, ACTION_SIZE)), np.zeros(2), averages).failed[1]
+    assert imitation_reward(config, walkers, walkers.state(), np.zeros((2, ACTION_SIZE)), np.zeros(2), averages).failed[
+        1
+    ]
     data.qpos[3] = np.nan
-    verdict = judge(config, walkers, walkers.state(), np.zeros((2, ACTION_SIZE)), np.zeros(2), averages)
+    verdict = imitation_reward(config, walkers, walkers.state(), np.zeros((2, ACTION_SIZE)), np.zeros(2), averages)
     assert verdict.failed[1] and np.isfinite(verdict.reward).all()
 
 
@@ -232,7 +234,9 @@ def test_who_walks_crabwise_or_unevenly_earns_less(config):
     for i in range(3):
         averages.restart(i, 1.25)
     averages.sideways[1], averages.unevenness[2] = 0.1, 0.1
-    reward = judge(config, walkers, walkers.state(), np.zeros((3, ACTION_SIZE)), np.zeros(3), averages).reward
+    reward = imitation_reward(
+        config, walkers, walkers.state(), np.zeros((3, ACTION_SIZE)), np.zeros(3), averages
+    ).reward
     assert reward[0] > reward[1] + 0.1 and reward[0] > reward[2] + 0.1
 
 
@@ -265,7 +269,7 @@ def test_every_reward_term_has_a_weight_is_logged_and_their_sum_is_the_reward(co
         env._averages,
     )
     paid = {name: getattr(config.reward, name) * term(step) for name, term in REWARD_TERMS.items()}
-    judged = judge(config, walkers, step.state, step.action, step.effort, step.averages)
+    judged = imitation_reward(config, walkers, step.state, step.action, step.effort, step.averages)
     assert judged.reward == pytest.approx(sum(paid.values()), rel=1e-6)
     for name, value in paid.items():
         assert judged.metrics[f"reward_{name}"] == pytest.approx(value.mean(), abs=1e-12)

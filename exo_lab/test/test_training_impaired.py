@@ -4,7 +4,7 @@ import pytest
 
 from exo_lab.train.check import PATIENTS, Checker
 from exo_lab.train.config import load_training_config
-from exo_lab.train.rewards import StrideAverages, judge, leniency, lower_speed
+from exo_lab.train.rewards import StrideAverages, imitation_reward, lower_speed, tolerance_scaling
 from exo_lab.train.walking_env import Curriculum, WalkingEnv
 from exo_sim.body.impairments import Impairments
 from exo_sim.body.model import build_body
@@ -74,25 +74,38 @@ def test_the_default_training_has_healthy_people_alone():
 
 
 def test_nothing_is_eased_for_a_healthy_person(config):
-    ease = leniency(config.leniency, np.zeros((2, 2)))
+    tolerance = tolerance_scaling(config.tolerance, np.zeros((2, 2)))
     assert all(
-        (factor == 1.0).all() for factor in (ease.leg, ease.joint, ease.person, ease.speed, ease.upright, ease.effort)
+        (factor == 1.0).all()
+        for factor in (
+            tolerance.leg,
+            tolerance.joint,
+            tolerance.person,
+            tolerance.speed,
+            tolerance.upright,
+            tolerance.effort,
+        )
     )
-    assert not ease.impaired.any()
-    assert lower_speed(config.leniency, 1.4, 0.8, np.zeros(2)) == 1.4
+    assert not tolerance.impaired.any()
+    assert lower_speed(config.tolerance, 1.4, 0.8, np.zeros(2)) == 1.4
 
 
 def test_the_impaired_leg_is_eased_most_and_in_proportion(config):
-    ease = leniency(config.leniency, np.array([[0.5, 0.0], [1.0, 0.0]]))
-    assert (ease.leg[:, 0] < ease.leg[:, 1]).all() and (ease.leg[:, 1] < 1.0).all()
-    assert ease.leg[1, 0] == pytest.approx(1.0 - config.leniency.imitation)
-    assert 1.0 - ease.leg[0, 0] == pytest.approx(0.5 * (1.0 - ease.leg[1, 0]))
-    assert (ease.joint[:, :7] == ease.leg[:, :1]).all() and (ease.joint[:, 7:] == ease.leg[:, 1:]).all()
-    assert ease.upright[1] == pytest.approx(1.0 - config.leniency.tilt) and ease.impaired.all()
-    assert ease.effort[1] == pytest.approx(1.0 + config.leniency.effort) and 1.0 < ease.effort[0] < ease.effort[1]
-    slow = lower_speed(config.leniency, 1.4, 0.8, np.array([0.0, 1.0]))
+    tolerance = tolerance_scaling(config.tolerance, np.array([[0.5, 0.0], [1.0, 0.0]]))
+    assert (tolerance.leg[:, 0] < tolerance.leg[:, 1]).all() and (tolerance.leg[:, 1] < 1.0).all()
+    assert tolerance.leg[1, 0] == pytest.approx(1.0 - config.tolerance.imitation)
+    assert 1.0 - tolerance.leg[0, 0] == pytest.approx(0.5 * (1.0 - tolerance.leg[1, 0]))
+    assert (tolerance.joint[:, :7] == tolerance.leg[:, :1]).all() and (
+        tolerance.joint[:, 7:] == tolerance.leg[:, 1:]
+    ).all()
+    assert tolerance.upright[1] == pytest.approx(1.0 - config.tolerance.tilt) and tolerance.impaired.all()
+    assert (
+        tolerance.effort[1] == pytest.approx(1.0 + config.tolerance.effort)
+        and 1.0 < tolerance.effort[0] < tolerance.effort[1]
+    )
+    slow = lower_speed(config.tolerance, 1.4, 0.8, np.array([0.0, 1.0]))
     assert 0.8 < slow < 1.4
-    assert lower_speed(config.leniency, 0.8, 0.8, np.array([0.0, 1.0])) == 0.8
+    assert lower_speed(config.tolerance, 0.8, 0.8, np.array([0.0, 1.0])) == 0.8
 
 
 def test_a_limp_ends_the_episode_of_a_healthy_person_and_not_of_an_impaired_one(config):
@@ -102,7 +115,7 @@ def test_a_limp_ends_the_episode_of_a_healthy_person_and_not_of_an_impaired_one(
         data, body = walkers.datas[0], walkers.body
         data.qpos[body.joint_qpos[3]] += knee
         state = walkers.state()
-        return judge(config, walkers, state, np.zeros((1, 14)), np.zeros(1), StrideAverages(1))
+        return imitation_reward(config, walkers, state, np.zeros((1, 14)), np.zeros(1), StrideAverages(1))
 
     patient = load_subject("preset:hemiparesis_severe_right")
     limp = 2.0

@@ -60,7 +60,7 @@ def test_the_compiled_step_moves_people_of_any_size_as_mujocos_own_does(device):
             walkers.place(i, 0.3 * i, 1.2)
         # somebody else joins later
         body = build_body(Subject(height_m=1.8), find_device(device), 300.0)
-        walkers.give_body(0, body, 1.1)
+        walkers.set_body(0, body, 1.1)
         walkers.place(0, 0.5, 1.0)
         return walkers
 

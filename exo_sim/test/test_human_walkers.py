@@ -49,7 +49,7 @@ def test_people_of_different_size_walk_side_by_side():
     tall = build_body(Subject(height_m=1.90, mass_kg=95.0), None, 300.0)
     walkers = Walkers([build_body(Subject(), None, 300.0)] * 2)
     alone = Walkers([tall])
-    walkers.give_body(1, tall)
+    walkers.set_body(1, tall)
     walkers.place(1, 0.2, 1.3)
     alone.place(0, 0.2, 1.3)
     for _ in range(10):

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from exo_core.errors import ExitCode
 from exo_device.description import DeviceError
 from exo_lab.rl.config import STATE_FILE
-from exo_lab.train.config import HumanTrainingConfig
+from exo_lab.train.config import HumanTrainingConfig, with_present_names
 from exo_lab.train.exo_config import ExoTrainingConfig
 from exo_lab.train.ship import config_sources
 from exo_policy.checkpoint import CheckpointError
@@ -122,6 +122,7 @@ def refuse_another_training(
 
 def complete(config: dict, model: type[BaseModel] = ExoTrainingConfig) -> dict:
     """The configuration in a training's config.json with the options that were not there yet, at their defaults."""
+    config = with_present_names(config)
     fields = {name: config[name] for name in model.model_fields if name in config}
     try:
         return {**config, **model.model_validate(fields).model_dump(mode="json")}

@@ -17,15 +17,15 @@ import numpy as np
 from exo_lab.pool import one_thread
 from exo_lab.train.command_line import add_run_arguments, refuse_another_training, run_command, training_document
 from exo_lab.train.config import HumanTrainingConfig, load_training_config
-from exo_lab.train.motor_adaptation import search_habit
-from exo_lab.train.rewards import StrideAverages, judge
+from exo_lab.train.motor_adaptation import search_adaptation
+from exo_lab.train.rewards import StrideAverages, imitation_reward
 from exo_policy.checkpoint import load_checkpoint
 from exo_sim.body.model import build_body
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, MUSCLE_GROUPS
 from exo_sim.body.subject import Subject
 from exo_sim.gait.reference import JOINTS
 from exo_sim.human.checkpoint import load_human, shipped_human
-from exo_sim.human.motor_adaptation import HABIT_SIZE, WEAKNESSES, WHOLE_LEG, Habits, weaknesses
+from exo_sim.human.motor_adaptation import ADAPTATION_SIZE, WEAKNESSES, WHOLE_LEG, Adaptations, weaknesses
 from exo_sim.human.observation import HUMAN_CONTRACT, POLICY_RATE_HZ
 from exo_sim.human.walkers import Walkers
 from exo_sim.measurement import write_json
@@ -41,15 +41,15 @@ def weak_subject(weakness: str, strength: float) -> Subject:
 
 
 class CompensationTrial:
-    """A batch of people, weak in one thing and to several degrees, who walk with different habits.
+    """A batch of people, weak in one thing and to several degrees, who walk with different adaptations.
 
-    They wear nothing, nobody pushes them and their senses do not err: habits must differ by what they are alone.
+    They wear nothing, nobody pushes them and their senses do not err: adaptations must differ by what they are alone.
 
     Args:
         config: of the training.
         human: checkpoint of the walker.
         weakness: of WEAKNESSES, on the right.
-        count: habits at a time.
+        count: adaptations at a time.
     """
 
     def __init__(self, config: HumanTrainingConfig, human: Path, weakness: str, count: int):
@@ -70,9 +70,9 @@ class CompensationTrial:
         )
 
     def __call__(self, numbers: np.ndarray) -> np.ndarray:
-        """Reward (count,) per policy period for habits (count, HABIT_SIZE); who has fallen gets nothing more."""
+        """Reward (count,) per policy period for adaptations (count, ADAPTATION_SIZE); who has fallen gets nothing more."""
         walkers, config = self._walkers, self._config
-        habits = Habits.of(np.kron(numbers, self._weak[:, None]))
+        adaptations = Adaptations.of(np.kron(numbers, self._weak[:, None]))
         averages = StrideAverages(walkers.count)
         for i, (speed, phase) in enumerate(self._cases):
             walkers.place(i, phase, speed)
@@ -80,14 +80,14 @@ class CompensationTrial:
         total = np.zeros(walkers.count)
 
         def policy(observation: np.ndarray) -> np.ndarray:
-            return self._human(habits.feel(observation)) + habits.posture
+            return self._human(adaptations.perceive(observation)) + adaptations.posture
 
         for period in walk_together(walkers, policy, self._steps):
             averages.update(walkers, period.state)
-            judgement = judge(config, walkers, period.state, period.action, period.effort, averages)
-            period.upright[judgement.failed] = False
+            result = imitation_reward(config, walkers, period.state, period.action, period.effort, averages)
+            period.upright[result.failed] = False
             if period.step >= self._settled:
-                total += np.where(period.upright, judgement.reward, 0.0)
+                total += np.where(period.upright, result.reward, 0.0)
         return (total / (self._steps - self._settled)).reshape(-1, len(self._weak)).mean(axis=1)
 
 
@@ -98,7 +98,7 @@ def build_trial(config: HumanTrainingConfig, human: Path, weakness: str, count: 
 
 
 def walk_trial(numbers: np.ndarray) -> np.ndarray:
-    """Rewards of habits (n, HABIT_SIZE) in the trial of this process, at most as many as it has places for."""
+    """Rewards of adaptations (n, ADAPTATION_SIZE) in the trial of this process, at most as many as it has places for."""
     missing = _trial.count - len(numbers)
     return _trial(np.concatenate([numbers, np.zeros((missing, numbers.shape[1]))]))[: len(numbers)]
 
@@ -111,7 +111,7 @@ def parser() -> argparse.ArgumentParser:
     """Command line of `exo train compensations`."""
     p = argparse.ArgumentParser(
         prog=COMMAND,
-        description="Let a walker that knows its strengths find habits that make up "
+        description="Let a walker that knows its strengths find adaptations that make up "
         "for weak muscle groups, and teach them to its network (resumes a run folder)",
     )
     p.add_argument(
@@ -147,7 +147,7 @@ def train(options: argparse.Namespace) -> int:
     refuse_another_training(folder, document)
     found = {weakness: _search(weakness, config, human, folder, options.seed) for weakness in WEAKNESSES}
     write_json(folder / COMPENSATIONS_FILE, {weakness: found[weakness].in_words() for weakness in WEAKNESSES})
-    rows = np.array([found[weakness].habit * found[weakness].adopted for weakness in WEAKNESSES])
+    rows = np.array([found[weakness].adaptation * found[weakness].adopted for weakness in WEAKNESSES])
     print(
         f"made up for: {', '.join(weakness for weakness in WEAKNESSES if found[weakness].adopted) or 'nothing'}",
         flush=True,
@@ -184,9 +184,9 @@ def train(options: argparse.Namespace) -> int:
 
 
 class Compensation(NamedTuple):
-    """A habit (HABIT_SIZE,) for a weakness: what it earns and what none does, and whether that is worth it."""
+    """An adaptation (ADAPTATION_SIZE,) for a weakness: what it earns and what none does, and whether that is worth it."""
 
-    habit: np.ndarray
+    adaptation: np.ndarray
     reward: float
     reward_without: float
     adopted: bool
@@ -200,8 +200,8 @@ class Compensation(NamedTuple):
             "reward_without": self.reward_without,
             "adopted": self.adopted,
             "seconds": self.seconds,
-            "felt_stronger_by": dict(zip(GROUPS_BY_SIDE, self.habit[:groups].round(4).tolist())),
-            "posture": dict(zip(JOINTS, self.habit[groups:].round(4).tolist())),
+            "felt_stronger_by": dict(zip(GROUPS_BY_SIDE, self.adaptation[:groups].round(4).tolist())),
+            "posture": dict(zip(JOINTS, self.adaptation[groups:].round(4).tolist())),
         }
 
 
@@ -219,12 +219,12 @@ def _search(weakness: str, config: HumanTrainingConfig, human: Path, folder: Pat
         def walk(numbers: np.ndarray) -> np.ndarray:
             return np.concatenate(list(pool.map(walk_trial, np.array_split(numbers, workers))))
 
-        found = search_habit(
+        found = search_adaptation(
             weakness, folder / f"{weakness}.json", walk, deviations, settings.candidates, settings.generations, seed
         )
-        without, reward = walk(np.stack([np.zeros(HABIT_SIZE), found.habit])).tolist()
+        without, reward = walk(np.stack([np.zeros(ADAPTATION_SIZE), found.adaptation])).tolist()
     adopted = reward > (1.0 + settings.smallest_gain) * without
-    return Compensation(found.habit, reward, without, adopted, found.seconds)
+    return Compensation(found.adaptation, reward, without, adopted, found.seconds)
 
 
 if __name__ == "__main__":

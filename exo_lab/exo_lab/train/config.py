@@ -22,6 +22,15 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Range = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
 
 
+#: Names that sections of a configuration had before; files and run folders of then go on loading.
+FORMER_NAMES = {"leniency": "tolerance", "habits": "motor_adaptation"}
+
+
+def with_present_names(fields: dict) -> dict:
+    """The same sections, each under the name that it has today."""
+    return {FORMER_NAMES.get(name, name): value for name, value in fields.items()}
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -66,8 +75,8 @@ class TerminationConfig(_Model):
     max_pose_error: Annotated[float, Field(gt=0)]  #: weighted squared angle error, rad^2
 
 
-class LeniencyConfig(_Model):
-    """What is asked less of an impaired person, at a full deficit (1: strength 25 % or less); see Leniency in rewards.py."""
+class ToleranceConfig(_Model):
+    """What is asked less of an impaired person, at a full deficit (1: strength 25 % or less); see Tolerance in rewards.py."""
 
     imitation: Share = 0.85  #: taken off what the errors of the impaired leg count for
     other_leg: Share = 0.4  #: share of a leg's deficit that excuses the other leg too
@@ -86,7 +95,7 @@ class LeniencyConfig(_Model):
 class CompensationConfig(_Model):
     """How a walker that there is learns to make up for weakness; see compensations.py and teaching.py."""
 
-    candidates: Annotated[int, Field(ge=4)] = 16  #: habits tried in a generation
+    candidates: Annotated[int, Field(ge=4)] = 16  #: adaptations tried in a generation
     generations: Annotated[int, Field(ge=1)] = 40
     trial_s: Annotated[float, Field(gt=0)] = 5.0  #: walk with each of them
     settle_s: Annotated[float, Field(ge=0)] = 1.2  #: its beginning, which does not count
@@ -98,7 +107,7 @@ class CompensationConfig(_Model):
     phases: tuple[Share, ...] = (0.1, 0.6)
     #: Strengths that people of a search have; `others` where a weakness is not named.
     strengths: dict[str, tuple[Share, ...]] = {"others": (0.5, 0.25)}
-    #: Who walks well as it is takes on no habit: it must earn this share more, averaged over the strengths.
+    #: Who walks well as it is takes on no adaptation: it must earn this share more, averaged over the strengths.
     smallest_gain: Share = 0.04
     rounds: Annotated[int, Field(ge=1)] = 30  #: of teaching
     round_steps: Annotated[int, Field(ge=1)] = 200  #: walked in each round, by everybody
@@ -168,7 +177,7 @@ class HumanTrainingConfig(_Model):
     disturbance: DisturbanceConfig
     reward: RewardConfig
     termination: TerminationConfig
-    leniency: LeniencyConfig = LeniencyConfig()
+    tolerance: ToleranceConfig = ToleranceConfig()
     compensations: CompensationConfig = CompensationConfig()
     curriculum: tuple[CurriculumStage, ...]
     ppo: PpoConfig = PpoConfig()
@@ -217,7 +226,7 @@ def _changes(path: str | Path) -> dict:
         raise SimError(str(error)) from error
     if not isinstance(content or {}, dict):
         raise SimError(f"{path}: expected fields of the training's configuration, got {type(content).__name__}")
-    return content or {}
+    return with_present_names(content or {})
 
 
 def _merged(base: dict, changes: dict) -> dict:

@@ -66,16 +66,16 @@ class ExoTerminationConfig(_Model):
     lost_speed_mps: Positive = 1.0
 
 
-class HabitConfig(_Model):
+class AdaptationConfig(_Model):
     """How one wearer gets used to a device; see motor_adaptation.py."""
 
-    candidates: Annotated[int, Field(ge=4)] = 12  #: habits tried in a generation
+    candidates: Annotated[int, Field(ge=4)] = 12  #: adaptations tried in a generation
     generations: Count = 40  #: at most
     trial_s: Positive = 5.0  #: walk with each of them
     settle_s: NotNegative = 1.2  #: its beginning, which does not count
     strength_sd: Positive = 0.15  #: of the first candidates: fraction of healthy force
     posture_sd: Positive = 0.05  #: of the first candidates: units of action
-    #: Reward a period that a number of a habit costs at one SD, squared: without it the many numbers that hardly matter end
+    #: Reward a period that a number of an adaptation costs at one SD, squared: without it the many numbers that hardly matter end
     #: anywhere, and even steps became uneven (dorsiflexors at half strength: 8 %, with it 2 %, at the same cost of walking).
     change_price: NotNegative = 0.005
 
@@ -117,7 +117,7 @@ class ExoTrainingConfig(CrowdConfig):
     stages: Annotated[tuple[StageConfig, ...], Field(min_length=1)]
     ppo: PpoConfig = PpoConfig()
     human_ppo: PpoConfig = PpoConfig()
-    habits: HabitConfig = HabitConfig()
+    motor_adaptation: AdaptationConfig = AdaptationConfig()
     human_warm_up: Annotated[int, Field(ge=0)]  #: iterations in which only the human's critic learns
 
     @model_validator(mode="after")

@@ -13,9 +13,9 @@ from exo_lab.rl.env import StepResult
 from exo_lab.train.config import HumanTrainingConfig, load_training_config
 from exo_lab.train.disturbances import RandomPushes, SensorNoise
 from exo_lab.train.exo_config import EXO, HUMAN, ExoTrainingConfig
-from exo_lab.train.rewards import DEVICE_TERMS, WEARER_TERMS, ControlStep, StrideAverages, judge, paid_terms
+from exo_lab.train.rewards import DEVICE_TERMS, WEARER_TERMS, ControlStep, StrideAverages, imitation_reward, paid_terms
 from exo_policy.manifest import Contract
-from exo_sim.human.observation import ACTION_SIZE, BLOCKS_PER_ACTION, COORDINATION_RATE_HZ
+from exo_sim.human.observation import ACTION_SIZE, COORDINATION_RATE_HZ, PERIODS_PER_ACTION
 from exo_sim.human.walkers import Walkers, WalkerState
 from exo_sim.world.crowd import Crowd
 
@@ -38,7 +38,7 @@ class WearerReward:
         self._noise = SensorNoise(config.disturbance, random)
         self._pushes.level = self._noise.level = 1.0
 
-    def be_undisturbed(self) -> None:
+    def stop_disturbances(self) -> None:
         """No pushes, and senses that do not err."""
         self._pushes.level = self._noise.level = 0.0
 
@@ -64,7 +64,9 @@ class WearerReward:
     def end(self, state: WalkerState, action: np.ndarray) -> np.ndarray:
         """The policy period with this action (n, 14) led to this state: reward (n,)."""
         self._averages.update(self._walkers, state)
-        return judge(self._config, self._walkers, state, action, self._effort / self._blocks, self._averages).reward
+        return imitation_reward(
+            self._config, self._walkers, state, action, self._effort / self._blocks, self._averages
+        ).reward
 
 
 #: Metabolic power in the critic's observation (1 / (W/kg)).
@@ -273,9 +275,9 @@ class PairEnv(_AssistedEnv):
         """Actions of the device: the first ones."""
         return self._crowd.share.shape[1]
 
-    def be_undisturbed(self) -> None:
+    def stop_disturbances(self) -> None:
         """From now on nobody is pushed, and the human's senses do not err."""
-        self._wearer.be_undisturbed()
+        self._wearer.stop_disturbances()
 
     def reset_at(self, phases: np.ndarray, speeds: np.ndarray) -> StepResult:
         """Starts every episode, everybody at a phase of the stride (n,) and a speed (n,) in m/s of their own."""
@@ -317,7 +319,7 @@ class CarryingEnv(_AssistedEnv):
         """One period of the human with its action (n, 14)."""
         no_torque = np.zeros_like(self._crowd.share)
         reward, terminated, out_of_time, metrics, seconds = *self._nothing(), [], []
-        for _ in range(BLOCKS_PER_ACTION):
+        for _ in range(PERIODS_PER_ACTION):
             step = self._period(no_torque, action)
             over = terminated | out_of_time  # what follows within this action belongs to the next episode
             reward = reward + np.where(over, 0.0, self._human_reward(step)).astype(np.float32)

@@ -14,7 +14,7 @@ from exo_policy.checkpoint import load_checkpoint
 from exo_policy.manifest import Contract
 from exo_policy.observation import STRENGTHS
 from exo_sim.gait.reference import JOINTS
-from exo_sim.human.observation import BLOCKS_PER_ACTION, HUMAN_CONTRACT, action_mirror_index, mirror_map
+from exo_sim.human.observation import HUMAN_CONTRACT, PERIODS_PER_ACTION, action_mirror_index, mirror_map
 
 #: Signs of vectors under a left-right mirror, in axes forward, left, up: a direction, and a rate of rotation.
 _VECTOR_SIGNS = {"up_vector": (1.0, -1.0, 1.0), "angular_velocity": (-1.0, 1.0, -1.0)}
@@ -76,9 +76,9 @@ def human_learner(checkpoint: Path, config: ExoTrainingConfig, symmetric: bool):
         mirror = human_mirror()
         hidden = tuple(size // 2 for size in hidden)
     ppo = config.human_ppo.model_copy(
-        update={"hidden_layers": hidden, "steps_per_iteration": config.ppo.steps_per_iteration // BLOCKS_PER_ACTION}
+        update={"hidden_layers": hidden, "steps_per_iteration": config.ppo.steps_per_iteration // PERIODS_PER_ACTION}
     )
-    return Partner(ppo, mirror, len(JOINTS), period=BLOCKS_PER_ACTION, warm_up=config.human_warm_up)
+    return Partner(ppo, mirror, len(JOINTS), period=PERIODS_PER_ACTION, warm_up=config.human_warm_up)
 
 
 def is_doubled(tensors: dict[str, np.ndarray]) -> bool:

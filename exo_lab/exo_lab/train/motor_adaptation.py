@@ -31,8 +31,8 @@ from exo_policy.networks import MlpPolicy
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
 from exo_sim.gait.reference import JOINTS
 from exo_sim.human.checkpoint import load_human
-from exo_sim.human.motor_adaptation import HABIT_SIZE, Habits, with_habit
-from exo_sim.human.observation import BLOCKS_PER_ACTION, COORDINATION_RATE_HZ, HUMAN_CONTRACT
+from exo_sim.human.motor_adaptation import ADAPTATION_SIZE, Adaptations, with_adaptation
+from exo_sim.human.observation import COORDINATION_RATE_HZ, HUMAN_CONTRACT, PERIODS_PER_ACTION
 from exo_sim.measurement import git_revision, write_json
 
 
@@ -40,17 +40,17 @@ class Found(NamedTuple):
     """What a search found.
 
     Attributes:
-        habit: (HABIT_SIZE,).
+        adaptation: (ADAPTATION_SIZE,).
         seconds: of the search, earlier runs included.
         rewards: mean of the better half of each generation.
     """
 
-    habit: np.ndarray
+    adaptation: np.ndarray
     seconds: float
     rewards: list[float]
 
 
-def search_habit(
+def search_adaptation(
     name: str,
     file: Path,
     walk: Callable[[np.ndarray], np.ndarray],
@@ -61,21 +61,21 @@ def search_habit(
     minutes: float = math.inf,
     change_price: float = 0.0,
 ) -> Found:
-    """The habit around which candidates earn most, less what it costs to change.
+    """The adaptation around which candidates earn most, less what it costs to change.
 
     Args:
         name: beside the progress bar.
         file: gets the rewards of every generation; those that are in it are not walked for again.
-        walk: rewards (n,) of habits (n, HABIT_SIZE).
-        deviations: (HABIT_SIZE,) standard deviations of the first candidates around no habit.
+        walk: rewards (n,) of adaptations (n, ADAPTATION_SIZE).
+        deviations: (ADAPTATION_SIZE,) standard deviations of the first candidates around no adaptation.
         candidates: of a generation.
         generations: at most.
         seed: of the candidates.
         minutes: at most, earlier runs included.
-        change_price: reward taken off for each number of a habit that is one standard deviation off, squared.
+        change_price: reward taken off for each number of an adaptation that is one standard deviation off, squared.
     """
     strategy = cma.CMAEvolutionStrategy(
-        np.zeros(HABIT_SIZE), 1.0, {"CMA_stds": deviations, "popsize": candidates, "seed": seed, "verbose": -9}
+        np.zeros(ADAPTATION_SIZE), 1.0, {"CMA_stds": deviations, "popsize": candidates, "seed": seed, "verbose": -9}
     )
 
     def learn(tried: list[np.ndarray], rewards: np.ndarray) -> None:
@@ -104,9 +104,9 @@ def search_habit(
 SPEED_SHARES, PHASES = (0.0, 0.5, 1.0), (0.1, 0.4, 0.75)
 
 
-def ordinary_day(config: ExoTrainingConfig) -> ExoTrainingConfig:
-    """The configuration without what differs from day to day: candidates must differ by their habits alone."""
-    wearing, people = config.wearing, config.people
+def without_randomisation(config: ExoTrainingConfig) -> ExoTrainingConfig:
+    """The configuration without what differs from day to day: candidates must differ by their adaptations alone."""
+    fit, people = config.wearing, config.people
 
     def middle(pair: tuple[float, float]) -> tuple[float, float]:
         return (sum(pair) / 2.0,) * 2
@@ -116,11 +116,11 @@ def ordinary_day(config: ExoTrainingConfig) -> ExoTrainingConfig:
             "stop_share": 0.0,
             "speed_change_s": 1e9,
             "episode_s": 1e3,
-            "wearing": wearing.model_copy(
+            "wearing": fit.model_copy(
                 update={
-                    "delay_s": middle(wearing.delay_s),
+                    "delay_s": middle(fit.delay_s),
                     "bandwidth_factor": (1.0, 1.0),
-                    "strap_stiffness_nm_per_rad": middle(wearing.strap_stiffness_nm_per_rad),
+                    "strap_stiffness_nm_per_rad": middle(fit.strap_stiffness_nm_per_rad),
                     "payload_kg": (0.0, 0.0),
                     "position_offset_rad": 0.0,
                     "tilt_offset_rad": 0.0,
@@ -135,15 +135,15 @@ def ordinary_day(config: ExoTrainingConfig) -> ExoTrainingConfig:
     )
 
 
-class HabitTrial:
-    """A batch of one wearer's doubles, who walk with different habits.
+class AdaptationTrial:
+    """A batch of one wearer's doubles, who walk with different adaptations.
 
     Args:
         config: of the fitting, with its wearer.
         device: that is worn.
-        human: checkpoint of the walker whose habits are tried.
+        human: checkpoint of the walker whose adaptations are tried.
         exo: checkpoint of the device's policy; None for a device without power.
-        count: habits at a time.
+        count: adaptations at a time.
         seed: of sensor noise.
     """
 
@@ -151,29 +151,30 @@ class HabitTrial:
         self, config: ExoTrainingConfig, device: DeviceDescription, human: Path, exo: Path | None, count: int, seed: int
     ):
         self.count, self._walks = count, len(SPEED_SHARES)
-        day = ordinary_day(config).model_copy(update={"envs_per_worker": count * self._walks})
+        day = without_randomisation(config).model_copy(update={"envs_per_worker": count * self._walks})
         self._env = PairEnv(day, device, str(human), seed)
-        self._env.be_undisturbed()
+        self._env.stop_disturbances()
         self._human = load_human(human)
         self._exo: Callable | None = None if exo is None else MlpPolicy.from_checkpoint(exo, kind=EXO)[0]
         low, high = config.speed_range_mps
         self._speeds = np.tile([low + share * (high - low) for share in SPEED_SHARES], count)
         self._phases = np.tile(PHASES, count)
         self._steps, self._settled = (
-            round(seconds * COORDINATION_RATE_HZ) for seconds in (config.habits.trial_s, config.habits.settle_s)
+            round(seconds * COORDINATION_RATE_HZ)
+            for seconds in (config.motor_adaptation.trial_s, config.motor_adaptation.settle_s)
         )
 
     def __call__(self, numbers: np.ndarray) -> np.ndarray:
-        """Reward (count,) per control period for habits (count, HABIT_SIZE); who has fallen gets nothing more."""
-        habits = Habits.of(np.repeat(numbers, self._walks, axis=0))
+        """Reward (count,) per control period for adaptations (count, ADAPTATION_SIZE); who has fallen gets nothing more."""
+        adaptations = Adaptations.of(np.repeat(numbers, self._walks, axis=0))
         env = self._env
         result = env.reset_at(self._phases, self._speeds)
         upright = np.ones(env.count, dtype=bool)
         total = np.zeros(env.count)
         idle = np.zeros((env.count, env.device_joints), dtype=np.float32)
         for step in range(self._steps):
-            if step % BLOCKS_PER_ACTION == 0:
-                action = self._human(habits.feel(result.partner.observation)) + habits.posture
+            if step % PERIODS_PER_ACTION == 0:
+                action = self._human(adaptations.perceive(result.partner.observation)) + adaptations.posture
             torque = idle if self._exo is None else self._exo(result.observation)
             result = env.step(np.concatenate([torque, action], axis=1))
             upright &= ~result.terminated
@@ -184,15 +185,15 @@ class HabitTrial:
 
 GENERATIONS_FILE = "generations.json"
 
-_trial: HabitTrial | None = None
+_trial: AdaptationTrial | None = None
 
 
-class Habituation:
+class AdaptationStage:
     """One wearer's practice, in a folder; goes on where it was.
 
     Args:
         name: of the stage.
-        folder: gets config.json, generations.json, the walker with the habits, and stage.json once it is complete.
+        folder: gets config.json, generations.json, the walker with the adaptations, and stage.json once it is complete.
         config: of the fitting, with its wearer.
         device: that is worn.
         seed: of the candidates.
@@ -244,16 +245,16 @@ class Habituation:
             "git_revision": git_revision(),
         }
         write_json(self.folder / CONFIG_FILE, document)
-        habit, seconds, rewards = self._search(human, exo)
+        adaptation, seconds, rewards = self._search(human, exo)
         metrics = {
-            "samples": len(rewards) * self._config.habits.candidates,
+            "samples": len(rewards) * self._config.motor_adaptation.candidates,
             "seconds": seconds,
             "reward_at_first": rewards[0],
             "reward": rewards[-1],
         }
         save_checkpoint(
             self.human,
-            with_habit(tensors, habit),
+            with_adaptation(tensors, adaptation),
             {
                 "kind": HUMAN,
                 "network": manifest.network.model_dump(),
@@ -270,13 +271,13 @@ class Habituation:
                 "git_revision": git_revision(),
                 "seconds": seconds,
                 "metrics": metrics,
-                "felt_stronger_by": dict(zip(GROUPS_BY_SIDE, habit[:groups].round(4).tolist())),
-                "posture": dict(zip(JOINTS, habit[groups:].round(4).tolist())),
+                "felt_stronger_by": dict(zip(GROUPS_BY_SIDE, adaptation[:groups].round(4).tolist())),
+                "posture": dict(zip(JOINTS, adaptation[groups:].round(4).tolist())),
             },
         )
 
     def _search(self, human: Path, exo: Path | None) -> Found:
-        settings = self._config.habits
+        settings = self._config.motor_adaptation
         deviations = np.r_[
             np.full(len(GROUPS_BY_SIDE), settings.strength_sd), np.full(len(JOINTS), settings.posture_sd)
         ]
@@ -290,7 +291,7 @@ class Habituation:
             def walk(numbers: np.ndarray) -> np.ndarray:
                 return np.concatenate(list(pool.map(_walk, np.array_split(numbers, workers))))
 
-            return search_habit(
+            return search_adaptation(
                 self._name,
                 self.folder / GENERATIONS_FILE,
                 walk,
@@ -307,10 +308,10 @@ def _prepare(
     config: ExoTrainingConfig, device: DeviceDescription, human: Path, exo: Path | None, count: int, seed: int
 ) -> None:
     global _trial
-    _trial = HabitTrial(config, device, human, exo, count, seed)
+    _trial = AdaptationTrial(config, device, human, exo, count, seed)
 
 
 def _walk(numbers: np.ndarray) -> np.ndarray:
-    """Rewards of habits (n, HABIT_SIZE), at most as many as the trial has places for."""
+    """Rewards of adaptations (n, ADAPTATION_SIZE), at most as many as the trial has places for."""
     missing = _trial.count - len(numbers)
-    return _trial(np.concatenate([numbers, np.zeros((missing, HABIT_SIZE))]))[: len(numbers)]
+    return _trial(np.concatenate([numbers, np.zeros((missing, ADAPTATION_SIZE))]))[: len(numbers)]

@@ -21,8 +21,8 @@ from exo_lab.rl.config import STATE_FILE
 from exo_lab.train.command_line import refuse_another_training, run_command
 from exo_lab.train.exo_config import EXO, HUMAN, ExoTrainingConfig, StageConfig, load_exo_config
 from exo_lab.train.learners import is_doubled
-from exo_lab.train.motor_adaptation import Habituation
-from exo_lab.train.stages import Inheritance, Stage, copy_human
+from exo_lab.train.motor_adaptation import AdaptationStage
+from exo_lab.train.stages import Stage, StageInputs, copy_human
 from exo_policy.checkpoint import checkpoint_files, load_checkpoint, require_contract
 from exo_policy.controllers.learned import PATIENTS_TOLD, shipped_checkpoint
 from exo_policy.manifest import Contract
@@ -40,7 +40,7 @@ EXIT_STOPPED = 130
 #: Ends the training (minutes), so that with start and check it takes less than 15; or that many steps of 10 ms.
 MINUTES, SAMPLES = 12.5, 1_500_000
 #: Share of these minutes in which the wearer practises with the fitted policy, and as long without power.
-HABIT_SHARE = 0.25
+PRACTICE_SHARE = 0.25
 PERSONALISE, WITH_POWER, WITHOUT_POWER = "personalise", "practice", "practice_without_power"
 #: Device of the policy for patients that comes with the project.
 USUAL_DEVICE = "hip_ankle"
@@ -109,7 +109,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 @dataclass(frozen=True)
-class Beginning:
+class InitialCheckpoints:
     """What a fitting begins with: paths without suffix; `state` only where the critic can be used."""
 
     device: DeviceDescription
@@ -129,7 +129,7 @@ def personalise(options: argparse.Namespace) -> int:
     wearer = _wearer(options.subject)
     config = load_exo_config(*options.config)
     impaired = bool(build_body(wearer, None, config.physics_rate_hz, accelerometer=False).deficit.any())
-    beginning = find_beginning(options, impaired)
+    beginning = find_initial_checkpoints(options, impaired)
     if impaired:
         told = _is_told(load_checkpoint(beginning.checkpoint, kind=EXO)[1].contract)
         config = load_exo_config(IMPAIRED, *((TOLD,) if told else ()), *options.config)
@@ -151,16 +151,16 @@ def personalise(options: argparse.Namespace) -> int:
     print(f"fitting {beginning.device.name} to {wearer.name}, {options.minutes:g} minutes at most", flush=True)
     settings = config.stages[0]
     stage = Stage(settings, folder / f"1_{settings.name}", config, beginning.device, options.seed)
-    before = Inheritance(beginning.human, beginning.checkpoint, beginning.state)
+    before = StageInputs(beginning.human, beginning.checkpoint, beginning.state)
     practised, control = (
-        _habituation(options, number, name, config, beginning.device)
+        _adaptation_stage(options, number, name, config, beginning.device)
         for number, name in enumerate((WITH_POWER, WITHOUT_POWER), start=2)
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         stopped = not stage.finished and not stage.run(before)
         if not (stopped or practised.finished):
-            practised.run(beginning.human, stage.leaves(before).device)
+            practised.run(beginning.human, stage.outputs(before).device)
         if not (stopped or control.finished):
             control.run(beginning.human_unpowered, None)
     except KeyboardInterrupt:
@@ -168,7 +168,7 @@ def personalise(options: argparse.Namespace) -> int:
     if stopped:
         print("stopped; the same command goes on", file=sys.stderr)
         return EXIT_STOPPED
-    fitted = stage.leaves(before)
+    fitted = stage.outputs(before)
     others = {}
     for condition, human in ((UNPOWERED, beginning.human_unpowered), (LEARNED, beginning.human)):
         others[condition] = f"{OTHERS_STEM}{condition}"
@@ -194,15 +194,15 @@ def personalise(options: argparse.Namespace) -> int:
     return 0
 
 
-def _habituation(
+def _adaptation_stage(
     options: argparse.Namespace, number: int, name: str, config: ExoTrainingConfig, device: DeviceDescription
-) -> Habituation:
-    return Habituation(
-        name, Path(options.output) / f"{number}_{name}", config, device, options.seed, HABIT_SHARE * options.minutes
+) -> AdaptationStage:
+    return AdaptationStage(
+        name, Path(options.output) / f"{number}_{name}", config, device, options.seed, PRACTICE_SHARE * options.minutes
     )
 
 
-def find_beginning(options: argparse.Namespace, impaired: bool) -> Beginning:
+def find_initial_checkpoints(options: argparse.Namespace, impaired: bool) -> InitialCheckpoints:
     """Policy, device and walkers that the command line names, for a wearer who is impaired or not.
 
     Raises:
@@ -222,7 +222,7 @@ def find_beginning(options: argparse.Namespace, impaired: bool) -> Beginning:
     state = checkpoint.parent / STATE_FILE
     # another structure of the policy needs another critic's state; and a state is of the policy saved with it
     usable = state.is_file() and not options.one_sided
-    return Beginning(device, checkpoint, state if usable else None, human, unpowered)
+    return InitialCheckpoints(device, checkpoint, state if usable else None, human, unpowered)
 
 
 def _shipped(device: str) -> Path:
@@ -237,7 +237,7 @@ def _shipped(device: str) -> Path:
 
 
 def fitting_config(
-    config: ExoTrainingConfig, options: argparse.Namespace, wearer: Subject, beginning: Beginning
+    config: ExoTrainingConfig, options: argparse.Namespace, wearer: Subject, beginning: InitialCheckpoints
 ) -> ExoTrainingConfig:
     """The configuration of a training with one wearer, for a policy like the one it begins with.
 
@@ -268,7 +268,7 @@ def fitting_config(
                     name=PERSONALISE,
                     learns=(EXO,),
                     samples=options.samples,
-                    minutes=(1.0 - 2.0 * HABIT_SHARE) * options.minutes,
+                    minutes=(1.0 - 2.0 * PRACTICE_SHARE) * options.minutes,
                 ),
             ),
         }

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from exo_lab.train.config import HumanTrainingConfig, LeniencyConfig
+from exo_lab.train.config import HumanTrainingConfig, ToleranceConfig
 from exo_lab.train.exo_config import ExoRewardConfig, HumanRewardConfig
 from exo_sim.gait.reference import JOINTS, LEG_JOINTS
 from exo_sim.human.observation import POLICY_RATE_HZ
@@ -51,7 +51,7 @@ class StrideAverages:
         self.unevenness += slow * (error[:, _RIGHT] - error[:, _LEFT] - self.unevenness)
 
 
-class Leniency(NamedTuple):
+class Tolerance(NamedTuple):
     """Factors, each 1 for n healthy people.
 
     Attributes:
@@ -73,12 +73,12 @@ class Leniency(NamedTuple):
     impaired: np.ndarray
 
 
-def leniency(config: LeniencyConfig, deficit: np.ndarray) -> Leniency:
+def tolerance_scaling(config: ToleranceConfig, deficit: np.ndarray) -> Tolerance:
     """The factors for deficits (n, 2) of right and left legs, 0 to 1."""
     counted = np.maximum(deficit, config.other_leg * deficit[:, ::-1])
     leg = 1.0 - config.imitation * counted
     worst = deficit.max(axis=1)
-    return Leniency(
+    return Tolerance(
         leg,
         np.repeat(leg, len(LEG_JOINTS), axis=1),
         leg.min(axis=1),
@@ -89,7 +89,7 @@ def leniency(config: LeniencyConfig, deficit: np.ndarray) -> Leniency:
     )
 
 
-def lower_speed(config: LeniencyConfig, speed: float, slowest: float, deficit: np.ndarray) -> float:
+def lower_speed(config: ToleranceConfig, speed: float, slowest: float, deficit: np.ndarray) -> float:
     """Speed (m/s) that a person with these deficits (2,) is asked for in place of another, not below the slowest."""
     return slowest + (speed - slowest) * (1.0 - config.slower * float(deficit.max()))
 
@@ -142,14 +142,14 @@ class PolicyStep:
     averages: StrideAverages
 
     @cached_property
-    def ease(self):
+    def tolerance(self):
         """What is asked less of impaired people."""
-        return leniency(self.config.leniency, self.walkers.deficit)
+        return tolerance_scaling(self.config.tolerance, self.walkers.deficit)
 
     @cached_property
     def _weight(self) -> np.ndarray:
         weight = np.tile(self.config.joint_weights, 2)
-        return weight / weight.sum() * self.ease.joint
+        return weight / weight.sum() * self.tolerance.joint
 
     @cached_property
     def pose(self) -> np.ndarray:
@@ -198,8 +198,8 @@ class PolicyStep:
         """Mean squared error of the ground reaction forces (BW^2)."""
         forces = self.walkers.reference.forces(self.walkers.speed_command, self.walkers.phase)
         return 0.5 * (
-            self.ease.leg * (self.state.vertical_grf - forces[:, 0::2]) ** 2
-            + FORWARD_FORCE_SHARE * self.ease.leg * (self.state.forward_grf - forces[:, 1::2]) ** 2
+            self.tolerance.leg * (self.state.vertical_grf - forces[:, 0::2]) ** 2
+            + FORWARD_FORCE_SHARE * self.tolerance.leg * (self.state.forward_grf - forces[:, 1::2]) ** 2
         ).sum(axis=1)
 
 
@@ -210,20 +210,20 @@ REWARD_TERMS: dict[str, Callable[[PolicyStep], np.ndarray]] = {
     "pose_fine": lambda s: np.exp(-s.config.reward.pose_fine_width * s.pose),
     "rate": lambda s: np.exp(-RATE_WIDTH * s.rate),
     "velocity": lambda s: np.exp(-VELOCITY_WIDTH * s.drift),
-    "mean_speed": lambda s: np.exp(-s.ease.speed * np.abs(s.speed_error) / MEAN_SPEED_SCALE),
+    "mean_speed": lambda s: np.exp(-s.tolerance.speed * np.abs(s.speed_error) / MEAN_SPEED_SCALE),
     "straight": lambda s: np.exp(-SIDEWAYS_WIDTH * s.averages.sideways**2),
-    "even": lambda s: np.exp(-UNEVEN_WIDTH * s.ease.person * (s.averages.unevenness**2).mean(axis=1)),
+    "even": lambda s: np.exp(-UNEVEN_WIDTH * s.tolerance.person * (s.averages.unevenness**2).mean(axis=1)),
     "moment": lambda s: np.exp(-MOMENT_WIDTH * s.correction),
     "force": lambda s: np.exp(-FORCE_WIDTH * s.force_error),
-    "contact": lambda s: _contact_agreement(s.walkers, s.state, s.ease.leg),
-    "upright": lambda s: np.exp(-UPRIGHT_WIDTH * s.ease.upright * s.lean),
-    "effort": lambda s: s.ease.effort * np.exp(-EFFORT_WIDTH * s.effort),
+    "contact": lambda s: _contact_agreement(s.walkers, s.state, s.tolerance.leg),
+    "upright": lambda s: np.exp(-UPRIGHT_WIDTH * s.tolerance.upright * s.lean),
+    "effort": lambda s: s.tolerance.effort * np.exp(-EFFORT_WIDTH * s.effort),
     "action": lambda s: -(s.action**2).mean(axis=1),
     "impact": lambda s: -np.minimum(s.impact, 1.0),
 }
 
 
-def judge(
+def imitation_reward(
     config: HumanTrainingConfig,
     walkers: Walkers,
     state: WalkerState,
@@ -233,17 +233,17 @@ def judge(
 ) -> RewardResult:
     """Reward of the step that led to `state`; see PolicyStep for the arguments."""
     step = PolicyStep(config, walkers, state, action, effort, averages)
-    end, easy, ease = config.termination, config.leniency, step.ease
+    end, easy, tolerance = config.termination, config.tolerance, step.tolerance
     paid = {name: getattr(config.reward, name) * term(step) for name, term in REWARD_TERMS.items()}
     reward = sum(paid.values())
     failed = (
         ~walkers.is_above(
             state,
-            np.where(ease.impaired, easy.terminate_below.height_share, end.terminate_below.height_share),
-            np.where(ease.impaired, easy.terminate_below.up_cosine, end.terminate_below.up_cosine),
+            np.where(tolerance.impaired, easy.terminate_below.height_share, end.terminate_below.height_share),
+            np.where(tolerance.impaired, easy.terminate_below.up_cosine, end.terminate_below.up_cosine),
         )
-        | (np.abs(state.heading) > np.where(ease.impaired, easy.max_heading_rad, end.max_heading_rad))
-        | ((step.pose > end.max_pose_error) & ~ease.impaired)
+        | (np.abs(state.heading) > np.where(tolerance.impaired, easy.max_heading_rad, end.max_heading_rad))
+        | ((step.pose > end.max_pose_error) & ~tolerance.impaired)
         | ~np.isfinite(step.pose + step.rate)
     )
     metrics = {

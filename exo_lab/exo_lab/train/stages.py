@@ -28,7 +28,7 @@ STAGE_FILE, HUMAN_STEM = "stage.json", "human"
 
 
 @dataclass(frozen=True)
-class Inheritance:
+class StageInputs:
     """What a stage begins with: paths of checkpoints without suffix; None where there is none yet.
 
     `device_state` and `human_state` are the state files of the stages that trained the one and the other alone last:
@@ -54,7 +54,7 @@ class InitialWeights(NamedTuple):
     policy: Path | None
 
 
-def initial_weights(stage: StageConfig, before: Inheritance) -> dict[str, InitialWeights]:
+def initial_weights(stage: StageConfig, before: StageInputs) -> dict[str, InitialWeights]:
     """What each learner of a stage begins with, by who learns; the human always begins as a person who can walk."""
     everybody = {
         HUMAN: InitialWeights(before.human_state, before.human),
@@ -105,7 +105,7 @@ class Stage:
         """Whether it is complete."""
         return (self.folder / STAGE_FILE).exists()
 
-    def leaves(self, before: Inheritance) -> Inheritance:
+    def outputs(self, before: StageInputs) -> StageInputs:
         """What the next stage begins with."""
         human = self.folder / HUMAN_STEM
         if not (self.stage.learns and self.stage.samples):
@@ -113,14 +113,14 @@ class Stage:
         state = self.folder / STATE_FILE
         if EXO not in self.stage.learns:
             return replace(before, human=human, human_state=state)
-        return Inheritance(
+        return StageInputs(
             human,
             self.folder / self._device.name,
             device_state=state,
             human_state=None if HUMAN in self.stage.learns else before.human_state,
         )
 
-    def run(self, before: Inheritance) -> bool:
+    def run(self, before: StageInputs) -> bool:
         """Runs the stage or goes on with it. Returns whether it is complete; False after a signal.
 
         Raises:
@@ -134,7 +134,7 @@ class Stage:
                 return False
             metrics, seconds = last_metrics(self.folder), trainer.seconds
         self._pass_on(before)
-        left = self.leaves(before)
+        left = self.outputs(before)
         check = check_walk(
             self._device if self.stage.learns and self.stage.worn else None,
             left.human,
@@ -155,7 +155,7 @@ class Stage:
         )
         return True
 
-    def _write_config(self, before: Inheritance) -> dict:
+    def _write_config(self, before: StageInputs) -> dict:
         began = {HUMAN: load_checkpoint(before.human, kind=HUMAN)[1].sha256}
         if before.device is not None:
             began["device"] = load_checkpoint(before.device, kind=EXO)[1].sha256
@@ -172,7 +172,7 @@ class Stage:
         write_json(self.folder / CONFIG_FILE, document)
         return document
 
-    def _train(self, before: Inheritance):
+    def _train(self, before: StageInputs):
         import torch
 
         from exo_lab.rl.runner import Trainer, load_state
@@ -238,7 +238,7 @@ class Stage:
             },
         )
 
-    def _pass_on(self, before: Inheritance) -> None:
+    def _pass_on(self, before: StageInputs) -> None:
         """Copies the human that did not learn, so that every stage's folder tells who walked."""
         if HUMAN in self.stage.learns and self.stage.samples:
             return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The walker's network learns the habits by heart: it imitates itself with them, on what it meets when it walks (DAgger,
+"""The walker's network learns the adaptations by heart: it imitates itself with them, on what it meets when it walks (DAgger,
 Ross et al. 2011, AISTATS).
 
 Afterwards there is one network, of the same size, that can be run and trained on like any other.
@@ -25,7 +25,7 @@ from exo_lab.train.walking_env import Curriculum, WalkingEnvFactory
 from exo_policy.checkpoint import load_checkpoint, save_checkpoint
 from exo_sim.gait.reference import JOINTS
 from exo_sim.human.checkpoint import load_human
-from exo_sim.human.motor_adaptation import STRENGTH_SCALE, STRENGTH_SLICE, compensating_habits
+from exo_sim.human.motor_adaptation import STRENGTH_SCALE, STRENGTH_SLICE, compensating_adaptations
 from exo_sim.human.observation import POLICY_RATE_HZ
 
 PUPIL_STEM, LOG_FILE = "pupil", "teaching.csv"
@@ -36,7 +36,7 @@ class Teacher:
 
     Args:
         human: checkpoint of the walker.
-        rows: (9, HABIT_SIZE), see exo_sim.human.motor_adaptation.
+        rows: (9, ADAPTATION_SIZE), see exo_sim.human.motor_adaptation.
     """
 
     def __init__(self, human: Path, rows: np.ndarray):
@@ -44,8 +44,8 @@ class Teacher:
 
     def __call__(self, observation: np.ndarray) -> np.ndarray:
         """Actions (n, 14) for observations (n, O)."""
-        habits = compensating_habits(self._rows, 1.0 + observation[:, STRENGTH_SLICE] / STRENGTH_SCALE)
-        return self._human(habits.feel(observation)) + habits.posture
+        adaptations = compensating_adaptations(self._rows, 1.0 + observation[:, STRENGTH_SLICE] / STRENGTH_SCALE)
+        return self._human(adaptations.perceive(observation)) + adaptations.posture
 
 
 def teach(

@@ -10,7 +10,7 @@ from pathlib import Path
 from exo_device.devices import find_device
 from exo_lab.train.command_line import add_run_arguments, refuse_another_training, run_command, training_document
 from exo_lab.train.exo_config import EXO, HUMAN, ExoTrainingConfig, StageConfig, load_exo_config
-from exo_lab.train.stages import Inheritance, Stage
+from exo_lab.train.stages import Stage, StageInputs
 from exo_policy.checkpoint import load_checkpoint
 from exo_sim.errors import SimError
 from exo_sim.human.checkpoint import load_human, shipped_human
@@ -69,7 +69,7 @@ def train(options: argparse.Namespace) -> int:
             },
         ),
     )
-    left, humans = Inheritance(human), {}
+    left, humans = StageInputs(human), {}
     for number, settings in enumerate(config.stages, start=1):
         stage = Stage(settings, folder / f"{number}_{settings.name}", config, device, options.seed)
         if not stage.finished:
@@ -81,7 +81,7 @@ def train(options: argparse.Namespace) -> int:
             if not stage.run(left):
                 print(f"stopped in stage {settings.name}; the same command goes on", file=sys.stderr)
                 return EXIT_STOPPED
-        left = stage.leaves(left)
+        left = stage.outputs(left)
         humans[_condition(settings)] = str(left.human.relative_to(folder))
         if EXO not in settings.learns:  # who has not got used to carrying it carries it as they are
             humans["unpowered"] = str(left.human.relative_to(folder))

@@ -12,10 +12,10 @@ from exo_lab.rl.env import StepResult
 from exo_lab.train.check import PATIENTS, Check, Checker
 from exo_lab.train.config import CurriculumStage, HumanTrainingConfig
 from exo_lab.train.disturbances import RandomAssistance, RandomPushes, SensorNoise
-from exo_lab.train.rewards import StrideAverages, judge, lower_speed
+from exo_lab.train.rewards import StrideAverages, imitation_reward, lower_speed
 from exo_policy.manifest import NetworkSpec
 from exo_policy.networks import MlpPolicy
-from exo_sim.human.observation import ACTION_SIZE, BLOCKS_PER_ACTION, OBSERVATION_SIZE, POLICY_RATE_HZ
+from exo_sim.human.observation import ACTION_SIZE, OBSERVATION_SIZE, PERIODS_PER_ACTION, POLICY_RATE_HZ
 from exo_sim.human.pace import approach
 from exo_sim.human.walkers import Walkers, WalkerState
 from exo_sim.world.people import People
@@ -113,7 +113,7 @@ class WalkingEnv:
         walkers = self._walkers
         if self._practised_s[i] >= self._config.practice_s:
             person = self._people.draw()
-            walkers.give_body(i, person.body, person.servo_gain)
+            walkers.set_body(i, person.body, person.servo_gain)
             self._practised_s[i] = 0.0
         starting = self._random.random() < self._stage.stops
         self._target_speed[i] = self._draw_speed(i)
@@ -130,22 +130,22 @@ class WalkingEnv:
         walkers.set_action(action)
         self._pushes.apply(walkers)
         effort = np.zeros(self.count)
-        for _ in range(BLOCKS_PER_ACTION):
+        for _ in range(PERIODS_PER_ACTION):
             self._assistance.apply(walkers)
             walkers.coordinate_and_step()
-            effort += walkers.mean_squared_activation() / BLOCKS_PER_ACTION
+            effort += walkers.mean_squared_activation() / PERIODS_PER_ACTION
         self._steps += 1
         state = walkers.state()
         self._averages.update(walkers, state)
-        judgement = judge(config, walkers, state, action, effort, self._averages)
-        out_of_time = (self._steps >= self._max_steps) & ~judgement.failed
-        ended = np.flatnonzero(judgement.failed | out_of_time)
+        result = imitation_reward(config, walkers, state, action, effort, self._averages)
+        out_of_time = (self._steps >= self._max_steps) & ~result.failed
+        ended = np.flatnonzero(result.failed | out_of_time)
         seconds = [float(self._steps[i] / POLICY_RATE_HZ) for i in ended]
         self._practised_s[ended] += seconds
         for i in ended:
             self._reset_one(i)
         observation = self._observe(state if len(ended) == 0 else None)
-        return StepResult(observation, judgement.reward, judgement.failed, out_of_time, judgement.metrics, seconds)
+        return StepResult(observation, result.reward, result.failed, out_of_time, result.metrics, seconds)
 
     def _observe(self, state: WalkerState | None = None) -> np.ndarray:
         return self._noise(self._walkers.observe(state))
@@ -154,7 +154,7 @@ class WalkingEnv:
         """A speed (m/s) that person i can be asked for."""
         low, high = self._stage.speed_range_mps
         drawn = low + (high - low) * self._random.random() ** SLOW_POWER
-        return lower_speed(self._config.leniency, drawn, low, self._walkers.deficit[i])
+        return lower_speed(self._config.tolerance, drawn, low, self._walkers.deficit[i])
 
     def _change_speed(self) -> None:
         """Now and then a new speed or a stop, which the command approaches by a ramp."""

@@ -29,8 +29,8 @@ from exo_sim.gait.reference import JOINTS
 from exo_sim.human.observation import HUMAN_TERMS, action_mirror_index
 
 STRENGTH_TERM = "strength_minus_1"
-#: Numbers of a habit.
-HABIT_SIZE = len(GROUPS_BY_SIDE) + len(JOINTS)
+#: Numbers of an adaptation.
+ADAPTATION_SIZE = len(GROUPS_BY_SIDE) + len(JOINTS)
 
 
 def _strength_slice() -> tuple[slice, float]:
@@ -46,8 +46,8 @@ def _strength_slice() -> tuple[slice, float]:
 STRENGTH_SLICE, STRENGTH_SCALE = _strength_slice()
 
 
-class Habits(NamedTuple):
-    """Habits of n people.
+class Adaptations(NamedTuple):
+    """Adaptations of n people.
 
     Attributes:
         strength: (n, 16) fractions of healthy force that they feel stronger by than they are; order of GROUPS_BY_SIDE.
@@ -58,29 +58,29 @@ class Habits(NamedTuple):
     posture: np.ndarray
 
     @classmethod
-    def of(cls, numbers: np.ndarray) -> Habits:
-        """From rows (n, HABIT_SIZE)."""
+    def of(cls, numbers: np.ndarray) -> Adaptations:
+        """From rows (n, ADAPTATION_SIZE)."""
         rows = np.atleast_2d(np.asarray(numbers, dtype=np.float32))
         groups = len(GROUPS_BY_SIDE)
         return cls(rows[:, :groups], rows[:, groups:])
 
-    def feel(self, observation: np.ndarray) -> np.ndarray:
+    def perceive(self, observation: np.ndarray) -> np.ndarray:
         """What they take an observation (n, O) for."""
         felt = np.array(observation, dtype=np.float32)
         felt[:, STRENGTH_SLICE] += STRENGTH_SCALE * self.strength
         return felt
 
 
-def with_habit(tensors: Mapping[str, np.ndarray], numbers: np.ndarray) -> dict[str, np.ndarray]:
-    """Tensors of a walker (exo_policy.networks) who has the habit (HABIT_SIZE,)."""
-    habit = Habits.of(numbers)
+def with_adaptation(tensors: Mapping[str, np.ndarray], numbers: np.ndarray) -> dict[str, np.ndarray]:
+    """Tensors of a walker (exo_policy.networks) who has the adaptation (ADAPTATION_SIZE,)."""
+    adaptation = Adaptations.of(numbers)
     changed = {name: np.array(tensor) for name, tensor in tensors.items()}
     last = sum(name.endswith(".weight") for name in changed) - 1
-    seen = STRENGTH_SCALE * habit.strength[0] / changed["obs_std"][STRENGTH_SLICE]
+    seen = STRENGTH_SCALE * adaptation.strength[0] / changed["obs_std"][STRENGTH_SLICE]
     changed["layer0.bias"] = (changed["layer0.bias"] + changed["layer0.weight"][:, STRENGTH_SLICE] @ seen).astype(
         np.float32
     )
-    changed[f"layer{last}.bias"] = (changed[f"layer{last}.bias"] + habit.posture[0]).astype(np.float32)
+    changed[f"layer{last}.bias"] = (changed[f"layer{last}.bias"] + adaptation.posture[0]).astype(np.float32)
     return changed
 
 
@@ -100,11 +100,11 @@ def weaknesses(strengths: np.ndarray) -> np.ndarray:
 
 
 def both_legs(rows: np.ndarray) -> np.ndarray:
-    """Habits (18, HABIT_SIZE) by weakness of the right, then of the left leg, from those (9, HABIT_SIZE) of the right."""
+    """Adaptations (18, ADAPTATION_SIZE) by weakness of the right, then of the left leg, from those (9, ADAPTATION_SIZE) of the right."""
     swap = np.r_[np.arange(_GROUPS, 2 * _GROUPS), np.arange(_GROUPS), len(GROUPS_BY_SIDE) + action_mirror_index()]
     return np.concatenate([rows, rows[:, swap]])
 
 
-def compensating_habits(rows: np.ndarray, strengths: np.ndarray) -> Habits:
-    """Habits of people with these strengths (n, 16), from rows (9, HABIT_SIZE) for weaknesses of the right leg."""
-    return Habits.of(weaknesses(strengths).reshape(-1, 2 * len(WEAKNESSES)) @ both_legs(rows))
+def compensating_adaptations(rows: np.ndarray, strengths: np.ndarray) -> Adaptations:
+    """Adaptations of people with these strengths (n, 16), from rows (9, ADAPTATION_SIZE) for weaknesses of the right leg."""
+    return Adaptations.of(weaknesses(strengths).reshape(-1, 2 * len(WEAKNESSES)) @ both_legs(rows))

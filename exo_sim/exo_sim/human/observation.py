@@ -15,7 +15,7 @@ from exo_sim.gait.reference import JOINTS, LEG_JOINTS
 POLICY_RATE_HZ = 50.0
 COORDINATION_RATE_HZ = 100.0
 #: Coordination periods that an action of the policy holds for.
-BLOCKS_PER_ACTION = round(COORDINATION_RATE_HZ / POLICY_RATE_HZ)
+PERIODS_PER_ACTION = round(COORDINATION_RATE_HZ / POLICY_RATE_HZ)
 #: How far ahead the reference is seen (share of a stride).
 LOOKAHEAD_STRIDE = 0.1
 #: Pelvis height over leg length in upright standing; MyoLegs' root is 1.067 leg lengths up.

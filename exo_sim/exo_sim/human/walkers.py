@@ -57,7 +57,7 @@ class Walkers:
         SimError: the physics rate is not a multiple of the coordination rate.
 
     Attributes:
-        bodies: (n) as given; change one with `give_body`.
+        bodies: (n) as given; change one with `set_body`.
         body: the first of them; addresses (joints, sensors, actuators) are the same in all.
         coordinators: (n) muscle coordination, shared by people who share a body.
         deficit: (n, 2) how impaired the right and the left leg are: 0 healthy, 1 severe.
@@ -95,7 +95,7 @@ class Walkers:
         self._weight, self._body_mass, self._leg_length = np.zeros(count), np.zeros(count), np.zeros(count)
         self._who = np.zeros((count, 2))
         for i in range(count):
-            self._know(i)
+            self._update_body(i)
 
     @property
     def period_s(self) -> float:
@@ -117,7 +117,7 @@ class Walkers:
         """Who (n,) is higher than this share of standing height and tilts by less than this cosine; False for NaN."""
         return (state.height > height_share * self.standing_height) & (state.up[:, 2] > up_cosine)
 
-    def give_body(self, i: int, body: BodyModel, servo_gain: float = 1.0) -> None:
+    def set_body(self, i: int, body: BodyModel, servo_gain: float = 1.0) -> None:
         """Person i gets another body, of the same device; `place` must follow."""
         self.bodies[i], self.coordinators[i] = body, Coordinator(body, servo_gain)
         data = self.datas[i] = mujoco.MjData(body.model)
@@ -126,9 +126,9 @@ class Walkers:
         if self._batch is not None:
             self._batch.replace(i, body, self.coordinators[i], data)
         self.reference.set_leg_length(i, body.leg_length_m)
-        self._know(i)
+        self._update_body(i)
 
-    def _know(self, i: int) -> None:
+    def _update_body(self, i: int) -> None:
         """What is constant of person i's body."""
         body = self.bodies[i]
         self._weight[i], self._body_mass[i] = body.total_mass * body.gravity, body.body_mass

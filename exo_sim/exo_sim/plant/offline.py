@@ -28,7 +28,7 @@ class OfflineLoop:
     Args:
         simulation: with or without a device.
         controller: name of a controller of exo_policy, or "none" for a device that stays off (or is not there).
-        believed_mass: what device and policy take for the wearer's mass (kg); None for the true one.
+        assumed_mass: what device and policy take for the wearer's mass (kg); None for the true one.
         params: of the controller (checkpoint, peaks). A controller that may be told the wearer's strengths is told the
             true ones, unless `strengths` says others.
 
@@ -38,7 +38,7 @@ class OfflineLoop:
     """
 
     def __init__(
-        self, simulation: Simulation, controller: str = NO_CONTROLLER, believed_mass: float | None = None, **params
+        self, simulation: Simulation, controller: str = NO_CONTROLLER, assumed_mass: float | None = None, **params
     ):
         self.simulation = simulation
         self.controller_name = controller
@@ -50,7 +50,7 @@ class OfflineLoop:
             return
         if device is None:
             raise SimError(f"controller '{controller}' needs a device; give one, or choose '{NO_CONTROLLER}'")
-        mass = simulation.body.body_mass if believed_mass is None else believed_mass
+        mass = simulation.body.body_mass if assumed_mass is None else assumed_mass
         if "strengths" in controller_params(controller):
             params.setdefault("strengths", dict(zip(GROUPS_BY_SIDE, simulation.body.strengths.tolist())))
         self._supervisor = SafetySupervisor(device, mass, SafetyConfig(lockstep=True))

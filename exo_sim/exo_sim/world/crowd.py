@@ -28,13 +28,13 @@ from exo_sim.body.model import BodyModel
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
 from exo_sim.body.subject import Subject
 from exo_sim.human.checkpoint import load_human
-from exo_sim.human.observation import ACTION_SIZE, BLOCKS_PER_ACTION, COORDINATION_RATE_HZ, POLICY_RATE_HZ
+from exo_sim.human.observation import ACTION_SIZE, COORDINATION_RATE_HZ, PERIODS_PER_ACTION, POLICY_RATE_HZ
 from exo_sim.human.pace import Pace, approach
 from exo_sim.human.walkers import Walkers, WalkerState
 from exo_sim.plant.energetics import CrowdEnergetics
 from exo_sim.plant.sample import MotorSample
 from exo_sim.plant.sensors import DeviceSensors
-from exo_sim.world.people import OneWearer, People, PeopleConfig
+from exo_sim.world.people import People, PeopleConfig, SingleWearer
 
 Count = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[float, Field(ge=0.0)]
@@ -50,8 +50,8 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class WearingConfig(_Model):
-    """Ranges of what differs between one wearing of a device and the next; drawn anew for every episode."""
+class DeviceFitConfig(_Model):
+    """Ranges of what differs each time that a device is put on; drawn anew for every episode."""
 
     delay_s: tuple[NotNegative, Annotated[float, Field(le=0.1)]]  #: command to first torque
     bandwidth_factor: tuple[Positive, Positive]  #: on the motors' bandwidth
@@ -84,7 +84,7 @@ class CrowdConfig(_Model):
     speed_change_s: Positive  #: every how many seconds on average the commanded speed changes
     stop_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0  #: of speed changes and starts that are standing
     people: PeopleConfig
-    wearing: WearingConfig
+    wearing: DeviceFitConfig
     limits: LimitsConfig = LimitsConfig()
     history: Count
     low_pass_hz: Positive  #: cut-off of the low-pass behind the policy; without it torque is white noise at first
@@ -108,8 +108,8 @@ class CrowdConfig(_Model):
 
 
 @dataclass(frozen=True)
-class Wearing:
-    """One wearing; joints (J,) in the device's order.
+class DeviceFit:
+    """How a device sits on one wearer; joints (J,) in the device's order.
 
     Attributes:
         delay_s: command to first torque.
@@ -134,8 +134,8 @@ class Wearing:
     mass_factor: float
 
     @classmethod
-    def draw(cls, config: WearingConfig, joints: int, random: np.random.Generator) -> Wearing:
-        """Another wearing of a device with so many joints."""
+    def draw(cls, config: DeviceFitConfig, joints: int, random: np.random.Generator) -> DeviceFit:
+        """Another fit of a device with so many joints."""
         soft, stiff = config.strap_stiffness_nm_per_rad
         return cls(
             delay_s=random.uniform(*config.delay_s),
@@ -150,7 +150,7 @@ class Wearing:
             mass_factor=max(1.0 + config.mass_error * random.standard_normal(), 0.5),
         )
 
-    def fit(self, body: BodyModel) -> None:
+    def apply(self, body: BodyModel) -> None:
         """Changes motors and load of a body that has a model of its own, before its first step."""
         model, motors = body.model, body.exo_actuators
         model.actuator_delay[motors] = np.where(model.actuator_history[motors, 0] > 0, self.delay_s, 0.0)
@@ -196,7 +196,7 @@ class Crowd:
         change, beyond: (n, J) of share since the period before; of its action beyond what the joint may do.
         human_action: (n, 14) in force.
         steps: (n,) periods of everybody's episode.
-        told_mass: (n,) kg, what the device takes for the wearer's mass.
+        assumed_mass: (n,) kg, what the device takes for the wearer's mass.
         limit: (n, J) Nm, torque limits for that mass.
         limiter: what takes torque from the policy's.
         strengths: (n, 16) of everybody, order of GROUPS_BY_SIDE.
@@ -208,15 +208,15 @@ class Crowd:
             self._people = People(device, config.physics_rate_hz, config.people, random, sensed=True)
             self._people.configure(body_spread=1.0, variation=1.0)
         else:
-            self._people = OneWearer(device, config.physics_rate_hz, config.wearer, config.people, random)
+            self._people = SingleWearer(device, config.physics_rate_hz, config.wearer, config.people, random)
         self.count = count = config.envs_per_worker
         first, joints = self._people.first, len(device.joint_names)
         self.walkers = Walkers([first] * count)
         self._energetics = CrowdEnergetics(first, self.walkers.coordinators[0])
         self._motors, self._dof = first.exo_actuators, first.joint_dof[first.exo_joint_index]
-        self._mass, self.told_mass = np.zeros(count), np.full(count, ANY_MASS_KG)
+        self._mass, self.assumed_mass = np.zeros(count), np.full(count, ANY_MASS_KG)
         self._safety = safety = SafetyConfig(lockstep=True)
-        self.limiter = RequestLimiter(device, self.told_mass, safety)
+        self.limiter = RequestLimiter(device, self.assumed_mass, safety)
         self.limit = self.limiter.limits.cap
         self._assistance = [Assistance(safety, device.joint_names) for _ in range(count)]
         self._sensors = DeviceSensors(first, random, count)
@@ -227,7 +227,7 @@ class Crowd:
         action = self.contract.action
         self._lowest = -np.inf if action.minimum is None else np.array(action.minimum, dtype=np.float32)
         self._highest = np.inf if action.maximum is None else np.array(action.maximum, dtype=np.float32)
-        self._observer = ExoObservation(self.contract, device.joint_names, self.told_mass, self.limit, count=count)
+        self._observer = ExoObservation(self.contract, device.joint_names, self.assumed_mass, self.limit, count=count)
         self.observation = np.zeros((count, self.contract.observation_size), dtype=np.float32)
         self.share, self.change, self.beyond = (np.zeros((count, joints)) for _ in range(3))
         self.human_action = np.zeros((count, ACTION_SIZE), dtype=np.float32)
@@ -235,7 +235,7 @@ class Crowd:
         self.strengths = np.ones((count, len(GROUPS_BY_SIDE)))
         self._target_speed, self._pace = np.zeros(count), Pace(count)
         self.private = np.zeros(
-            (count, len(Wearing.draw(config.wearing, joints, random).for_critic())), dtype=np.float32
+            (count, len(DeviceFit.draw(config.wearing, joints, random).for_critic())), dtype=np.float32
         )
         for i in range(count):
             self._draw(i)
@@ -273,24 +273,24 @@ class Crowd:
         """Somebody else starts to walk in place i."""
         random, config = self._random, self._config
         person = self._people.draw()
-        wearing = Wearing.draw(config.wearing, len(self._motors), random)
+        fit = DeviceFit.draw(config.wearing, len(self._motors), random)
         self.strengths[i] = person.body.strengths
         self._mass[i] = person.body.body_mass  # before the payload, which is not the person
-        wearing.fit(person.body)
-        self.walkers.give_body(i, person.body, person.servo_gain)
+        fit.apply(person.body)
+        self.walkers.set_body(i, person.body, person.servo_gain)
         speed = self._draw_speed()
         self._place(i, random.random(), speed)
-        self.private[i] = wearing.for_critic()
-        self.told_mass[i] = wearing.mass_factor * self._mass[i]
+        self.private[i] = fit.for_critic()
+        self.assumed_mass[i] = fit.mass_factor * self._mass[i]
         self._sensors.mount(
             i,
-            compliance=wearing.compliance,
-            position_offset=wearing.position_offset,
-            tilt_offset=wearing.tilt_offset,
-            gyro_offset=wearing.gyro_offset,
-            noise_factor=wearing.noise_factor,
+            compliance=fit.compliance,
+            position_offset=fit.position_offset,
+            tilt_offset=fit.tilt_offset,
+            gyro_offset=fit.gyro_offset,
+            noise_factor=fit.noise_factor,
         )
-        self.limiter.restart(i, self.told_mass[i], random.uniform(*config.limits.heat))
+        self.limiter.restart(i, self.assumed_mass[i], random.uniform(*config.limits.heat))
         self._assistance[i] = Assistance(self._safety, self._device.joint_names)
         self._assistance[i].begin(self._now_ns, walking=random.random() < config.limits.already_walking)
 
@@ -314,7 +314,7 @@ class Crowd:
         share = self._filter.update(action)
         self.change, self.share = share - self.share, share
         self.beyond = action - np.clip(action, self._lowest, self._highest)
-        acts = self._blocks % BLOCKS_PER_ACTION == 0
+        acts = self._blocks % PERIODS_PER_ACTION == 0
         if acts:
             self.human_action = self.human(self.walkers.observe()) if human_action is None else human_action
             self.walkers.set_action(self.human_action)
@@ -324,7 +324,7 @@ class Crowd:
     @property
     def human_is_done(self) -> bool:
         """Whether with this period a period of the human is over."""
-        return self._blocks % BLOCKS_PER_ACTION == 0
+        return self._blocks % PERIODS_PER_ACTION == 0
 
     def advance(self) -> None:
         """One control period."""
@@ -368,7 +368,7 @@ class Crowd:
     def look(self) -> None:
         """The devices' sensors are read, once a period: `observation` and the limits follow them."""
         self._reading = self._sensors.read(self.walkers.datas)
-        self._observer.set_wearer(self.told_mass, self.limit)
+        self._observer.set_wearer(self.assumed_mass, self.limit)
         self._observer.set_strengths(self.strengths)
         self.observation = self._observer.update(self._reading.observation(self._ticks / COORDINATION_RATE_HZ))
 
@@ -421,9 +421,9 @@ def walk_together(
         action = policy(walkers.observe())
         walkers.set_action(action)
         effort = np.zeros(walkers.count)
-        for _ in range(BLOCKS_PER_ACTION):
+        for _ in range(PERIODS_PER_ACTION):
             walkers.coordinate_and_step()
-            effort += walkers.mean_squared_activation() / BLOCKS_PER_ACTION
+            effort += walkers.mean_squared_activation() / PERIODS_PER_ACTION
         state = walkers.state()
         upright &= ~walkers.fallen(state)
         yield Period(step, state, action, effort, upright)

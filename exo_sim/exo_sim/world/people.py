@@ -167,7 +167,7 @@ class People:
         )
 
 
-class OneWearer:
+class SingleWearer:
     """Stands in for People where there is one wearer.
 
     Of what People varies only what differs from day to day is left: the floor's friction and how stiffly the joints

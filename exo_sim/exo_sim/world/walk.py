@@ -211,7 +211,7 @@ def walk(task: WalkTask, watch: Callable[[Simulation, SimulationSample], None] |
     )
     params = dict(task.params) | ({"checkpoint": task.checkpoint} if task.checkpoint else {})
     mass = simulation.body.body_mass
-    loop = OfflineLoop(simulation, task.controller, believed_mass=task.mass_factor * mass, **params)
+    loop = OfflineLoop(simulation, task.controller, assumed_mass=task.mass_factor * mass, **params)
     recorder, measuring = StrideRecorder(mass), False
     meters = [METERS[name](simulation) for name in task.meters]
     push = _Push(task, simulation) if task.pushed_from else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Habits: a shift of what the walker feels and does, the same in its biases; and a practice that goes on where it was."""
+"""Adaptations: a shift of what the walker feels and does, the same in its biases; and a practice that goes on where it was."""
 
 import json
 
@@ -7,8 +7,14 @@ import numpy as np
 import pytest
 
 from exo_device.devices import find_device
-from exo_lab.train.exo_config import HabitConfig, load_exo_config
-from exo_lab.train.motor_adaptation import SPEED_SHARES, HabitTrial, Habituation, ordinary_day, search_habit
+from exo_lab.train.exo_config import AdaptationConfig, load_exo_config
+from exo_lab.train.motor_adaptation import (
+    SPEED_SHARES,
+    AdaptationStage,
+    AdaptationTrial,
+    search_adaptation,
+    without_randomisation,
+)
 from exo_policy.checkpoint import load_checkpoint
 from exo_policy.networks import MlpPolicy
 from exo_sim.body.model import build_body
@@ -16,7 +22,7 @@ from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
 from exo_sim.body.subject import load_subject
 from exo_sim.gait.reference import JOINTS
 from exo_sim.human.checkpoint import load_human, shipped_human
-from exo_sim.human.motor_adaptation import HABIT_SIZE, Habits, with_habit
+from exo_sim.human.motor_adaptation import ADAPTATION_SIZE, Adaptations, with_adaptation
 from exo_sim.human.observation import OBSERVATION_SIZE
 from exo_sim.human.walkers import Walkers
 
@@ -25,22 +31,28 @@ DEVICE = find_device("hip_ankle")
 
 @pytest.fixture(scope="module")
 def config():
-    habits = HabitConfig(candidates=4, generations=2, trial_s=0.4, settle_s=0.1)
+    adaptations = AdaptationConfig(candidates=4, generations=2, trial_s=0.4, settle_s=0.1)
     return load_exo_config("exo_impaired").model_copy(
-        update={"wearer": load_subject("preset:plantarflexor_weakness_50_right"), "habits": habits, "workers": 1}
+        update={
+            "wearer": load_subject("preset:plantarflexor_weakness_50_right"),
+            "adaptations": adaptations,
+            "workers": 1,
+        }
     )
 
 
-def test_biases_hold_a_habit():
+def test_biases_hold_a_adaptation():
     random = np.random.default_rng(1)
-    numbers = random.normal(0.0, 0.2, HABIT_SIZE)
+    numbers = random.normal(0.0, 0.2, ADAPTATION_SIZE)
     observation = random.normal(0.0, 0.3, (5, OBSERVATION_SIZE)).astype(np.float32)
     tensors, manifest = load_checkpoint(shipped_human(impaired=True), kind="human")
-    habits, walker = Habits.of(numbers), load_human(shipped_human(impaired=True))
-    changed = MlpPolicy(manifest.network, with_habit(tensors, numbers))
-    np.testing.assert_allclose(changed(observation), walker(habits.feel(observation)) + habits.posture, atol=2e-4)
+    adaptations, walker = Adaptations.of(numbers), load_human(shipped_human(impaired=True))
+    changed = MlpPolicy(manifest.network, with_adaptation(tensors, numbers))
+    np.testing.assert_allclose(
+        changed(observation), walker(adaptations.perceive(observation)) + adaptations.posture, atol=2e-4
+    )
     assert not np.allclose(changed(observation), walker(observation), atol=1e-2)
-    same = with_habit(tensors, np.zeros(HABIT_SIZE))
+    same = with_adaptation(tensors, np.zeros(ADAPTATION_SIZE))
     assert all(np.array_equal(same[name], tensors[name]) for name in tensors)
 
 
@@ -48,45 +60,45 @@ def test_who_feels_as_strong_as_somebody_walks_as_they_do(config):
     weak = Walkers([build_body(config.wearer, None, 300.0)])
     weak.place(0, 0.2, 1.0)
     seen = weak.observe()
-    numbers = np.zeros(HABIT_SIZE)
+    numbers = np.zeros(ADAPTATION_SIZE)
     numbers[GROUPS_BY_SIDE.index("plantarflexors_r")] = 0.5
     weak.bodies[0].set_strengths({})
-    np.testing.assert_allclose(Habits.of(numbers).feel(seen), weak.observe(), atol=1e-6)
+    np.testing.assert_allclose(Adaptations.of(numbers).perceive(seen), weak.observe(), atol=1e-6)
 
 
 def test_the_same_habit_earns_the_same_and_a_bad_one_less(config):
-    longer = config.model_copy(update={"habits": HabitConfig(trial_s=2.5, settle_s=0.5)})
-    trial = HabitTrial(longer, DEVICE, shipped_human(impaired=True), None, 3, seed=1)
-    bad = np.zeros(HABIT_SIZE)
+    longer = config.model_copy(update={"adaptations": AdaptationConfig(trial_s=2.5, settle_s=0.5)})
+    trial = AdaptationTrial(longer, DEVICE, shipped_human(impaired=True), None, 3, seed=1)
+    bad = np.zeros(ADAPTATION_SIZE)
     bad[len(GROUPS_BY_SIDE) + JOINTS.index("knee_angle_r")] = 1.5
-    none, again, worse = trial(np.array([np.zeros(HABIT_SIZE), np.zeros(HABIT_SIZE), bad]))
+    none, again, worse = trial(np.array([np.zeros(ADAPTATION_SIZE), np.zeros(ADAPTATION_SIZE), bad]))
     assert none == pytest.approx(again, rel=1e-3) and worse < 0.9 * none
 
 
 def test_an_ordinary_day_has_no_luck_in_it(config):
-    day = ordinary_day(config)
+    day = without_randomisation(config)
     assert day.wearing.mass_error == 0.0 and day.wearing.delay_s[0] == day.wearing.delay_s[1]
     assert day.people.friction_range == (1.0, 1.0) and day.speed_range_mps == config.speed_range_mps
     assert len(SPEED_SHARES) >= 3
 
 
 def test_what_earns_nothing_is_not_changed(tmp_path):
-    def walk(habits):  # only the first number matters, and the day is never twice the same
-        return -((habits[:, 0] - 0.3) ** 2) / 0.02 + random.normal(0.0, 0.05, len(habits))
+    def walk(adaptations):  # only the first number matters, and the day is never twice the same
+        return -((adaptations[:, 0] - 0.3) ** 2) / 0.02 + random.normal(0.0, 0.05, len(adaptations))
 
     found = {}
     for price in (0.0, 0.005):
         random = np.random.default_rng(4)
-        found[price] = search_habit(
-            "price", tmp_path / f"{price}.json", walk, np.full(HABIT_SIZE, 0.1), 12, 60, seed=2, change_price=price
-        ).habit
+        found[price] = search_adaptation(
+            "price", tmp_path / f"{price}.json", walk, np.full(ADAPTATION_SIZE, 0.1), 12, 60, seed=2, change_price=price
+        ).adaptation
     assert found[0.005][0] == pytest.approx(0.3, abs=0.1)
     assert np.linalg.norm(found[0.005][1:]) < 0.6 * np.linalg.norm(found[0.0][1:])
 
 
 def test_practice_goes_on_where_it_was_and_ends_at_the_same(config, tmp_path):
     human = shipped_human(impaired=True)
-    whole = Habituation("carrying", tmp_path / "whole", config, DEVICE, seed=3)
+    whole = AdaptationStage("carrying", tmp_path / "whole", config, DEVICE, seed=3)
     whole.run(human, None)
     assert whole.finished
     # one generation only, as if it had been killed then; the rest follows later
@@ -94,7 +106,7 @@ def test_practice_goes_on_where_it_was_and_ends_at_the_same(config, tmp_path):
     part.mkdir()
     known = json.loads((tmp_path / "whole" / "generations.json").read_text())
     (part / "generations.json").write_text(json.dumps({**known, "rewards": known["rewards"][:1]}))
-    resumed = Habituation("carrying", part, config, DEVICE, seed=3)
+    resumed = AdaptationStage("carrying", part, config, DEVICE, seed=3)
     assert not resumed.finished
     resumed.run(human, None)
     first, second = (load_checkpoint(each.human, kind="human")[0] for each in (whole, resumed))
