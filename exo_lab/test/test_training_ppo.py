@@ -30,7 +30,7 @@ class _Alone(LearnerView):
         super().__init__(env.reset(), env.action_size, max_episode_steps=100)
 
     def step(self, actions):
-        return self.take(self.env.step(actions.numpy()))
+        return self.record(self.env.step(actions.numpy()))
 
 
 def train(algorithm, env, iterations, config=CONFIG):

@@ -59,7 +59,7 @@ def test_a_rollout_fills_the_learner_as_its_steps_one_by_one_would(privileged):
     collector = Collector(TimedEnv(privileged=privileged), 0)
     collector.reset()
     rollout = collector.rollout(rolled.algorithm.sampling_policy(), 64, seed=3)
-    rolled.take_rollout(rollout)
+    rolled.record_rollout(rollout)
     assert rollout.truncated.any()  # the bootstrap of episodes out of time is among what is compared
     env = TimedEnv(privileged=privileged)
     first = env.reset()
@@ -71,7 +71,7 @@ def test_a_rollout_fills_the_learner_as_its_steps_one_by_one_would(privileged):
             transition = stepped.algorithm.transition
             transition.actions = action
             transition.actions_log_prob = stepped.algorithm.actor.get_output_log_prob(action)
-            stepped.take(step, env.step(rollout.action[step]))
+            stepped.record(step, env.step(rollout.action[step]))
     for learner in (rolled, stepped):
         learner.finish()
     a, b = rolled.algorithm.storage, stepped.algorithm.storage

@@ -81,7 +81,7 @@ class LearnerView(VecEnv):
     def get_observations(self) -> TensorDict:
         return self._observation
 
-    def take(self, result: StepResult):
+    def record(self, result: StepResult):
         """Takes in a step; returns observation, reward, done and extras as rsl_rl wants them."""
         self.last = result
         self._observation = self._pack(result)
@@ -102,7 +102,7 @@ class LearnerView(VecEnv):
 
     def step(self, actions: torch.Tensor):
         """A view does not step: whoever owns the environments does."""
-        raise NotImplementedError("step the environments and hand the result to take()")
+        raise NotImplementedError("step the environments and hand the result to record()")
 
     def _pack(self, result: StepResult) -> TensorDict:
         groups = {OBSERVATION_GROUP: torch.from_numpy(result.observation)}
@@ -248,7 +248,7 @@ class AveragedPPO(PPO):
         self.optimizer.param_groups[0]["lr"] = rate  # the policy's group, or the one for both
 
     @torch.inference_mode()
-    def take_rollout(self, rollout: Rollout, view: LearnerView) -> None:
+    def record_rollout(self, rollout: Rollout, view: LearnerView) -> None:
         """Takes in a whole rollout that workers collected with this policy, as act and process_env_step would."""
         storage, steps = self.storage, len(rollout.reward)
         observation = view.show(rollout.observation, rollout.privileged)

@@ -6,7 +6,6 @@ The whole state of a training is in one safetensors file, so that a killed run g
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import os
@@ -24,63 +23,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from exo_core.files import whole_file
+from exo_lab.csv_log import CsvLog
 from exo_lab.rl.config import METRICS_FILE, STATE_FILE, PpoConfig
 from exo_lab.rl.env import MirrorMap, StepResult
 from exo_lab.rl.ppo import AveragedPPO, LearnerView, build_ppo
 from exo_lab.rl.workers import Rollout, WorkerPool
 from exo_policy.checkpoint import CheckpointError
 
+#: Seconds between saves of the whole state; at most this much is lost to a kill.
+SAVE_PERIOD_S = 60.0
+#: Episodes that the mean duration is taken over.
+EPISODE_WINDOW = 200
 #: Before the names of a second learner's tensors.
 PARTNER = "partner."
-
-
-def save_state(path: Path, algorithm: AveragedPPO, progress: dict, partner: AveragedPPO | None = None) -> None:
-    """Writes networks, optimiser, random state and progress (JSON-able); replaces the old file at once.
-
-    A second learner's go into the same file, so that a kill never leaves the two at different times.
-
-    Raises:
-        OSError: it cannot be written, as on a full disk; the old file is as it was.
-    """
-    tensors = {"random_state": torch.get_rng_state(), **algorithm.state_tensors()}
-    rates = {"learning_rate": algorithm.learning_rate}
-    if partner is not None:
-        tensors |= {f"{PARTNER}{name}": value for name, value in partner.state_tensors().items()}
-        rates["partner_learning_rate"] = partner.learning_rate
-    metadata = {"progress": json.dumps({**progress, **rates})}
-    partial = path.with_suffix(".partial")
-    try:
-        save_file(tensors, str(partial), metadata=metadata)
-        os.replace(partial, path)
-    except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
-        reason = " ".join(str(error).split())
-        kept = "; the state of before is whole, and the same command goes on from it" if path.exists() else ""
-        raise OSError(f"{path} cannot be written ({reason}): make room{kept}") from error
-
-
-def load_state(path: Path, algorithm: AveragedPPO, partner: AveragedPPO | None = None) -> dict:
-    """Restores what `save_state` wrote; returns its progress.
-
-    Raises CheckpointError if the file cannot be read or belongs to a network of another shape.
-    """
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-            progress = json.loads(file.metadata()["progress"])
-        algorithm.restore(
-            {name: v for name, v in tensors.items() if not name.startswith(PARTNER)},
-            progress["learning_rate"],
-        )
-        if partner is not None:
-            own = {name[len(PARTNER) :]: v for name, v in tensors.items() if name.startswith(PARTNER)}
-            partner.restore(own, progress["partner_learning_rate"])
-    except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(f"{path}: cannot resume from it ({reason}); choose another run folder") from error
-    torch.set_rng_state(tensors["random_state"])
-    return progress
 
 
 @dataclass(frozen=True)
@@ -97,96 +52,6 @@ class Partner:
     action_size: int
     period: int = 1
     warm_up: int = 0
-
-
-class Learner:
-    """Collects and learns from what one view of the environments shows.
-
-    Args:
-        view: of the environments.
-        config: of its PPO.
-        mirror: left-right symmetry of its task, or None.
-        period: steps of the environments for one action of this learner.
-        warm_up: iterations in which only the critic learns.
-    """
-
-    def __init__(
-        self, view: LearnerView, config: PpoConfig, mirror: MirrorMap | None, *, period: int = 1, warm_up: int = 0
-    ) -> None:
-        self.view, self.config, self.period = view, config, period
-        self.algorithm = build_ppo(view, config, mirror)
-        self.iterations = 0
-        self._warm_up = warm_up
-        self._action = np.zeros((view.num_envs, view.num_actions), dtype=np.float32)
-        self._held: StepResult | None = None
-        self._rewards: list[float] = []
-
-    @classmethod
-    def of_partner(cls, partner: Partner, first: StepResult, max_episode_steps: int) -> Learner:
-        """The learner of a partner, with the result of the environments' reset."""
-        view = LearnerView(first, partner.action_size, max_episode_steps // partner.period)
-        return cls(view, partner.config, partner.mirror, period=partner.period, warm_up=partner.warm_up)
-
-    def begin(self) -> None:
-        """A new rollout."""
-        self.algorithm.train_mode()
-        self._rewards.clear()
-
-    def act(self, step: int) -> np.ndarray:
-        """This learner's action (n, A) for a step of the rollout: a new one at its own steps."""
-        if step % self.period == 0:
-            self._action = self.algorithm.act(self.view.get_observations()).numpy()
-        return self._action
-
-    def take(self, step: int, result: StepResult) -> None:
-        """Takes in what came of a step of the environments; between its own steps rewards add up."""
-        held = self._held
-        if held is not None:
-            # what follows the end of an episode within one action belongs to the next one, which has not acted yet
-            over = held.terminated | held.truncated
-            result = StepResult(
-                result.observation,
-                held.reward + np.where(over, 0.0, result.reward).astype(np.float32),
-                held.terminated | (result.terminated & ~over),
-                held.truncated | (result.truncated & ~over),
-                result.metrics,
-                result.episode_seconds,
-                result.privileged,
-            )
-        if (step + 1) % self.period:
-            self._held = result
-            return
-        self._held = None
-        observation, reward, done, extras = self.view.take(result)
-        self._rewards.append(float(reward.mean()))
-        self.algorithm.process_env_step(observation, reward, done, extras)
-
-    def take_rollout(self, rollout: Rollout) -> None:
-        """Takes in a whole rollout that workers collected with this learner's policy, as `take` would step by step."""
-        self.algorithm.take_rollout(rollout, self.view)
-        self._rewards.append(float(rollout.reward.mean()))
-
-    def learn(self) -> dict[str, float]:
-        """Learns from the rollout; returns figures for the log."""
-        figures = self.algorithm.learn(critic_only=self.iterations < self._warm_up)
-        self.iterations += 1
-        return {
-            "reward": float(np.mean(self._rewards)),
-            "std": self.algorithm.exploration,
-            "learning_rate": self.algorithm.learning_rate,
-            **figures,
-        }
-
-    def finish(self) -> None:
-        """The rollout is complete: returns and advantages, within torch's inference mode."""
-        with torch.inference_mode():
-            self.algorithm.compute_returns(self.view.get_observations())
-
-
-#: Seconds between saves of the whole state; at most this much is lost to a kill.
-SAVE_PERIOD_S = 60.0
-#: Episodes that the mean duration is taken over.
-EPISODE_WINDOW = 200
 
 
 class Curriculum(Protocol):
@@ -256,7 +121,8 @@ class Trainer:
         self._durations: deque[float] = deque(maxlen=EPISODE_WINDOW)
         self._settings: dict[str, Any] = {}
         self._stop = False
-        self._columns: list[str] = []
+        self._log = CsvLog(folder / METRICS_FILE)
+        self._board: Any = None  # of TensorBoard
         state = folder / STATE_FILE
         if state.exists():
             progress = load_state(state, self.algorithm, self.partner_algorithm)
@@ -269,6 +135,11 @@ class Trainer:
         else:
             self._configure(curriculum(0, 0.0))
 
+    @property
+    def newest_metrics(self) -> dict[str, float]:
+        """The last row of the log; empty where nothing was logged."""
+        return self._log.rows[-1] if self._log.rows else {}
+
     def run(self, total_samples: int, limit_s: float = math.inf) -> None:
         """Trains until `total_samples` environment steps, or for `limit_s` seconds of training (earlier runs of the same
         folder included), or until SIGINT or SIGTERM; saves in any case."""
@@ -280,7 +151,7 @@ class Trainer:
                 task = bar.add_task("training", total=total_samples, completed=self.samples)
                 while self.samples < total_samples and self.seconds < limit_s and not self._stop:
                     row = self._iterate()
-                    self._log(row)
+                    self._write_down(row)
                     bar.update(task, completed=self.samples, description=_headline(row))
                     self._configure(self._curriculum(self.samples, row["episode_s"]))
                     if time.monotonic() - saved > SAVE_PERIOD_S:
@@ -337,7 +208,7 @@ class Trainer:
         seed = int(torch.randint(2**62, (1,)))  # of torch's random state, which a resumed run continues
         rollout = self._pool.rollout(learner.algorithm.sampling_policy(), self._config.steps_per_iteration, seed)
         self._take_free_cores()
-        learner.take_rollout(rollout)
+        learner.record_rollout(rollout)
         self._durations.extend(rollout.episode_seconds)
         return rollout.metrics
 
@@ -350,25 +221,17 @@ class Trainer:
                 metrics.append(result.metrics)
                 self._durations.extend(result.episode_seconds)
                 for learner, part in zip(self._learners, (result, result.partner)):
-                    learner.take(step, part)
+                    learner.record(step, part)
         return {name: float(np.mean([m[name] for m in metrics])) for name in metrics[0]}
 
-    def _log(self, row: dict[str, float]) -> None:
-        file = self._folder / METRICS_FILE
-        if not self._columns:
-            self._columns = _columns(file, list(row))
-        with file.open("a", newline="") as stream:
-            csv.DictWriter(stream, self._columns).writerow({name: f"{value:.6g}" for name, value in row.items()})
-        writer = self._tensorboard()
-        for name, value in row.items():
-            writer.add_scalar(name, value, self.samples)
-
-    def _tensorboard(self):
-        if not hasattr(self, "_board"):
-            from torch.utils.tensorboard import SummaryWriter
+    def _write_down(self, row: dict[str, float]) -> None:
+        self._log.add(row)
+        if self._board is None:
+            from torch.utils.tensorboard import SummaryWriter  # takes a second to import
 
             self._board = SummaryWriter(log_dir=str(self._folder / "tensorboard"), purge_step=self.samples)
-        return self._board
+        for name, value in row.items():
+            self._board.add_scalar(name, value, self.samples)
 
     def _save(self, row: dict[str, float]) -> None:
         progress = {
@@ -382,23 +245,137 @@ class Trainer:
         self._on_save(self.algorithm, row)
 
 
-def _columns(file: Path, wanted: list[str]) -> list[str]:
-    """Columns of a metrics file, which is begun with those wanted; one of a training of before gets those it lacks."""
-    rows: list[dict[str, str]] = []
-    known: list[str] = []
-    if file.exists():
-        with file.open(newline="", encoding="utf-8") as stream:
-            reader = csv.DictReader(stream)
-            rows, known = list(reader), list(reader.fieldnames or ())
-        if set(wanted) <= set(known):
-            return known
-    columns = known + [name for name in wanted if name not in known]
-    with whole_file(file, newline="") as stream:
-        writer = csv.DictWriter(stream, columns)
-        writer.writeheader()
-        writer.writerows(rows)
-    return columns
-
-
 def _headline(row: dict[str, float]) -> str:
     return f"{row['episode_s']:5.1f} s an episode, reward {row['reward']:.3f}, {row['samples_per_s']:.0f} samples/s"
+
+
+class Learner:
+    """Collects and learns from what one view of the environments shows.
+
+    Args:
+        view: of the environments.
+        config: of its PPO.
+        mirror: left-right symmetry of its task, or None.
+        period: steps of the environments for one action of this learner.
+        warm_up: iterations in which only the critic learns.
+    """
+
+    def __init__(
+        self, view: LearnerView, config: PpoConfig, mirror: MirrorMap | None, *, period: int = 1, warm_up: int = 0
+    ) -> None:
+        self.view, self.config, self.period = view, config, period
+        self.algorithm = build_ppo(view, config, mirror)
+        self.iterations = 0
+        self._warm_up = warm_up
+        self._action = np.zeros((view.num_envs, view.num_actions), dtype=np.float32)
+        self._held: StepResult | None = None
+        self._rewards: list[float] = []
+
+    @classmethod
+    def of_partner(cls, partner: Partner, first: StepResult, max_episode_steps: int) -> Learner:
+        """The learner of a partner, with the result of the environments' reset."""
+        view = LearnerView(first, partner.action_size, max_episode_steps // partner.period)
+        return cls(view, partner.config, partner.mirror, period=partner.period, warm_up=partner.warm_up)
+
+    def begin(self) -> None:
+        """A new rollout."""
+        self.algorithm.train_mode()
+        self._rewards.clear()
+
+    def act(self, step: int) -> np.ndarray:
+        """This learner's action (n, A) for a step of the rollout: a new one at its own steps."""
+        if step % self.period == 0:
+            self._action = self.algorithm.act(self.view.get_observations()).numpy()
+        return self._action
+
+    def record(self, step: int, result: StepResult) -> None:
+        """Takes in what came of a step of the environments; between its own steps rewards add up."""
+        held = self._held
+        if held is not None:
+            # what follows the end of an episode within one action belongs to the next one, which has not acted yet
+            over = held.terminated | held.truncated
+            result = StepResult(
+                result.observation,
+                held.reward + np.where(over, 0.0, result.reward).astype(np.float32),
+                held.terminated | (result.terminated & ~over),
+                held.truncated | (result.truncated & ~over),
+                result.metrics,
+                result.episode_seconds,
+                result.privileged,
+            )
+        if (step + 1) % self.period:
+            self._held = result
+            return
+        self._held = None
+        observation, reward, done, extras = self.view.record(result)
+        self._rewards.append(float(reward.mean()))
+        self.algorithm.process_env_step(observation, reward, done, extras)
+
+    def record_rollout(self, rollout: Rollout) -> None:
+        """Takes in a whole rollout that workers collected with this learner's policy, as `record` would step by step."""
+        self.algorithm.record_rollout(rollout, self.view)
+        self._rewards.append(float(rollout.reward.mean()))
+
+    def learn(self) -> dict[str, float]:
+        """Learns from the rollout; returns figures for the log."""
+        figures = self.algorithm.learn(critic_only=self.iterations < self._warm_up)
+        self.iterations += 1
+        return {
+            "reward": float(np.mean(self._rewards)),
+            "std": self.algorithm.exploration,
+            "learning_rate": self.algorithm.learning_rate,
+            **figures,
+        }
+
+    def finish(self) -> None:
+        """The rollout is complete: returns and advantages, within torch's inference mode."""
+        with torch.inference_mode():
+            self.algorithm.compute_returns(self.view.get_observations())
+
+
+def save_state(path: Path, algorithm: AveragedPPO, progress: dict, partner: AveragedPPO | None = None) -> None:
+    """Writes networks, optimiser, random state and progress (JSON-able); replaces the old file at once.
+
+    A second learner's go into the same file, so that a kill never leaves the two at different times.
+
+    Raises:
+        OSError: it cannot be written, as on a full disk; the old file is as it was.
+    """
+    tensors = {"random_state": torch.get_rng_state(), **algorithm.state_tensors()}
+    rates = {"learning_rate": algorithm.learning_rate}
+    if partner is not None:
+        tensors |= {f"{PARTNER}{name}": value for name, value in partner.state_tensors().items()}
+        rates["partner_learning_rate"] = partner.learning_rate
+    metadata = {"progress": json.dumps({**progress, **rates})}
+    partial = path.with_suffix(".partial")
+    try:
+        save_file(tensors, str(partial), metadata=metadata)
+        os.replace(partial, path)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        reason = " ".join(str(error).split())
+        kept = "; the state of before is whole, and the same command goes on from it" if path.exists() else ""
+        raise OSError(f"{path} cannot be written ({reason}): make room{kept}") from error
+
+
+def load_state(path: Path, algorithm: AveragedPPO, partner: AveragedPPO | None = None) -> dict:
+    """Restores what `save_state` wrote; returns its progress.
+
+    Raises CheckpointError if the file cannot be read or belongs to a network of another shape.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            progress = json.loads(file.metadata()["progress"])
+        algorithm.restore(
+            {name: v for name, v in tensors.items() if not name.startswith(PARTNER)},
+            progress["learning_rate"],
+        )
+        if partner is not None:
+            own = {name[len(PARTNER) :]: v for name, v in tensors.items() if name.startswith(PARTNER)}
+            partner.restore(own, progress["partner_learning_rate"])
+    except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{path}: cannot resume from it ({reason}); choose another run folder") from error
+    torch.set_rng_state(tensors["random_state"])
+    return progress

@@ -7,7 +7,6 @@ whether a stage left a person who walks, and at what cost.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 
 from exo_device.description import DeviceDescription
 from exo_device.devices import NO_DEVICE
+from exo_lab.csv_log import CsvLog
 from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject, load_subject
 from exo_sim.gait.reference import JOINTS
@@ -140,46 +140,37 @@ class CheckLog:
     """
 
     def __init__(self, file: Path):
-        self._file = file
-        self._rows: list[dict[str, float]] = []
-        if file.exists():
-            with file.open(newline="") as stream:
-                self._rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)]
+        self._log = CsvLog(file)
 
     @property
     def newest(self) -> dict[str, float]:
         """Figures of the last check."""
-        return self._rows[-1]
+        return self._log.rows[-1]
 
     @property
     def best(self) -> str:
         """The best check so far, in words."""
-        if not self._rows:
+        if not self._log.rows:
             return "none yet: no check was due"
-        best = max(self._rows, key=lambda row: row["score"])
+        best = max(self._log.rows, key=lambda row: row["score"])
         return f"score {best['score']:.3f} at {best['samples']:.0f} samples"
 
     def due(self, samples: float, period: int) -> bool:
         """Whether the last check is at least `period` samples ago."""
-        return not self._rows or samples - self._rows[-1]["samples"] >= period
+        return not self._log.rows or samples - self.newest["samples"] >= period
 
     def add(self, samples: float, check: Check) -> bool:
         """Writes a check down; returns whether it is the best so far."""
-        row = {
-            "samples": float(samples),
-            "score": check.score,
-            "upright_share": float(check.upright.mean()),
-            "speed_error_mps": float(check.speed_error.mean()),
-            "angle_error_deg": float(check.angle_error.mean()),
-        }
-        best = all(row["score"] > earlier["score"] for earlier in self._rows)
-        self._rows.append(row)
-        new = not self._file.exists()
-        with self._file.open("a", newline="") as stream:
-            writer = csv.DictWriter(stream, row)
-            if new:
-                writer.writeheader()
-            writer.writerow({name: f"{value:.6g}" for name, value in row.items()})
+        best = all(check.score > earlier["score"] for earlier in self._log.rows)
+        self._log.add(
+            {
+                "samples": float(samples),
+                "score": check.score,
+                "upright_share": float(check.upright.mean()),
+                "speed_error_mps": float(check.speed_error.mean()),
+                "angle_error_deg": float(check.angle_error.mean()),
+            }
+        )
         return best
 
 

@@ -7,14 +7,13 @@ checkpoints of device and human as they are after it, and, once it is complete, 
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from exo_device.description import DeviceDescription
 from exo_device.devices import without_weight
-from exo_lab.rl.config import METRICS_FILE, STATE_FILE
+from exo_lab.rl.config import STATE_FILE
 from exo_lab.train.check import check_walk
 from exo_lab.train.command_line import CONFIG_FILE, training_record
 from exo_lab.train.exo_config import EXO, HUMAN, ExoTrainingConfig, StageConfig
@@ -132,7 +131,7 @@ class Stage:
             trainer = self._train(before)
             if trainer.samples < self.stage.samples and trainer.seconds < self.stage.limit_s:
                 return False
-            metrics, seconds = last_metrics(self.folder), trainer.seconds
+            metrics, seconds = trainer.newest_metrics, trainer.seconds
         self._pass_on(before)
         left = self.outputs(before)
         check = check_walk(
@@ -253,13 +252,3 @@ def copy_human(source: Path, target: Path) -> None:
     """
     tensors, manifest = load_checkpoint(source, kind=HUMAN, contract=HUMAN_CONTRACT)
     save_checkpoint(target, tensors, manifest)
-
-
-def last_metrics(folder: Path) -> dict[str, float]:
-    """The last row of a stage's metrics.csv; empty where nothing was logged."""
-    file = folder / METRICS_FILE
-    if not file.exists():
-        return {}
-    with file.open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    return {name: float(value) for name, value in rows[-1].items() if value} if rows else {}

@@ -7,7 +7,6 @@ Afterwards there is one network, of the same size, that can be run and trained o
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 from tensordict import TensorDict
 
+from exo_lab.csv_log import CsvLog
 from exo_lab.pool import one_thread, progress_bar
 from exo_lab.rl.ppo import OBSERVATION_GROUP, LearnerView, build_ppo
 from exo_lab.rl.workers import WorkerPool
@@ -62,15 +62,16 @@ def teach(
         the last row of the log: error is the root mean square of the pupil's action less the teacher's.
     """
     settings, teacher = config.compensations, Teacher(human, rows)
-    log = _known(folder / LOG_FILE)
-    start = folder / PUPIL_STEM if log else human
+    log = CsvLog(folder / LOG_FILE)
+    begun = len(log.rows)
+    start = folder / PUPIL_STEM if begun else human
     tensors, before = load_checkpoint(start, kind="human")
     torch.manual_seed(seed)
     torch.set_num_threads(1)
-    random = np.random.default_rng((seed, len(log)))
+    random = np.random.default_rng((seed, begun))
     with one_thread(), progress_bar() as progress:
-        bar = progress.add_task("teaching", total=settings.rounds, completed=len(log))
-        pool = WorkerPool(WalkingEnvFactory(config), config.workers, seed + len(log))
+        bar = progress.add_task("teaching", total=settings.rounds, completed=begun)
+        pool = WorkerPool(WalkingEnvFactory(config), config.workers, seed + begun)
         try:
             pool.configure(Curriculum(config.curriculum)(0, math.inf))
             first = pool.reset()
@@ -80,7 +81,7 @@ def teach(
             actor = algorithm.get_policy()
             optimiser = torch.optim.Adam([p for name, p in actor.named_parameters() if "mlp" in name])
             seen = np.zeros((0, pool.observation_size), dtype=np.float32)
-            for number in range(len(log), settings.rounds):
+            for number in range(begun, settings.rounds):
                 walked = pool.rollout(algorithm.sampling_policy(), settings.round_steps, seed + number)
                 met = walked.observation[:-1].reshape(-1, pool.observation_size)
                 error = float(np.sqrt(np.mean((walked.mean.reshape(-1, len(JOINTS)) - teacher(met)) ** 2)))
@@ -99,7 +100,13 @@ def teach(
                     loss.backward()
                     optimiser.step()
                 seconds = walked.episode_seconds
-                log.append(
+                algorithm.average.restart()
+                save_checkpoint(
+                    folder / PUPIL_STEM,
+                    algorithm.policy_tensors(),
+                    {**manifest, "network": before.network.model_dump()},
+                )
+                log.add(
                     {
                         "round": number + 1,
                         "error": error,
@@ -107,28 +114,7 @@ def teach(
                         "episode_s": float(np.mean(seconds)) if seconds else math.nan,
                     }
                 )
-                algorithm.average.restart()
-                save_checkpoint(
-                    folder / PUPIL_STEM,
-                    algorithm.policy_tensors(),
-                    {**manifest, "network": before.network.model_dump()},
-                )
-                _write(folder / LOG_FILE, log)
                 progress.advance(bar)
         finally:
             pool.close()
-    return log[-1]
-
-
-def _known(file: Path) -> list[dict[str, float]]:
-    if not file.exists():
-        return []
-    with file.open(newline="", encoding="utf-8") as stream:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)]
-
-
-def _write(file: Path, rows: list[dict[str, float]]) -> None:
-    with file.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, rows[0])
-        writer.writeheader()
-        writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in rows)
+    return log.rows[-1]
