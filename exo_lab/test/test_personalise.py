@@ -156,6 +156,8 @@ def test_a_training_of_before_an_option_was_there_goes_on(tmp_path, small):
     config = load_exo_config(small).model_dump(mode="json")
     old = {name: value for name, value in config.items() if name not in ("wearer", "symmetric", "tells_strengths")}
     old["stages"] = [{k: v for k, v in stage.items() if k != "minutes"} for stage in old["stages"]]
+    old["habits"] = old.pop("motor_adaptation")  # its former name
+    old["reward"] = {k: v for k, v in old["reward"].items() if k != "largest_power_w_kg"}
     (tmp_path / "config.json").write_text(json.dumps({"config": old, "seed": 1}))
     refuse_another_training(tmp_path, {"config": config, "seed": 1})
     with pytest.raises(SimError, match="symmetric"):

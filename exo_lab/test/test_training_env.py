@@ -6,7 +6,7 @@ import yaml
 from exo_lab.train.check import Checker, CheckLog
 from exo_lab.train.config import load_training_config
 from exo_lab.train.disturbances import RandomPushes, SensorNoise
-from exo_lab.train.rewards import REWARD_TERMS, PolicyStep, StrideAverages, imitation_reward
+from exo_lab.train.rewards import IMITATION_TERMS
 from exo_lab.train.walking_env import Curriculum, WalkingEnv
 from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject
@@ -47,6 +47,7 @@ def test_walks_resets_and_reports(env):
         ended += len(result.episode_seconds)
     assert ended >= 3
     assert result.metrics["pose_error_deg"] > 0.0
+    assert {f"reward_{name}" for name in IMITATION_TERMS} <= set(result.metrics)
 
 
 def test_who_falls_goes_on_practising_before_somebody_else_has_a_turn(config):
@@ -91,25 +92,6 @@ def test_assistance_reaches_the_motors_and_grows_with_the_curriculum(env):
     env.reset()
     env.step(np.zeros((3, ACTION_SIZE)))
     assert all(not data.ctrl[body.exo_actuators].any() for data in env._walkers.datas)
-
-
-def test_reward_prefers_the_reference_to_a_wrong_pose_and_a_fall_ends(config):
-    walkers = Walkers([build_body(Subject(), None, 300.0)] * 2)
-    walkers.place(0, 0.15, 1.25)
-    walkers.place(1, 0.15, 1.25)
-    averages = StrideAverages(2)
-    averages.speed[:] = 1.25
-    data = walkers.datas[1]
-    data.qpos[walkers.body.joint_qpos[3]] += 0.6  # knee bent by 34 degrees too much
-    verdict = imitation_reward(config, walkers, walkers.state(), np.zeros((2, ACTION_SIZE)), np.zeros(2), averages)
-    assert verdict.reward[0] > verdict.reward[1] + 0.1 and not verdict.failed.any()
-    data.qpos[3:7] = [np.cos(0.5), np.sin(0.5), 0.0, 0.0]  # lies down by 57 degrees
-    assert imitation_reward(config, walkers, walkers.state(), np.zeros((2, ACTION_SIZE)), np.zeros(2), averages).failed[
-        1
-    ]
-    data.qpos[3] = np.nan
-    verdict = imitation_reward(config, walkers, walkers.state(), np.zeros((2, ACTION_SIZE)), np.zeros(2), averages)
-    assert verdict.failed[1] and np.isfinite(verdict.reward).all()
 
 
 def test_curriculum_goes_forward_only_and_resumes(config):
@@ -224,54 +206,3 @@ def test_a_check_tells_a_walker_from_a_beginner_and_keeps_the_best(config, tmp_p
     again = CheckLog(tmp_path / "checks.csv")
     assert again.best == log.best and "20 samples" in log.best
     assert not again.due(100, 100) and again.due(130, 100) and not again.add(130, bad)
-
-
-def test_who_walks_crabwise_or_unevenly_earns_less(config):
-    walkers = Walkers([build_body(Subject(), None, 300.0)] * 3)
-    for i in range(3):
-        walkers.place(i, 0.15, 1.25)
-    averages = StrideAverages(3)
-    for i in range(3):
-        averages.restart(i, 1.25)
-    averages.sideways[1], averages.unevenness[2] = 0.1, 0.1
-    reward = imitation_reward(
-        config, walkers, walkers.state(), np.zeros((3, ACTION_SIZE)), np.zeros(3), averages
-    ).reward
-    assert reward[0] > reward[1] + 0.1 and reward[0] > reward[2] + 0.1
-
-
-def test_averages_settle_on_what_stays(config):
-    walkers = Walkers([build_body(Subject(), None, 300.0)])
-    walkers.place(0, 0.15, 1.25)
-    walkers.datas[0].qvel[0] = 0.2  # MyoLegs' x is to the left
-    walkers.datas[0].qpos[walkers.body.joint_qpos[0]] += 0.1  # right hip
-    averages, state = StrideAverages(1), walkers.state()
-    for _ in range(400):
-        averages.update(walkers, state)
-    assert averages.speed[0] == pytest.approx(1.25, rel=1e-3) and averages.sideways[0] == pytest.approx(0.2, rel=1e-2)
-    assert averages.unevenness[0] == pytest.approx([0.1, 0.0, 0.0], abs=1e-3)
-
-
-def test_every_reward_term_has_a_weight_is_logged_and_their_sum_is_the_reward(config):
-    env = WalkingEnv(config, "none", seed=6)
-    env.reset()
-    for _ in range(3):
-        result = env.step(np.full((3, ACTION_SIZE), 0.1))
-    weights = {name for name in type(config.reward).model_fields if not name.endswith(("_width", "_bw"))}
-    assert set(REWARD_TERMS) == weights
-    walkers = env._walkers
-    step = PolicyStep(
-        config,
-        walkers,
-        walkers.state(),
-        np.full((3, ACTION_SIZE), 0.1),
-        walkers.mean_squared_activation(),
-        env._averages,
-    )
-    paid = {name: getattr(config.reward, name) * term(step) for name, term in REWARD_TERMS.items()}
-    judged = imitation_reward(config, walkers, step.state, step.action, step.effort, step.averages)
-    assert judged.reward == pytest.approx(sum(paid.values()), rel=1e-6)
-    for name, value in paid.items():
-        assert judged.metrics[f"reward_{name}"] == pytest.approx(value.mean(), abs=1e-12)
-        assert f"reward_{name}" in result.metrics
-    assert (paid["action"] < 0.0).all() and 0.0 <= paid["pose"].min() <= paid["pose"].max() <= config.reward.pose

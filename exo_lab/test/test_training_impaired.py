@@ -115,7 +115,9 @@ def test_a_limp_ends_the_episode_of_a_healthy_person_and_not_of_an_impaired_one(
         data, body = walkers.datas[0], walkers.body
         data.qpos[body.joint_qpos[3]] += knee
         state = walkers.state()
-        return imitation_reward(config, walkers, state, np.zeros((1, 14)), np.zeros(1), StrideAverages(1))
+        return imitation_reward(
+            config, walkers, state, np.zeros((1, 14)), np.zeros(1), StrideAverages(1, config.reward)
+        )
 
     patient = load_subject("preset:hemiparesis_severe_right")
     limp = 2.0

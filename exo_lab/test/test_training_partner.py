@@ -109,7 +109,7 @@ def test_between_its_own_steps_rewards_add_up_until_an_episode_ends():
     learner.begin()
     with torch.inference_mode():
         held = learner.act(0)
-        learner.take(0, result([1.0, 2.0], [False, True]))
+        learner.record(0, result([1.0, 2.0], [False, True]))
         assert learner.act(1) is held
-        learner.take(1, result([10.0, 20.0], [False, False]))
+        learner.record(1, result([10.0, 20.0], [False, False]))
     assert view.last.reward.tolist() == [11.0, 2.0] and view.last.terminated.tolist() == [False, True]

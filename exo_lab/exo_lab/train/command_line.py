@@ -14,8 +14,14 @@ from pydantic import BaseModel, ValidationError
 from exo_core.errors import ExitCode
 from exo_device.description import DeviceError
 from exo_lab.rl.config import STATE_FILE
-from exo_lab.train.config import HumanTrainingConfig, with_present_names
-from exo_lab.train.exo_config import ExoTrainingConfig
+from exo_lab.train.config import (
+    HUMAN_DEFAULTS,
+    HumanTrainingConfig,
+    merged_sections,
+    shipped_defaults,
+    with_present_names,
+)
+from exo_lab.train.exo_config import EXO_DEFAULTS, ExoTrainingConfig
 from exo_lab.train.ship import config_sources
 from exo_policy.checkpoint import CheckpointError
 from exo_sim.errors import MeasurementError, SimError
@@ -121,9 +127,10 @@ def refuse_another_training(
 
 
 def complete(config: dict, model: type[BaseModel] = ExoTrainingConfig) -> dict:
-    """The configuration in a training's config.json with the options that were not there yet, at their defaults."""
+    """The configuration in a training's config.json with the options that were not there yet, at today's defaults."""
     config = with_present_names(config)
-    fields = {name: config[name] for name in model.model_fields if name in config}
+    defaults = shipped_defaults(HUMAN_DEFAULTS if model is HumanTrainingConfig else EXO_DEFAULTS)
+    fields = merged_sections(defaults, {name: config[name] for name in model.model_fields if name in config})
     try:
         return {**config, **model.model_validate(fields).model_dump(mode="json")}
     except ValidationError:

@@ -73,7 +73,7 @@ class CompensationTrial:
         """Reward (count,) per policy period for adaptations (count, ADAPTATION_SIZE); who has fallen gets nothing more."""
         walkers, config = self._walkers, self._config
         adaptations = Adaptations.of(np.kron(numbers, self._weak[:, None]))
-        averages = StrideAverages(walkers.count)
+        averages = StrideAverages(walkers.count, config.reward)
         for i, (speed, phase) in enumerate(self._cases):
             walkers.place(i, phase, speed)
             averages.restart(i, speed)
@@ -144,7 +144,7 @@ def train(options: argparse.Namespace) -> int:
         options,
         {**config.model_dump(mode="json"), "began_with_sha256": before.sha256},
     )
-    refuse_another_training(folder, document)
+    refuse_another_training(folder, document, HumanTrainingConfig)
     found = {weakness: _search(weakness, config, human, folder, options.seed) for weakness in WEAKNESSES}
     write_json(folder / COMPENSATIONS_FILE, {weakness: found[weakness].in_words() for weakness in WEAKNESSES})
     rows = np.array([found[weakness].adaptation * found[weakness].adopted for weakness in WEAKNESSES])

@@ -19,9 +19,12 @@ Weight = Annotated[float, Field(ge=0.0, le=10.0)]
 Config = TypeVar("Config", bound=BaseModel)
 Speed = Annotated[float, Field(ge=0.5, le=2.0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
 Range = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
 
 
+HUMAN_DEFAULTS = "human.yaml"
 #: Names that sections of a configuration had before; files and run folders of then go on loading.
 FORMER_NAMES = {"leniency": "tolerance", "habits": "motor_adaptation"}
 
@@ -36,25 +39,47 @@ class _Model(BaseModel):
 
 
 class RewardConfig(_Model):
-    """Weights of the reward's terms; the positive ones are each at most their weight per step."""
+    """Weights of the reward's terms (rewards.IMITATION_TERMS), each followed by its parameters.
 
-    pose: Weight  #: weighted joint angle error, exp(-pose_width e^2)
-    pose_width: Annotated[float, Field(gt=0)]
+    The positive terms are each at most their weight per step. A width w belongs to exp(-w e^2) of an error e: at
+    1/sqrt(w) the term has fallen to 1/e.
+    """
+
+    pose: Weight  #: weighted joint angle error
+    pose_width: Positive  #: 1/rad^2
     pose_fine: Weight  #: the same, narrower: it counts once walking works
-    pose_fine_width: Annotated[float, Field(gt=0)]
+    pose_fine_width: Positive  #: 1/rad^2
     rate: Weight  #: joint rates
+    rate_width: Positive  #: 1/(rad/s)^2
     velocity: Weight  #: walking speed and no sideways drift, at every moment
+    velocity_width: Positive  #: 1/(m/s)^2, of the velocity within the stride, which sways by 0.1 m/s
     mean_speed: Weight  #: walking speed over about a stride
+    mean_speed_scale_mps: Positive  #: at this error it has fallen to 1/e; exp(-|e|) pulls however small the error
+    mean_speed_time_s: Positive  #: time constant of the mean: half a stride, so that it follows the commanded ramps
     straight: Weight  #: no sideways velocity over a stride
+    straight_width: Positive  #: 1/(m/s)^2
     even: Weight  #: both legs err alike over a stride
+    even_width: Positive  #: 1/rad^2, of the mean squared difference between right and left joint errors
+    side_time_s: Positive  #: time constant of what tells left from right: a stride, whose sway would otherwise remain
     moment: Weight  #: joint moments as measured on people
+    moment_width: Positive  #: 1/(Nm/kg)^2, of the weighted mean squared correction to the usual moments
     force: Weight  #: ground reaction force as measured on people
+    force_width: Positive  #: 1/BW^2
+    forward_force_share: (
+        Positive  #: fore-aft forces are a sixth of vertical ones: their squared errors count so much more
+    )
     contact: Weight  #: feet on the floor when the reference has them there
+    contact_threshold_bw: Positive  #: a foot bears load from this vertical force on
+    contact_tolerance_stride: Share  #: so near to heel strike and toe-off contact may be either way, share of a stride
     upright: Weight  #: trunk upright, heading kept
+    upright_width: Positive  #: of the squared sine of the trunk's tilt: half is lost at 10 degrees
+    heading_share: NotNegative  #: 1/rad^2, of squared heading against tilt
+    angular_rate_share: NotNegative  #: (s/rad)^2, of squared angular rate against tilt
     effort: Weight  #: low mean squared activation
+    effort_width: Positive  #: of mean squared activation
     action: Weight  #: penalty on squared action
     impact: Weight  #: penalty on vertical force beyond impact_threshold_bw, per body weight
-    impact_threshold_bw: Annotated[float, Field(gt=0)]
+    impact_threshold_bw: Positive
 
 
 class TerminateBelow(_Model):
@@ -192,7 +217,7 @@ def load_training_config(*paths: str | Path | None) -> HumanTrainingConfig:
     Raises:
         SimError: unreadable, an unknown field or a value out of range; says which.
     """
-    return load_config(HumanTrainingConfig, "human.yaml", *paths)
+    return load_config(HumanTrainingConfig, HUMAN_DEFAULTS, *paths)
 
 
 def load_config(model: type[Config], default_file: str, *paths: str | Path | None) -> Config:
@@ -204,12 +229,11 @@ def load_config(model: type[Config], default_file: str, *paths: str | Path | Non
     Raises:
         SimError: as `load_training_config`.
     """
-    defaults = (resources.files(__package__) / default_file).read_text(encoding="utf-8")
-    merged = parse_mapping(defaults, default_file, "the defaults of a training")
+    merged = shipped_defaults(default_file)
     given = [path for path in paths if path]
     try:
         for path in given:
-            merged = _merged(merged, _changes(path))
+            merged = merged_sections(merged, _changes(path))
         return model.model_validate(merged)
     except (ValidationError, TypeError) as error:
         detail = error.errors(include_url=False)[0] if isinstance(error, ValidationError) else None
@@ -229,9 +253,16 @@ def _changes(path: str | Path) -> dict:
     return with_present_names(content or {})
 
 
-def _merged(base: dict, changes: dict) -> dict:
+def shipped_defaults(file: str) -> dict:
+    """Content of a YAML file beside this module."""
+    text = (resources.files(__package__) / file).read_text(encoding="utf-8")
+    return parse_mapping(text, file, "the defaults of a training")
+
+
+def merged_sections(base: dict, changes: dict) -> dict:
+    """The base with the changes, section by section."""
     result = dict(base)
     for key, value in changes.items():
         both = isinstance(value, dict) and isinstance(base.get(key), dict)
-        result[key] = _merged(base[key], value) if both else value
+        result[key] = merged_sections(base[key], value) if both else value
     return result

@@ -19,6 +19,7 @@ NotNegative = Annotated[float, Field(ge=0.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Speed = Annotated[float, Field(ge=0.5, le=2.0)]
 HUMAN, EXO = "human", "exo"
+EXO_DEFAULTS = "exo.yaml"
 
 
 class _Model(BaseModel):
@@ -30,6 +31,9 @@ class ExoRewardConfig(_Model):
 
     metabolic: Price  #: per W/kg of gross metabolic power below the reference
     metabolic_reference_w_kg: NotNegative
+    #: What a step costs at most: a stumble's fast stretches cost many times more for an instant, which would drown
+    #: everything else in what the critic learns. Walking at 1.8 m/s costs 9 W/kg.
+    largest_power_w_kg: Positive
     alive: Price  #: per step without a fall
     fall: Price  #: once, for a fall
     torque: Price  #: per mean squared share of the torque limits
@@ -39,8 +43,9 @@ class ExoRewardConfig(_Model):
     #: Per mean fourth power of muscle activation below the reference: how near to their limits muscles work, which is how
     #: soon they tire (Crowninshield and Brand 1981, J Biomech 14:793: endurance falls with a power of 1.4 to 5.1 of the
     #: stress). For the same force a muscle of half the strength counts 16 times.
-    overload: Price = 0.0
-    overload_reference: NotNegative = 0.03
+    overload: Price
+    overload_reference: NotNegative
+    largest_overload: Positive  #: the most of it that counts; walking at 1 m/s makes 0.013
 
 
 class HumanRewardConfig(_Model):
@@ -55,6 +60,7 @@ class HumanRewardConfig(_Model):
     walking: Price  #: on that reward, per period of the human
     metabolic: Price  #: per W/kg of gross metabolic power below the reference, per control period
     metabolic_reference_w_kg: NotNegative
+    largest_power_w_kg: Positive  #: as in ExoRewardConfig
     fall: Price  #: once, for a fall
 
 
@@ -64,6 +70,7 @@ class ExoTerminationConfig(_Model):
     terminate_below: TerminateBelow = TerminateBelow(height_share=0.78, up_cosine=0.85)
     #: Who is so far off the commanded speed for half a stride does not walk any more: flung by a stumble, say (m/s).
     lost_speed_mps: Positive = 1.0
+    lost_speed_time_s: Positive = 0.5  #: time constant of that mean: half a stride
 
 
 class AdaptationConfig(_Model):
@@ -136,4 +143,4 @@ def load_exo_config(*paths: str | Path | None) -> ExoTrainingConfig:
     Raises:
         SimError: unreadable, an unknown field or a value out of range; says which.
     """
-    return load_config(ExoTrainingConfig, "exo.yaml", *paths)
+    return load_config(ExoTrainingConfig, EXO_DEFAULTS, *paths)

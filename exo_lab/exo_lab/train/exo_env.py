@@ -13,7 +13,14 @@ from exo_lab.rl.env import StepResult
 from exo_lab.train.config import HumanTrainingConfig, load_training_config
 from exo_lab.train.disturbances import RandomPushes, SensorNoise
 from exo_lab.train.exo_config import EXO, HUMAN, ExoTrainingConfig
-from exo_lab.train.rewards import DEVICE_TERMS, WEARER_TERMS, ControlStep, StrideAverages, imitation_reward, paid_terms
+from exo_lab.train.rewards import (
+    DEVICE_TERMS,
+    WEARER_TERMS,
+    ControlStep,
+    StrideAverages,
+    control_reward,
+    imitation_reward,
+)
 from exo_policy.manifest import Contract
 from exo_sim.human.observation import ACTION_SIZE, COORDINATION_RATE_HZ, PERIODS_PER_ACTION
 from exo_sim.human.walkers import Walkers, WalkerState
@@ -32,7 +39,7 @@ class WearerReward:
     def __init__(self, config: HumanTrainingConfig, walkers: Walkers, random: np.random.Generator):
         self._config = config.model_copy(update={"reward": config.reward.model_copy(update={"moment": 0.0})})
         self._walkers = walkers
-        self._averages = StrideAverages(walkers.count)
+        self._averages = StrideAverages(walkers.count, config.reward)
         self._effort, self._blocks = np.zeros(walkers.count), 0
         self._pushes = RandomPushes(walkers, config.disturbance, random)
         self._noise = SensorNoise(config.disturbance, random)
@@ -71,13 +78,8 @@ class WearerReward:
 
 #: Metabolic power in the critic's observation (1 / (W/kg)).
 POWER_SCALE = 0.1
-#: Time constant of the mean speed that the human is held to (s): half a stride.
-MEAN_SPEED_TIME_S = 0.5
-#: What a step costs at most (W/kg): a stumble's fast stretches cost many times more for an instant, which would drown
-#: everything else in what the critic learns. Walking at 1.8 m/s costs 9 W/kg.
-LARGEST_POWER_W_KG = 30.0
-#: Power of the activation that counts as overload, and the most of it that counts. Walking at 1 m/s makes 0.013.
-OVERLOAD_EXPONENT, LARGEST_OVERLOAD = 4, 0.06
+#: Power of the activation whose mean is the overload, see ExoRewardConfig.
+OVERLOAD_EXPONENT = 4
 #: Beyond this share of its limit a torque counts as at the limit.
 AT_LIMIT_SHARE = 0.98
 
@@ -128,16 +130,16 @@ class _AssistedEnv:
 
     def _period(self, action: np.ndarray, human_action: np.ndarray | None) -> ControlStep:
         """One control period (10 ms) with the device's action (n, J) and the human's (n, 14), or the usual one."""
-        people, walkers = self._crowd, self._crowd.walkers
+        people, walkers, reward = self._crowd, self._crowd.walkers, self._config.reward
+        end, below = self._config.termination, self._config.termination.terminate_below
         if people.act(action, human_action) and self._wearer is not None:
             self._wearer.begin()
         people.advance()
         power, mechanical, state = people.metabolic_power(), people.mechanical_power(), walkers.state()
-        overload = np.minimum(walkers.mean_activation_power(OVERLOAD_EXPONENT), LARGEST_OVERLOAD)
+        overload = np.minimum(walkers.mean_activation_power(OVERLOAD_EXPONENT), reward.largest_overload)
         error = state.velocity[:, 0] - walkers.speed_command
-        self._mean_speed_error += (error - self._mean_speed_error) / (MEAN_SPEED_TIME_S * COORDINATION_RATE_HZ)
+        self._mean_speed_error += (error - self._mean_speed_error) / (end.lost_speed_time_s * COORDINATION_RATE_HZ)
         terminated = walkers.fallen(state) | ~np.isfinite(power)
-        end, below = self._config.termination, self._config.termination.terminate_below
         terminated |= ~walkers.is_above(state, below.height_share, below.up_cosine)
         terminated |= ~(np.abs(self._mean_speed_error) < end.lost_speed_mps)
         walking = self._walking(state)
@@ -155,7 +157,7 @@ class _AssistedEnv:
         }
         metrics |= {f"limited_by_{limit}": float(bites.mean()) for limit, bites in people.limiter.bites.items()}
         step = ControlStep(
-            np.where(terminated, 0.0, np.minimum(power, LARGEST_POWER_W_KG)),
+            np.where(terminated, 0.0, power),
             overload,
             mechanical,
             people.share,
@@ -167,14 +169,14 @@ class _AssistedEnv:
             metrics,
             seconds,
         )
-        self._power = step.power
+        self._power = np.minimum(step.power, reward.largest_power_w_kg)
         people.renew(ended)
         self._mean_speed_error[ended] = 0.0
         self._restart(ended)
         return step
 
     def _device_reward(self, step: ControlStep) -> np.ndarray:
-        return paid_terms(DEVICE_TERMS, self._config.reward, step, "reward_")
+        return control_reward(DEVICE_TERMS, self._config.reward, step, "reward_")
 
     def _walking(self, state: WalkerState) -> np.ndarray:
         """How well everybody walked (n,): once a period of the human, at its end; 0 at other times."""
@@ -186,7 +188,7 @@ class _AssistedEnv:
         return self._wearer.end(state, self._crowd.human_action)
 
     def _human_reward(self, step: ControlStep) -> np.ndarray:
-        return paid_terms(WEARER_TERMS, self._config.human_reward, step, "wearer_reward_")
+        return control_reward(WEARER_TERMS, self._config.human_reward, step, "wearer_reward_")
 
     def _private(self) -> np.ndarray:
         """What no policy sees: metabolic power, torques, and how the device sits."""

@@ -9,24 +9,25 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+from pydantic import BaseModel
 
-from exo_lab.train.config import HumanTrainingConfig, ToleranceConfig
+from exo_lab.train.config import HumanTrainingConfig, RewardConfig, ToleranceConfig
 from exo_lab.train.exo_config import ExoRewardConfig, HumanRewardConfig
 from exo_sim.gait.reference import JOINTS, LEG_JOINTS
 from exo_sim.human.observation import POLICY_RATE_HZ
 from exo_sim.human.walkers import Walkers, WalkerState
 
-#: Time constant of the mean speed (s): half a stride, so that it follows the commanded ramps.
-SPEED_TIME_S = 0.5
-#: Time constant of what tells left from right (s): a stride, whose sway would otherwise remain.
-SIDE_TIME_S = 1.1
 _COMPARED = ("hip_flexion", "knee_angle", "ankle_angle")
 _RIGHT = [JOINTS.index(f"{joint}_r") for joint in _COMPARED]
 _LEFT = [JOINTS.index(f"{joint}_l") for joint in _COMPARED]
 
 
 class StrideAverages:
-    """Means of n walkers.
+    """Running means of n people over about a stride: what sways within one must not be punished, what stays must.
+
+    Args:
+        count: n.
+        config: has the time constants.
 
     Attributes:
         speed: (n,) m/s, forward.
@@ -34,7 +35,10 @@ class StrideAverages:
         unevenness: (n, 3) rad, error of hip flexion, knee and ankle angle on the right less that on the left.
     """
 
-    def __init__(self, count: int):
+    def __init__(self, count: int, config: RewardConfig):
+        self._fast, self._slow = (
+            1.0 / (time * POLICY_RATE_HZ) for time in (config.mean_speed_time_s, config.side_time_s)
+        )
         self.speed, self.sideways = np.zeros(count), np.zeros(count)
         self.unevenness = np.zeros((count, len(_COMPARED)))
 
@@ -45,10 +49,9 @@ class StrideAverages:
     def update(self, walkers: Walkers, state: WalkerState) -> None:
         """Takes in the state after one policy period."""
         error = state.joint_angle - walkers.reference.angles(walkers.speed_command, walkers.phase)
-        fast, slow = (1.0 / (time * POLICY_RATE_HZ) for time in (SPEED_TIME_S, SIDE_TIME_S))
-        self.speed += fast * (state.velocity[:, 0] - self.speed)
-        self.sideways += slow * (state.velocity[:, 1] - self.sideways)
-        self.unevenness += slow * (error[:, _RIGHT] - error[:, _LEFT] - self.unevenness)
+        self.speed += self._fast * (state.velocity[:, 0] - self.speed)
+        self.sideways += self._slow * (state.velocity[:, 1] - self.sideways)
+        self.unevenness += self._slow * (error[:, _RIGHT] - error[:, _LEFT] - self.unevenness)
 
 
 class Tolerance(NamedTuple):
@@ -94,30 +97,18 @@ def lower_speed(config: ToleranceConfig, speed: float, slowest: float, deficit: 
     return slowest + (speed - slowest) * (1.0 - config.slower * float(deficit.max()))
 
 
-#: Widths of the exponential terms: at 1/sqrt(width), or at the scale, the term has fallen to 1/e.
-RATE_WIDTH = 0.06  # 1/(rad/s)^2
-VELOCITY_WIDTH = 6.0  # 1/(m/s)^2, of the velocity within the stride, which sways by 0.1 m/s
-MEAN_SPEED_SCALE = 0.08  # m/s, of the speed averaged over about a stride: pulls however small the error
-SIDEWAYS_WIDTH = 150.0  # 1/(m/s)^2, of the sideways velocity averaged over a stride
-UNEVEN_WIDTH = 150.0  # 1/rad^2, of the mean squared difference between right and left joint errors
-MOMENT_WIDTH = 8.0  # 1/(Nm/kg)^2, of the weighted mean squared correction to the usual moments
-FORCE_WIDTH = 25.0  # 1/BW^2, of the mean squared error of the ground reaction force
-UPRIGHT_WIDTH = 25.0  # of squared sine of the trunk's tilt: half is lost at 10 degrees
-EFFORT_WIDTH = 14.0  # of mean squared activation
-#: Heading error and angular rate against tilt in the upright term.
-HEADING_SHARE = 0.5  # 1/rad^2
-ANGULAR_RATE_SHARE = 0.008  # (s/rad)^2
-#: Fore-aft forces are a sixth of vertical ones: their squared errors count by so much more.
-FORWARD_FORCE_SHARE = 9.0
-#: Within this share of a stride of heel strike and toe-off, contact may be either way.
-CONTACT_TOLERANCE_STRIDE = 0.01
-#: A foot bears load from this vertical force on (body weights).
-CONTACT_BW = 0.05
+#: A term of a reward: what a step was and the reward's weights and widths, to (n,).
+RewardTerm = Callable[[Any, Any], np.ndarray]
+
+
+def weighted(terms: dict[str, RewardTerm], config: BaseModel, step: Any) -> dict[str, np.ndarray]:
+    """Each term (n,) of a step times the weight of its name in the configuration."""
+    return {name: getattr(config, name) * term(step, config) for name, term in terms.items()}
 
 
 @dataclass
 class RewardResult:
-    """Reward (n,), fall or loss of the reference (n,), and means for the log: errors, and each term as it was paid."""
+    """Reward (n,), fall or loss of the reference (n,), and means for the log: errors, and each weighted term."""
 
     reward: np.ndarray
     failed: np.ndarray
@@ -142,7 +133,7 @@ class PolicyStep:
     averages: StrideAverages
 
     @cached_property
-    def tolerance(self):
+    def tolerance(self) -> Tolerance:
         """What is asked less of impaired people."""
         return tolerance_scaling(self.config.tolerance, self.walkers.deficit)
 
@@ -170,12 +161,12 @@ class PolicyStep:
 
     @cached_property
     def lean(self) -> np.ndarray:
-        """Tilt, heading and angular rate of the trunk together."""
-        state = self.state
+        """Squared sine of the trunk's tilt, with heading and angular rate by their shares."""
+        state, reward = self.state, self.config.reward
         return (
             (1.0 - state.up[:, 2] ** 2)
-            + HEADING_SHARE * state.heading**2
-            + ANGULAR_RATE_SHARE * (state.angular_velocity**2).sum(axis=1)
+            + reward.heading_share * state.heading**2
+            + reward.angular_rate_share * (state.angular_velocity**2).sum(axis=1)
         )
 
     @cached_property
@@ -199,27 +190,32 @@ class PolicyStep:
         forces = self.walkers.reference.forces(self.walkers.speed_command, self.walkers.phase)
         return 0.5 * (
             self.tolerance.leg * (self.state.vertical_grf - forces[:, 0::2]) ** 2
-            + FORWARD_FORCE_SHARE * self.tolerance.leg * (self.state.forward_grf - forces[:, 1::2]) ** 2
+            + self.config.reward.forward_force_share
+            * self.tolerance.leg
+            * (self.state.forward_grf - forces[:, 1::2]) ** 2
         ).sum(axis=1)
 
 
-#: The terms (n,) by name; each is paid times the weight of that name in the configuration. Rewards are 0 to 1,
-#: penalties below 0.
-REWARD_TERMS: dict[str, Callable[[PolicyStep], np.ndarray]] = {
-    "pose": lambda s: np.exp(-s.config.reward.pose_width * s.pose),
-    "pose_fine": lambda s: np.exp(-s.config.reward.pose_fine_width * s.pose),
-    "rate": lambda s: np.exp(-RATE_WIDTH * s.rate),
-    "velocity": lambda s: np.exp(-VELOCITY_WIDTH * s.drift),
-    "mean_speed": lambda s: np.exp(-s.tolerance.speed * np.abs(s.speed_error) / MEAN_SPEED_SCALE),
-    "straight": lambda s: np.exp(-SIDEWAYS_WIDTH * s.averages.sideways**2),
-    "even": lambda s: np.exp(-UNEVEN_WIDTH * s.tolerance.person * (s.averages.unevenness**2).mean(axis=1)),
-    "moment": lambda s: np.exp(-MOMENT_WIDTH * s.correction),
-    "force": lambda s: np.exp(-FORCE_WIDTH * s.force_error),
-    "contact": lambda s: _contact_agreement(s.walkers, s.state, s.tolerance.leg),
-    "upright": lambda s: np.exp(-UPRIGHT_WIDTH * s.tolerance.upright * s.lean),
-    "effort": lambda s: s.tolerance.effort * np.exp(-EFFORT_WIDTH * s.effort),
-    "action": lambda s: -(s.action**2).mean(axis=1),
-    "impact": lambda s: -np.minimum(s.impact, 1.0),
+#: What a human who imitates the reference gait is rewarded for, by name. Rewards are 0 to 1, penalties below 0.
+IMITATION_TERMS: dict[str, Callable[[PolicyStep, RewardConfig], np.ndarray]] = {
+    "pose": lambda step, reward: np.exp(-reward.pose_width * step.pose),
+    "pose_fine": lambda step, reward: np.exp(-reward.pose_fine_width * step.pose),
+    "rate": lambda step, reward: np.exp(-reward.rate_width * step.rate),
+    "velocity": lambda step, reward: np.exp(-reward.velocity_width * step.drift),
+    "mean_speed": lambda step, reward: np.exp(
+        -step.tolerance.speed * np.abs(step.speed_error) / reward.mean_speed_scale_mps
+    ),
+    "straight": lambda step, reward: np.exp(-reward.straight_width * step.averages.sideways**2),
+    "even": lambda step, reward: np.exp(
+        -reward.even_width * step.tolerance.person * (step.averages.unevenness**2).mean(axis=1)
+    ),
+    "moment": lambda step, reward: np.exp(-reward.moment_width * step.correction),
+    "force": lambda step, reward: np.exp(-reward.force_width * step.force_error),
+    "contact": lambda step, reward: _contact_agreement(step, reward),
+    "upright": lambda step, reward: np.exp(-reward.upright_width * step.tolerance.upright * step.lean),
+    "effort": lambda step, reward: step.tolerance.effort * np.exp(-reward.effort_width * step.effort),
+    "action": lambda step, reward: -(step.action**2).mean(axis=1),
+    "impact": lambda step, reward: -np.minimum(step.impact, 1.0),
 }
 
 
@@ -233,19 +229,8 @@ def imitation_reward(
 ) -> RewardResult:
     """Reward of the step that led to `state`; see PolicyStep for the arguments."""
     step = PolicyStep(config, walkers, state, action, effort, averages)
-    end, easy, tolerance = config.termination, config.tolerance, step.tolerance
-    paid = {name: getattr(config.reward, name) * term(step) for name, term in REWARD_TERMS.items()}
-    reward = sum(paid.values())
-    failed = (
-        ~walkers.is_above(
-            state,
-            np.where(tolerance.impaired, easy.terminate_below.height_share, end.terminate_below.height_share),
-            np.where(tolerance.impaired, easy.terminate_below.up_cosine, end.terminate_below.up_cosine),
-        )
-        | (np.abs(state.heading) > np.where(tolerance.impaired, easy.max_heading_rad, end.max_heading_rad))
-        | ((step.pose > end.max_pose_error) & ~tolerance.impaired)
-        | ~np.isfinite(step.pose + step.rate)
-    )
+    terms = weighted(IMITATION_TERMS, config.reward, step)
+    reward = sum(terms.values())
     metrics = {
         "pose_error_deg": float(np.rad2deg(np.sqrt(np.nanmean(step.pose)))),
         "speed_error_mps": float(np.nanmean(np.abs(step.speed_error))),
@@ -255,13 +240,30 @@ def imitation_reward(
         "force_error_bw": float(np.sqrt(np.nanmean(step.force_error))),
         "effort": float(np.nanmean(effort)),
         "impact": float(np.nanmean(step.impact)),
-        **{f"reward_{name}": float(np.nanmean(value)) for name, value in paid.items()},
+        **{f"reward_{name}": float(np.nanmean(value)) for name, value in terms.items()},
     }
-    return RewardResult(np.where(np.isfinite(reward), reward, 0.0).astype(np.float32), failed, metrics)
+    return RewardResult(np.where(np.isfinite(reward), reward, 0.0).astype(np.float32), _failed(step), metrics)
 
 
-def _contact_agreement(walkers: Walkers, state: WalkerState, leg: np.ndarray) -> np.ndarray:
-    """Share (n,) of feet on the floor exactly when the reference has them there; leg (n, 2): what an error counts."""
+def _failed(step: PolicyStep) -> np.ndarray:
+    """Whose episode (n,) ends: below a posture, off the heading, or, unless impaired, away from the reference."""
+    state, end, impaired_end = step.state, step.config.termination, step.config.tolerance
+    impaired = step.tolerance.impaired
+    height_share, up_cosine = (
+        np.where(impaired, getattr(impaired_end.terminate_below, name), getattr(end.terminate_below, name))
+        for name in ("height_share", "up_cosine")
+    )
+    return (
+        ~step.walkers.is_above(state, height_share, up_cosine)
+        | (np.abs(state.heading) > np.where(impaired, impaired_end.max_heading_rad, end.max_heading_rad))
+        | ((step.pose > end.max_pose_error) & ~impaired)
+        | ~np.isfinite(step.pose + step.rate)
+    )
+
+
+def _contact_agreement(step: PolicyStep, reward: RewardConfig) -> np.ndarray:
+    """Share (n,) of feet on the floor exactly when the reference has them there."""
+    walkers, leg = step.walkers, step.tolerance.leg
     stance = walkers.reference.stance_fraction(walkers.speed_command)
     agreement = np.zeros(walkers.count)
     for side, shift in enumerate((0.0, 0.5)):
@@ -269,58 +271,59 @@ def _contact_agreement(walkers: Walkers, state: WalkerState, leg: np.ndarray) ->
         planned = phase < stance
         # distance to the nearer of the two events, along the circle
         to_strike = np.minimum(phase, 1.0 - phase)
-        near = np.minimum(to_strike, np.abs(phase - stance)) < CONTACT_TOLERANCE_STRIDE
-        agrees = near | (planned == (state.vertical_grf[:, side] > CONTACT_BW))
+        near = np.minimum(to_strike, np.abs(phase - stance)) < reward.contact_tolerance_stride
+        agrees = near | (planned == (step.state.vertical_grf[:, side] > reward.contact_threshold_bw))
         agreement += 0.5 * (1.0 - leg[:, side] * ~agrees)
     return agreement
 
 
 @dataclass
 class ControlStep:
-    """What a control period was (n,): powers in W/kg, endings, and how well the human walked."""
+    """A control period (10 ms) as the rewards of device and wearer see it, for n people with J driven joints."""
 
-    power: np.ndarray
-    overload: np.ndarray  #: mean fourth power of activation
-    mechanical: np.ndarray
-    share: np.ndarray
-    change: np.ndarray
-    beyond: np.ndarray
-    terminated: np.ndarray  #: by a fall, or where the training ends an episode before
-    out_of_time: np.ndarray
-    walking: np.ndarray
+    power: np.ndarray  #: (n,) gross metabolic power, W/kg; 0 where the episode ended
+    overload: np.ndarray  #: (n,) mean fourth power of activation, at most ExoRewardConfig.largest_overload
+    mechanical: np.ndarray  #: (n,) power that the device gives, W/kg
+    share: np.ndarray  #: (n, J) of the torque limits asked for
+    change: np.ndarray  #: (n, J) of share since the period before
+    beyond: np.ndarray  #: (n, J) part of the action beyond what the joint may do
+    terminated: np.ndarray  #: (n,) by a fall, or where the training ends an episode before
+    out_of_time: np.ndarray  #: (n,)
+    walking: np.ndarray  #: (n,) imitation reward of a period of the human, at its end; else 0
     metrics: dict[str, float]
-    seconds: list[float]
+    seconds: list[float]  #: duration of the episodes that ended
 
 
-#: A term of a reward (n,) of a control period, with the reward's configuration for its references.
-RewardTerm = Callable[["ControlStep", Any], np.ndarray]
-#: What the device's policy is paid for, by name; each times the price of that name. A fall costs `fall` instead.
-DEVICE_TERMS: dict[str, RewardTerm] = {
-    "metabolic": lambda step, price: price.metabolic_reference_w_kg - step.power,
-    "alive": lambda step, price: np.ones_like(step.power),
-    "overload": lambda step, price: price.overload_reference - step.overload,
-    "torque": lambda step, price: -(step.share**2).mean(axis=1),
-    "torque_rate": lambda step, price: -(step.change**2).mean(axis=1),
-    "beyond": lambda step, price: -(step.beyond**2).mean(axis=1),
-    "mechanical_power": lambda step, price: -np.abs(step.mechanical),
+#: What the device's policy is rewarded for, by name. A fall costs `fall` instead.
+DEVICE_TERMS: dict[str, Callable[[ControlStep, ExoRewardConfig], np.ndarray]] = {
+    "metabolic": lambda step, reward: (
+        reward.metabolic_reference_w_kg - np.minimum(step.power, reward.largest_power_w_kg)
+    ),
+    "alive": lambda step, reward: np.ones_like(step.power),
+    "overload": lambda step, reward: reward.overload_reference - step.overload,
+    "torque": lambda step, reward: -(step.share**2).mean(axis=1),
+    "torque_rate": lambda step, reward: -(step.change**2).mean(axis=1),
+    "beyond": lambda step, reward: -(step.beyond**2).mean(axis=1),
+    "mechanical_power": lambda step, reward: -np.abs(step.mechanical),
 }
-#: What a wearer who learns is paid for.
-WEARER_TERMS: dict[str, RewardTerm] = {
-    "walking": lambda step, price: step.walking,
-    "metabolic": lambda step, price: price.metabolic_reference_w_kg - step.power,
+#: What a wearer who learns is rewarded for.
+WEARER_TERMS: dict[str, Callable[[ControlStep, HumanRewardConfig], np.ndarray]] = {
+    "walking": lambda step, reward: step.walking,
+    "metabolic": lambda step, reward: (
+        reward.metabolic_reference_w_kg - np.minimum(step.power, reward.largest_power_w_kg)
+    ),
 }
 
 
-def paid_terms(
-    terms: dict[str, RewardTerm], price: ExoRewardConfig | HumanRewardConfig, step: ControlStep, prefix: str
+def control_reward(
+    terms: dict[str, RewardTerm], config: ExoRewardConfig | HumanRewardConfig, step: ControlStep, prefix: str
 ) -> np.ndarray:
-    """The sum of the terms (n,), each times its price, and the price of a fall where the episode ended.
+    """The sum of the weighted terms (n,), or the price of a fall where the episode ended.
 
     Each term's mean over who still walks goes into the step's metrics, under its name after this prefix.
     """
-    paid = {name: getattr(price, name) * term(step, price) for name, term in terms.items()}
-    up = ~step.terminated
-    step.metrics |= {f"{prefix}{name}": float(value[up].mean()) if up.any() else 0.0 for name, value in paid.items()}
-    step.metrics[f"{prefix}fall"] = -price.fall * float(step.terminated.mean())
-    reward = sum(paid.values())
-    return np.where(step.terminated | ~np.isfinite(reward), -price.fall, reward).astype(np.float32)
+    weighed, up = weighted(terms, config, step), ~step.terminated
+    step.metrics |= {f"{prefix}{name}": float(value[up].mean()) if up.any() else 0.0 for name, value in weighed.items()}
+    step.metrics[f"{prefix}fall"] = -config.fall * float(step.terminated.mean())
+    reward = sum(weighed.values())
+    return np.where(step.terminated | ~np.isfinite(reward), -config.fall, reward).astype(np.float32)

@@ -81,7 +81,7 @@ class WalkingEnv:
         self._steps = np.zeros(self.count, dtype=int)
         self._practised_s = np.full(self.count, np.inf)  # of whoever walks now, over all their episodes
         self._target_speed = np.zeros(self.count)
-        self._averages = StrideAverages(self.count)
+        self._averages = StrideAverages(self.count, config.reward)
         self._max_steps = round(config.episode_s * POLICY_RATE_HZ)
         self._stage = config.curriculum[0]
         self._checker: Checker | None = None
