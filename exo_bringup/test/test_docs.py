@@ -69,6 +69,15 @@ def test_every_link_leads_somewhere(page):
         assert not anchor or anchor in anchors(file), f"{page.name}: no heading for {target}"
 
 
+def test_every_place_that_the_glossary_names_is_there():
+    places = re.findall(r"`(exo_\w+)/([\w/.]+)`", (ROOT / "docs" / "glossary.md").read_text())
+    files = [f"{package}/{place}" for package, place in places if (ROOT / package / "package.xml").exists()]
+    assert len(files) > 40
+    for file in files:
+        package, place = file.split("/", 1)
+        assert (ROOT / package / package / place).exists(), file
+
+
 def test_every_page_of_the_site_is_reached_from_its_index():
     index = ROOT / "docs" / "README.md"
     reached, waiting = set(), [index]
