@@ -75,7 +75,7 @@ _SLOW = (
     "test_realism",
     "test_benchmarks",
     "test_tools",
-    "test_physics_rate",
+    "test_gait_does_not_depend_on_the_step_size",
 )
 
 

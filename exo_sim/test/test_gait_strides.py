@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Strides of a synthetic walker whose every figure is known."""
+"""Strides of a synthetic walker whose every figure is known; running statistics and symmetry."""
 
 import math
 
@@ -9,7 +9,8 @@ import pytest
 from exo_sim.errors import GaitError
 from exo_sim.gait.reference import GRAVITY_M_S2
 from exo_sim.gait.sample import GaitSample
-from exo_sim.gait.strides import StrideRecorder, coverage_warnings
+from exo_sim.gait.stride_metrics import symmetry_index
+from exo_sim.gait.strides import RunningStatistics, StrideRecorder, coverage_warnings
 
 MASS, STRIDE, SPEED, WIDTH = 70.0, 1.1, 1.25, 0.16
 WEIGHT = MASS * GRAVITY_M_S2
@@ -401,3 +402,35 @@ def test_a_limp_is_no_missed_event():
     """Steps of 35 and 65 % of the stride, and stances of 70 and 52 %, as in a marked hemiparesis."""
     recorder, _ = _disturbed(lambda *_: None, 40.0, Walker(left_phase=0.35, right_stance=0.52, left_stance=0.7))
     assert recorder.dropped == 0 and recorder.stride_count("walk", SPEED, "r") >= 33
+
+
+def test_running_statistics_equal_numpy_and_skip_nan():
+    data = np.random.default_rng(1).normal(1e3, 0.1, (20, 4))  # large mean: cancellation would show
+    data[3, 2] = np.nan
+    data[:, 3] = np.nan
+    data[7, 3] = 5.0
+    first, second = RunningStatistics((4,)), RunningStatistics((4,))
+    for row in data[:12]:
+        first.add(row)
+    for row in data[12:]:
+        second.add(row)
+    first.merge(second)
+    np.testing.assert_allclose(first.mean, np.nanmean(data, axis=0), rtol=1e-12)
+    np.testing.assert_allclose(first.sd[:3], np.nanstd(data[:, :3], axis=0, ddof=1), rtol=1e-6)
+    assert math.isnan(first.sd[3]) and list(first.count) == [20, 20, 19, 1]
+    empty = RunningStatistics(())
+    assert math.isnan(empty.mean) and math.isnan(empty.sd)
+    empty.merge(RunningStatistics(()))
+    assert math.isnan(empty.mean)
+
+
+@pytest.mark.parametrize(
+    "right, left, percent", [(1.0, 1.0, 0.0), (1.0, 0.5, 66.6667), (0.5, 1.0, 66.6667), (1.0, 0.0, 200.0)]
+)
+def test_symmetry_index(right, left, percent):
+    assert symmetry_index(right, left) == pytest.approx(percent, abs=1e-3)
+
+
+def test_symmetry_index_without_meaning():
+    for right, left in ((0.0, 0.0), (-1.0, 0.5), (math.nan, 1.0)):
+        assert math.isnan(symmetry_index(right, left))

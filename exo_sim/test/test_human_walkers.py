@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""People who follow the reference gait: what they observe and do, and that the step of the physics does not matter."""
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from exo_sim.human.checkpoint import load_human, load_starting_policy, shipped_h
 from exo_sim.human.observation import (
     ACTION_SIZE,
     HUMAN_TERMS,
+    NOMINAL_SPEED_MPS,
     OBSERVATION_SIZE,
     action_mirror_index,
     joint_offsets,
@@ -157,3 +160,26 @@ def test_actions_are_clipped_and_scaled():
 def test_physics_rate_must_fit_the_coordination_rate():
     with pytest.raises(SimError, match="multiple of 100"):
         Walkers([build_body(Subject(), None, 333.0)])
+
+
+#: Time that trajectories are compared over (s): later, small differences grow as in any walk.
+COMPARED_S = 0.3
+
+
+def short_walk(rate_hz):
+    walkers, policy = Walkers([build_body(Subject(), None, rate_hz)]), load_human()
+    walkers.place(0, 0.2, NOMINAL_SPEED_MPS)
+    angles = []
+    for _ in range(round(0.5 * COMPARED_S / walkers.period_s)):
+        walkers.set_action(policy(walkers.observe()))
+        for _ in range(2):
+            walkers.coordinate_and_step()
+            angles.append(walkers.state().joint_angle[0])
+    return np.rad2deg(angles)
+
+
+def test_gait_does_not_depend_on_the_step_size_of_the_physics():
+    finest = short_walk(1000.0)
+    assert np.ptp(finest, axis=0).max() > 15.0  # it walks
+    for rate_hz, largest_deg in ((300.0, 1.0), (500.0, 0.5)):
+        assert np.sqrt(((short_walk(rate_hz) - finest) ** 2).mean()) < largest_deg

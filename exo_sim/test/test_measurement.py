@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from exo_sim.errors import MeasurementError
 from exo_sim.measurement import (
     Figure,
-    MeasurementError,
     git_revision,
     mean_interval,
     missed,

@@ -7,8 +7,7 @@ import pytest
 from benchmarks.stops import stop
 from exo_device.devices import find_device
 from exo_lab.train.check import EXTREMES, SPEEDS_MPS, Checker
-from exo_policy.checkpoint import load_checkpoint
-from exo_sim.human.checkpoint import load_human, shipped_human
+from exo_sim.human.checkpoint import load_human
 
 TRIALS = [*(f"{speed:g} m/s" for speed in SPEEDS_MPS), "start and stop", *(subject.name for subject in EXTREMES)]
 
@@ -47,9 +46,3 @@ def test_who_walks_comes_to_a_stop_wherever_in_the_stride_it_is_asked_for(worn):
     upright, speed = stop(worn, [1.0], phases=8)
     assert upright.sum() >= 8 - 1  # rounding, which processors do differently, decides a stop
     assert speed[upright].max() < 0.1
-
-
-@pytest.mark.parametrize("impaired, samples", [(False, 1e6), (True, 1e5)])  # what compensates is taught, not searched
-def test_the_checkpoint_says_how_it_was_made(impaired, samples):
-    training = load_checkpoint(shipped_human(impaired), kind="human")[1].training
-    assert training.git_revision and training.seed is not None and training.samples > samples
