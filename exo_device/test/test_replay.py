@@ -256,6 +256,14 @@ def back(kind, index, content):
     return content
 
 
+def filled_in_late(kind, index, content):
+    return content | {"header": header(0)} if index < 3 else content
+
+
+def leaps(kind, index, content):
+    return content | {"header": header(to_ns(1000.0) + index * PERIOD_NS)} if index >= 10 else content
+
+
 def imu_back(kind, index, content):
     return back(kind, index, content) if kind == "imu" else content
 
@@ -275,6 +283,8 @@ def joint_twice(kind, index, content):
         (silent_imu, 20, ("0.13 s after the first joint state", "exo/imu is 40 ms old")),
         (late_imu, 200, ("exo/imu is still 1.50 s in the future",)),
         (back, 20, ("exo/joint_states go back by 0.090 s at message 11, 0.10 s after",)),
+        (filled_in_late, 20, ("exo/joint_states leap ahead by 7.030 s at message 4, 0.03 s after", "not filled in")),
+        (leaps, 20, ("exo/joint_states leap ahead by 993.010 s at message 11",)),
         (imu_back, 20, ("exo/imu go back by 0.090 s at message 11",)),
     ],
 )

@@ -16,6 +16,8 @@ from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState, ImuSample, to_
 
 #: An IMU sample older than this (s) counts as none, as for the drivers of real motors (drivers/imu.py).
 LARGEST_IMU_AGE_S = 0.03
+#: So far (s) stamps may step ahead of the time of recording from one message to the next: a simulation runs fast.
+LARGEST_LEAP_S = 1.0
 #: At its begin a recorder may hear the joints that long (s) before the IMU; those states are left out.
 LATE_IMU_S = 1.0
 
@@ -93,7 +95,7 @@ def load_tape(config: ReplayConfig) -> Tape:
         )
         joints, imus = ([_Sample(s.log_ns, s.log_ns, s.message) for s in samples] for samples in (joints, imus))
     for name, samples in ((taken[config.joint_topic], joints), (taken[config.imu_topic], imus)):
-        _refuse_going_back(config, name, samples)
+        _refuse_leaps(config, name, samples)
     return Tape(_states(config, taken, joints, imus), notes=notes)
 
 
@@ -106,16 +108,27 @@ def _sample(recorded) -> _Sample:
         raise RecordingError(f"{recorded.topic} is {recorded.type_name}, which has no header") from error
 
 
-def _refuse_going_back(config: ReplayConfig, topic: str, samples: Sequence[_Sample]) -> None:
+def _refuse_leaps(config: ReplayConfig, topic: str, samples: Sequence[_Sample]) -> None:
+    """Raise DriverError where stamps go back, or leap ahead of the time of recording: nothing would play meanwhile."""
     for number, (before, after) in enumerate(zip(samples, samples[1:], strict=False), start=2):
-        back_ns = before.stamp_ns - after.stamp_ns
-        if back_ns > 0:
-            at_s = (after.log_ns - samples[0].log_ns) / NANOSECONDS_PER_SECOND
-            raise DriverError(
-                f"{config.path}: the stamps of {topic} go back by {back_ns / NANOSECONDS_PER_SECOND:.3f} s at message "
-                f"{number}, {at_s:.2f} s after the recording's begin; two walks in one recording have to be split, "
-                "or a clock was set"
+        step_ns, waited_ns = after.stamp_ns - before.stamp_ns, after.log_ns - before.log_ns
+        if step_ns < 0:
+            what, why = (
+                f"go back by {-step_ns / NANOSECONDS_PER_SECOND:.3f} s",
+                ("two walks in one recording have to be split, or a clock was set"),
             )
+        elif step_ns - max(waited_ns, 0) > to_ns(LARGEST_LEAP_S):
+            what, why = (
+                f"leap ahead by {step_ns / NANOSECONDS_PER_SECOND:.3f} s",
+                ("a clock was set, or the stamps before were not filled in"),
+            )
+        else:
+            continue
+        at_s = (after.log_ns - samples[0].log_ns) / NANOSECONDS_PER_SECOND
+        raise DriverError(
+            f"{config.path}: the stamps of {topic} {what} at message {number}, {at_s:.2f} s after the recording's "
+            f"begin; {why}"
+        )
 
 
 def _states(
