@@ -16,14 +16,19 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from exo_device.devices import find_device
 from exo_policy.checkpoint import checkpoint_files
 from exo_sim.body.subject import load_subject
 from exo_sim.errors import SimError
 from exo_sim.human.checkpoint import shipped_human
 from exo_sim.world.walk import WalkResult
 
-#: Parts that decide how a walk comes out, as package and folder; what is made of its figures afterwards does not.
+#: Parts that decide how a walk comes out, as package and folder; what is made of its figures afterwards does not. The
+#: supervisor and the controllers walk with the person, see exo_sim.plant.offline.
 DECISIVE = (
+    "exo_core/",
+    "exo_device/",
+    "exo_policy/",
     "exo_sim/body",
     "exo_sim/gait",
     "exo_sim/human",
@@ -49,7 +54,7 @@ class Packed(Protocol):
 
 
 class ResultStore:
-    """Results by task. One made with other code, another checkpoint or another subject is not found.
+    """Results by task. One made with other code, another checkpoint, subject or device is not found.
 
     Args:
         folder: holds one file a result; made if need be.
@@ -98,7 +103,7 @@ class ResultStore:
         os.replace(temporary, self._path(task))
 
     def _path(self, task: Any) -> Path:
-        digest = hashlib.sha256(self._base + repr(task).encode()).hexdigest()
+        digest = hashlib.sha256(self._base + _device(task) + repr(task).encode()).hexdigest()
         return self._folder / f"{type(task).__name__}_{digest[:24]}.npz"
 
 
@@ -111,6 +116,12 @@ def _code(more: tuple[str, ...]) -> bytes:
             if file.suffix in (".py", ".json", ".csv", ".yaml"):
                 digest.update(file.read_bytes())
     return digest.digest()
+
+
+def _device(task: Any) -> bytes:
+    """What the task's device is: its name or path alone would take a device for the one that its file said before."""
+    device = find_device(task.device) if isinstance(task.device, str) else task.device
+    return b"" if device is None else device.model_dump_json().encode()
 
 
 def _checkpoint(human: str | None) -> bytes:

@@ -15,6 +15,7 @@ import numpy as np
 from scipy import stats
 
 from exo_core.joints import SIDES
+from exo_device.description import DeviceDescription
 from exo_lab.conditions import CONTROLLERS, LEARNED, UNPOWERED
 from exo_lab.evaluate.impaired.measure import ASYMMETRIES, asymmetry, cost_of_transport
 from exo_sim.body.model import build_body
@@ -43,6 +44,11 @@ class CohortTask:
     number: int
     unpowered: WalkTask
     assisted: WalkTask
+
+    @property
+    def device(self) -> str | DeviceDescription:
+        """That is worn in both."""
+        return self.assisted.device
 
 
 def random_patient(number: int, seed: int) -> Subject:
