@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
 from exo_core.files import whole_file
+
+#: Of a number with six digits.
+ROUNDING = 5e-6
 
 
 class CsvLog:
@@ -26,9 +30,12 @@ class CsvLog:
         self._columns: list[str] = []
         if file.exists():
             with file.open(newline="", encoding="utf-8") as stream:
-                reader = csv.DictReader(stream)
-                self.rows = [{name: float(value) for name, value in row.items() if value} for row in reader]
-                self._columns = list(reader.fieldnames or ())
+                text = stream.read()
+            reader = csv.DictReader(text[: text.rfind("\n") + 1].splitlines())  # a kill cuts the last row off
+            self.rows = [{name: float(value) for name, value in row.items() if name and value} for row in reader]
+            self._columns = list(reader.fieldnames or ())
+            if not text.endswith("\n"):
+                self._write()
 
     def add(self, row: Mapping[str, float]) -> None:
         """Writes a row down, with six digits.
@@ -40,13 +47,28 @@ class CsvLog:
         new = [name for name in row if name not in self._columns]
         if new:  # the file is begun, or begun anew with the columns that were not there
             self._columns += new
-            with whole_file(self._file, newline="") as stream:
-                writer = csv.DictWriter(stream, self._columns)
-                writer.writeheader()
-                writer.writerows(_text(known) for known in self.rows)
+            self._write()
         else:
             with self._file.open("a", newline="", encoding="utf-8") as stream:
                 csv.DictWriter(stream, self._columns).writerow(_text(row))
+
+    def forget_after(self, column: str, last: float) -> None:
+        """Drops rows beyond this value of a column: a killed training wrote them after its state was saved, and goes on
+        from there.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        known = [row for row in self.rows if row.get(column, -math.inf) <= last * (1.0 + ROUNDING)]
+        if len(known) < len(self.rows):
+            self.rows = known
+            self._write()
+
+    def _write(self) -> None:
+        with whole_file(self._file, newline="") as stream:
+            writer = csv.DictWriter(stream, self._columns)
+            writer.writeheader()
+            writer.writerows(_text(known) for known in self.rows)
 
 
 def _text(row: Mapping[str, float]) -> dict[str, str]:

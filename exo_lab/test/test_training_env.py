@@ -201,8 +201,15 @@ def test_a_check_tells_a_walker_from_a_beginner_and_keeps_the_best(config, tmp_p
     good, bad = checker(load_human()), checker(lambda observation: np.zeros((len(observation), ACTION_SIZE)))
     assert good.score > bad.score + 0.2 and np.isfinite([good.score, bad.score]).all()
     assert good.upright[4] and good.speed_error[4] < 0.1 and good.angle_error[4] < 5.0  # at 1.25 m/s
-    log = CheckLog(tmp_path / "checks.csv")
-    assert log.due(0, 100) and log.add(10, bad) and log.add(20, good) and not log.add(30, bad)
+    log, kept = CheckLog(tmp_path / "checks.csv"), []
+
+    def keep(row):
+        written = (tmp_path / "checks.csv").read_text() if kept else ""
+        kept.append(row["samples"])
+        assert f"{row['samples']:g}," not in written  # the checkpoint first: after a kill none is called the best
+
+    assert log.due(0, 100) and log.add(10, bad, keep) and log.add(20, good, keep) and not log.add(30, bad, keep)
+    assert kept == [10, 20]
     again = CheckLog(tmp_path / "checks.csv")
     assert again.best == log.best and "20 samples" in log.best
     assert not again.due(100, 100) and again.due(130, 100) and not again.add(130, bad)

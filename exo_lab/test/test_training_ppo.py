@@ -11,6 +11,7 @@ from exo_lab.rl.env import MirrorMap
 from exo_lab.rl.ppo import OBSERVATION_GROUP, LearnerView, build_ppo, tensor_sizes
 from exo_lab.rl.runner import load_state, save_state
 from exo_lab.rl.workers import WorkerError, WorkerPool
+from exo_policy.checkpoint import CheckpointError
 from exo_policy.manifest import NetworkSpec
 from exo_policy.networks import MlpPolicy
 
@@ -92,6 +93,19 @@ def test_state_survives_saving_and_loading(tmp_path):
         assert torch.equal(a, b)
     first, second = (x.optimizer.state_dict()["state"][0]["exp_avg"] for x in (algorithm, twin))
     assert torch.equal(first, second) and twin.learning_rate == algorithm.learning_rate
+
+
+def test_a_training_that_diverged_leaves_the_state_of_before(tmp_path):
+    torch.manual_seed(2)
+    algorithm = build_ppo(_Alone(reach_env.ReachEnv()), CONFIG, MIRROR)
+    file = tmp_path / "state.safetensors"
+    save_state(file, algorithm, {"samples": 7})
+    before = file.read_bytes()
+    with torch.no_grad():
+        next(iter(algorithm.critic.parameters())).view(-1)[0] = float("nan")
+    with pytest.raises(CheckpointError, match="diverged.*the state of before is whole"):
+        save_state(file, algorithm, {"samples": 8})
+    assert file.read_bytes() == before
 
 
 def test_critic_with_a_learning_rate_of_its_own_keeps_it(tmp_path):

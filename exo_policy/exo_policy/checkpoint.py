@@ -84,7 +84,9 @@ def save_checkpoint(
         _replace(tensor_file, blob)
         _replace(manifest_file, text.encode())
     except OSError as error:
-        raise CheckpointError(f"{tensor_file}: cannot write ({error.strerror}); choose another folder") from None
+        raise CheckpointError(
+            f"{tensor_file}: cannot write ({error.strerror}); make room, or choose another folder"
+        ) from None
     return manifest_file
 
 

@@ -76,7 +76,7 @@ class Trainer:
         seed: of networks and exploration.
         curriculum: maps (samples, mean episode seconds) to settings for the environments; asked after every
             iteration, applied where the settings changed; its `resume` is told the settings of a resumed run.
-        on_save: called with (algorithm, row of metrics) whenever the state was saved, e.g. to write a checkpoint.
+        on_save: called with (algorithm, row of metrics) before the state is saved, e.g. to write a checkpoint.
         partner: a second learner in the same environments, or None.
         warm_up: iterations in which only the learner's critic learns, for a policy that begins trained.
 
@@ -134,6 +134,7 @@ class Trainer:
             self._configure(progress["settings"])
         else:
             self._configure(curriculum(0, 0.0))
+        self._log.forget_after("samples", self.samples)
 
     @property
     def newest_metrics(self) -> dict[str, float]:
@@ -241,8 +242,9 @@ class Trainer:
             "settings": self._settings,
             "iterations": self._learners[0].iterations,
         }
-        save_state(self._folder / STATE_FILE, self.algorithm, progress, self.partner_algorithm)
+        # the state last: after a kill in between the training goes on from the one before, and both are written again
         self._on_save(self.algorithm, row)
+        save_state(self._folder / STATE_FILE, self.algorithm, progress, self.partner_algorithm)
 
 
 def _headline(row: dict[str, float]) -> str:
@@ -339,6 +341,7 @@ def save_state(path: Path, algorithm: AveragedPPO, progress: dict, partner: Aver
     A second learner's go into the same file, so that a kill never leaves the two at different times.
 
     Raises:
+        CheckpointError: a tensor is not finite; the old file is as it was.
         OSError: it cannot be written, as on a full disk; the old file is as it was.
     """
     tensors = {"random_state": torch.get_rng_state(), **algorithm.state_tensors()}
@@ -346,6 +349,10 @@ def save_state(path: Path, algorithm: AveragedPPO, progress: dict, partner: Aver
     if partner is not None:
         tensors |= {f"{PARTNER}{name}": value for name, value in partner.state_tensors().items()}
         rates["partner_learning_rate"] = partner.learning_rate
+    kept = "; the state of before is whole, and the same command goes on from it" if path.exists() else ""
+    broken = [name for name, value in tensors.items() if not torch.isfinite(value).all()]
+    if broken:
+        raise CheckpointError(f"the training has diverged: {broken[0]} is not finite, {path} is not written{kept}")
     metadata = {"progress": json.dumps({**progress, **rates})}
     partial = path.with_suffix(".partial")
     try:
@@ -354,7 +361,6 @@ def save_state(path: Path, algorithm: AveragedPPO, progress: dict, partner: Aver
     except (OSError, SafetensorError) as error:
         partial.unlink(missing_ok=True)
         reason = " ".join(str(error).split())
-        kept = "; the state of before is whole, and the same command goes on from it" if path.exists() else ""
         raise OSError(f"{path} cannot be written ({reason}): make room{kept}") from error
 
 

@@ -159,18 +159,22 @@ class CheckLog:
         """Whether the last check is at least `period` samples ago."""
         return not self._log.rows or samples - self.newest["samples"] >= period
 
-    def add(self, samples: float, check: Check) -> bool:
-        """Writes a check down; returns whether it is the best so far."""
+    def add(self, samples: float, check: Check, keep: Callable[[dict[str, float]], None] = lambda row: None) -> bool:
+        """Writes a check down; returns whether it is the best so far.
+
+        keep: called with its figures where it is, before they are written: what is called the best has to be there.
+        """
         best = all(check.score > earlier["score"] for earlier in self._log.rows)
-        self._log.add(
-            {
-                "samples": float(samples),
-                "score": check.score,
-                "upright_share": float(check.upright.mean()),
-                "speed_error_mps": float(check.speed_error.mean()),
-                "angle_error_deg": float(check.angle_error.mean()),
-            }
-        )
+        row = {
+            "samples": float(samples),
+            "score": check.score,
+            "upright_share": float(check.upright.mean()),
+            "speed_error_mps": float(check.speed_error.mean()),
+            "angle_error_deg": float(check.angle_error.mean()),
+        }
+        if best:
+            keep(row)
+        self._log.add(row)
         return best
 
 

@@ -64,8 +64,11 @@ def train(options: argparse.Namespace) -> int:
         save_checkpoint(folder / "human", tensors, manifest)
         if checks.due(metrics["samples"], config.check_every_samples):
             check = Check.joined(pool.ask("check", sizes, tensors))
-            if checks.add(metrics["samples"], check):
-                save_checkpoint(folder / "best", tensors, {**manifest, "notes": checks.newest})
+            checks.add(
+                metrics["samples"],
+                check,
+                keep=lambda figures: save_checkpoint(folder / "best", tensors, {**manifest, "notes": figures}),
+            )
 
     pool = WorkerPool(WalkingEnvFactory(config), config.workers, options.seed)
     try:
