@@ -78,9 +78,12 @@ def read_motion(recording: Path) -> RecordedMotion:
     """
     topics = (BODY_JOINTS, ROOT_POSE, HUMAN, DEVICE_JOINTS)
     messages: dict[str, dict[float, object]] = {topic: {} for topic in topics}
-    for topic, message in _decoded(recording, topics):
-        stamp = message.header.stamp
-        messages[topic][round(stamp.sec + 1e-9 * stamp.nanosec, 6)] = message
+    try:
+        for topic, message in _decoded(recording, topics):
+            stamp = message.header.stamp
+            messages[topic][round(stamp.sec + 1e-9 * stamp.nanosec, 6)] = message
+    except (AttributeError, TypeError) as error:
+        raise UserError(f"{recording}: a topic is not of the type that it has here ({error})") from error
     common = sorted(set(messages[BODY_JOINTS]) & set(messages[ROOT_POSE]) & set(messages[HUMAN]))
     if not common:
         raise UserError(
@@ -91,6 +94,8 @@ def read_motion(recording: Path) -> RecordedMotion:
         return _assemble(common, messages)
     except ValueError as error:
         raise UserError(f"{recording} holds joints or muscles whose number changes under way") from error
+    except (AttributeError, TypeError) as error:
+        raise UserError(f"{recording}: a topic is not of the type that it has here ({error})") from error
 
 
 def _assemble(times: list[float], messages: dict[str, dict[float, object]]) -> RecordedMotion:

@@ -46,6 +46,13 @@ def test_a_recording_of_known_times_gives_them_back(tmp_path):
             if topic != "joint_states" or number % 2 == 0:
                 recording.write(f"/ns/{topic}", serialize(message), sent, sent + after_ms * MILLISECOND)
     recording.close()
+    whole = path.read_bytes()
+    for cut in (0, 5, 300, len(whole) - 40):  # a full disk, a killed recorder: what is there is measured, or nothing
+        path.write_bytes(whole[:cut])
+        found = measure_timing(path)
+        assert found["rates_hz"].get("sim/motor_states", 100.0) == 100.0
+    assert found["latencies"]["motor_round_trip"]["count"] == 50
+    path.write_bytes(whole)
     timing = measure_timing(path)
     assert timing["rates_hz"]["sim/motor_states"] == 100.0 and timing["rates_hz"]["joint_states"] == 50.0
     assert timing["latencies"]["policy_round_trip"] == {"median_ms": 2.0, "p99_ms": 2.0, "count": 50}

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from exo_core.errors import warn
 from exo_core.message_schema import message_class
+from exo_core.recordings import RecordingError, RecordingReader
 
 #: Name of a latency: topic that starts it, topic that ends it, and how both tell which belong together.
 LATENCIES: dict[str, tuple[str, str, Callable, Callable]] = {
@@ -34,30 +36,35 @@ RATED_TOPICS = (
 )
 
 
+def _rated(topic: str) -> str | None:
+    return next((name for name in RATED_TOPICS if topic.endswith("/" + name)), None)
+
+
 def _stamp(stamp) -> int:
     return stamp.sec * 10**9 + stamp.nanosec
 
 
 def measure_timing(recording: Path) -> dict:
-    """Rates (Hz, wall time) by topic and latencies (ms: median, p99, count) of a recording.
+    """Rates (Hz, wall time) by topic and latencies (ms: median, p99, count) of a recording; empty where nothing can be
+    read of it.
 
-    A message's time is when its sender sent it. The median interval is taken, so that pauses do not count.
+    A message's time is when its sender sent it. The median interval is taken, so that pauses do not count. A recording
+    that the disk had no room for, or whose recorder was killed, is measured as far as it goes.
     """
-    from mcap.reader import make_reader
     from rclpy.serialization import deserialize_message
 
     ends = {topic for start, end, _, _ in LATENCIES.values() for topic in (start, end)}
     times: dict[str, list[int]] = {}
     decoded: dict[str, list[tuple[int, object]]] = {}
-    with recording.open("rb") as stream:
-        for schema, channel, message in make_reader(stream).iter_messages(log_time_order=False):
-            topic = next((name for name in RATED_TOPICS if channel.topic.endswith("/" + name)), None)
-            if topic is None:
-                continue
-            times.setdefault(topic, []).append(message.publish_time)
+    try:
+        for message in RecordingReader(recording).messages(lambda name: _rated(name) is not None):
+            topic = _rated(message.topic)
+            times.setdefault(topic, []).append(message.sent_ns)
             if topic in ends:
-                content = deserialize_message(message.data, message_class(schema.name))
-                decoded.setdefault(topic, []).append((message.publish_time, content))
+                content = deserialize_message(message.data, message_class(message.type_name))
+                decoded.setdefault(topic, []).append((message.sent_ns, content))
+    except RecordingError as error:
+        warn([f"no rates and latencies: {error}"])
     rates = {
         topic: round(1e9 / float(np.median(np.diff(stamps))), 1) for topic, stamps in times.items() if len(stamps) > 2
     }
