@@ -18,7 +18,7 @@ from exo_bringup.telemetry import Telemetry
 from exo_bringup.topics import VIEWER_ADDRESS
 from exo_core.errors import one_line
 from exo_core.ros import LATCHED, LATEST_BEST_EFFORT
-from exo_msgs.msg import DeviceStatus, HumanState, Stride
+from exo_msgs.msg import DeviceStatus, HumanState, Stride, Subject
 from exo_msgs.srv import LoadPolicy
 
 NODE_NAME = "exo_runner"
@@ -35,6 +35,7 @@ class MonitorNode(Node):
         self._telemetry = telemetry
         self.create_subscription(HumanState, "human/state", self._on_human_state, LATEST_BEST_EFFORT)
         self.create_subscription(Stride, "human/stride", self._on_stride, 10)
+        self.create_subscription(Subject, "human/subject", self._on_subject, LATCHED)
         self.create_subscription(DeviceStatus, "exo/status", self._on_status, LATCHED)
         #: What to open in a browser; empty until a viewer has said it.
         self.viewer_address = ""
@@ -70,7 +71,12 @@ class MonitorNode(Node):
             message.speed,
             message.real_time_factor,
             message.falls,
+            message.commanded_speed,
         )
+
+    def _on_subject(self, message: Subject) -> None:
+        strengths = tuple(zip(message.strength_groups, message.strengths))
+        self._telemetry.subject(message.height, message.mass, strengths, message.impairments)
 
     def _on_viewer(self, message: String) -> None:
         self.viewer_address = message.data

@@ -213,7 +213,7 @@ class GraphSession:
 
     def disarm_quietly(self) -> None:
         """Ask the device to let go, so that stopping is no fault. Whether it hears does not matter."""
-        self._signal = 0
+        self._signal, self.telemetry.is_assisted = 0, False
         if self.telemetry.mode is not None:
             try:
                 self.call(self.node.disarm, _trigger())
@@ -247,6 +247,8 @@ def run_simulation(options: RunOptions) -> int:
             failure = error
         finally:
             display.stop()
+    for change in session.telemetry.changes:
+        display.complain(change)
     if interrupted is not None:
         display.say("interrupted: writing what there is")
     if failure is not None:
@@ -260,6 +262,7 @@ def run_simulation(options: RunOptions) -> int:
         "falls": session.telemetry.falls,
         "device_faults": list(session.telemetry.fault_names),
         "device_cause": session.telemetry.cause,
+        "changes": session.telemetry.changes,
     }
     met = write_report(folder, options.configuration(), time.monotonic() - began, record, display.say)
     if options.quiet:
@@ -294,6 +297,7 @@ def _lead(session: GraphSession, folder: RunFolder, timings: dict[str, float]) -
             session.call(session.node.load, _load_request(options.graph))
             loaded = True
         _walk(session, phase, timings)
+        session.telemetry.is_assisted = False
     session.call(session.node.disarm, _trigger())
 
 
@@ -306,7 +310,7 @@ def _walk(session: GraphSession, phase: Phase, timings: dict[str, float]) -> Non
         session.node.simulator_parameters,
         parameter_request(condition=phase.name if phase.measured else "", run_until_s=phase.until_s),
     )
-    telemetry.condition = phase.name
+    telemetry.condition, telemetry.is_assisted = phase.name, phase.assisted and phase.measured
     session.call(session.node.pause, _pause_request(False))
     seen_s, moved_at = telemetry.time_s, time.monotonic()
     while telemetry.time_s < phase.until_s - TIME_TOLERANCE_S or not telemetry.paused:

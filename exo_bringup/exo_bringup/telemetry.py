@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 #: Names of DeviceStatus.mode by value.
 MODE_NAMES = ("DISARMED", "ARMING", "ACTIVE", "STOPPING", "FAULT")
+#: Commanded speeds that differ by less are the same (m/s).
+SAME_SPEED_MPS = 5e-3
 ACTIVE_MODE, FAULT_MODE = MODE_NAMES.index("ACTIVE"), MODE_NAMES.index("FAULT")
 
 
@@ -56,13 +58,47 @@ class Telemetry:
     loop_rate_hz: float = math.nan
     command_age_s: float = math.nan
     condition: str = ""
+    #: Whether a condition is being measured in which the device is to give torque.
+    is_assisted: bool = False
     conditions: dict[str, StrideMeans] = field(default_factory=dict)
     last_stride: StrideMeans = field(default_factory=StrideMeans)
+    #: What somebody changed under way, one sentence each: figures are then not of what the run's configuration says.
+    changes: list[str] = field(default_factory=list)
+    _commanded_mps: float = math.nan
+    _wearer: tuple = ()
+    _told: set[str] = field(default_factory=set)
 
-    def human_state(self, time_s: float, paused: bool, speed_mps: float, real_time_factor: float, falls: int) -> None:
+    def human_state(
+        self,
+        time_s: float,
+        paused: bool,
+        speed_mps: float,
+        real_time_factor: float,
+        falls: int,
+        commanded_mps: float = math.nan,
+    ) -> None:
         """Take in human/state."""
         self.time_s, self.paused, self.speed_mps = time_s, paused, speed_mps
         self.real_time_factor, self.falls = real_time_factor, falls
+        if math.isnan(self._commanded_mps):
+            self._commanded_mps = commanded_mps
+        elif abs(commanded_mps - self._commanded_mps) > SAME_SPEED_MPS:
+            self._tell("the walking speed was changed")
+
+    def subject(self, *wearer: object) -> None:
+        """Take in human/subject: everything that it says of who walks."""
+        if self._wearer and wearer != self._wearer:
+            self._tell("the wearer was changed")
+        self._wearer = wearer
+
+    def _tell(self, what: str) -> None:
+        """Each thing once, from its first time on."""
+        if what not in self._told:
+            self._told.add(what)
+            where = f" ({self.condition})" if self.condition else ""
+            self.changes.append(
+                f"At {self.time_s:.1f} s{where} {what}: figures from then on are not of what the configuration says"
+            )
 
     def stride(
         self, speed_mps: float, stride_time_s: float, metabolic_w_per_kg: float, peak_torque: dict[str, float]
@@ -84,6 +120,8 @@ class Telemetry:
         self.latched_names = fault_names
         self.fault_names = tuple(dict.fromkeys((*self.fault_names, *fault_names)))
         self.loop_rate_hz, self.command_age_s = loop_rate_hz, command_age_s
+        if self.is_assisted and mode != ACTIVE_MODE:
+            self._tell("the device gave no torque")
 
     @property
     def mode_name(self) -> str:

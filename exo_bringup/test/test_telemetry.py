@@ -57,6 +57,30 @@ def test_the_table_shows_what_the_issue_asks_for():
         assert word in text, word
 
 
+def test_what_somebody_changes_under_way_is_told_once_with_its_time():
+    telemetry = Telemetry()
+    telemetry.device_status(0, "", (), 100.0, 0.004)  # off, as before every walk
+    telemetry.subject(1.7, 75.0, (), "{}")
+    telemetry.subject(1.7, 75.0, (), "{}")
+    telemetry.condition = "unassisted"
+    for t, commanded in ((1.0, 1.25), (12.0, 1.25), (12.5, 1.24), (13.0, 1.1)):
+        telemetry.human_state(t, False, 1.2, 1.0, 0, commanded)
+    telemetry.subject(1.7, 75.0, (("plantarflexors_r", 0.5),), "{strengths: {plantarflexors_r: 0.5}}")
+    telemetry.condition, telemetry.is_assisted = "assisted", True
+    telemetry.device_status(2, "", (), 100.0, 0.004)
+    telemetry.human_state(31.0, False, 1.2, 1.0, 0, 1.1)
+    for _ in range(2):
+        telemetry.device_status(0, "disarmed", (), 100.0, 0.004)
+    speed, wearer, device = telemetry.changes
+    assert speed.startswith("At 12.5 s (unassisted) the walking speed was changed: figures from then on are not of")
+    assert wearer.startswith("At 13.0 s (unassisted) the wearer was changed")
+    assert device.startswith("At 31.0 s (assisted) the device gave no torque")
+
+
+def test_a_walk_that_nobody_touches_has_no_changes():
+    assert walking().changes == []
+
+
 def test_the_table_can_be_drawn_before_anything_arrived():
     assert "starting" in text_of(render(Telemetry(), RunOptions()))
 

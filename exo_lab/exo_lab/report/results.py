@@ -32,7 +32,7 @@ def write_report(
 
     Args:
         record: what run.json gets beside the graph's rates and latencies: falls, device_faults, device_cause,
-            complete, and times (s).
+            complete, changes that somebody made under way, and times (s).
     """
     measured = measure_timing(folder.recording) if folder.recording.is_file() else {}
     write_run_record(folder.record, wall_time_s, {**record, "graph": measured})

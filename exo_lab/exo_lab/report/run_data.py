@@ -146,6 +146,7 @@ def load_run(path: str | Path, unread: Sequence[str] = ()) -> RunData:
             if len(curves) and not any((c.condition, c.side) == (condition, side) for c in curves):
                 notes.append(f"There are no curves of the {name} leg {condition}: no clean stride of it was walked.")
     notes += read_coverage_warnings(folder.path)
+    notes += [f"{change}." for change in record.get("changes") or []]
     if record.get("complete") is False:
         notes.append("The run was interrupted before its end.")
     subject = _subject(configuration, notes)
