@@ -7,8 +7,9 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from exo_device.devices import device_file
 from exo_lab.evaluate import main
-from exo_lab.evaluate.store import ResultStore
+from exo_lab.evaluate.store import DECISIVE, ResultStore
 from exo_sim.body.subject import Subject
 from exo_sim.gait.curves import CurveTable
 from exo_sim.gait.strides import StrideRecorder
@@ -81,6 +82,25 @@ def test_results_belong_to_a_checkpoint_and_a_task(tmp_path):
     assert ResultStore(tmp_path / "kept", task.human, "").load(task) is None
 
 
+def test_results_belong_to_what_the_devices_file_says(tmp_path):
+    device = tmp_path / "mine.yaml"
+    text = device_file("hip").read_text(encoding="utf-8")
+    device.write_text(text, encoding="utf-8")
+    task = WalkTask("learned", Subject(), 1.25, 1, 20.0, device=str(device))
+    store = ResultStore(tmp_path / "kept", None, "")
+    store.save(task, WalkResult(task, 20.0, False, "", StrideRecorder(75.0), 0.9))
+    assert store.load(task) is not None
+    changed = text.replace("mass_kg: ", "mass_kg: 1", 1)
+    assert changed != text
+    device.write_text(changed, encoding="utf-8")
+    assert ResultStore(tmp_path / "kept", None, "").load(task) is None
+
+
+def test_results_belong_to_the_code_that_walks():
+    for part in ("exo_device/safety/", "exo_policy/controllers/", "exo_sim/plant/", "exo_core/"):
+        assert any(part.startswith(decisive) or decisive.startswith(part.rstrip("/")) for decisive in DECISIVE), part
+
+
 @pytest.mark.parametrize("origin, axis, sign", [("behind", 0, 1), ("front", 0, -1), ("left", 1, -1), ("right", 1, 1)])
 def test_a_push_that_nobody_withstands(origin, axis, sign, monkeypatch):
     from exo_sim.plant.simulation import Simulation
@@ -107,6 +127,7 @@ def test_a_push_of_nothing_is_survived(monkeypatch):
         (["--speeds", "9"], "--speeds"),
         (["--speeds", "1", "1"], "twice"),
         (["--duration", "1"], "--duration"),
+        (["--duration", "inf"], "--duration"),
         (["--seeds", "0"], "--seeds"),
         (["--checkpoint", "/nowhere/h"], "/nowhere/h"),
         (["--subject", "/nowhere/s.yaml"], "/nowhere/s.yaml"),

@@ -38,6 +38,7 @@ class Figure:
         target: the target in words, for example "<= 6", or None where there is none.
         met: whether the target is met, None without a target.
         interval: (low, high), 95 % confidence unless the name says otherwise, or None.
+        left_out: walks that the figure is not of, because they had no value, as after a fall before the first stride.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Figure:
     target: str | None = None
     met: bool | None = None
     interval: tuple[float, float] | None = None
+    left_out: int = 0
 
     def __post_init__(self):
         if not self.name:
@@ -82,7 +84,55 @@ class Figure:
             entry.get("target"),
             entry.get("met"),
             None if interval is None else (number(interval[0]), number(interval[1])),
+            int(entry.get("left_out", 0)),
         )
+
+    @classmethod
+    def mean_of(
+        cls,
+        name: str,
+        values: Sequence[float],
+        unit: str,
+        *,
+        at_least: float | None = None,
+        at_most: float | None = None,
+    ) -> Figure:
+        """Mean of one value a walk, with its interval; judged where limits are given.
+
+        Walks without a value (NaN) are left out, and counted; NaN is the figure where no walk has one.
+        """
+        known = [value for value in values if math.isfinite(value)]
+        mean, interval = mean_interval(known)
+        return cls.judged(
+            name,
+            mean,
+            unit,
+            at_least=at_least,
+            at_most=at_most,
+            interval=interval if len(known) > 1 else None,
+            left_out=len(values) - len(known),
+        )
+
+    @classmethod
+    def judged(
+        cls,
+        name: str,
+        value: float,
+        unit: str,
+        *,
+        at_least: float | None = None,
+        at_most: float | None = None,
+        **more: Any,
+    ) -> Figure:
+        """A figure against limits where there are any, else one without a target; `more`: interval, left_out."""
+        if at_least is None and at_most is None:
+            return cls(name, value, unit, **more)
+        return cls.against(name, value, unit, at_least=at_least, at_most=at_most, **more)
+
+    @property
+    def left_out_words(self) -> str:
+        """What to put behind a figure that is not of every walk; empty where it is."""
+        return f" ({self.left_out} left out)" if self.left_out else ""
 
     @classmethod
     def against(
@@ -94,6 +144,7 @@ class Figure:
         at_least: float | None = None,
         at_most: float | None = None,
         interval: tuple[float, float] | None = None,
+        left_out: int = 0,
     ) -> Figure:
         """A figure judged against limits (inclusive, in ``unit``); both limits make a range.
 
@@ -114,7 +165,7 @@ class Figure:
         met = (
             not math.isnan(value) and (at_least is None or value >= at_least) and (at_most is None or value <= at_most)
         )
-        return cls(name, value, unit, target, met, interval)
+        return cls(name, value, unit, target, met, interval, left_out)
 
 
 def missed(figures: Iterable[Figure]) -> list[Figure]:

@@ -75,6 +75,18 @@ def test_mean_interval():
             bad()
 
 
+def test_walks_without_a_value_are_left_out_of_a_mean_and_counted():
+    figure = Figure.mean_of("x", [1.0, math.nan, 3.0, math.inf], "m", at_most=2.5)
+    assert (figure.value, figure.left_out, figure.met, figure.left_out_words) == (2.0, 2, True, " (2 left out)")
+    assert figure.interval == pytest.approx((2.0 - 12.706, 2.0 + 12.706), abs=1e-3)
+    whole = Figure.mean_of("x", [1.0], "m")
+    assert (whole.value, whole.left_out, whole.met, whole.interval, whole.left_out_words) == (1.0, 0, None, None, "")
+    nobody = Figure.mean_of("x", [math.nan], "m", at_least=0.0)
+    assert math.isnan(nobody.value) and nobody.left_out == 1 and nobody.met is False
+    assert Figure.from_entry({"name": "x", "value": 1.0, "unit": "m", "left_out": 3}).left_out == 3
+    assert Figure.from_entry({"name": "x", "value": 1.0, "unit": "m"}).left_out == 0
+
+
 def test_share_interval():
     share, (low, high) = share_interval(9, 10)
     assert share == 0.9 and low == pytest.approx(0.5958, abs=1e-3) and high == pytest.approx(0.9821, abs=1e-3)

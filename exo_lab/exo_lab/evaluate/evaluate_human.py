@@ -27,7 +27,7 @@ from exo_sim.gait.strides import StrideRecorder
 from exo_sim.human.checkpoint import load_human
 from exo_sim.measurement import Figure, missed, write_json, write_run_record, write_summary
 from exo_sim.world.meters import FORCES
-from exo_sim.world.walk import PUSH_DIRECTIONS, SETTLE_S, SPEED_LIMITS_MPS, WalkResult, WalkTask, walk
+from exo_sim.world.walk import LONGEST_WALK_S, PUSH_DIRECTIONS, SETTLE_S, SPEED_LIMITS_MPS, WalkResult, WalkTask, walk
 
 COMMAND = "exo evaluate human"
 WALKING = "walking"
@@ -192,8 +192,10 @@ def _size(options: argparse.Namespace) -> Size:
             raise SimError(f"--speeds must be between {low} and {high} m/s, got {speed}")
     if len(set(options.speeds)) != len(options.speeds):
         raise SimError("--speeds names a speed twice")
-    if size.seeds < 1 or not size.duration_s > 2.0 * SETTLE_S or size.pushes < 0:
-        raise SimError(f"--seeds must be at least 1, --pushes at least 0 and --duration more than {2.0 * SETTLE_S:g} s")
+    if size.seeds < 1 or not 2.0 * SETTLE_S < size.duration_s <= LONGEST_WALK_S or size.pushes < 0:
+        raise SimError(
+            f"--seeds must be at least 1, --pushes at least 0 and --duration {2.0 * SETTLE_S:g} to {LONGEST_WALK_S:g} s"
+        )
     return size
 
 

@@ -80,6 +80,8 @@ SHORT = {
 #: Solid for the affected leg.
 LEG_DASHES = {"affected": "-", "other": (0, (4, 2))}
 OTHER = {"r": "l", "l": "r"}
+#: Of those who are in no mean: a foot that drags in every swing makes no stride either.
+OTHERS = "the others fell or made no clean stride"
 ARROW = " \N{RIGHTWARDS ARROW} "
 #: Options of the command by the configuration's key.
 OPTIONS = {
@@ -251,7 +253,8 @@ def headline(evaluation: ImpairedStudy) -> str:
                 evaluation.figures[f"cohort_{each}.{name}"].value for each in ("walked_to_the_end", "patients")
             )
             parts.append(
-                f"{name} saves {shown(saving.value, 1)} %{span} in {walked:.0f} of {people:.0f} patients; the others fell."
+                f"{name} saves {shown(saving.value, 1)} %{span} in {walked:.0f} of {people:.0f} patients"
+                + (f"; {OTHERS}." if walked < people else ".")
             )
     parts += [_cost_words(evaluation, worn) for worn in ASSISTED]
     if evaluation.judged:
@@ -267,7 +270,7 @@ def _cost_words(evaluation: ImpairedStudy, worn: str) -> str:
     if not known:
         return ""
     span = " to ".join(dict.fromkeys(shown(end, 0, True) for end in (max(known), min(known))))
-    rest = "." if len(known) == len(wearers) else "; the others fell."
+    rest = "." if len(known) == len(wearers) else f"; {OTHERS}."
     return (
         f"The {TITLES[worn]} changes the cost per distance by {span} % against unpowered in {len(known)} of "
         f"{len(wearers)} patients{rest}"
@@ -527,7 +530,7 @@ def _patient_cost(axes: Axes, evaluation: ImpairedStudy, patient: NamedPatient, 
     for x, (key, person, each) in enumerate(bars):
         figure = evaluation.figure(COST, person, each)
         if not math.isfinite(figure.value):
-            axes.text(x, 0.0, "fell", ha="center", va="bottom", fontsize=8, color=NORM_LINE)
+            axes.text(x, 0.0, "no stride", ha="center", va="bottom", fontsize=8, color=NORM_LINE)
             continue
         axes.bar(x, figure.value, 0.75, color=STUDY_COLOURS[key])
         highest = max(highest, draw.error_bar(axes, x, figure))
@@ -647,7 +650,10 @@ def compose_cohort(evaluation: ImpairedStudy) -> Drawing:
 
 def _saving(axes: Axes, rows: list[dict], device: str) -> None:
     upright = whole(rows)
-    axes.set_title(f"{device.replace('_', ' ')}: {len(rows)} patients, {len(rows) - len(upright)} fell")
+    fallen = [row for row in rows if row["fell_unpowered"] or row["fell_learned"]]
+    axes.set_title(
+        f"{device.replace('_', ' ')}: {len(rows)} patients, {len(upright)} are in the trend, {len(fallen)} fell"
+    )
     axes.set_xlabel("muscle force of both legs that is missing (%)")
     axes.set_ylabel("saved against unpowered (%)")
     axes.axhline(0.0, color=NORM_LINE, lw=0.8)
@@ -660,7 +666,7 @@ def _saving(axes: Axes, rows: list[dict], device: str) -> None:
     axes.scatter(lost, saving, s=22, c=colours, alpha=0.8, lw=0)
     if len(upright) >= FEWEST_FOR_TREND and np.ptp(lost) > 0.0:
         _trend(axes, lost, saving)
-    fell = [100.0 * row["severity"] for row in rows if row["fell_unpowered"] or row["fell_learned"]]
+    fell = [100.0 * row["severity"] for row in fallen]
     low, high = axes.get_ylim()
     axes.scatter(fell, [low] * len(fell), marker="x", s=20, color=NORM_LINE, clip_on=False, zorder=5)
     axes.set_ylim(low, high)

@@ -146,4 +146,5 @@ def _cell(known: Figure, digits: int) -> str:
     if not math.isfinite(known.value):
         return "-"
     text = f"{known.value:.{digits}f}"
-    return f"{text} [{known.low:.{digits}f}, {known.high:.{digits}f}]" if math.isfinite(known.low) else text
+    text += f" [{known.low:.{digits}f}, {known.high:.{digits}f}]" if math.isfinite(known.low) else ""
+    return text + known.left_out_words

@@ -154,11 +154,11 @@ def side_entries(colour: str, whose: str = "") -> list[Entry]:
 
 
 def figure_value(figure: Figure, digits: int = 3) -> str:
-    """A figure with its interval, as text."""
+    """A figure with its interval, as text; and of how many walks it is not."""
     value = shown(figure.value, digits)
-    if figure.interval is None or not all(end == end for end in figure.interval):
-        return value
-    return f"{value} [{', '.join(shown(end, digits) for end in figure.interval)}]"
+    if figure.interval is not None and all(end == end for end in figure.interval):
+        value += f" [{', '.join(shown(end, digits) for end in figure.interval)}]"
+    return value + figure.left_out_words
 
 
 def verdict(met: bool | None) -> Cell:

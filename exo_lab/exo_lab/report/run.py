@@ -249,8 +249,9 @@ def _headline(run: RunData) -> str:
         for place, condition in enumerate(run.conditions):
             values = run.values(METABOLIC_POWER, condition)
             if values.size:
-                axes.bar(place, values.mean(), 0.7, yerr=values.std(), color=condition_colour(condition), capsize=3)
-                axes.annotate(shown(values.mean()), (place, values.mean() + values.std()), xytext=(0, 3),
+                mean, sd = float(values.mean()), np.nan_to_num(sample_sd(values))
+                axes.bar(place, mean, 0.7, yerr=sd, color=condition_colour(condition), capsize=3)
+                axes.annotate(shown(mean), (place, mean + sd), xytext=(0, 3),
                               textcoords="offset points", ha="center", fontsize=draw.SMALL)  # fmt: skip
         axes.set_xticks(range(len(run.conditions)), run.conditions, fontsize=9)
         axes.margins(y=0.16)
@@ -370,10 +371,15 @@ def _with_norm(name: str, heading_words: str, variables: Sequence[Variable], wor
     return build
 
 
+def sample_sd(values: np.ndarray) -> float:
+    """Standard deviation (n - 1) of values (n,), as that of the curves; one value alone has none (NaN)."""
+    return float(values.std(ddof=1)) if values.size > 1 else math.nan
+
+
 def _mean_sd(values: np.ndarray, digits: int = 3) -> str:
     if not values.size:
         return DASH
-    return f"{shown(float(values.mean()), digits)} \N{PLUS-MINUS SIGN} {shown(float(values.std()), digits)}"
+    return f"{shown(float(values.mean()), digits)} \N{PLUS-MINUS SIGN} {shown(sample_sd(values), digits)}"
 
 
 def _device(runs: Runs) -> Section:
@@ -537,7 +543,7 @@ def _cost_bars(runs: Runs, name: str, model: str, width: float = draw.WIDTH) -> 
     for run in runs:
         for condition in run.conditions:
             values = run.values(name, condition)
-            mean, sd = (float(values.mean()), float(values.std())) if values.size else (math.nan, math.nan)
+            mean, sd = (float(values.mean()), sample_sd(values)) if values.size else (math.nan, math.nan)
             group = run.label if len(runs) > 1 else condition
             bars.append(draw.Bar(group, mean, sd, condition_colour(condition)))
     unit = "W/kg, gross, mean and SD of strides"

@@ -758,8 +758,8 @@ def digits_of(figure: Figure) -> int:
 
 
 def shown_figure(figure: Figure | None) -> str:
-    """Value of a figure; a dash where it is not known."""
-    return shown(None) if figure is None else shown(figure.value, digits_of(figure))
+    """Value of a figure, and of how many walks it is not; a dash where it is not known."""
+    return shown(None) if figure is None else shown(figure.value, digits_of(figure)) + figure.left_out_words
 
 
 def unit_of(figure: Figure) -> str:

@@ -31,6 +31,8 @@ from exo_sim.world.meters import METERS, Moment, MotorFigures
 SETTLE_S = 4.0
 #: The same in a device: the supervisor waits for a full stride and fades in over two, then the walk settles.
 SETTLE_IN_DEVICE_S = 7.0
+#: Whoever wants more walks several seeds (s).
+LONGEST_WALK_S = 3600.0
 #: Any of these speeds may be asked for, also one that the walker falls at: that is a finding (m/s).
 SPEED_LIMITS_MPS = (0.55, 2.0)
 #: Where a push comes from, as the direction it pushes in: forward and left of the walker's heading.

@@ -34,7 +34,7 @@ from exo_sim.human.checkpoint import load_human
 from exo_sim.measurement import Figure, missed, write_run_record, write_summary
 from exo_sim.plant.simulation import SPEED_RANGE_MPS
 from exo_sim.world.meters import MOTORS, MUSCLES
-from exo_sim.world.walk import SETTLE_IN_DEVICE_S, SPEED_LIMITS_MPS, WalkResult, WalkTask, walk
+from exo_sim.world.walk import LONGEST_WALK_S, SETTLE_IN_DEVICE_S, SPEED_LIMITS_MPS, WalkResult, WalkTask, walk
 
 COMMAND = "exo evaluate exo"
 SPEEDS_MPS = (0.75, 1.0, 1.25, 1.5, 1.75)
@@ -266,8 +266,10 @@ def _check(options: argparse.Namespace, deploy: Deploy | None) -> None:
     if len(set(options.speeds)) != len(options.speeds):
         raise SimError("--speeds names a speed twice")
     seeds, duration = _size(options)
-    if seeds < 1 or not duration > 2.0 * SETTLE_IN_DEVICE_S:
-        raise SimError(f"--seeds must be at least 1 and --duration more than {2.0 * SETTLE_IN_DEVICE_S:g} s")
+    if seeds < 1 or not 2.0 * SETTLE_IN_DEVICE_S < duration <= LONGEST_WALK_S:
+        raise SimError(
+            f"--seeds must be at least 1 and --duration {2.0 * SETTLE_IN_DEVICE_S:g} to {LONGEST_WALK_S:g} s"
+        )
     if any(not 0.0 <= ms <= 100.0 for ms in options.delay_ms):
         raise SimError("--delay-ms must be between 0 and 100 ms")
     if any(not 0.0 < share < 0.5 for share in options.mass_error):

@@ -313,6 +313,5 @@ def _figure(name: str, unit: str, samples: dict[str, list[float]], target: dict[
     pooled = means if len(means) >= LEAST_POLICIES else [v for values in known.values() for v in values]
     value = float(np.mean(means)) if means else float("nan")
     interval = mean_interval(pooled)[1] if len(pooled) > 1 else None
-    if target:
-        return Figure.against(name, value, unit, interval=interval, **target)
-    return Figure(name, value, unit, interval=interval)
+    left_out = sum(map(len, samples.values())) - sum(map(len, known.values()))
+    return Figure.judged(name, value, unit, interval=interval, left_out=left_out, **target)

@@ -102,7 +102,7 @@ def _cell(figure: Figure | None, digits: int) -> str:
     text = f"{figure.value:.{digits}f}"
     if figure.interval is not None and math.isfinite(figure.interval[0]):
         text += f" [{figure.interval[0]:.{digits}f}, {figure.interval[1]:.{digits}f}]"
-    text = escape(text)
+    text = escape(text + figure.left_out_words)
     if figure.met is None:
         return text
     return f"[green]{text}[/green]" if figure.met else f"[bold red]{text} missed[/bold red]"

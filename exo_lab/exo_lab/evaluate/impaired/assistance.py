@@ -148,13 +148,15 @@ def _reduction(walks: Walks, name: str, key: str, baseline: str, speed: float, t
     """Reduction of an asymmetry relative to the mean unpowered one (%). One walk's own share would mean little: it is
     of a small number where a walk happens to be even."""
     after, before = walks.by_policy(key, speed), walks.by_policy(baseline, speed)
-    samples = []
+    samples, left_out = [], 0
     for policy, seeds in after.items():
         partners = before.get(policy) or before.get("") or {}
         pairs = [
             (asymmetry(partners[seed], name), asymmetry(walk, name)) for seed, walk in seeds.items() if seed in partners
         ]
+        count = len(pairs)
         pairs = [pair for pair in pairs if all(map(math.isfinite, pair))]
+        left_out += count - len(pairs)
         mean = float(np.mean([b for b, _ in pairs])) if pairs else 0.0
         if mean > 0.0:
             samples.append([100.0 * (b - a) / mean for b, a in pairs])
@@ -163,9 +165,7 @@ def _reduction(walks: Walks, name: str, key: str, baseline: str, speed: float, t
     value = float(np.mean(means)) if means else math.nan
     interval = mean_interval(pooled)[1] if len(pooled) > 1 else None
     label = at(f"asymmetry_{name}_reduction", key, speed)
-    if target:
-        return Figure.against(label, value, "%", interval=interval, **target)
-    return Figure(label, value, "%", interval=interval)
+    return Figure.judged(label, value, "%", interval=interval, left_out=left_out, **target)
 
 
 def _torques(walks: Walks, patient: Patient, worn: str, called: str, speed: float) -> list[Figure]:

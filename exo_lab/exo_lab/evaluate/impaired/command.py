@@ -51,7 +51,7 @@ from exo_sim.gait.strides import StrideRecorder
 from exo_sim.human.checkpoint import load_human, shipped_human
 from exo_sim.measurement import Figure, missed, write_run_record, write_summary
 from exo_sim.subjects import PRESET_PREFIX, presets
-from exo_sim.world.walk import SETTLE_IN_DEVICE_S, SETTLE_S, SPEED_LIMITS_MPS, WalkResult, walk
+from exo_sim.world.walk import LONGEST_WALK_S, SETTLE_IN_DEVICE_S, SETTLE_S, SPEED_LIMITS_MPS, WalkResult, walk
 
 COMMAND = "exo evaluate impaired"
 SPEED_MPS = 1.0
@@ -300,8 +300,8 @@ def _check(options: argparse.Namespace) -> None:
         raise SimError(f"--speed must be between {low} and {high} m/s, got {options.speed}")
     seeds, duration = walk_size(options)
     longest = SETTLE_IN_DEVICE_S if options.exo or options.personalised else SETTLE_S
-    if seeds < 1 or not duration > 2.0 * longest:
-        raise SimError(f"--seeds must be at least 1 and --duration more than {2.0 * longest:g} s")
+    if seeds < 1 or not 2.0 * longest < duration <= LONGEST_WALK_S:
+        raise SimError(f"--seeds must be at least 1 and --duration {2.0 * longest:g} to {LONGEST_WALK_S:g} s")
     if options.device is not None:
         find_device(options.device)
     if options.cohort < 0:

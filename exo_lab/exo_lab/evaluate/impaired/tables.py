@@ -99,7 +99,7 @@ def _before_after(figures: Mapping[str, Figure], name: str, before: str, after: 
 def _cell(figure: Figure | None, digits: int) -> Text:
     if figure is None or not math.isfinite(figure.value):
         return Text("-")
-    return Text(f"{figure.value:.{digits}f}", style=STYLES[figure.met])
+    return Text(f"{figure.value:.{digits}f}{figure.left_out_words}", style=STYLES[figure.met])
 
 
 def _table(title: str) -> Table:

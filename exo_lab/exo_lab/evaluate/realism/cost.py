@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from exo_lab.evaluate.realism.group import SpeedGroup
 from exo_lab.evaluate.realism.targets import CHEAPEST_SPEED_MPS, SMALLEST_COST_R
-from exo_sim.measurement import Figure, mean_interval
+from exo_sim.measurement import Figure
 from exo_sim.metabolics.models import looney2019
 
 MODELS = {"bhargava": "metabolic_power_per_mass", "umberger": "metabolic_power_umberger_per_mass"}
@@ -41,12 +42,12 @@ def over_speed(groups: Sequence[SpeedGroup]) -> list[Figure]:
         for walks in zip(*(group.walks for group in groups)):
             speed = np.array([walk.speed for walk in walks])
             watts = np.array([walk.scalar(scalar) for walk in walks])
-            if np.isfinite(watts).all():
-                correlations.append(float(np.corrcoef(watts, looney2019(speed))[0, 1]))
-                cheapest.append(cheapest_speed(speed, watts / speed))
-        figures.append(_figure(f"cost_r_{model}", correlations, "1", at_least=SMALLEST_COST_R))
+            known = bool(np.isfinite(watts).all())
+            correlations.append(float(np.corrcoef(watts, looney2019(speed))[0, 1]) if known else math.nan)
+            cheapest.append(cheapest_speed(speed, watts / speed) if known else math.nan)
+        figures.append(Figure.mean_of(f"cost_r_{model}", correlations, "1", at_least=SMALLEST_COST_R))
         figures.append(
-            _figure(
+            Figure.mean_of(
                 f"cheapest_speed_{model}",
                 cheapest,
                 "m/s",
@@ -65,8 +66,3 @@ def cheapest_speed(speed: np.ndarray, cost: np.ndarray) -> float:
         return float(speed[i])
     a, b, _ = np.polyfit(speed[i - 1 : i + 2], cost[i - 1 : i + 2], 2)
     return float(-b / (2.0 * a))
-
-
-def _figure(name: str, values: list[float], unit: str, **limits: float) -> Figure:
-    mean, interval = mean_interval(values)
-    return Figure.against(name, mean, unit, interval=interval if len(values) > 1 else None, **limits)

@@ -13,7 +13,7 @@ from exo_core.joints import SIDES
 from exo_sim.errors import GaitError
 from exo_sim.gait.curves import Curve
 from exo_sim.gait.reference import NormativeGait
-from exo_sim.measurement import Figure, mean_interval
+from exo_sim.measurement import Figure
 from exo_sim.world.walk import WalkResult
 
 #: Between the name of a figure and the speed that it was measured at.
@@ -52,11 +52,5 @@ class SpeedGroup:
 
     def figure(self, name: str, values: Sequence[float], unit: str, **limits: float) -> Figure:
         """Mean over walks with its interval, judged against limits if there are any; walks without a value (NaN)
-        are left out, and NaN is the figure where no walk has one."""
-        known = [value for value in values if np.isfinite(value)]
-        mean, interval = mean_interval(known)
-        interval = interval if len(known) > 1 else None
-        name = at_speed(name, self.speed_mps)
-        if limits:
-            return Figure.against(name, mean, unit, interval=interval, **limits)
-        return Figure(name, mean, unit, interval=interval)
+        are left out and counted."""
+        return Figure.mean_of(at_speed(name, self.speed_mps), values, unit, **limits)

@@ -54,4 +54,6 @@ def _table(title: str) -> Table:
 
 
 def _cell(figure: Figure | None) -> Text:
-    return Text("") if figure is None else Text(f"{figure.value:.3g}{MARKS[figure.met]}", style=STYLES[figure.met])
+    if figure is None:
+        return Text("")
+    return Text(f"{figure.value:.3g}{figure.left_out_words}{MARKS[figure.met]}", style=STYLES[figure.met])
