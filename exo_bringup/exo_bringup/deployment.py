@@ -42,6 +42,7 @@ def command(walk: TopicWalk, name: str) -> list[str]:
     """The command line of a walk."""
     words = [
         sys.executable,
+        "-P",  # a file of the working directory must not stand in for a module
         "-m",
         "exo_bringup.cli",
         "sim",

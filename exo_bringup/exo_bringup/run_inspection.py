@@ -224,7 +224,7 @@ def inspect_recording(run: str | Path) -> RunInspection:
         take = devices.setdefault(namespace, _Device()).reader(name, time_s)
         try:
             take(record.decode())
-        except (UndecodableError, AttributeError, KeyError, IndexError) as error:
+        except (UndecodableError, AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
             reason = (
                 str(error)
                 if isinstance(error, UndecodableError)

@@ -82,6 +82,8 @@ class Recorded:
             OverflowError,
             EOFError,
             MemoryError,
+            RecursionError,
+            AttributeError,
         ) as error:
             kind = self.type_name or "its type"
             raise UndecodableError(
