@@ -385,6 +385,35 @@ def test_a_foot_that_drags_in_every_swing_is_reported_not_measured():
     assert "right leg made no stride" in missing and "of the left leg are left out" in many
 
 
+def _both_drag_every_second_swing(walker, t, forces):
+    """Five percent stay on the foot, on each side in turn: two strides then look like one."""
+    for side in "rl":
+        number = math.floor(walker.phase(side, t))
+        if number % 2 == 0 and walker.phase(side, t) - number > 0.6:
+            forces[side][2] = max(forces[side][2], 0.05 * WEIGHT)
+
+
+def test_two_strides_that_always_look_like_one_are_not_measured_as_one():
+    recorder, strides = _disturbed(_both_drag_every_second_swing, 30.0)
+    assert not strides and recorder.left_out("walk", SPEED, "r") >= 10
+    assert len(coverage_warnings(recorder.coverage())) == 2
+
+
+def test_a_condition_without_a_single_stride_is_told():
+    """Both feet never leave the floor for the plates, as for one that is not zeroed."""
+
+    def offset(walker, t, forces):
+        for side in "rl":
+            forces[side][2] += 0.04 * WEIGHT
+
+    recorder, strides = _disturbed(offset, 10.0)
+    assert not strides and recorder.dropped == 0
+    right, left = coverage_warnings(recorder.coverage())
+    assert "walk at 1.25 m/s: the right leg made no stride" in right and "left leg made no stride" in left
+    whole = StrideRecorder.unpack(*recorder.pack())
+    assert coverage_warnings(whole.coverage()) == [right, left]
+
+
 def test_what_was_left_out_is_kept_by_condition_and_side_and_merged():
     sound, _ = _disturbed(lambda *_: None, 20.0)
     assert coverage_warnings(sound.coverage()) == []

@@ -126,8 +126,16 @@ def test_summary_is_the_same_for_the_same_run(tmp_path):
     assert summary == first
     assert summary["seed"] == 3
     assert summary["figures"] == [
-        {"name": "rmse", "value": None, "unit": "deg", "target": "<= 6", "met": False, "interval": None},
-        {"name": "speed", "value": 0.5, "unit": "m/s", "target": None, "met": None, "interval": [0.25, None]},
+        {"name": "rmse", "value": None, "unit": "deg", "target": "<= 6", "met": False, "interval": None, "left_out": 0},
+        {
+            "name": "speed",
+            "value": 0.5,
+            "unit": "m/s",
+            "target": None,
+            "met": None,
+            "interval": [0.25, None],
+            "left_out": 0,
+        },
     ]
     assert summary["configuration"] == {"a": [0, 1], "b": {"speed": 1.25, "out": "runs/x"}, "c": ["y", "z"]}
     assert set(summary["versions"]) >= {"python", "mujoco", "torch", "numpy", "exo_gait"}

@@ -31,6 +31,8 @@ COST_RANGE = (2.0, 8.0)
 #: The band changes with speed; new ones are made in steps of this (m/s).
 SPEED_STEP_MPS = 0.05
 NORM_FILL = "rgba(160,160,160,0.35)"
+#: The band beside whoever walks, see exo_lab.report.style.NORM_WORDS.
+WHOSE_NORM = "children (Schwartz 2008)"
 SIDE_LABELS = {"r": "right", "l": "left"}
 
 
@@ -83,8 +85,8 @@ class Plots:
             (PHASE_PERCENT.astype(float), *[nothing] * 4),
             (
                 {"label": "stride %"},
-                {"label": "norm + SD", "stroke": look.NORM_LINE, "width": 0.5, "points": {"show": False}},
-                {"label": "norm - SD", "stroke": look.NORM_LINE, "width": 0.5, "points": {"show": False}},
+                {"label": f"{WHOSE_NORM} + SD", "stroke": look.NORM_LINE, "width": 0.5, "points": {"show": False}},
+                {"label": f"{WHOSE_NORM} - SD", "stroke": look.NORM_LINE, "width": 0.5, "points": {"show": False}},
                 *({"label": SIDE_LABELS[side], "stroke": look.SIDE_COLOURS[side], "width": 2} for side in SIDES),
             ),
             bands=({"series": (1, 2), "fill": NORM_FILL},),

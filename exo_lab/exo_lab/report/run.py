@@ -688,7 +688,7 @@ def _strides(runs: Runs) -> Section:
     head = [
         "Mean \N{PLUS-MINUS SIGN} SD",
         *(f"{_label(runs, run)}{c}, {SIDE_NAMES[side]}" for run, c, side in columns),
-        *(["norm"] if last else []),
+        *(["children (Schwartz 2008)"] if last else []),
     ]
     return Section("strides", "Strides", [table(head, rows)])
 

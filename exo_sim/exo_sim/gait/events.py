@@ -31,7 +31,7 @@ class GaitEvent:
         kind: "heel_strike" or "toe_off".
         t: time at which the force crossed the threshold, s.
         drags: the foot was on the floor without bearing load for longer than DRAG_S before or after, so that ``t``
-            may be far from the true event.
+            may be far from the true event; or in between, so that a swing lies within what seems one stance.
     """
 
     kind: str
@@ -83,7 +83,8 @@ class StrideDetector:
         self._touching = False  # before debounce
         self._changed_at = 0.0
         self._peak = 0.0  # highest force since touching
-        self._loaded_at = -math.inf  # when the foot bore load last
+        self._loaded_at = math.inf  # when the foot bore load last
+        self._swung_on_floor = False  # since the last heel strike
         self._t = -math.inf
         self._force = 0.0
 
@@ -111,6 +112,8 @@ class StrideDetector:
             self._peak = 0.0
         self._peak = max(self._peak, force)
         if force > self._loaded_n:
+            # who bore no load for so long and does again has swung: without leaving the floor, if in contact still
+            self._swung_on_floor |= bool(self.contact) and t - self._loaded_at > DRAG_S
             self._loaded_at = t
         self._t, self._force = t, force
         return self._settle(t)
@@ -135,7 +138,9 @@ class StrideDetector:
             return []
         self.contact = self._touching
         if not self.contact:
-            return [GaitEvent(TOE_OFF, self._changed_at, self._changed_at - self._loaded_at > DRAG_S)]
+            drags = self._swung_on_floor or self._changed_at - self._loaded_at > DRAG_S
+            return [GaitEvent(TOE_OFF, self._changed_at, drags)]
+        self._swung_on_floor = False
         if self.last_heel_strike is not None:
             self.stride_time = self._changed_at - self.last_heel_strike
         self.last_heel_strike = self._changed_at

@@ -189,6 +189,8 @@ class StrideRecorder:
                 f"need a condition name, a finite speed and skip >= 0, got {condition!r}, {speed_mps}, {skip}"
             )
         self._group = (condition, float(speed_mps))
+        for side in SIDES:  # that nobody took a stride in a condition has to be told as well
+            self._left_out.setdefault((*self._group, side), 0)
         self._group_from = dict.fromkeys(SIDES, self._t)
         self._skip = dict.fromkeys(SIDES, skip)
 
@@ -485,8 +487,8 @@ def coverage_warnings(coverage: Iterable[Mapping], above_percent: float = LEFT_O
         if kept + lost:
             warnings.append(
                 f"{where}: {lost} of {kept + lost} strides of {leg} are left out, because heel strikes of the two "
-                "sides do not alternate there (a foot that drags, stubs, or lands on the other belt); figures "
-                "are of the others"
+                "sides do not alternate there (a foot that drags, stubs, or lands on the other belt), or they last "
+                "unlike those before (a stop); figures are of the others"
             )
         else:
             warnings.append(f"{where}: {leg} made no stride: its foot was never seen to leave the floor and land again")
