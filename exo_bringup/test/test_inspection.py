@@ -161,6 +161,30 @@ def test_two_devices_in_one_recording_are_a_part_each(tmp_path):
         _ = inspection.changes
 
 
+@pytest.mark.parametrize(
+    "topic, type_name, definition, data",
+    [
+        ("exo/status", "exo_msgs/msg/DeviceStatus", "uint8 mode\nint32 fault_names\nstring cause", "01000000 01000000 00"),
+        ("exo/status", "exo_msgs/msg/DeviceStatus", "uint8 mode\nuint8[] fault_names\nstring cause", "c8000000 00"),
+        ("exo/command", "exo_msgs/msg/TorqueCommand", "string[] names\nstring[] torque",
+         "01000000 02000000 6100 0000 01000000 02000000 6200"),
+        ("exo/joint_states", "sensor_msgs/msg/JointState", "float64 name\nfloat64 velocity\nfloat64 effort", "00" * 24),
+    ],
+)  # fmt: skip
+def test_a_topic_of_another_type_than_it_has_here_is_named_and_the_rest_is_shown(
+    tmp_path, capsys, topic, type_name, definition, data
+):
+    with (tmp_path / "recording.mcap").open("wb") as stream:
+        writer = McapWriter(stream)
+        writer.start("ros2", "test")
+        schema = writer.register_schema(type_name, "ros2msg", definition.encode())
+        writer.add_message(writer.register_channel(f"/{topic}", "cdr", schema), 1, bytes.fromhex("00010000" + data), 1)
+        writer.finish()
+    assert main(["inspect", str(tmp_path)]) == 1
+    out, said = capsys.readouterr()
+    assert f"/{topic}" in out and said.count("\n") == 1 and f"/{topic}" in said
+
+
 def test_what_cannot_be_decoded_is_named_after_the_page(tmp_path, capsys):
     path = tmp_path / "recording.mcap"
     with path.open("wb") as stream:

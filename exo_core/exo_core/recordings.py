@@ -218,7 +218,16 @@ class RecordingReader:
                             )
         except OSError as error:
             raise RecordingError(f"{file}: cannot read the recording: {error.strerror or error}") from error
-        except (McapError, EOFError, struct.error, ZstdError, RuntimeError) as error:
+        except (
+            McapError,
+            EOFError,
+            struct.error,
+            ZstdError,
+            RuntimeError,
+            UnicodeDecodeError,
+            MemoryError,  # a length that no file has
+            OverflowError,
+        ) as error:
             # the file ends, or is damaged, within a record
             is_complete = False
             what = " ".join(str(error).split())

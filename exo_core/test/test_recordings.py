@@ -4,6 +4,7 @@
 import struct
 import tracemalloc
 
+import numpy as np
 import pytest
 
 mcap_writer = pytest.importorskip("mcap.writer")
@@ -143,6 +144,42 @@ def test_a_recording_cut_off_anywhere_gives_what_lies_before(tmp_path):
         reader = RecordingReader(cut)
         found = [message.decode().position[0] for message in reader.messages()]
         assert found == [k / 100 for k in range(len(found))] and 0 < len(found) < 40 and not reader.is_complete
+
+
+def test_bytes_that_a_disk_has_changed_are_one_line_wherever_they_lie(tmp_path):
+    whole = write(tmp_path / "r.mcap", [k / 100 for k in range(20)])
+    data, random = whole.read_bytes(), np.random.default_rng(3)
+    refused = 0
+    for _ in range(400):
+        changed = bytearray(data)
+        for place in random.integers(len(data), size=random.integers(1, 5)):
+            changed[place] = random.integers(256)
+        whole.write_bytes(changed)
+        try:
+            for message in RecordingReader(whole).messages():
+                message.decode()
+        except RecordingError as error:
+            refused += 1
+            assert "\n" not in str(error) and len(str(error)) < 500
+    assert 50 < refused < 400
+    text = data.replace(b"hip", b"\xff\xfe\xfd").replace(b"/exo/joint", b"/\xff\xfe/joint")
+    whole.write_bytes(text)
+    with pytest.raises(RecordingError):
+        [message.decode() for message in RecordingReader(whole).messages()]
+
+
+def test_a_type_that_holds_itself_is_one_line(tmp_path):
+    path = tmp_path / "r.mcap"
+    with path.open("wb") as stream:
+        writer = mcap_writer.Writer(stream)
+        writer.start(profile="ros2", library="test")
+        within = f"a/B b\n{'=' * 80}\nMSG: a/B\na/B b\n"
+        channel = writer.register_channel(TOPIC, "cdr", writer.register_schema("a/msg/B", "ros2msg", within.encode()))
+        writer.add_message(channel, 1, b"\x00\x01\x00\x00" + bytes(64), 1)
+        writer.finish()
+    (message,) = RecordingReader(path).messages()
+    with pytest.raises(UndecodableError, match=TOPIC):
+        message.decode()
 
 
 def test_a_chunk_that_would_fill_the_memory_is_refused(tmp_path):
