@@ -39,7 +39,7 @@ def raw(condition: str, walk: int, seconds: float = 20.0) -> dict[str, np.ndarra
         phase = strides % 1.0
         share = np.clip(np.minimum(phase, STANCE[side] - phase) / 0.02, 0.0, 1.0)
         signals[f"force_{side}"] = MASS * GRAVITY_M_S2 * share
-        swing = np.clip((phase - STANCE[side]) / (1.0 - STANCE[side]), 0.0, 1.0)
+        swing = np.clip((phase - STANCE[side]) / (0.96 - STANCE[side]), 0.0, 1.0)  # at rest when it lands
         signals[f"foot_{side}"] = (np.floor(strides) + shift + swing) * SPEED * STRIDE_S
         signals[f"hip_{side}"] = MASS * 0.2 * HIP((phase - LATE) % 1.0)
     sway = 0.3 * np.sin(2.0 * np.pi * t / STRIDE_S) + 0.2 * np.cos(4.0 * np.pi * t / STRIDE_S + 1.0)
@@ -126,7 +126,7 @@ def test_strides_cost_and_symmetry_of_a_walk():
     assert asymmetry(result, "stance_time") == pytest.approx(expected["asymmetry_stance"], abs=1.0)
     # and the truth that was put in: steps of 46 and 54 %, stances of 58 and 64 % of the stride
     assert asymmetry(result, "step_length") == pytest.approx(200 * 0.08 / 1.0, abs=1.0)
-    assert asymmetry(result, "stance_time") == pytest.approx(200 * 0.06 / 1.22, abs=1.0)
+    assert asymmetry(result, "stance_time") == pytest.approx(200 * 0.06 / 1.22, abs=2.0)  # 10 ms are 1.4 %
 
 
 def test_cost_saving_and_profile_of_an_evaluation_with_their_intervals():
