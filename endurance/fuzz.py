@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from exo_device.command import MotorTorque
 from exo_device.drivers import make_driver
 from exo_device.drivers.can.port import Frame
 from exo_device.drivers.cubemars_can.codec import PACKET_CURRENT, PACKET_MIT, PACKET_ORIGIN, PACKET_UPLOAD, MitCommand
@@ -22,6 +21,7 @@ from exo_device.drivers.cubemars_can.config import CubemarsConfig
 from exo_device.drivers.cubemars_can.motor import ENABLE_REPEATS
 from exo_device.emulator import EmulatedBus, Followed
 from exo_device.emulator.in_process import MadeClock, SteppedCubemarsDriver
+from exo_device.signals import MotorTorque
 
 #: Firmware families with frames of their own; v1 speaks as v2 with the shorter replies.
 FIRMWARES = ("v1", "v2", "v3")

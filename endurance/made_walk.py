@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from exo_device.command import TorqueRequest
 from exo_device.control_loop import ControlLoop, LoopConfig, LoopHooks
 from exo_device.devices import driver_file
 from exo_device.drivers import make_driver
@@ -18,7 +17,7 @@ from exo_device.drivers.simulated import MemoryBus, SimulatedConfig, SimulatedDr
 from exo_device.emulator import EmulatedBus, FaultPlan, Followed
 from exo_device.emulator.in_process import MadeClock, SteppedCubemarsDriver
 from exo_device.safety import Mode, SafetyConfig, SafetySupervisor
-from exo_device.state import DeviceState, ImuSample
+from exo_device.signals import DeviceState, ImuSample, TorqueRequest
 from exo_policy.controllers import make_controller
 from exo_policy.observation import DeviceObservation
 from exo_sim.plant.sample import SimulationSample

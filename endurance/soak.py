@@ -20,13 +20,12 @@ import numpy as np
 import yaml
 
 from endurance.motors import MotorsProcess
-from exo_device.command import MotorTorque, TorqueRequest
 from exo_device.control_loop import ControlLoop, LoopConfig, LoopHooks
 from exo_device.description import DeviceDescription
 from exo_device.drivers import DriverError, make_driver
 from exo_device.drivers.cubemars_can.driver import CubemarsDriver
 from exo_device.safety import Event, Instant, Mode, SafetyConfig, SafetySupervisor
-from exo_device.state import DeviceState
+from exo_device.signals import DeviceState, MotorTorque, TorqueRequest
 
 #: Asked for, as a share of the cap; slow sine on one leg, square wave on the other (Hz).
 WISH_SHARE, SINE_HZ, SQUARE_HZ = 1.5, 0.7, 0.45

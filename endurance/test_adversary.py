@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from exo_device.command import TorqueRequest
+from exo_core.time import to_ns
 from exo_device.devices import find_device
 from exo_device.safety import Instant, Mode, SafetyConfig, SafetySupervisor
-from exo_device.state import DeviceState, ImuSample, to_ns
+from exo_device.signals import DeviceState, ImuSample, TorqueRequest
 from exo_sim.measurement import Figure
 
 DEVICE, MASS_KG = "hip_ankle", 75.0

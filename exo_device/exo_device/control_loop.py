@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from exo_device.command import MotorTorque, TorqueRequest
+from exo_core.time import NANOSECONDS_PER_SECOND, to_ns
 from exo_device.drivers import Driver, DriverError
 from exo_device.safety import Answer, Event, Instant, Mode, SafetySupervisor, Snapshot
-from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState, to_ns
-from exo_device.statistics import Latencies, RateMeter
+from exo_device.signals import DeviceState, MotorTorque, TorqueRequest
+from exo_device.timing import Latencies, RateMeter
 
 #: exo/status at least this often (s, steady time).
 STATUS_PERIOD_S = 0.1

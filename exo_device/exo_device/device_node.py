@@ -22,7 +22,7 @@ from exo_device.memory import Kept
 from exo_device.parameters import ParameterGuard
 from exo_device.ros_interface import NOT_CONFIGURED, DeviceInterface, DeviceServices
 from exo_device.safety import Answer, Fault, Mode
-from exo_device.safety.faults import NO_FAULT
+from exo_device.safety.modes import NO_FAULT
 
 #: The loop needs ramp_down_s to end; more than this (s) means that it hangs.
 LOOP_END_TIMEOUT_S = 2.0

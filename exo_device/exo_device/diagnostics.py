@@ -11,7 +11,7 @@ from exo_device.control_loop import ControlLoop
 from exo_device.description import DeviceDescription
 from exo_device.messages import to_stamp
 from exo_device.safety import Mode, Snapshot, fault_names
-from exo_device.safety.thermal import TAPER_FROM
+from exo_device.safety.limits import TAPER_FROM
 
 #: A motor this close to its temperature limit is worth a warning (degC).
 TEMPERATURE_MARGIN_C = 10.0

@@ -23,7 +23,7 @@ from exo_core.errors import UserError
 from exo_core.files import whole_file
 from exo_device.description import DeviceDescription
 from exo_device.safety import Fault, Snapshot, fault_names
-from exo_device.safety.faults import NO_FAULT
+from exo_device.safety.modes import NO_FAULT
 
 #: What a restart starts with anyway is not kept: torque had ended, and arming is needed.
 NOT_KEPT = Fault.SHUTDOWN

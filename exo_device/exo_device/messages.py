@@ -8,10 +8,10 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Imu, JointState
 
 from exo_core.errors import one_line
-from exo_device.command import MotorTorque, TorqueRequest
+from exo_core.time import NANOSECONDS_PER_SECOND
 from exo_device.description import DeviceDescription
 from exo_device.safety import Snapshot, fault_names
-from exo_device.state import NANOSECONDS_PER_SECOND, NO_ORIENTATION, DeviceState, ImuSample
+from exo_device.signals import NO_ORIENTATION, DeviceState, ImuSample, MotorTorque, TorqueRequest
 from exo_msgs.msg import DeviceStatus, MotorCommand, MotorStates, TorqueCommand
 
 

@@ -20,6 +20,7 @@ from std_srvs.srv import Trigger
 
 from exo_core.errors import one_line
 from exo_core.ros import LATCHED, LATEST, SENSOR
+from exo_core.time import NANOSECONDS_PER_SECOND, to_ns
 from exo_device import messages
 from exo_device.assembly import Assembly
 from exo_device.command_source import CommandSource, Source
@@ -28,7 +29,7 @@ from exo_device.diagnostics import diagnostics_message
 from exo_device.log_thread import LogThread
 from exo_device.memory import Kept
 from exo_device.safety import Answer, Event, Mode, Snapshot, fault_names
-from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState, to_ns
+from exo_device.signals import DeviceState
 from exo_device.torque_permit import is_permitted
 from exo_msgs.msg import DeviceStatus, TorqueCommand
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from exo_device.command import TorqueRequest
+from exo_core.time import to_ns
 from exo_device.description import DeviceDescription, load_device
 from exo_device.safety import Instant, Mode, SafetyConfig, SafetySupervisor
-from exo_device.state import DeviceState, ImuSample, to_ns
+from exo_device.signals import DeviceState, ImuSample, TorqueRequest
 
 DEVICES = Path(__file__).resolve().parents[1] / "exo_device" / "config" / "devices"
 WEARER_MASS_KG = 75.0

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
+from exo_core.time import to_ns
 from exo_device.bench import main
 from exo_device.bench.check import BEND, LIFT, SIDE_WORDS, STAND, judged, steps
 from exo_device.description import load_device
@@ -21,7 +22,7 @@ from exo_device.drivers.config_file import read_driver_config
 from exo_device.emulator import EmulatedBus, Followed
 from exo_device.emulator.bus import serve
 from exo_device.memory import file_sha256, missing_check
-from exo_device.state import DeviceState, ImuSample, to_ns
+from exo_device.signals import DeviceState, ImuSample
 
 CONFIG = Path(__file__).resolve().parents[1] / "exo_device" / "config"
 DEVICES = sorted((CONFIG / "devices").glob("*.yaml"))

@@ -7,12 +7,12 @@ import time
 import numpy as np
 import pytest
 
-from exo_device.command import TorqueRequest
+from exo_core.time import to_ns
 from exo_device.control_loop import ControlLoop, LoopConfig, LoopHooks
 from exo_device.drivers import DriverError
 from exo_device.drivers.simulated import MemoryBus, SimulatedConfig, SimulatedDriver
 from exo_device.safety import Fault, Mode, SafetyConfig, SafetySupervisor
-from exo_device.state import to_ns
+from exo_device.signals import TorqueRequest
 
 PATIENCE_S = 20.0
 RELAXED = {

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from exo_device.command import MotorTorque
 from exo_device.description import load_device
 from exo_device.drivers import DriverError, make_driver
 from exo_device.drivers.can.port import MasterLock, PortError, PythonCanPort
@@ -24,6 +23,7 @@ from exo_device.drivers.cubemars_can.plausibility import PlausibilityCheck, Plau
 from exo_device.emulator import EmulatedBus, Fault, Followed, SpringDamper
 from exo_device.emulator.bus import serve
 from exo_device.emulator.in_process import MadeClock, SteppedCubemarsDriver
+from exo_device.signals import MotorTorque
 
 CONFIG = Path(__file__).resolve().parents[1] / "exo_device" / "config"
 EXAMPLE = CONFIG / "drivers" / "cubemars_example.yaml"

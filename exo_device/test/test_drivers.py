@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from exo_device.command import MotorTorque
 from exo_device.drivers import Driver, DriverError, make_driver
+from exo_device.signals import MotorTorque
 
 _FILE = Path(__file__).with_name("driver_benches.py")
 _SPEC = importlib.util.spec_from_file_location("driver_benches", _FILE)

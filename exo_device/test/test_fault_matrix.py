@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from exo_device.command import TorqueRequest
 from exo_device.control_loop import ControlLoop, LoopConfig, LoopHooks
 from exo_device.drivers import make_driver
 from exo_device.drivers.config_file import read_driver_config
@@ -18,6 +17,7 @@ from exo_device.emulator import EmulatedBus, Fault, FaultPlan, SpringDamper
 from exo_device.emulator.in_process import MadeClock, SteppedCubemarsDriver
 from exo_device.safety import Fault as Stop
 from exo_device.safety import Mode, SafetyConfig, SafetySupervisor
+from exo_device.signals import TorqueRequest
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "exo_device" / "config" / "drivers" / "cubemars_example.yaml"
 ASKED_NM = 6.0

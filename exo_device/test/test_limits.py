@@ -2,11 +2,9 @@
 import numpy as np
 import pytest
 
+from exo_core.time import to_ns
 from exo_device.safety import Instant, SafetyConfig
-from exo_device.safety.limits import LIMITS, RequestLimiter, TorqueLimits
-from exo_device.safety.ramp import StoppingRamp
-from exo_device.safety.slew import SlewLimiter
-from exo_device.state import to_ns
+from exo_device.safety.limits import LIMITS, RequestLimiter, SlewLimiter, StoppingRamp, TorqueLimits
 
 HIP, ANKLE = 0, 1
 

@@ -6,10 +6,10 @@ import time
 import numpy as np
 import pytest
 
-from exo_device.command import MotorTorque
+from exo_core.time import to_ns
 from exo_device.drivers import DriverError, make_driver
 from exo_device.drivers.replay import ReplayConfig, load_tape
-from exo_device.state import to_ns
+from exo_device.signals import MotorTorque
 
 mcap_writer = pytest.importorskip("mcap.writer")
 from mcap_ros2._dynamic import serialize_dynamic

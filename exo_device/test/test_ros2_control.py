@@ -19,12 +19,12 @@ from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Imu, JointState
 
-from exo_device.command import MotorTorque
 from exo_device.drivers import DriverError, make_driver
 from exo_device.drivers.imu import ImuConfig, make_imu_source
 from exo_device.drivers.node import SpinningThread
 from exo_device.emulator import SpringDamper
 from exo_device.emulator.ros import EmulatedController
+from exo_device.signals import MotorTorque
 
 DOMAIN = int(os.environ["EXO_TEST_DOMAIN"])  # conftest.py
 PATIENCE_S = 20.0

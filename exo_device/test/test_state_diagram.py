@@ -4,8 +4,7 @@
 import re
 from pathlib import Path
 
-from exo_device.safety.faults import Fault
-from exo_device.safety.state_machine import Mode, ModeMachine
+from exo_device.safety.modes import Fault, Mode, ModeMachine
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 ARROW = re.compile(r"^\s*(\w+|\[\*\]) --> (\w+)", re.MULTILINE)

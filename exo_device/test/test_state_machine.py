@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from exo_device.safety.faults import Fault
-from exo_device.safety.state_machine import Mode, ModeMachine
+from exo_device.safety.modes import Fault, Mode, ModeMachine
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from exo_core.time import to_ns
 from exo_device.description import load_device
 from exo_device.safety import Mode, SafetyConfig, SafetyError, SafetySupervisor
-from exo_device.safety.stride_sensor import StrideLimits, StrideSensor
-from exo_device.state import ImuSample, to_ns
+from exo_device.safety.wearer import StrideLimits, StrideSensor
+from exo_device.signals import ImuSample
 
 DEVICES = Path(__file__).resolve().parents[1] / "exo_device" / "config" / "devices"
 G = 9.81

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from exo_core.time import to_ns
 from exo_device.description import DeviceError
 from exo_device.safety import Fault, Instant, Mode, SafetyConfig, SafetyError, SafetySupervisor
-from exo_device.state import ImuSample, to_ns
+from exo_device.signals import ImuSample
 
 HIP, ANKLE = 0, 1
 

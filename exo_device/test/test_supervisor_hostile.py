@@ -9,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exo_core.time import to_ns
 from exo_device.safety import Fault, Instant, Mode
 from exo_device.safety.plausibility import ImuCheck
-from exo_device.state import ImuSample, to_ns
+from exo_device.signals import ImuSample
 
 G = 9.81
 HIPS, ANKLES = (0, 2), (1, 3)

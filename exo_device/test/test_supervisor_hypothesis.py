@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings, target
 from hypothesis import strategies as st
 
-from exo_device.command import TorqueRequest
+from exo_core.time import to_ns
 from exo_device.safety import Instant, Mode
 from exo_device.safety.stride_gate import FADE_OUT_S
-from exo_device.state import ImuSample, to_ns
+from exo_device.signals import ImuSample, TorqueRequest
 
 EXAMPLES = int(os.environ.get("EXO_PROPERTY_EXAMPLES", "60"))
 TRY = settings(

@@ -4,9 +4,9 @@
 import numpy as np
 import pytest
 
-from exo_device.command import TorqueRequest
+from exo_core.time import to_ns
 from exo_device.safety import Fault, Instant, Mode, SafetyConfig, SafetySupervisor
-from exo_device.state import to_ns
+from exo_device.signals import TorqueRequest
 
 STREAMS = 40
 STEPS = 300

@@ -4,9 +4,9 @@
 import numpy as np
 import pytest
 
+from exo_core.time import to_ns
 from exo_device.safety import Fault, Mode, SafetyConfig, SafetySupervisor
-from exo_device.safety.thermal import FAULT_HEAT, TAPER_FROM, ThermalBudget
-from exo_device.state import to_ns
+from exo_device.safety.limits import FAULT_HEAT, TAPER_FROM, ThermalBudget
 
 HIP = 0
 CONTINUOUS_NM, TIME_CONSTANT_S = 10.0, 4.0

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from exo_device import torque_permit
-from exo_device.safety.faults import Fault
+from exo_device.safety.modes import Fault
 from exo_device.torque_permit import GET_LINE, LINE_REQUEST, LINE_VALUES, SET_VALUES, GpioLine, PermitError
 
 

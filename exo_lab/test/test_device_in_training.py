@@ -4,11 +4,11 @@
 import numpy as np
 import pytest
 
-from exo_device.command import TorqueRequest
+from exo_core.time import to_ns
 from exo_device.description import Strap
 from exo_device.devices import find_device
 from exo_device.safety import Instant, Mode, SafetyConfig, SafetySupervisor
-from exo_device.state import to_ns
+from exo_device.signals import TorqueRequest
 from exo_lab.train.exo_config import load_exo_config
 from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject

@@ -26,7 +26,7 @@ from exo_device.drivers.cubemars_can.config import HIGHEST_ID
 from exo_device.drivers.cubemars_can.driver import CubemarsDriver
 from exo_device.drivers.cubemars_can.motor import ZERO_SILENCE_S
 from exo_device.memory import file_sha256, state_folder, usable_folder, write_check
-from exo_device.state import DeviceState
+from exo_device.signals import DeviceState
 
 EXIT_OK, EXIT_FAILED, EXIT_ERROR = 0, 1, 2
 #: A motion that was not as asked may be repeated so often.

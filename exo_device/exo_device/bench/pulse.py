@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from exo_device.command import MotorTorque
 from exo_device.drivers.base import Driver, DriverError
+from exo_device.signals import MotorTorque
 
 #: More than this (Nm) is no first torque.
 LARGEST_PULSE_NM = 3.0

@@ -15,8 +15,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from exo_device.command import MotorTorque
-from exo_device.state import DeviceState
+from exo_device.signals import DeviceState, MotorTorque
 
 #: Numbers in a driver's settings.
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]

@@ -12,8 +12,9 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
+from exo_core.time import NANOSECONDS_PER_SECOND
 from exo_device.drivers.base import DriverError, Settings
-from exo_device.state import NANOSECONDS_PER_SECOND, ImuSample
+from exo_device.signals import ImuSample
 
 
 class ImuConfig(Settings):

@@ -6,12 +6,13 @@ For tests of what happens when, and for running a control loop against emulated 
 
 from __future__ import annotations
 
+from exo_core.time import to_ns
 from exo_device.drivers.can.port import CanPort, Frame, PortError
 from exo_device.drivers.cubemars_can.config import CubemarsConfig
 from exo_device.drivers.cubemars_can.driver import BusMaster, CubemarsDriver
 from exo_device.drivers.imu import ImuSource
 from exo_device.emulator.bus import EmulatedBus
-from exo_device.state import DeviceState, to_ns
+from exo_device.signals import DeviceState
 
 #: ROS time when the clock stands at zero (ns); any number but zero shows who mixes the two up.
 ROS_EPOCH_NS = 1_000_000_000_000

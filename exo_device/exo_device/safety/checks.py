@@ -6,11 +6,10 @@ from __future__ import annotations
 import numpy as np
 
 from exo_core.errors import one_line
-from exo_device.command import TorqueRequest
 from exo_device.safety.config import SafetyConfig
-from exo_device.safety.faults import Fault, Problem
 from exo_device.safety.limits import TorqueLimits
-from exo_device.state import DeviceState
+from exo_device.safety.modes import Fault, Problem
+from exo_device.signals import DeviceState, TorqueRequest
 
 #: The motors' supply may be between these shares of the device's nominal voltage, for all but so many states in a row: a
 #: lithium battery of nominally 48 V ends at 39 and is charged at 54.6, and one more cell or less makes 7 %.

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
-from exo_device.safety.stride_sensor import StrideLimits
+from exo_device.safety.wearer import StrideLimits
 
 _STRIDE = StrideLimits()
 #: Settings that 0 switches off or resolves to a default.

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much torque each joint may get: the arithmetic between a requested torque and the one that motors are given.
+"""How much torque each joint may get: the arithmetic between a command and the torque that motors are given.
 
-Vectorised: arrays of one device have shape (J,) in the order of its joints, those of n devices of a kind (n, J).
+Everything is vectorised: arrays of one device have shape (J,) in the order of its joints, those of n devices of a kind (n, J).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from exo_core.time import NANOSECONDS_PER_SECOND
 from exo_device.description import DeviceDescription
 from exo_device.safety.config import SafetyConfig
-from exo_device.safety.slew import SlewLimiter
-from exo_device.safety.thermal import ThermalBudget
+from exo_device.safety.modes import Fault, Problem
+from exo_device.signals import DeviceState
+from exo_device.timing import Instant
 
 #: What takes torque from a request, in the order in which it acts.
 LIMITS = ("assistance", "heat", "cap", "range", "velocity", "power", "slew")
@@ -133,3 +135,149 @@ class RequestLimiter:
         lost[1], lost[2] = lost[1] & (allowed < self.limits.cap), lost[2] | (lost[1] & (allowed >= self.limits.cap))
         self.bites = dict(zip(LIMITS, (*lost, np.abs(target - torque) > least), strict=True))
         return torque
+
+
+#: From this heat on the allowed torque falls from the cap, and is the continuous torque at 1.
+TAPER_FROM = 0.8
+#: More than the commands allow: the motor gives torque of its own accord. No torque is allowed, and it stops.
+FAULT_HEAT = 1.2
+#: A longer step between two states (s) tells nothing of the torque in between.
+LONGEST_STEP_S = 0.5
+#: An absurd reading counts as this heat, which is a number.
+HOTTEST = 1e6
+
+
+class ThermalBudget:
+    """The i2t budget: how hot a motor's winding is by the torque it gave, when its own sensor lags or is missing.
+
+    A winding's loss grows with the square of the current, hence of the torque, and heats it with one time constant:
+    heat' = ((torque / continuous_torque)^2 - heat) / thermal_time_constant, with heat 1 where the continuous torque
+    leads in the end. The allowed torque falls before heat reaches 1, so that no command can overheat a motor. Motors
+    are cold at the start of the process.
+    """
+
+    def __init__(self, device: DeviceDescription, cap: np.ndarray) -> None:
+        """cap: largest torque of a cold motor (Nm)."""
+        joints = device.joints.values()
+        self._names = device.joint_names
+        self._cap = cap
+        #: Infinite without a budget.
+        self._continuous = np.array([joint.continuous_torque_nm or np.inf for joint in joints])
+        self._time_constant = np.array([joint.thermal_time_constant_s for joint in joints])
+        self._last_ns: int | None = None
+        #: Share of the heat that continuous torque leads to.
+        self.heat = np.zeros(np.shape(cap))
+
+    def see(self, state: DeviceState, output: np.ndarray) -> Problem | None:
+        """Takes in a new state; output: the torque (Nm) that was last asked of the motors.
+
+        The larger of it and the measured torque heats. Returns what must stop the device.
+        """
+        step_s = 0.0 if self._last_ns is None else (state.stamp_ns - self._last_ns) / NANOSECONDS_PER_SECOND
+        self._last_ns = state.stamp_ns
+        self.advance(step_s, state.torque, output)
+        if self.heat.max() < FAULT_HEAT:
+            return None
+        joint = int(self.heat.argmax())
+        return Problem(
+            Fault.OVER_TEMPERATURE,
+            f"the motor of {self._names[joint]} has used up its i2t budget "
+            f"({100.0 * self.heat[joint]:.0f} % of what {self._continuous[joint]:g} Nm make)",
+        )
+
+    def advance(self, step_s: float, measured: np.ndarray, output: np.ndarray) -> None:
+        """This long the motors gave the larger of these torques (Nm): measured, and asked of them."""
+        torque = np.maximum(np.nan_to_num(np.abs(measured), nan=0.0), np.abs(output))
+        with np.errstate(over="ignore"):
+            goal = np.minimum((torque / self._continuous) ** 2, HOTTEST)
+        share = -np.expm1(-min(max(step_s, 0.0), LONGEST_STEP_S) / self._time_constant)
+        self.heat = self.heat + share * (goal - self.heat)
+
+    def restart(self, row: int, heat: float = 0.0) -> None:
+        """Of n devices, this one begins anew with motors of this heat."""
+        self.heat[row] = heat
+
+    def allowed(self) -> np.ndarray:
+        """Largest torque (Nm) now: the cap while cool, the continuous torque when hot, none when too hot."""
+        continuous = np.minimum(self._continuous, self._cap)
+        left = np.clip((1.0 - self.heat) / (1.0 - TAPER_FROM), 0.0, 1.0)
+        beyond = np.clip((FAULT_HEAT - self.heat) / (FAULT_HEAT - 1.0), 0.0, 1.0)
+        return (continuous + left * (self._cap - continuous)) * beyond
+
+
+class SlewLimiter:
+    """Lets torque change by slew times elapsed time, saved up for one period at most.
+
+    Several outputs may answer one state (at its arrival, and when its command comes), all at the same ROS
+    time. A plain difference limit would either forbid the second or allow each the full step; here each
+    output spends from one allowance per joint, which time refills.
+    """
+
+    def __init__(self, slew_nm_per_s: np.ndarray, period_s: float) -> None:
+        self._slew = slew_nm_per_s
+        self._most = slew_nm_per_s * period_s
+        self._allowance = self._most.copy()
+        #: Last output (Nm); shape (J,), of n devices (n, J).
+        self.torque = np.zeros_like(slew_nm_per_s)
+
+    def restart(self, row: int) -> None:
+        """Of n devices, this one begins anew without torque."""
+        self.torque[row], self._allowance[row] = 0.0, self._most[row]
+
+    def refill(self, elapsed_s: float) -> None:
+        """Time has passed since the last refill."""
+        self._allowance = np.minimum(self._allowance + self._slew * elapsed_s, self._most)
+
+    def towards(self, target: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """Moves as far towards target (Nm) as is allowed now, and returns where it got.
+
+        low, high: what range, speed and power allow now (Nm). Beyond them torque is gone at once, however large the step:
+        comfort asks for slow changes, safety for quick ones.
+        """
+        step = np.clip(target - self.torque, -self._allowance, self._allowance)
+        self._allowance = self._allowance - np.abs(step)
+        self.torque = np.clip(self.torque + step, low, high)
+        return self.torque
+
+    def follow(self, torque: np.ndarray) -> None:
+        """Takes over an output (Nm) made elsewhere, as by a stopping ramp."""
+        self._allowance = np.maximum(self._allowance - np.abs(torque - self.torque), 0.0)
+        self.torque = torque
+
+
+#: Less than this share of the torque is rounding of the line's end, and zero.
+ROUNDING = 1e-9
+#: ROS time counts for at most this many periods from one output to the next: a leap of it is no passing of time.
+LARGEST_ROS_STEP = 2.0
+
+
+class StoppingRamp:
+    """Straight line from the torque at the stop to zero.
+
+    It reaches zero two periods before ramp_down_s is over: outputs come one period apart, so the last one
+    before the end of ramp_down_s is zero even when each is late by a period. Time passes as on the faster of
+    the two clocks: with the simulator gone ROS time stands still, and a slow simulator is slower than the
+    wall clock.
+    """
+
+    def __init__(self, config: SafetyConfig, torque: np.ndarray, start: Instant) -> None:
+        self._start_torque = torque
+        self._start = self._last = start
+        self._elapsed_s = 0.0
+        self._period_s = config.period_s
+        self._span_s = config.ramp_down_s - config.period_s
+        self._lockstep = config.lockstep
+        self._silence_s = config.state_silence_s
+
+    def torque(self, now: Instant) -> np.ndarray:
+        """Torque (Nm) to give now; shape (J,). All zero from the end of the ramp on."""
+        step_s = min(now.ros_since(self._last), LARGEST_ROS_STEP * self._period_s)
+        simulator_is_gone = now.steady_since(self._start) >= self._silence_s
+        if not self._lockstep or simulator_is_gone:
+            step_s = max(step_s, now.steady_since(self._last))
+        self._elapsed_s += step_s
+        self._last = now
+        left = 1.0 - (self._elapsed_s + self._period_s) / self._span_s
+        if left <= ROUNDING:
+            return np.zeros_like(self._start_torque)
+        return self._start_torque * left

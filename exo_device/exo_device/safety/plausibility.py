@@ -12,8 +12,8 @@ from collections import deque
 import numpy as np
 
 from exo_device.description import DeviceDescription
-from exo_device.safety.faults import Fault, Problem
-from exo_device.state import DeviceState, ImuSample
+from exo_device.safety.modes import Fault, Problem
+from exo_device.signals import DeviceState, ImuSample
 
 #: A step between two states beyond this (rad), and beyond this multiple of what the reported speeds explain, is a leap.
 #: Walking joints turn by up to 10 rad/s, and speeds of a state and the one before differ by a few rad/s at heel strike.

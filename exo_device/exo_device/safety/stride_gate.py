@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import math
 
+from exo_core.time import NANOSECONDS_PER_SECOND
 from exo_device.safety.config import SafetyConfig, SafetyError
-from exo_device.safety.posture import UprightSensor
-from exo_device.safety.stride_sensor import StrideLimits, StrideSensor
-from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState
+from exo_device.safety.wearer import StrideLimits, StrideSensor, UprightSensor
+from exo_device.signals import DeviceState
 
 #: Assistance is gone this long (s, ROS time) after the strides ended.
 FADE_OUT_S = 0.5

@@ -11,20 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from exo_device.command import MotorTorque, TorqueRequest
+from exo_core.time import NANOSECONDS_PER_SECOND
 from exo_device.description import DeviceDescription
 from exo_device.safety.checks import StateCheck, request_problem, requested_torque
-from exo_device.safety.clock import Instant
 from exo_device.safety.config import SafetyConfig, SafetyError
-from exo_device.safety.faults import Fault, Problem
-from exo_device.safety.limits import RequestLimiter
+from exo_device.safety.limits import RequestLimiter, StoppingRamp
+from exo_device.safety.modes import WITH_MOTORS_ON, Answer, Event, Fault, Mode, ModeMachine, Problem
 from exo_device.safety.plausibility import ImuCheck, MotionCheck, ShakingCheck, TorqueCheck
-from exo_device.safety.posture import not_standing
-from exo_device.safety.ramp import StoppingRamp
-from exo_device.safety.state_machine import WITH_MOTORS_ON, Answer, Event, Mode, ModeMachine
 from exo_device.safety.stride_gate import Assistance
 from exo_device.safety.watchdog import CommandWatch, StateWatch
-from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState
+from exo_device.safety.wearer import not_standing
+from exo_device.signals import DeviceState, MotorTorque, TorqueRequest
+from exo_device.timing import Instant
 
 #: No arming for this long (s, steady time) after a command of a second publisher.
 FOREIGN_MEMORY_S = 1.0

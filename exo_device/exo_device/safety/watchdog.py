@@ -7,11 +7,11 @@ that keeps arriving; silence catches a sender that died while ROS time stands st
 
 from __future__ import annotations
 
-from exo_device.command import TorqueRequest
-from exo_device.safety.clock import Instant, age_s
+from exo_core.time import NANOSECONDS_PER_SECOND
 from exo_device.safety.config import SafetyConfig
-from exo_device.safety.faults import Fault, Problem
-from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState
+from exo_device.safety.modes import Fault, Problem
+from exo_device.signals import DeviceState, TorqueRequest
+from exo_device.timing import Instant, age_s
 
 SEQUENCE_WRAP = 2**32
 #: So many answers to different states with one sequence number are no accident.

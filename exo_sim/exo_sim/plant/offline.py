@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from exo_device.command import TorqueRequest
+from exo_core.time import to_ns
 from exo_device.safety import Instant, Mode, SafetyConfig, SafetySupervisor
-from exo_device.state import to_ns
+from exo_device.signals import TorqueRequest
 from exo_policy.controllers import controller_params, make_controller
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
 from exo_sim.errors import SimError

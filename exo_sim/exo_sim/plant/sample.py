@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from exo_core.joints import SIDES
-from exo_device.state import DeviceState, ImuSample
+from exo_device.signals import DeviceState, ImuSample
 from exo_policy.observation import DeviceObservation
 from exo_sim.gait.reference import JOINTS
 from exo_sim.gait.sample import GaitSample

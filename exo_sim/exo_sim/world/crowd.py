@@ -16,11 +16,11 @@ import mujoco
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from exo_core.time import to_ns
 from exo_device.description import DeviceDescription
 from exo_device.safety.config import SafetyConfig
 from exo_device.safety.limits import RequestLimiter
 from exo_device.safety.stride_gate import Assistance
-from exo_device.state import to_ns
 from exo_policy.action import ActionFilter
 from exo_policy.manifest import Contract
 from exo_policy.observation import ExoObservation, exo_contract

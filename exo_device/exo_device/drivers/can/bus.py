@@ -27,8 +27,8 @@ from exo_device.drivers.base import DriverError, Settings
 from exo_device.drivers.can.port import CanPort, Frame, PortError
 from exo_device.drivers.guardian import GuardianKind
 from exo_device.drivers.imu import ImuConfig, ImuSource
-from exo_device.state import DeviceState
-from exo_device.statistics import Latencies
+from exo_device.signals import DeviceState
+from exo_device.timing import Latencies
 
 #: Buses that end in this machine or this network of emulators. vcan is one of socketcan's.
 EMULATED_INTERFACES = ("virtual", "udp_multicast")

@@ -12,7 +12,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from exo_device.command import MotorTorque
 from exo_device.drivers.base import Driver, DriverError
 from exo_device.drivers.can.bus import (
     EMULATED_INTERFACES,
@@ -27,7 +26,7 @@ from exo_device.drivers.can.bus import (
 from exo_device.drivers.can.port import CanPort, Frame, PythonCanPort, drain
 from exo_device.drivers.guardian import Guardian, OwnGuardian, call
 from exo_device.drivers.imu import ImuSource, make_imu_source
-from exo_device.state import DeviceState
+from exo_device.signals import DeviceState, MotorTorque
 
 #: What happens to a bus that nobody guards.
 UNGUARDED = "nothing takes the torque away when this process is killed: there is no guardian on {bus}{firmware}"

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from exo_core.errors import warn
-from exo_device.command import MotorTorque
+from exo_core.time import NANOSECONDS_PER_SECOND, to_ns
 from exo_device.drivers.base import Driver, DriverError
 from exo_device.drivers.replay.tape import ReplayConfig, Tape, load_tape
-from exo_device.state import JOINT_FIELDS, NANOSECONDS_PER_SECOND, DeviceState, to_ns
+from exo_device.signals import JOINT_FIELDS, DeviceState, MotorTorque
 
 SEQUENCE_WRAP = 2**32
 

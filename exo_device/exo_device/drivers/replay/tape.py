@@ -11,8 +11,9 @@ import numpy as np
 from pydantic import Field
 
 from exo_core.recordings import RecordingError, RecordingReader
+from exo_core.time import NANOSECONDS_PER_SECOND, to_ns
 from exo_device.drivers.base import DriverError, Settings
-from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState, ImuSample, to_ns
+from exo_device.signals import DeviceState, ImuSample
 
 #: An IMU sample older than this (s) counts as none, as for the drivers of real motors (drivers/imu.py).
 LARGEST_IMU_AGE_S = 0.03

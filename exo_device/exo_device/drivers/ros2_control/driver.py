@@ -22,12 +22,12 @@ from std_msgs.msg import Empty, Float64MultiArray
 
 from exo_core.joints import named_twice
 from exo_core.ros import LATEST, LATEST_BEST_EFFORT
-from exo_device.command import MotorTorque
+from exo_core.time import NANOSECONDS_PER_SECOND
 from exo_device.drivers.base import Driver, DriverError, Offset, Settings
 from exo_device.drivers.guardian import SILENCE_S, GuardianKind, OwnGuardian
 from exo_device.drivers.imu import ImuConfig, make_imu_source
 from exo_device.drivers.node import driver_node
-from exo_device.state import NANOSECONDS_PER_SECOND, DeviceState
+from exo_device.signals import DeviceState, MotorTorque
 
 
 class ControlledJoint(Settings):

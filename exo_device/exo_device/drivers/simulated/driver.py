@@ -7,9 +7,8 @@ import threading
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
-from exo_device.command import MotorTorque
 from exo_device.drivers.base import Driver, DriverError, Settings
-from exo_device.state import JOINT_FIELDS, DeviceState
+from exo_device.signals import JOINT_FIELDS, DeviceState, MotorTorque
 
 
 class SimulatedConfig(Settings):

@@ -13,12 +13,11 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
 from exo_core.ros import LATEST
-from exo_device.command import MotorTorque
 from exo_device.drivers.base import DriverError
 from exo_device.drivers.node import driver_node
 from exo_device.drivers.simulated.driver import MotorBus, SimulatedConfig
 from exo_device.messages import motor_command_message, state_from_message
-from exo_device.state import DeviceState
+from exo_device.signals import DeviceState, MotorTorque
 from exo_msgs.msg import MotorCommand, MotorStates
 
 #: Latest wins: an old state or command is worth nothing.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a device reports: one sample of all its joints and of its IMU. No ROS."""
+"""What passes between a policy, the supervisor and the motors: states, commands and motor torques. No ROS."""
 
 from __future__ import annotations
 
@@ -7,13 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-NANOSECONDS_PER_SECOND = 1_000_000_000
-
-
-def to_ns(seconds: float) -> int:
-    """Seconds as whole nanoseconds."""
-    return round(seconds * NANOSECONDS_PER_SECOND)
-
+from exo_core.time import NANOSECONDS_PER_SECOND
 
 #: First element of sensor_msgs/Imu's orientation_covariance where there is no orientation.
 NO_ORIENTATION = -1.0
@@ -97,3 +91,36 @@ class DeviceState:
 
 #: Fields of DeviceState that hold one value a joint.
 JOINT_FIELDS = ("position", "velocity", "torque", "temperature", "error")
+
+
+@dataclass(frozen=True)
+class TorqueRequest:
+    """Torques a policy asks for. Nothing in it is trusted: the supervisor checks names, numbers and times."""
+
+    #: Stamp of the state that it answers (ns, ROS time).
+    state_stamp_ns: int
+    #: Counts the requests of one policy up by one, wrapping at 2^32.
+    sequence: int
+    #: No names at all ask for no torque on any joint.
+    names: tuple[str, ...]
+    #: Nm, sign of the joint, in the order of names; shape (len(names),).
+    torque: np.ndarray
+
+
+@dataclass(frozen=True)
+class MotorTorque:
+    """What goes to the motors, and what a driver reports as really applied."""
+
+    #: Stamp (ns, ROS time) and number of the state that it answers.
+    state_stamp_ns: int
+    sequence: int
+    #: False: the motors are off, and torque is zero.
+    enable: bool
+    names: tuple[str, ...]
+    #: Nm, sign of the joint, in the order of names; shape (J,).
+    torque: np.ndarray
+
+    @staticmethod
+    def off(names: tuple[str, ...], state_stamp_ns: int = 0, sequence: int = 0) -> MotorTorque:
+        """No torque and motors disabled."""
+        return MotorTorque(state_stamp_ns, sequence, False, names, np.zeros(len(names)))
