@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from exo_device.devices import MULTICAST, driver_file
-from exo_device.drivers import make_driver
+from exo_device.drivers import make_driver, read_driver_config
 from exo_device.drivers.can.port import PortError, PythonCanPort
-from exo_device.drivers.config_file import read_driver_config
 from exo_device.drivers.cubemars_can.codec import MitCommand
 
 #: A group of addresses that stay on this machine's site (RFC 2365), and ports that two trials do not share.

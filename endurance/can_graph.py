@@ -28,7 +28,7 @@ from exo_core.errors import UserError
 from exo_core.ros import LATCHED
 from exo_device.description import load_device
 from exo_device.devices import device_file
-from exo_device.drivers.node import SpinningThread
+from exo_device.drivers.ros import SpinningThread
 from exo_msgs.msg import DeviceStatus
 from exo_sim.subjects import subject_file
 

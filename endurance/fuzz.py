@@ -18,7 +18,7 @@ from exo_device.drivers import make_driver
 from exo_device.drivers.can.port import Frame
 from exo_device.drivers.cubemars_can.codec import PACKET_CURRENT, PACKET_MIT, PACKET_ORIGIN, PACKET_UPLOAD, MitCommand
 from exo_device.drivers.cubemars_can.config import CubemarsConfig
-from exo_device.drivers.cubemars_can.motor import ENABLE_REPEATS
+from exo_device.drivers.cubemars_can.driver import ENABLE_REPEATS
 from exo_device.emulator import EmulatedBus, Followed
 from exo_device.emulator.in_process import MadeClock, SteppedCubemarsDriver
 from exo_device.signals import MotorTorque

@@ -10,8 +10,7 @@ import numpy as np
 
 from exo_device.control_loop import ControlLoop, LoopConfig, LoopHooks
 from exo_device.devices import driver_file
-from exo_device.drivers import make_driver
-from exo_device.drivers.config_file import read_driver_config
+from exo_device.drivers import make_driver, read_driver_config
 from exo_device.drivers.imu import ImuSource
 from exo_device.drivers.simulated import MemoryBus, SimulatedConfig, SimulatedDriver
 from exo_device.emulator import EmulatedBus, FaultPlan, Followed

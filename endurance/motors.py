@@ -21,8 +21,8 @@ from exo_device.drivers import DriverError
 from exo_device.drivers.can.port import Frame, PythonCanPort
 from exo_device.drivers.cubemars_can.config import CubemarsConfig
 from exo_device.emulator import EmulatedBus, EmulatorError, Fault, FaultPlan, Followed, SpringDamper
-from exo_device.emulator.bus import serve
 from exo_device.emulator.command_line import LEFT_PHASE_RAD, _beside, _stop_on_signals, load_config
+from exo_device.emulator.motor import serve
 
 #: Legs on springs that full torque turns by half of their range (Nm/rad, Nm s/rad).
 STIFFNESS_NM_PER_RAD, DAMPING_NMS_PER_RAD = 60.0, 6.0

@@ -14,9 +14,9 @@ from array import array
 
 import numpy as np
 
+from exo_device.drivers import DRIVERS
 from exo_device.drivers.cubemars_can.config import CubemarsConfig
 from exo_device.drivers.cubemars_can.driver import CubemarsDriver
-from exo_device.drivers.registry import DRIVERS
 
 TIMES_FILE = "EXO_TRIAL_TIMES_FILE"
 

@@ -7,7 +7,7 @@ import pytest
 
 from endurance.fuzz import FIRMWARES, fuzz_block, fuzz_config
 from exo_device.devices import driver_file
-from exo_device.drivers.config_file import read_driver_config
+from exo_device.drivers import read_driver_config
 from exo_sim.measurement import Figure
 
 #: Frames of one round.

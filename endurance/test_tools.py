@@ -14,9 +14,8 @@ from endurance.bus import BusTap
 from endurance.soak import Soak, WatchedSupervisor, memory_slope_mib_per_h
 from endurance.torque_series import PERIOD_S, TorqueSeries, WalkRecord, agreement
 from exo_device.description import load_device
-from exo_device.drivers import DriverError, make_driver
+from exo_device.drivers import DriverError, make_driver, read_driver_config
 from exo_device.drivers.can.port import PythonCanPort
-from exo_device.drivers.config_file import read_driver_config
 from exo_device.drivers.cubemars_can.codec import ClassicCodec, MitCommand
 from exo_device.safety import Instant, SafetyConfig, SafetySupervisor
 from exo_device.signals import MotorTorque

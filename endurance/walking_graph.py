@@ -32,7 +32,7 @@ from exo_core.ros import LATCHED
 from exo_device.description import load_device
 from exo_device.devices import device_file
 from exo_device.drivers import make_driver
-from exo_device.drivers.node import SpinningThread
+from exo_device.drivers.ros import SpinningThread
 from exo_msgs.msg import DeviceStatus, HumanState, MotorCommand, TorqueCommand
 
 #: By driver: the program between simulator and driver, in exo_device.emulator; none for the reference.

@@ -81,7 +81,7 @@ def test_only_policy_node_publishes_commands_and_only_the_device_speaks_for_itse
 
 def test_every_topic_is_one_of_the_graphs(policy):
     from exo_bringup.topics import TOPICS, VIEWER_ADDRESS
-    from exo_device.drivers.ros2_control.driver import Ros2ControlConfig
+    from exo_device.drivers.ros2_control import Ros2ControlConfig
 
     config = Ros2ControlConfig()
     known = {topic.name for topic in TOPICS} | OTHER_TOPICS | {config.topic, config.guardian_topic, VIEWER_ADDRESS}
@@ -140,7 +140,7 @@ def test_every_node_may_do_what_it_does_and_no_more(policy):
     """Against what the nodes create when they are started, with the drivers' own nodes."""
     pytest.importorskip("rclpy")
     pytest.importorskip("viser")
-    from exo_device.drivers.ros2_control.driver import Ros2ControlConfig
+    from exo_device.drivers.ros2_control import Ros2ControlConfig
 
     run = subprocess.run(
         [sys.executable, "-c", f"{OF_EVERY_NODE=}\n{FACTS}"], capture_output=True, text=True, timeout=200

@@ -19,7 +19,7 @@ from exo_bringup import cli
 from exo_bringup.launch_support import HARDWARE_ARGUMENTS, SIM_ARGUMENTS
 from exo_bringup.topics import OTHER_TOPICS, SERVICES, TOPICS
 from exo_device.description import DeviceDescription
-from exo_device.drivers.registry import DRIVERS
+from exo_device.drivers import DRIVERS
 from exo_policy.manifest import Manifest
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, MUSCLES_BY_SIDE
 from exo_sim.body.subject import Subject

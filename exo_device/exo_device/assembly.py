@@ -16,9 +16,7 @@ import numpy as np
 
 from exo_device.control_loop import ControlLoop
 from exo_device.description import DeviceDescription, DeviceError, load_device
-from exo_device.drivers import Driver, DriverError, make_driver
-from exo_device.drivers.config_file import read_driver_config
-from exo_device.drivers.registry import DRIVERS
+from exo_device.drivers import DRIVERS, Driver, DriverError, make_driver, read_driver_config
 from exo_device.memory import (
     Kept,
     LatchFile,

@@ -15,11 +15,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from exo_device.drivers import DriverError, make_driver
+from exo_device.drivers import DriverError, make_driver, read_driver_config
 from exo_device.drivers import guardian as line
 from exo_device.drivers.can.driver import CanDriver
 from exo_device.drivers.can.port import PortError, PythonCanPort
-from exo_device.drivers.config_file import read_driver_config
 
 EXIT_OK, EXIT_ERROR = 0, 2
 CAN_DRIVERS, TOPIC_DRIVER = ("cubemars_can", "odrive_can"), "ros2_control"
@@ -49,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         settings = json.loads(chosen.settings) if chosen.settings else read_driver_config(chosen.config, chosen.driver)
         driver = make_driver(chosen.driver, settings)
         if chosen.driver == TOPIC_DRIVER:
-            from exo_device.drivers.ros2_control.guardian import guard_topic
+            from exo_device.drivers.ros2_control import guard_topic
 
             return guard_topic(driver.config, sys.stdin.fileno() if chosen.settings else None, _ready)
         return _guard_bus(driver, is_own=bool(chosen.settings))

@@ -10,7 +10,7 @@ from rclpy.node import Node
 from exo_core.ros import Declaration, ParameterError, declare_parameters
 from exo_device.control_loop import LoopConfig
 from exo_device.description import WEARER_MASS_RANGE_KG
-from exo_device.drivers.registry import DRIVERS
+from exo_device.drivers import DRIVERS
 from exo_device.safety import SafetyConfig
 from exo_device.safety.config import SECOND_PUBLISHER
 

@@ -18,7 +18,7 @@ def motor_emulator() -> int:
 
 def bench() -> int:
     """First steps with real motors."""
-    return start("exo_device.bench.command_line")
+    return start("exo_device.bench")
 
 
 def guardian() -> int:

@@ -15,14 +15,13 @@ import numpy as np
 import pytest
 from emulated_odrive import EmulatedAxis
 
-from exo_device.drivers import make_driver
+from exo_device.drivers import make_driver, read_driver_config
 from exo_device.drivers.can.port import PythonCanPort
-from exo_device.drivers.config_file import read_driver_config
 from exo_device.drivers.cubemars_can import CubemarsConfig, CubemarsDriver
 from exo_device.drivers.replay import ReplayConfig, ReplayDriver, Tape
 from exo_device.drivers.simulated import MemoryBus, SimulatedConfig, SimulatedDriver
 from exo_device.emulator import EmulatedBus, Followed
-from exo_device.emulator.bus import serve
+from exo_device.emulator.motor import serve
 from exo_device.signals import MotorTorque
 
 #: Long enough for a message to pass on a busy machine; a test that passes does not wait for it.

@@ -9,11 +9,10 @@ import threading
 import time
 from collections.abc import Mapping
 
+from exo_device.drivers import odrive_can
 from exo_device.drivers.can.port import CanPort, Frame, PortError
-from exo_device.drivers.odrive_can import codec
-from exo_device.drivers.odrive_can.codec import AxisState, Command
-from exo_device.drivers.odrive_can.driver import AxisConfig
-from exo_device.emulator.mechanics import Mechanics
+from exo_device.drivers.odrive_can import AxisConfig, AxisState, Command
+from exo_device.emulator.motor import Mechanics
 
 TURN_RAD = 2.0 * math.pi
 #: Everything is sent this often (s), as docs/bench.md asks for the encoder estimates.
@@ -49,7 +48,7 @@ class EmulatedAxis:
 
     def on_frame(self, frame: Frame) -> bool:
         """Obeys a frame that is for this axis. Returns whether it feeds the watchdog: it is a torque."""
-        address = codec.address_of(frame)
+        address = odrive_can.address_of(frame)
         if address is None or address[0] != self._config.node_id:
             return False
         command = address[1]
@@ -62,7 +61,7 @@ class EmulatedAxis:
             self._asked = struct.unpack_from("<f", frame.data)[0]
         elif command == Command.READ_PARAMETER:
             opcode, endpoint = struct.unpack_from("<BH", frame.data)
-            if opcode == codec.READ and endpoint in self.parameters:
+            if opcode == odrive_can.READ and endpoint in self.parameters:
                 answer = struct.pack("<xHx", endpoint) + self.parameters[endpoint]
                 self._answers.append(self._frame(Command.PARAMETER, answer))
         return command == Command.SET_INPUT_TORQUE
@@ -88,7 +87,7 @@ class EmulatedAxis:
         ]
 
     def _frame(self, command: Command, data: bytes) -> Frame:
-        return codec.frame_of(self._config.node_id, command, data)
+        return odrive_can.frame_of(self._config.node_id, command, data)
 
 
 def serve_axes(

@@ -11,7 +11,7 @@ pytest.importorskip("rclpy")
 
 from exo_device import assembly
 from exo_device.assembly import CONFIGURATION_ERRORS, assemble
-from exo_device.drivers.config_file import read_driver_config
+from exo_device.drivers import read_driver_config
 from exo_device.memory import Kept, LatchFile, file_sha256, latch_path, state_folder, write_check
 from exo_device.parameters import DECLARATIONS, DeviceParameters, ParameterGuard
 from exo_device.safety import Fault, Instant, Mode

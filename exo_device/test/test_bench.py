@@ -10,11 +10,10 @@ import pytest
 import yaml
 
 from exo_device.bench import main
-from exo_device.drivers import DriverError, make_driver
+from exo_device.drivers import DriverError, make_driver, read_driver_config
 from exo_device.drivers.can.port import PythonCanPort
-from exo_device.drivers.config_file import read_driver_config
 from exo_device.emulator import EmulatedBus, Fault, SpringDamper
-from exo_device.emulator.bus import serve
+from exo_device.emulator.motor import serve
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "exo_device" / "config" / "drivers" / "cubemars_example.yaml"
 JOINT = "ankle_angle_l"
@@ -136,7 +135,7 @@ def test_a_motor_with_an_error_gets_no_torque(table, capsys):
 
 
 def test_pulse_switches_off_when_the_bus_is_lost(table):
-    from exo_device.bench.pulse import pulse
+    from exo_device.bench import pulse
 
     driver = make_driver("cubemars_can", read_driver_config(table.path, "cubemars_can"))
     with driver:

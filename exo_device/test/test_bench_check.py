@@ -14,13 +14,12 @@ import yaml
 
 from exo_core.time import to_ns
 from exo_device.bench import main
-from exo_device.bench.check import BEND, LIFT, SIDE_WORDS, STAND, judged, steps
+from exo_device.bench_check import BEND, LIFT, SIDE_WORDS, STAND, judged, steps
 from exo_device.description import load_device
-from exo_device.drivers import make_driver
+from exo_device.drivers import make_driver, read_driver_config
 from exo_device.drivers.can.port import PythonCanPort
-from exo_device.drivers.config_file import read_driver_config
 from exo_device.emulator import EmulatedBus, Followed
-from exo_device.emulator.bus import serve
+from exo_device.emulator.motor import serve
 from exo_device.memory import file_sha256, missing_check
 from exo_device.signals import DeviceState, ImuSample
 

@@ -21,13 +21,12 @@ from sensor_msgs.msg import Imu, JointState
 from std_srvs.srv import Trigger
 
 from exo_core.ros import LATCHED, LATEST
-from exo_device.drivers import DriverError, make_driver
+from exo_device.drivers import DriverError, make_driver, read_driver_config
 from exo_device.drivers.can.port import PythonCanPort
-from exo_device.drivers.config_file import read_driver_config
 from exo_device.drivers.cubemars_can.codec import MitCommand
-from exo_device.drivers.node import SpinningThread
+from exo_device.drivers.ros import SpinningThread
 from exo_device.emulator import EmulatedBus, Fault, Followed, SpringDamper
-from exo_device.emulator.bus import serve
+from exo_device.emulator.motor import serve
 from exo_device.emulator.ros import SimulatorLink
 from exo_msgs.msg import DeviceStatus, MotorCommand, MotorStates, TorqueCommand
 

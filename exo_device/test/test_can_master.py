@@ -9,14 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from exo_device.drivers import DriverError, make_driver
+from exo_device.drivers import DriverError, make_driver, read_driver_config
 from exo_device.drivers.can import port as port_module
 from exo_device.drivers.can.port import Frame, PythonCanPort
-from exo_device.drivers.config_file import read_driver_config
 from exo_device.drivers.cubemars_can import MotorFault
 from exo_device.drivers.cubemars_can.codec import MitCommand
-from exo_device.drivers.cubemars_can.driver import BusMaster
-from exo_device.drivers.cubemars_can.motor import MotorChannel
+from exo_device.drivers.cubemars_can.driver import BusMaster, MotorChannel
 from exo_device.drivers.imu import FixedImu
 from exo_device.emulator import EmulatedBus, Fault, Followed
 from exo_device.emulator.in_process import EmulatorPort, MadeClock

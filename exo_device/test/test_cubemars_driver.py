@@ -14,15 +14,14 @@ import numpy as np
 import pytest
 
 from exo_device.description import load_device
-from exo_device.drivers import DriverError, make_driver
+from exo_device.drivers import DriverError, make_driver, read_driver_config
 from exo_device.drivers.can.port import MasterLock, PortError, PythonCanPort
-from exo_device.drivers.config_file import read_driver_config
 from exo_device.drivers.cubemars_can import MotorFault
-from exo_device.drivers.cubemars_can.motor import JointMap, RepetitionCheck
-from exo_device.drivers.cubemars_can.plausibility import PlausibilityCheck, PlausibilityLimits
+from exo_device.drivers.cubemars_can.config import PlausibilityLimits
+from exo_device.drivers.cubemars_can.driver import JointMap, PlausibilityCheck, RepetitionCheck
 from exo_device.emulator import EmulatedBus, Fault, Followed, SpringDamper
-from exo_device.emulator.bus import serve
 from exo_device.emulator.in_process import MadeClock, SteppedCubemarsDriver
+from exo_device.emulator.motor import serve
 from exo_device.signals import MotorTorque
 
 CONFIG = Path(__file__).resolve().parents[1] / "exo_device" / "config"
@@ -519,7 +518,7 @@ HOST = """
 import sys, time, numpy as np
 from exo_device.command import MotorTorque
 from exo_device.drivers import make_driver
-from exo_device.drivers.config_file import read_driver_config
+from exo_device.drivers import read_driver_config
 settings = read_driver_config(sys.argv[1], "cubemars_can")
 settings.update(interface="udp_multicast", channel="239.74.163.74", bus_options={"port": int(sys.argv[2])},
                 bus_rate_hz=100.0, reply_timeout_s=1.0, host_timeout_s=5.0)

@@ -28,7 +28,7 @@ from std_srvs.srv import Trigger
 
 from exo_core.ros import LATCHED, LATEST
 from exo_device import device_node
-from exo_device.drivers.config_file import read_driver_config
+from exo_device.drivers import read_driver_config
 from exo_device.memory import file_sha256
 from exo_device.parameters import DeviceParameters
 from exo_msgs.msg import DeviceStatus, MotorCommand, MotorStates, TorqueCommand

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exo_device.drivers import make_driver
+from exo_device.drivers import make_driver, read_driver_config
 from exo_device.drivers.can.port import Frame, PythonCanPort
-from exo_device.drivers.config_file import read_driver_config
 from exo_device.drivers.cubemars_can.codec import MitCommand
 from exo_device.emulator import EmulatedBus, EmulatorError, Fault, FaultPlan, Followed, SpringDamper, main
 from exo_device.emulator.command_line import load_config

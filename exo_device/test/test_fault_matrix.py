@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from exo_device.control_loop import ControlLoop, LoopConfig, LoopHooks
-from exo_device.drivers import make_driver
-from exo_device.drivers.config_file import read_driver_config
+from exo_device.drivers import make_driver, read_driver_config
 from exo_device.emulator import EmulatedBus, Fault, FaultPlan, SpringDamper
 from exo_device.emulator.in_process import MadeClock, SteppedCubemarsDriver
 from exo_device.safety import Fault as Stop

@@ -201,8 +201,7 @@ class FakeNode:
 
 def topic_guardian(controllers=1):
     pytest.importorskip("std_msgs.msg")
-    from exo_device.drivers.ros2_control import Ros2ControlConfig
-    from exo_device.drivers.ros2_control.guardian import TopicGuardian
+    from exo_device.drivers.ros2_control import Ros2ControlConfig, TopicGuardian
 
     node, now = FakeNode(controllers), [3.0]
     return TopicGuardian(node, Ros2ControlConfig(), steady_s=lambda: now[0]), node, now
@@ -271,7 +270,7 @@ while True:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_controller_loses_its_efforts_when_the_device_is_killed_or_hangs(number):
     rclpy = pytest.importorskip("rclpy")
-    from exo_device.drivers.node import SpinningThread
+    from exo_device.drivers.ros import SpinningThread
     from exo_device.emulator import SpringDamper
     from exo_device.emulator.ros import EmulatedController
 

@@ -8,16 +8,16 @@ from importlib.resources import files
 import pytest
 from emulated_odrive import EmulatedAxis
 
-from exo_device.drivers import DriverError, make_driver
-from exo_device.drivers.odrive_can import AxisConfig, codec
-from exo_device.drivers.odrive_can.codec import AxisState
-from exo_device.drivers.odrive_can.driver import (
+from exo_device.drivers import DriverError, make_driver, odrive_can
+from exo_device.drivers.odrive_can import (
     FOREIGN_MASTER,
     HEARTBEAT_TIMEOUT_S,
     NO_HEARTBEAT,
     NOT_ON,
     START_S,
     Axis,
+    AxisConfig,
+    AxisState,
     WatchdogEndpoints,
 )
 
@@ -43,32 +43,32 @@ def decoded(dbc, frame) -> tuple[str, dict]:
 
 @pytest.mark.parametrize("torque", [0.0, 1.5, -7.25, 0.1])
 def test_torque(dbc, torque):
-    name, signals = decoded(dbc, codec.set_torque(NODE, torque))
+    name, signals = decoded(dbc, odrive_can.set_torque(NODE, torque))
     assert name == "Set_Input_Torque" and signals == {"Input_Torque": pytest.approx(torque)}
-    assert codec.torque_as_sent(torque) == signals["Input_Torque"]
+    assert odrive_can.torque_as_sent(torque) == signals["Input_Torque"]
 
 
 @pytest.mark.parametrize("torque", [math.nan, math.inf])
 def test_no_number_is_no_torque(torque):
     with pytest.raises(ValueError):
-        codec.set_torque(NODE, torque)
+        odrive_can.set_torque(NODE, torque)
 
 
 def test_states_and_mode(dbc):
     for state in AxisState:
-        name, signals = decoded(dbc, codec.set_state(NODE, state))
+        name, signals = decoded(dbc, odrive_can.set_state(NODE, state))
         assert (name, signals) == ("Set_Axis_State", {"Axis_Requested_State": int(state)})
-    name, signals = decoded(dbc, codec.set_torque_mode(NODE))
+    name, signals = decoded(dbc, odrive_can.set_torque_mode(NODE))
     assert (name, signals) == ("Set_Controller_Mode", {"Control_Mode": 1, "Input_Mode": 1})
 
 
-def sent_by_odrive(dbc, name: str, **signals) -> codec.Frame:
+def sent_by_odrive(dbc, name: str, **signals) -> odrive_can.Frame:
     """A message as the DBC encodes it; signals not given are 0."""
     message = dbc.get_message_by_name(f"Axis{NODE}_{name}")
     values = {signal.name: 0 for signal in message.signals}
     data = message.encode({**values, **signals}, strict=False)
-    frame = codec.Frame(message.frame_id, data)
-    assert codec.address_of(frame)[0] == NODE
+    frame = odrive_can.Frame(message.frame_id, data)
+    assert odrive_can.address_of(frame)[0] == NODE
     return frame
 
 
@@ -118,10 +118,10 @@ def test_frames_too_short_or_foreign_change_nothing():
     axis = Axis("hip_flexion_r", CONFIG, 0.0)
     for command in range(32):
         for length in range(5):
-            axis.take(codec.frame_of(NODE, command, bytes(length)), 1.0, 7)
-    assert not axis.take(codec.frame_of(NODE + 1, codec.Command.GET_ENCODER_ESTIMATES, bytes(8)), 1.0, 7)
+            axis.take(odrive_can.frame_of(NODE, command, bytes(length)), 1.0, 7)
+    assert not axis.take(odrive_can.frame_of(NODE + 1, odrive_can.Command.GET_ENCODER_ESTIMATES, bytes(8)), 1.0, 7)
     assert axis.newest is None and axis.error == 0
-    assert codec.address_of(codec.Frame(NODE << 5, b"", is_extended=True)) is None
+    assert odrive_can.address_of(odrive_can.Frame(NODE << 5, b"", is_extended=True)) is None
 
 
 def test_an_axis_that_does_not_switch_on_is_an_error():
@@ -150,7 +150,7 @@ def test_node_ids_differ():
 def test_the_example_settings_make_a_driver():
     from pathlib import Path
 
-    from exo_device.drivers.config_file import read_driver_config
+    from exo_device.drivers import read_driver_config
 
     folder = Path(__file__).resolve().parents[1] / "exo_device" / "config" / "drivers"
     driver = make_driver("odrive_can", read_driver_config(folder / "odrive_example.yaml", "odrive_can"))
@@ -242,8 +242,8 @@ def test_without_guardian_and_watchdog_an_odrive_is_not_armed():
 def test_an_order_of_another_host_is_an_error_and_who_only_reads_is_none():
     axis = Axis("hip_flexion_r", CONFIG, 0.0)
     axis.frames(1.0, True, 1.0)
-    assert not axis.is_order(codec.read_parameter(NODE, 250))
-    order = codec.set_torque(NODE, 2.0)
+    assert not axis.is_order(odrive_can.read_parameter(NODE, 250))
+    order = odrive_can.set_torque(NODE, 2.0)
     assert axis.is_order(order) and not axis.take(order, 1.0, 7)
     axis.foreign_order(1.0)
     assert axis.error == FOREIGN_MASTER and "another program commands" in axis.obstacle(1.5)

@@ -21,7 +21,7 @@ from sensor_msgs.msg import Imu, JointState
 
 from exo_device.drivers import DriverError, make_driver
 from exo_device.drivers.imu import ImuConfig, make_imu_source
-from exo_device.drivers.node import SpinningThread
+from exo_device.drivers.ros import SpinningThread
 from exo_device.emulator import SpringDamper
 from exo_device.emulator.ros import EmulatedController
 from exo_device.signals import MotorTorque

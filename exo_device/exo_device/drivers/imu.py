@@ -96,7 +96,7 @@ class RosImu(ImuSource):
         from rclpy.qos import qos_profile_sensor_data
         from sensor_msgs.msg import Imu
 
-        from exo_device.drivers.node import SpinningThread, driver_node
+        from exo_device.drivers.ros import SpinningThread, driver_node
 
         if not rclpy.ok():
             raise DriverError("an IMU from a topic needs rclpy.init() first")

@@ -1,10 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Motors that are not there: the frames of the real ones, with mechanics, and faults on command."""
 
-from exo_device.emulator.bus import EmulatedBus
 from exo_device.emulator.command_line import main
-from exo_device.emulator.mechanics import Followed, Mechanics, SpringDamper
-from exo_device.emulator.motor import FAULTS, EmulatedMotor, EmulatorError, Fault, FaultPlan
+from exo_device.emulator.motor import (
+    FAULTS,
+    EmulatedBus,
+    EmulatedMotor,
+    EmulatorError,
+    Fault,
+    FaultPlan,
+    Followed,
+    Mechanics,
+    SpringDamper,
+)
 
 __all__ = [
     "FAULTS",

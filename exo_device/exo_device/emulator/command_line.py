@@ -14,14 +14,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exo_device.devices import MULTICAST, MULTICAST_CHANNEL
-from exo_device.drivers import DriverError, make_driver
+from exo_device.drivers import DriverError, make_driver, read_driver_config
 from exo_device.drivers.can.bus import THREAD_SWITCH_S
 from exo_device.drivers.can.port import PythonCanPort
-from exo_device.drivers.config_file import read_driver_config
 from exo_device.drivers.cubemars_can.config import CubemarsConfig
-from exo_device.emulator.bus import EmulatedBus, serve
-from exo_device.emulator.mechanics import Followed, Mechanics, SpringDamper
-from exo_device.emulator.motor import FAULTS, EmulatorError, Fault, FaultPlan
+from exo_device.emulator.motor import (
+    FAULTS,
+    EmulatedBus,
+    EmulatorError,
+    Fault,
+    FaultPlan,
+    Followed,
+    Mechanics,
+    SpringDamper,
+    serve,
+)
 
 if TYPE_CHECKING:  # ROS only where it is used
     from exo_device.emulator.ros import EmulatedController, SimulatorLink
@@ -196,7 +203,7 @@ def _beside(make_node: Callable, work: Callable, ros_arguments: list[str]) -> No
     import rclpy
     from rclpy.signals import SignalHandlerOptions
 
-    from exo_device.drivers.node import SpinningThread
+    from exo_device.drivers.ros import SpinningThread
 
     try:
         rclpy.init(args=ros_arguments, signal_handler_options=SignalHandlerOptions.NO)

@@ -11,7 +11,7 @@ from exo_device.drivers.can.port import CanPort, Frame, PortError
 from exo_device.drivers.cubemars_can.config import CubemarsConfig
 from exo_device.drivers.cubemars_can.driver import BusMaster, CubemarsDriver
 from exo_device.drivers.imu import ImuSource
-from exo_device.emulator.bus import EmulatedBus
+from exo_device.emulator.motor import EmulatedBus
 from exo_device.signals import DeviceState
 
 #: ROS time when the clock stands at zero (ns); any number but zero shows who mixes the two up.

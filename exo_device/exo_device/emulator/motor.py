@@ -1,17 +1,85 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One emulated AK motor: the frames of the real one, what it turns, and what is wrong with it."""
+"""Emulated AK motors: what they turn, the frames of the real ones, faults on command, and the bus that joins them."""
 
 from __future__ import annotations
 
+import heapq
 import math
 import random
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from exo_device.drivers.can.port import Frame
+from exo_device.drivers.can.port import CanPort, Frame, PortError
 from exo_device.drivers.cubemars_can.codec import MitCommand, Special
-from exo_device.drivers.cubemars_can.config import MotorConfig
-from exo_device.drivers.cubemars_can.motor import JointMap
-from exo_device.emulator.mechanics import Mechanics
+from exo_device.drivers.cubemars_can.config import CubemarsConfig, MotorConfig
+from exo_device.drivers.cubemars_can.driver import JointMap
+
+#: Longest step of the integration (s): far below the period of the stiffest joint here.
+LARGEST_STEP_S = 0.001
+
+
+class Mechanics(ABC):
+    """A joint that the motor's torque acts on."""
+
+    position: float = 0.0
+    velocity: float = 0.0
+
+    @abstractmethod
+    def advance(self, duration_s: float, torque: float) -> None:
+        """Lets this time (s) pass under this torque (Nm)."""
+
+    def measured_torque(self, torque: float) -> float:
+        """Torque (Nm) that the motor reports while it was asked for this one."""
+        return torque
+
+
+@dataclass
+class SpringDamper(Mechanics):
+    """A leg on a spring whose other end swings: it moves as in walking, and torque deflects it.
+
+    Natural frequency sqrt(20 / 0.2) / 2 pi = 1.6 Hz with the defaults, near critical damping.
+    """
+
+    inertia_kgm2: float = 0.2
+    stiffness_nm_per_rad: float = 20.0
+    damping_nms_per_rad: float = 3.0
+    #: Swing of the spring's other end: amplitude (rad), frequency (Hz), phase (rad).
+    swing_rad: float = 0.0
+    swing_hz: float = 0.9
+    swing_phase_rad: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.position = self.velocity = self._t = 0.0
+
+    def advance(self, duration_s: float, torque: float) -> None:
+        steps = max(1, math.ceil(duration_s / LARGEST_STEP_S))
+        step_s = duration_s / steps
+        for _ in range(steps):
+            self._t += step_s
+            anchor = self.swing_rad * math.sin(2.0 * math.pi * self.swing_hz * self._t + self.swing_phase_rad)
+            total = (
+                torque - self.stiffness_nm_per_rad * (self.position - anchor) - self.damping_nms_per_rad * self.velocity
+            )
+            self.velocity += step_s * total / self.inertia_kgm2
+            self.position += step_s * self.velocity
+
+
+class Followed(Mechanics):
+    """A joint whose motion comes from elsewhere: from the simulator, or from a test."""
+
+    def __init__(self, position: float = 0.0, velocity: float = 0.0) -> None:
+        self.position, self.velocity = position, velocity
+        #: Torque (Nm) that the motor gives according to that source; None: just what it was asked for.
+        self.torque: float | None = None
+
+    def advance(self, duration_s: float, torque: float) -> None:
+        pass
+
+    def measured_torque(self, torque: float) -> float:
+        return torque if self.torque is None else self.torque
 
 
 class EmulatorError(ValueError):
@@ -239,3 +307,81 @@ def _with_id(frame: Frame, motor_id: int) -> Frame:
     if frame.is_extended:
         return replace(frame, can_id=frame.can_id & ~0xFF | motor_id)
     return replace(frame, data=bytes([motor_id]) + frame.data[1:])
+
+
+class EmulatedBus:
+    """Motors as config describes them.
+
+    mechanics: makes what the motor of a joint turns. reply: see EmulatedMotor.
+    """
+
+    def __init__(
+        self, config: CubemarsConfig, mechanics: Callable[[str], Mechanics], plan: FaultPlan | None = None, **reply
+    ) -> None:
+        self.plan = plan or FaultPlan()
+        self.motors = {
+            joint: EmulatedMotor(joint, motor, mechanics(joint), self.plan, **reply)
+            for joint, motor in config.motors.items()
+        }
+        self._pending: list[tuple[float, int, Frame]] = []
+        self._count = 0
+
+    def on_frame(self, frame: Frame, now_s: float) -> None:
+        """A frame on the bus at time now_s; frames that no motor knows are ignored, as on a real bus."""
+        for motor in self.motors.values():
+            for due_s, reply in motor.on_frame(frame, now_s):
+                self.push(due_s, reply)
+
+    def push(self, due_s: float, reply: Frame) -> None:
+        """A reply that goes out at due_s."""
+        self._count += 1  # equal times keep their order
+        heapq.heappush(self._pending, (due_s, self._count, reply))
+
+    def advance(self, now_s: float) -> None:
+        """Lets time pass up to now_s."""
+        for motor in self.motors.values():
+            motor.advance(now_s)
+
+    def next_due_s(self) -> float | None:
+        """When the next reply goes out."""
+        return self._pending[0][0] if self._pending else None
+
+    def pop_one(self, now_s: float) -> Frame | None:
+        """The next reply that has gone out by now_s."""
+        if self._pending and self._pending[0][0] <= now_s:
+            return heapq.heappop(self._pending)[2]
+        return None
+
+
+#: Mechanics and watchdogs of the motors move on at least this often (s).
+LONGEST_WAIT_S = 0.005
+
+
+def _nothing() -> None:
+    pass
+
+
+def serve(bus: EmulatedBus, port: CanPort, stop: threading.Event, after_frame: Callable[[], None] = _nothing) -> None:
+    """Answers frames until stop is set. A bus that is lost for a moment is waited for.
+
+    after_frame: called when a frame has been obeyed and answered.
+    """
+    advanced_s = time.monotonic()
+    while not stop.is_set():
+        now_s = time.monotonic()
+        due_s = bus.next_due_s()
+        wait_s = LONGEST_WAIT_S if due_s is None else min(max(due_s - now_s, 0.0), LONGEST_WAIT_S)
+        try:
+            frame = port.receive(wait_s)
+            now_s = time.monotonic()
+            if frame is not None:
+                bus.on_frame(frame, now_s)
+            if frame is None or now_s - advanced_s > LONGEST_WAIT_S:  # also those that nobody speaks to
+                bus.advance(now_s)
+                advanced_s = now_s
+            while (reply := bus.pop_one(now_s)) is not None:
+                port.send(reply)
+            if frame is not None:
+                after_frame()
+        except PortError:
+            stop.wait(LONGEST_WAIT_S)

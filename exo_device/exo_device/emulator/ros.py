@@ -12,8 +12,7 @@ from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import Float64MultiArray
 
 from exo_core.ros import LATEST
-from exo_device.emulator.bus import EmulatedBus
-from exo_device.emulator.mechanics import Followed, Mechanics
+from exo_device.emulator.motor import EmulatedBus, Followed, Mechanics
 from exo_msgs.msg import MotorCommand, MotorStates
 
 #: Joint states of springs this often (s); the simulator's come as it sends them.

@@ -8,10 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from exo_device.drivers.base import Offset, Settings
+from exo_device.drivers.base import Offset, Positive, Settings
 from exo_device.drivers.can.bus import CanConfig
 from exo_device.drivers.cubemars_can.codec import ClassicCodec, MitRange, MotorCodec, MotorConstants, V3Codec
-from exo_device.drivers.cubemars_can.plausibility import PlausibilityLimits
 
 #: Byte 0 of a zero-torque command is 0x7f: on a bus that echoes, motor 127 could not be told from it.
 HIGHEST_ID = 126
@@ -74,6 +73,31 @@ class MotorConfig(Settings):
                 self.id, ranges, MotorConstants(self.pole_pairs, self.gear_ratio, self.torque_constant_nm_per_a)
             )
         return ClassicCodec(self.id, ranges, self.temperature_offset_c, **{"reply_can_id": self.reply_can_id, **reply})
+
+
+class PlausibilityLimits(Settings):
+    """How much disagreement is still noise. Joint side: rad, rad/s, Nm, s."""
+
+    #: A step between two replies beyond this, and beyond this multiple of what the reported speeds explain,
+    #: is a leap. A walking joint of 10 rad/s moves 0.025 rad from one 400 Hz reply to the next.
+    jump_rad: Positive = 0.15
+    jump_speed_factor: Positive = 2.0
+    #: Over this time the position must move as the reported speed says, but for this angle and this share.
+    frozen_window_s: Positive = 0.05
+    frozen_rad: Positive = 0.03
+    frozen_share: Positive = 0.5
+    #: Measured torque may differ by this and by this share of the torque asked for, for this long.
+    following_nm: Positive = 2.0
+    following_share: Positive = 0.5
+    following_s: Positive = 0.1
+    #: Replies equal to the last bit contradict a torque that has changed by this since the first of them, once
+    #: it has lasted for this time. 15 steps of the torque field of an AK10-9.
+    repeated_nm: Positive = 0.5
+    repeated_s: Positive = 0.05
+    #: Replies equal to the last bit for this long, with more than repeated_nm asked for, are one old reply: no
+    #: joint of a person keeps so still under torque. None: they may be; for a joint that is clamped, or while
+    #: a simulator that turns emulated motors is paused.
+    standstill_s: Positive | None = 0.5
 
 
 class CubemarsConfig(CanConfig):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Driver of ODrives on a CAN bus (CANSimple).
+"""Driver of ODrives on a CAN bus, with the CANSimple frames as ODrive's manual describes them (firmware 0.5.6 and 0.6).
 
 SIGKILL: the ODrive's own watchdog switches the motor off (`axis0.config.enable_watchdog`), which every torque frame
 feeds, and so does a guardian. The watchdog's settings are read back over the bus where the firmware can tell them.
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 import struct
+from dataclasses import dataclass
+from enum import IntEnum
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -18,8 +20,105 @@ from exo_device.drivers.base import Offset, Settings
 from exo_device.drivers.can.bus import FOREIGN_MEMORY_S, CanConfig, CanMotor, Measurement
 from exo_device.drivers.can.driver import CanDriver
 from exo_device.drivers.can.port import Frame
-from exo_device.drivers.odrive_can import codec
-from exo_device.drivers.odrive_can.codec import HIGHEST_NODE, AxisState, Command
+
+COMMAND_BITS = 5
+HIGHEST_NODE = 62  # 63 is nobody's: an ODrive without an address
+
+
+class Command(IntEnum):
+    """Command numbers."""
+
+    HEARTBEAT = 0x01
+    READ_PARAMETER = 0x04
+    PARAMETER = 0x05
+    SET_AXIS_STATE = 0x07
+    GET_ENCODER_ESTIMATES = 0x09
+    SET_CONTROLLER_MODE = 0x0B
+    SET_INPUT_TORQUE = 0x0E
+    GET_TEMPERATURE = 0x15
+    GET_BUS_VOLTAGE_CURRENT = 0x17
+    GET_TORQUES = 0x1C
+
+
+#: Commands that a host gives, and no axis: stop, ids, states, modes, inputs, limits, gains, reboot, firmware.
+HOST_COMMANDS = frozenset(
+    (0x02, 0x04, 0x06, 0x07, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F, 0x11, 0x12, 0x13, 0x16, 0x18, 0x19, 0x1A, 0x1B, 0x1F)
+)
+#: Of them, the one that only asks.
+READ = 0
+
+
+class AxisState(IntEnum):
+    """States of an axis that matter here."""
+
+    IDLE = 1
+    CLOSED_LOOP_CONTROL = 8
+
+
+TORQUE_CONTROL, PASSTHROUGH = 1, 1
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """An axis says how it is."""
+
+    error: int
+    state: int
+
+
+def frame_of(node: int, command: Command, data: bytes) -> Frame:
+    """A frame to or from this axis."""
+    return Frame(node << COMMAND_BITS | command, data)
+
+
+def address_of(frame: Frame) -> tuple[int, int] | None:
+    """Node id and command number; None for a frame that is not CANSimple's."""
+    if frame.is_extended:
+        return None
+    return frame.can_id >> COMMAND_BITS, frame.can_id & (1 << COMMAND_BITS) - 1
+
+
+def set_torque(node: int, torque_nm: float) -> Frame:
+    """Torque of the motor's shaft (Nm). Raises ValueError for a number that is not finite."""
+    if not math.isfinite(torque_nm):
+        raise ValueError(f"{torque_nm} cannot be sent to a motor")
+    return frame_of(node, Command.SET_INPUT_TORQUE, struct.pack("<f4x", torque_nm))
+
+
+def set_state(node: int, state: AxisState) -> Frame:
+    """Asks an axis for another state."""
+    return frame_of(node, Command.SET_AXIS_STATE, struct.pack("<I4x", state))
+
+
+def set_torque_mode(node: int) -> Frame:
+    """The torque that is asked for is given as it is."""
+    return frame_of(node, Command.SET_CONTROLLER_MODE, struct.pack("<II", TORQUE_CONTROL, PASSTHROUGH))
+
+
+def read_parameter(node: int, endpoint: int) -> Frame:
+    """Asks for a parameter by its number in the firmware's flat_endpoints.json (firmware 0.6 and later)."""
+    return frame_of(node, Command.READ_PARAMETER, struct.pack("<BHxxxxx", READ, endpoint))
+
+
+def parameter_of(data: bytes) -> tuple[int, bytes] | None:
+    """Number and value of a parameter that was asked for; None for a frame that is too short."""
+    return (struct.unpack_from("<xH", data)[0], data[4:]) if len(data) > 4 else None
+
+
+def torque_as_sent(torque_nm: float) -> float:
+    """What a float of 32 bits leaves of it."""
+    return struct.unpack("<f", struct.pack("<f", torque_nm))[0]
+
+
+def heartbeat_of(data: bytes) -> Heartbeat | None:
+    """None for a frame that is too short."""
+    return Heartbeat(*struct.unpack_from("<IB", data)) if len(data) >= 5 else None
+
+
+def floats_of(data: bytes) -> tuple[float, float] | None:
+    """The two numbers of encoder estimates (turns, turns/s), torques (target, estimate), temperatures (FET,
+    motor) or bus (V, A); None for a frame that is too short."""
+    return struct.unpack_from("<ff", data) if len(data) >= 8 else None
 
 
 class AxisConfig(Settings):
@@ -111,7 +210,7 @@ class Axis(CanMotor):
 
     def applied_torque(self, joint_nm: float) -> float:
         """Joint torque (Nm) that a frame carries when asked for this one."""
-        return self._sign * self._ratio * codec.torque_as_sent(self.motor_torque(joint_nm))
+        return self._sign * self._ratio * torque_as_sent(self.motor_torque(joint_nm))
 
     def frames(self, torque: float, enable: bool, now_s: float) -> list[Frame]:
         """What to send in this cycle. Torque is always sent: it feeds the ODrive's watchdog."""
@@ -122,15 +221,15 @@ class Axis(CanMotor):
         torque = torque if enable else 0.0
         if not self._measures_torque:
             self.torque = torque if self._is_closed_loop else 0.0
-        frames = [codec.set_torque(self._node, self.motor_torque(torque))]
+        frames = [set_torque(self._node, self.motor_torque(torque))]
         if now_s >= self._request_due_s:
             self._request_due_s = now_s + REPEAT_S
             state = AxisState.CLOSED_LOOP_CONTROL if enable else AxisState.IDLE
-            frames += [codec.set_torque_mode(self._node)] * enable + [codec.set_state(self._node, state)]
+            frames += [set_torque_mode(self._node)] * enable + [set_state(self._node, state)]
         if self._watchdog is not None and not enable and now_s >= self._watchdog_due_s:
             self._watchdog_due_s = now_s + WATCHDOG_PERIOD_S
             asked = self._watchdog.enable_watchdog, self._watchdog.watchdog_timeout
-            frames += [codec.read_parameter(self._node, endpoint) for endpoint in asked]
+            frames += [read_parameter(self._node, endpoint) for endpoint in asked]
         return frames
 
     @property
@@ -153,18 +252,18 @@ class Axis(CanMotor):
 
     def off_frames(self) -> list[Frame]:
         """The last words to this axis."""
-        return [codec.set_torque(self._node, 0.0), codec.set_state(self._node, AxisState.IDLE)]
+        return [set_torque(self._node, 0.0), set_state(self._node, AxisState.IDLE)]
 
     def take(self, frame: Frame, now_s: float, now_ns: int) -> bool:
         """Takes in a frame of this axis. One that is too short or of no interest changes nothing."""
-        address = codec.address_of(frame)
-        if address is None or address[0] != self._node or address[1] in codec.HOST_COMMANDS:
+        address = address_of(frame)
+        if address is None or address[0] != self._node or address[1] in HOST_COMMANDS:
             return False
-        command, pair = address[1], codec.floats_of(frame.data)
+        command, pair = address[1], floats_of(frame.data)
         if command == Command.HEARTBEAT:
-            self._take_heartbeat(codec.heartbeat_of(frame.data), now_s)
+            self._take_heartbeat(heartbeat_of(frame.data), now_s)
         elif command == Command.PARAMETER:
-            endpoint, value = codec.parameter_of(frame.data) or (None, b"")
+            endpoint, value = parameter_of(frame.data) or (None, b"")
             self._parameters[endpoint] = now_s, value
         elif pair is not None:
             self._take_pair(command, pair, now_s, now_ns)
@@ -192,7 +291,7 @@ class Axis(CanMotor):
         elif command == Command.GET_BUS_VOLTAGE_CURRENT:
             self.bus_voltage = pair[0]
 
-    def _take_heartbeat(self, heartbeat: codec.Heartbeat | None, now_s: float) -> None:
+    def _take_heartbeat(self, heartbeat: Heartbeat | None, now_s: float) -> None:
         if heartbeat is None:
             return
         is_late = self._on_since_s is not None and now_s - self._on_since_s > START_S
@@ -208,10 +307,10 @@ class Axis(CanMotor):
         self._was_left_alone = False
 
     def is_order(self, frame: Frame) -> bool:
-        address = codec.address_of(frame)
-        if address is None or address[0] != self._node or address[1] not in codec.HOST_COMMANDS:
+        address = address_of(frame)
+        if address is None or address[0] != self._node or address[1] not in HOST_COMMANDS:
             return False
-        return address[1] != Command.READ_PARAMETER or frame.data[:1] != bytes([codec.READ])  # who reads does no harm
+        return address[1] != Command.READ_PARAMETER or frame.data[:1] != bytes([READ])  # who reads does no harm
 
     def foreign_order(self, now_s: float) -> None:
         self._foreign_s = now_s

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ros2 run exo_device bench`, or python -m exo_device.bench. docs/bench.md says when to use what."""
+"""`ros2 run exo_device bench`: the first hours with real motors. docs/bench.md says when to use what.
+
+Ids, signs, zeros and the first torque are not for a device that is worn; `check` is for the wearer.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +12,157 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from exo_core.errors import UserError
 from exo_core.yaml_file import read_mapping
-from exo_device.bench.check import Step, judged, steps
-from exo_device.bench.pulse import LARGEST_PULSE_NM, pulse
-from exo_device.bench.scan import scan
+from exo_device.bench_check import Step, judged, steps
 from exo_device.description import DeviceError, load_device
 from exo_device.devices import device_file
-from exo_device.drivers import Driver, DriverError, make_driver
+from exo_device.drivers import Driver, DriverError, make_driver, read_driver_config
 from exo_device.drivers.can.driver import open_port
-from exo_device.drivers.can.port import PortError
-from exo_device.drivers.config_file import read_driver_config
+from exo_device.drivers.can.port import CanPort, Frame, PortError
+from exo_device.drivers.cubemars_can.codec import (
+    LONG_REPLY_BYTES,
+    PACKET_UPLOAD,
+    SHORT_REPLY_BYTES,
+    ClassicCodec,
+    MitRange,
+    MotorConstants,
+    V3Codec,
+)
 from exo_device.drivers.cubemars_can.config import HIGHEST_ID
-from exo_device.drivers.cubemars_can.driver import CubemarsDriver
-from exo_device.drivers.cubemars_can.motor import ZERO_SILENCE_S
+from exo_device.drivers.cubemars_can.driver import ZERO_SILENCE_S, CubemarsDriver
 from exo_device.memory import file_sha256, state_folder, usable_folder, write_check
-from exo_device.signals import DeviceState
+from exo_device.signals import DeviceState, MotorTorque
+
+#: More than this (Nm) is no first torque.
+LARGEST_PULSE_NM = 3.0
+#: The pulse ends early beyond this motion (rad) or speed (rad/s).
+LARGEST_MOTION_RAD = math.radians(20.0)
+LARGEST_SPEED_RAD_S = 3.0
+#: Torque comes and goes over this time (s).
+RAMP_S = 0.1
+#: Less motion than this (rad) says nothing about a sign.
+SMALLEST_MOTION_RAD = math.radians(0.5)
+READ_TIMEOUT_S = 0.2
+
+
+@dataclass(frozen=True)
+class PulseResult:
+    """What came of a pulse."""
+
+    #: Angle from the start to the end of the torque (rad).
+    motion_rad: float
+    #: Why it ended before its time, or "".
+    ended_by: str
+
+    def verdict(self, torque_nm: float) -> str:
+        """One sentence for a person."""
+        moved = f"moved {math.degrees(self.motion_rad):+.1f} deg"
+        if self.ended_by:
+            moved += f" ({self.ended_by})"
+        if abs(self.motion_rad) < SMALLEST_MOTION_RAD:
+            return f"{moved}: too little to tell; is the joint free, and the torque above its friction?"
+        if self.motion_rad * torque_nm > 0.0:
+            return f"{moved}: torque and angle have the same sign, as they must"
+        return f"{moved}: torque and angle have OPPOSITE signs; do not go on"
+
+
+def pulse(driver: Driver, joint: str, torque_nm: float, duration_s: float) -> PulseResult:
+    """Gives torque to one joint of a connected driver and switches it off again, whatever happens.
+
+    Raises DriverError for a torque that is too large, and when the bus is lost or the motor reports an error.
+    """
+    if not 0.0 < abs(torque_nm) <= LARGEST_PULSE_NM:
+        raise DriverError(f"a pulse is at most {LARGEST_PULSE_NM:g} Nm, got {torque_nm:g}")
+    driver.configure((joint,))
+    start = _read(driver)
+    last, ended_by, begin_s = start, "", time.monotonic()
+    try:
+        while not ended_by and (t := time.monotonic() - begin_s) < duration_s:
+            share = min(1.0, t / RAMP_S, (duration_s - t) / RAMP_S)
+            torque = np.array([torque_nm * share])
+            driver.write(MotorTorque(last.stamp_ns, last.sequence, True, (joint,), torque))
+            last = _read(driver)
+            ended_by = _reason_to_end(start, last)
+    finally:
+        driver.write(MotorTorque.off((joint,)))
+    return PulseResult(float(last.position[0] - start.position[0]), ended_by)
+
+
+def _read(driver: Driver):
+    state = driver.read(READ_TIMEOUT_S)
+    if state is None:
+        raise DriverError("the motor sends nothing")
+    if state.error[0]:
+        raise DriverError(f"the motor reports error {int(state.error[0])}")
+    return state
+
+
+def _reason_to_end(start, state) -> str:
+    if abs(state.position[0] - start.position[0]) > LARGEST_MOTION_RAD:
+        return f"ended after {math.degrees(LARGEST_MOTION_RAD):.0f} deg"
+    if abs(state.velocity[0]) > LARGEST_SPEED_RAD_S:
+        return f"ended above {LARGEST_SPEED_RAD_S:g} rad/s"
+    return ""
+
+
+#: A motor answers within a few ms; a slow adapter adds some more (s).
+ANSWER_S = 0.03
+#: Only the frames' layout matters here, and no range.
+ANY_RANGE, ANY_CONSTANTS = MitRange(1.0, 1.0, 1.0), MotorConstants(1, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A motor that answered."""
+
+    motor_id: int
+    firmware: str
+    frame: Frame
+    #: It is asked once.
+    replies: int = 0
+
+    def __str__(self) -> str:
+        bits = 8 if self.frame.is_extended else 3
+        line = (
+            f"motor {self.motor_id:3d}  firmware {self.firmware:8}  reply {self.frame.can_id:0{bits}x} "
+            f"{self.frame.data.hex(' ')}"
+        )
+        if self.replies < 2:
+            return line
+        count = "two" if self.replies == 2 else str(self.replies)
+        return f"{line}  {count} replies to id {self.motor_id}: {count} motors?"
+
+
+def scan(port: CanPort, ids: range) -> Iterator[Found]:
+    """Motors that answer to these ids, one after the other. Each one is off afterwards. Raises PortError."""
+    for motor_id in ids:
+        port.send(ClassicCodec(motor_id, ANY_RANGE).disable())
+        port.send(V3Codec(motor_id, ANY_RANGE, ANY_CONSTANTS).disable())
+        end_s = time.monotonic() + ANSWER_S
+        answers: dict[str, Found] = {}
+        while (left_s := end_s - time.monotonic()) > 0.0:
+            frame = port.receive(left_s)
+            found = _recognise(frame, motor_id) if frame is not None else None
+            if found is not None:
+                first = answers.get(found.firmware, found)
+                answers[found.firmware] = replace(first, replies=first.replies + 1)
+        yield from answers.values()
+
+
+def _recognise(frame: Frame, motor_id: int) -> Found | None:
+    if frame.is_extended:
+        is_upload = frame.can_id == PACKET_UPLOAD << 8 | motor_id
+        return Found(motor_id, "v3", frame) if is_upload else None
+    if len(frame.data) in (SHORT_REPLY_BYTES, LONG_REPLY_BYTES) and frame.data[0] == motor_id:
+        return Found(motor_id, "v1 or v2", frame)
+    return None
+
 
 EXIT_OK, EXIT_FAILED, EXIT_ERROR = 0, 1, 2
 #: A motion that was not as asked may be repeated so often.
@@ -264,3 +400,7 @@ def _require_motor(driver: CubemarsDriver, joint: str) -> None:
 def _ask(chosen: argparse.Namespace, text: str) -> None:
     if not chosen.yes and input(f"{text} Type yes to go on: ").strip() != "yes":
         raise DriverError("nothing was done")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

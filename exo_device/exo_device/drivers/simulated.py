@@ -162,6 +162,6 @@ class SimulatedDriver(Driver):
 def _make_bus(config: SimulatedConfig) -> MotorBus:
     if config.transport == "memory":
         return MemoryBus()
-    from exo_device.drivers.simulated.ros_bus import RosMotorBus  # ROS only where it is used
+    from exo_device.drivers.ros import RosMotorBus
 
     return RosMotorBus(config)

@@ -1,24 +1,70 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The motor bus on ROS topics: sim/motor_states in, sim/motor_command out. Only here is rclpy imported.
-
-It has a small node of its own, spun by whoever calls receive(): a state then reaches the control loop without
-a hop between threads, and does not queue behind the device node's services.
-"""
+"""The ROS side of drivers and emulators: their small nodes beside device_node, and the simulator's motor bus."""
 
 from __future__ import annotations
+
+import threading
 
 import rclpy
 from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 
 from exo_core.ros import LATEST
 from exo_device.drivers.base import DriverError
-from exo_device.drivers.node import driver_node
-from exo_device.drivers.simulated.driver import MotorBus, SimulatedConfig
+from exo_device.drivers.simulated import MotorBus, SimulatedConfig
 from exo_device.messages import motor_command_message, state_from_message
 from exo_device.signals import DeviceState, MotorTorque
 from exo_msgs.msg import MotorCommand, MotorStates
+
+#: A node's thread ends within this time (s) of being told to.
+CLOSE_TIMEOUT_S = 1.0
+
+
+def driver_node(name: str, namespace: str = "") -> Node:
+    """A node in the process's ROS context; namespace empty: as the process's ROS arguments say."""
+    # The process may have been started with __node:=..., which must not rename this node too.
+    return Node(
+        name,
+        namespace=namespace or None,
+        cli_args=["--ros-args", "-r", f"__node:={name}"],
+        start_parameter_services=False,
+        enable_rosout=False,
+        parameter_overrides=[Parameter("start_type_description_service", value=False)],
+    )
+
+
+class SpinningThread:
+    """Spins a node beside whatever the process does."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(node)
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._spin, name=node.get_name(), daemon=True)
+        self._thread.start()
+
+    def _spin(self) -> None:
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            pass
+        except Exception:
+            if not self._is_closing:  # rclpy's executor stumbles when it is shut down just as it begins to wait
+                raise
+
+    def close(self) -> None:
+        """Ends the thread and the node; may be called twice."""
+        if self.node is None:
+            return
+        self._is_closing = True
+        self._executor.shutdown()
+        self._thread.join(CLOSE_TIMEOUT_S)
+        self.node.destroy_node()
+        self.node = None
+
 
 #: Latest wins: an old state or command is worth nothing.
 
