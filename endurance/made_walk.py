@@ -16,7 +16,7 @@ from exo_device.drivers.simulated import MemoryBus, SimulatedConfig, SimulatedDr
 from exo_device.emulator import EmulatedBus, FaultPlan, Followed
 from exo_device.emulator.in_process import MadeClock, SteppedCubemarsDriver
 from exo_device.safety import Mode, SafetyConfig, SafetySupervisor
-from exo_device.signals import DeviceState, ImuSample, TorqueRequest
+from exo_device.signals import Command, DeviceState, ImuSample
 from exo_policy.controllers import make_controller
 from exo_policy.observation import DeviceObservation
 from exo_sim.plant.sample import SimulationSample
@@ -170,4 +170,4 @@ class MadeWalk:
         self._answers += 1
         if self.supervisor.mode is not Mode.ACTIVE:
             wanted = np.zeros(len(wanted))
-        self.loop.submit(TorqueRequest(state.stamp_ns, self._answers, state.names, wanted))
+        self.loop.submit(Command(state.stamp_ns, self._answers, state.names, wanted))

@@ -25,7 +25,7 @@ from exo_device.description import DeviceDescription
 from exo_device.drivers import DriverError, make_driver
 from exo_device.drivers.cubemars_can.driver import CubemarsDriver
 from exo_device.safety import Event, Instant, Mode, SafetyConfig, SafetySupervisor
-from exo_device.signals import DeviceState, MotorTorque, TorqueRequest
+from exo_device.signals import Command, DeviceState, MotorTorque
 
 #: Asked for, as a share of the cap; slow sine on one leg, square wave on the other (Hz).
 WISH_SHARE, SINE_HZ, SQUARE_HZ = 1.5, 0.7, 0.45
@@ -183,7 +183,7 @@ class Soak:
         square = 1.0 if SQUARE_HZ * t % 1.0 < 0.5 else -1.0
         shape = np.array([sine if name.endswith("_r") else square for name in state.names])
         wish = WISH_SHARE * caps * shape if self.supervisor.mode is Mode.ACTIVE else 0.0 * caps
-        self._loop.submit(TorqueRequest(state.stamp_ns, self._sequence, state.names, wish))
+        self._loop.submit(Command(state.stamp_ns, self._sequence, state.names, wish))
 
     def _on_event(self, event: Event) -> None:
         if event.is_error and " -> " in event.text:  # the first cause; others may follow

@@ -16,7 +16,7 @@ import pytest
 from exo_core.time import to_ns
 from exo_device.devices import find_device
 from exo_device.safety import Instant, Mode, SafetyConfig, SafetySupervisor
-from exo_device.signals import DeviceState, ImuSample, TorqueRequest
+from exo_device.signals import Command, DeviceState, ImuSample
 from exo_sim.measurement import Figure
 
 DEVICE, MASS_KG = "hip_ankle", 75.0
@@ -101,9 +101,7 @@ class Stage:
             self.asked_s = 1e-9 * self.steady_ns
             self.supervisor.on_state(self.state(), self.now)
             torque = np.full(self.count, asked)
-            self.supervisor.on_command(
-                TorqueRequest(self.ros_ns, self.sequence, self.device.joint_names, torque), self.now
-            )
+            self.supervisor.on_command(Command(self.ros_ns, self.sequence, self.device.joint_names, torque), self.now)
         self.output = self.supervisor.update(self.now).torque
 
     def state(self) -> DeviceState:

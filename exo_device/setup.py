@@ -26,10 +26,10 @@ setup(
     extras_require={"test": ["pytest", "pytest-timeout"]},
     entry_points={
         "console_scripts": [
-            "bench = exo_device.programs:bench",
-            "device_node = exo_device.programs:device_node",
-            "guardian = exo_device.programs:guardian",
-            "motor_emulator = exo_device.programs:motor_emulator",
+            "bench = exo_device:start_bench",
+            "device_node = exo_device:start_device_node",
+            "guardian = exo_device:start_guardian",
+            "motor_emulator = exo_device:start_motor_emulator",
         ]
     },
 )

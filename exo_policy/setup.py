@@ -20,5 +20,5 @@ setup(
     license="Apache-2.0",
     # how colcon sees that `colcon test` is to run pytest
     extras_require={"test": ["pytest", "pytest-timeout"]},
-    entry_points={"console_scripts": ["policy_node = exo_policy.programs:policy_node"]},
+    entry_points={"console_scripts": ["policy_node = exo_policy:start_policy_node"]},
 )

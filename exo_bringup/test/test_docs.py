@@ -136,7 +136,7 @@ def parameter_names():
     """Of every node."""
     from exo_bringup import recorder_node, viewer_node, visualization_node
     from exo_device import parameters as device
-    from exo_policy import policy_parameters as policy
+    from exo_policy import policy_node as policy
     from exo_sim.ros import parameters as simulator
 
     modules = (recorder_node, viewer_node, visualization_node, device, policy, simulator)

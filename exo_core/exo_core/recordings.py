@@ -251,7 +251,8 @@ def _unpacked(file: Path, chunk) -> Iterator:
     size = chunk.uncompressed_size
     if size > min(LARGEST_CHUNK_BYTES, FREE_BYTES + LARGEST_RATIO * len(chunk.data)):
         raise RecordingError(
-            f"{file}: a chunk of {len(chunk.data)} bytes says that it unpacks to {size >> 20} MB; no recorder writes that"
+            f"{file}: a chunk of {len(chunk.data)} bytes says that it unpacks to {size >> 20} MB; no recorder "
+            "writes that"
         )
     data = _decompressed(chunk)
     if len(data) != size:

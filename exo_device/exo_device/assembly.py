@@ -196,8 +196,8 @@ def _connect(
             largest = driver.largest_torque_nm(name)
             if joint.torque_limit_nm > largest:
                 raise DriverError(
-                    f"the device allows {joint.torque_limit_nm:g} Nm on {name}, but its motor can be told {largest:g} Nm "
-                    "at most: the device's torque_limit_nm or the range in the driver's file is wrong"
+                    f"the device allows {joint.torque_limit_nm:g} Nm on {name}, but its motor can be told {largest:g} "
+                    "Nm at most: the device's torque_limit_nm or the range in the driver's file is wrong"
                 )
     except BaseException:
         driver.disconnect()

@@ -275,7 +275,7 @@ def _watch(chosen: argparse.Namespace, driver: CubemarsDriver) -> None:
             state = driver.read(WATCH_PERIOD_S)
             if state is None:
                 continue
-            rows = zip(joints, state.position, state.velocity, state.temperature, state.error)
+            rows = zip(joints, state.position, state.velocity, state.temperature, state.error, strict=True)
             print(
                 "  ".join(
                     f"{joint} {math.degrees(p):+7.1f} deg {v:+6.2f} rad/s {t:4.0f} degC error {e}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The motor loop: state from the driver, request from a policy, supervisor, torque to the driver. No ROS.
+"""The motor loop: state from the driver, command from a policy, supervisor, motor torque to the driver. No ROS.
 
 One thread runs it (run), or a caller steps it (step), as a simulation in lockstep within one process does.
 """
@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from exo_core.time import NANOSECONDS_PER_SECOND, to_ns
 from exo_device.drivers import Driver, DriverError
 from exo_device.safety import Answer, Event, Instant, Mode, SafetySupervisor, Snapshot
-from exo_device.signals import DeviceState, MotorTorque, TorqueRequest
+from exo_device.safety.modes import MOTORS_ON
+from exo_device.signals import Command, DeviceState, MotorTorque
 from exo_device.timing import Latencies, RateMeter
 
 #: exo/status at least this often (s, steady time).
@@ -23,8 +24,6 @@ STATUS_PERIOD_S = 0.1
 DRIVER_RETRY_S = 0.05
 #: A repeated state is passed on to a policy that has not answered it this often at most (s).
 REPEAT_S = 0.05
-#: Modes in which the motors are on.
-ENABLED = (Mode.ARMING, Mode.ACTIVE, Mode.STOPPING)
 #: A shutdown that has not brought torque to zero after this multiple of ramp_down_s switches the motors off
 #: anyway.
 SHUTDOWN_PATIENCE = 3.0
@@ -34,7 +33,7 @@ SHUTDOWN_PATIENCE = 3.0
 class LoopConfig:
     """Times of the loop (s, steady time)."""
 
-    #: Watchdogs run at least this often, and outputs come twice as often while stopping.
+    #: Watchdogs run at least this often, and motor torques come twice as often while stopping.
     period_s: float = 0.01
     #: How long a new state may wait for the command that answers it, before the motors are served without it.
     answer_wait_s: float = 0.005
@@ -75,15 +74,15 @@ class ControlLoop:
     steady_now_ns: Callable[[], int] = time.monotonic_ns
 
     def __post_init__(self) -> None:
-        #: From a state's arrival to the output with the command that answers it.
+        #: From a state's arrival to the motor torque of the command that answers it.
         self.answer_latency = Latencies()
-        #: From a command's arrival to that output.
+        #: From a command's arrival to that motor torque.
         self.command_latency = Latencies()
         self.state_rate = RateMeter()
-        #: What the driver applied last.
+        #: What the driver said last that it applies.
         self.applied: MotorTorque | None = None
         self._lock = threading.Condition()
-        self._inbox: TorqueRequest | None = None
+        self._inbox: Command | None = None
         self._inbox_steady_ns = 0
         self._beat_ns: int | None = None
         self._state_steady_ns = self._passed_on_ns = 0
@@ -97,10 +96,10 @@ class ControlLoop:
 
     # --- from other threads
 
-    def submit(self, request: TorqueRequest) -> None:
-        """Hands in a policy's request; the newest one wins."""
+    def submit(self, command: Command) -> None:
+        """Hands in a policy's command; the newest one wins."""
         with self._lock:
-            self._inbox = request
+            self._inbox = command
             self._inbox_steady_ns = self.steady_now_ns()
             self._lock.notify_all()
         self.driver.wake()
@@ -152,9 +151,9 @@ class ControlLoop:
             self._lock.notify_all()
         self.driver.wake()
 
-    def _and_wake(self, request: Callable[[Instant], Answer]) -> Answer:
+    def _and_wake(self, ask: Callable[[Instant], Answer]) -> Answer:
         with self._lock:
-            answer = request(self._now())
+            answer = ask(self._now())
             self._lock.notify_all()
         self.driver.wake()
         if not self._runs:
@@ -202,9 +201,9 @@ class ControlLoop:
             self._take_state(state)
         with self._lock:
             has_command = self._take_command()
-            output = self._output(has_state=state is not None, has_command=has_command)
-        if output is not None:
-            self._write(output)
+            motor_torque = self._motor_torque(has_state=state is not None, has_command=has_command)
+        if motor_torque is not None:
+            self._write(motor_torque)
         self._tell()
 
     def _now(self, state: DeviceState | None = None) -> Instant:
@@ -262,21 +261,21 @@ class ControlLoop:
                 self._wait_for_answer(state)
 
     def _take_command(self) -> bool:
-        """Passes the newest request on to the supervisor."""
-        request, self._inbox = self._inbox, None
-        if request is None:
+        """Passes the newest command on to the supervisor."""
+        command, self._inbox = self._inbox, None
+        if command is None:
             return False
         self._policy_present = True
-        self.supervisor.on_command(request, self._now())
-        if not self._answered and request.state_stamp_ns == self.supervisor.newest_stamp_ns:
+        self.supervisor.on_command(command, self._now())
+        if not self._answered and command.state_stamp_ns == self.supervisor.newest_stamp_ns:
             self._answered = True
             now_ns = self.steady_now_ns()
             self.answer_latency.add(now_ns - self._state_steady_ns)
             self.command_latency.add(now_ns - self._inbox_steady_ns)
         return True
 
-    def _output(self, *, has_state: bool, has_command: bool) -> MotorTorque | None:
-        """The next output, or None while there is nothing new to tell the motors."""
+    def _motor_torque(self, *, has_state: bool, has_command: bool) -> MotorTorque | None:
+        """The next motor torque, or None while there is nothing new to tell the motors."""
         now = self._now()
         self._check_ros_thread(now)
         self.supervisor.check(now)
@@ -284,10 +283,10 @@ class ControlLoop:
         if mode is Mode.ACTIVE and not self._answered and not has_command:
             waited_s = (now.steady_ns - self._state_steady_ns) / NANOSECONDS_PER_SECOND
             if waited_s < self.config.answer_wait_s:
-                return None  # the command for this state is on its way: one output instead of two
+                return None  # the command for this state is on its way: one torque instead of two
             self._answered = True
             has_state = True
-        switched = self.applied is not None and self.applied.enable != (mode in ENABLED)
+        switched = self.applied is not None and self.applied.enable != (mode in MOTORS_ON)
         # in lockstep each state has one answer
         between_states = (has_command or switched) and not self.config.lockstep
         if has_state or between_states or mode is Mode.STOPPING:
@@ -304,9 +303,9 @@ class ControlLoop:
                 f"the thread that hears exo/command and exo/stop has hung for {silence_s:.1f} s", now
             )
 
-    def _write(self, output: MotorTorque) -> None:
+    def _write(self, motor_torque: MotorTorque) -> None:
         try:
-            self.applied = self.driver.write(output)
+            self.applied = self.driver.write(motor_torque)
         except DriverError as error:
             self._on_driver_error(error)
 

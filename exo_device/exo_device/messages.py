@@ -1,18 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Between the package's own types and ROS messages."""
+"""Between the package's own types and ROS messages: states, commands, exo/status and /diagnostics."""
 
 from __future__ import annotations
 
+import math
+from typing import TYPE_CHECKING
+
 import numpy as np
 from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from sensor_msgs.msg import Imu, JointState
 
 from exo_core.errors import one_line
-from exo_core.time import NANOSECONDS_PER_SECOND
+from exo_core.time import NANOSECONDS_PER_SECOND, stamp_ns
 from exo_device.description import DeviceDescription
-from exo_device.safety import Snapshot, fault_names
-from exo_device.signals import NO_ORIENTATION, DeviceState, ImuSample, MotorTorque, TorqueRequest
+from exo_device.safety import Mode, Snapshot, fault_names
+from exo_device.safety.limits import TAPER_FROM
+from exo_device.signals import NO_ORIENTATION, Command, DeviceState, ImuSample, MotorTorque
 from exo_msgs.msg import DeviceStatus, MotorCommand, MotorStates, TorqueCommand
+
+if TYPE_CHECKING:  # drivers import messages, and the loop imports drivers
+    from exo_device.control_loop import ControlLoop
+
+#: A motor this close to its temperature limit is worth a warning (degC).
+TEMPERATURE_MARGIN_C = 10.0
 
 
 def to_stamp(nanoseconds: int) -> Time:
@@ -21,16 +32,11 @@ def to_stamp(nanoseconds: int) -> Time:
     return Time(sec=seconds, nanosec=rest)
 
 
-def from_stamp(stamp: Time) -> int:
-    """A ROS stamp as whole nanoseconds."""
-    return stamp.sec * NANOSECONDS_PER_SECOND + stamp.nanosec
-
-
 def state_from_message(message: MotorStates) -> DeviceState:
     """MotorStates as it came; nothing is checked here."""
     imu = message.imu
     return DeviceState(
-        stamp_ns=from_stamp(message.header.stamp),
+        stamp_ns=stamp_ns(message.header.stamp),
         sequence=message.sequence,
         names=tuple(message.names),
         position=np.array(message.position),
@@ -43,20 +49,18 @@ def state_from_message(message: MotorStates) -> DeviceState:
     )
 
 
-def motor_command_message(command: MotorTorque) -> MotorCommand:
-    """MotorCommand that answers command's state."""
+def motor_command_message(motor: MotorTorque) -> MotorCommand:
+    """The motor torque as MotorCommand, which answers its state."""
     message = MotorCommand(
-        sequence=command.sequence, enable=command.enable, names=list(command.names), torque=command.torque.tolist()
+        sequence=motor.sequence, enable=motor.enable, names=list(motor.names), torque=motor.torque.tolist()
     )
-    message.header.stamp = to_stamp(command.state_stamp_ns)
+    message.header.stamp = to_stamp(motor.state_stamp_ns)
     return message
 
 
-def request_from_message(message: TorqueCommand) -> TorqueRequest:
+def command_from_message(message: TorqueCommand) -> Command:
     """TorqueCommand as it came; nothing is checked here."""
-    return TorqueRequest(
-        from_stamp(message.state_stamp), message.sequence, tuple(message.names), np.array(message.torque)
-    )
+    return Command(stamp_ns(message.state_stamp), message.sequence, tuple(message.names), np.array(message.torque))
 
 
 def joint_state_message(state: DeviceState) -> JointState:
@@ -123,10 +127,6 @@ def status_message(
     return message
 
 
-def _array(vector) -> np.ndarray:
-    return np.array([vector.x, vector.y, vector.z])
-
-
 def _set(vector, values: np.ndarray) -> None:
     vector.x, vector.y, vector.z = map(float, values)
 
@@ -134,3 +134,76 @@ def _set(vector, values: np.ndarray) -> None:
 def _diagonal(standard_deviation: float) -> list[float]:
     variance = standard_deviation**2
     return [variance, 0.0, 0.0, 0.0, variance, 0.0, 0.0, 0.0, variance]
+
+
+def diagnostics_message(
+    name: str, snapshot: Snapshot, device: DeviceDescription, loop: ControlLoop, loop_rate_hz: float, now_ns: int
+) -> DiagnosticArray:
+    """name: fully qualified name of the node, which tells two devices apart on the global topic."""
+    message = DiagnosticArray(status=[_device_status(name, snapshot, device, loop, loop_rate_hz)])
+    if snapshot.state is not None:
+        for index, joint in enumerate(device.joint_names):
+            message.status.append(_motor_status(name, snapshot, device, joint, index))
+    message.header.stamp = to_stamp(now_ns)
+    return message
+
+
+def _device_status(
+    name: str, snapshot: Snapshot, device: DeviceDescription, loop: ControlLoop, loop_rate_hz: float
+) -> DiagnosticStatus:
+    faulty = snapshot.mode in (Mode.FAULT, Mode.STOPPING)
+    level = DiagnosticStatus.ERROR if faulty else DiagnosticStatus.OK
+    if snapshot.state is None:
+        level = max(level, DiagnosticStatus.STALE)
+    text = snapshot.mode.name.lower() + (f": {snapshot.cause}" if snapshot.cause else "")
+    values = {
+        "device": device.name,
+        "driver": loop.driver.name,
+        "faults": ", ".join(fault_names(snapshot.faults)) or "none",
+        "loop rate (Hz)": f"{loop_rate_hz:.1f}",
+        "state to command's torque, median (ms)": _number(loop.answer_latency.percentile_ms(50.0)),
+        "state to command's torque, p99 (ms)": _number(loop.answer_latency.percentile_ms(99.0)),
+        "command to torque, median (ms)": _number(loop.command_latency.percentile_ms(50.0)),
+        "command to torque, p99 (ms)": _number(loop.command_latency.percentile_ms(99.0)),
+        "command age (s)": _number(snapshot.command_age_s),
+        "state age (s)": _number(snapshot.state_age_s),
+        "dropped states": str(snapshot.dropped_states),
+        "dropped commands": str(snapshot.dropped_commands),
+        "refused commands of a second publisher": str(snapshot.foreign_commands),
+        "assistance gain": f"{snapshot.assistance_gain:.2f}",
+        "wearer mass (kg)": f"{snapshot.wearer_mass_kg:g}",
+    }
+    return _status(name, device.name, level, text, values)
+
+
+def _motor_status(name: str, snapshot: Snapshot, device: DeviceDescription, joint: str, index: int) -> DiagnosticStatus:
+    state = snapshot.state
+    temperature, error = float(state.temperature[index]), int(state.error[index])
+    level, text = DiagnosticStatus.OK, "ok"
+    if error:
+        level, text = DiagnosticStatus.ERROR, f"motor error {error}"
+    elif temperature > device.temperature_limit_c:
+        level, text = DiagnosticStatus.ERROR, "too hot"
+    elif temperature > device.temperature_limit_c - TEMPERATURE_MARGIN_C or snapshot.heat[index] > TAPER_FROM:
+        level, text = DiagnosticStatus.WARN, "hot"
+    values = {
+        "temperature (degC)": _number(temperature),
+        "error code": str(error),
+        "i2t budget used (%)": f"{100.0 * snapshot.heat[index]:.0f}",
+        "torque limit (Nm)": f"{snapshot.torque_limit[index]:.1f}",
+    }
+    return _status(f"{name}: motor {joint}", device.name, level, text, values)
+
+
+def _status(name: str, hardware: str, level: bytes, text: str, values: dict[str, str]) -> DiagnosticStatus:
+    return DiagnosticStatus(
+        name=name,
+        hardware_id=hardware,
+        level=level,
+        message=text,
+        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+    )
+
+
+def _number(value: float) -> str:
+    return "unknown" if math.isnan(value) else f"{value:.3f}"

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import math
+import queue
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Protocol
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -23,15 +26,96 @@ from exo_core.ros import LATCHED, LATEST, SENSOR
 from exo_core.time import NANOSECONDS_PER_SECOND, to_ns
 from exo_device import messages
 from exo_device.assembly import Assembly
-from exo_device.command_source import CommandSource, Source
 from exo_device.control_loop import LoopHooks
-from exo_device.diagnostics import diagnostics_message
-from exo_device.log_thread import LogThread
 from exo_device.memory import Kept
+from exo_device.messages import diagnostics_message
 from exo_device.safety import Answer, Event, Mode, Snapshot, fault_names
 from exo_device.signals import DeviceState
 from exo_device.torque_permit import is_permitted
 from exo_msgs.msg import DeviceStatus, TorqueCommand
+
+#: So many messages of one publisher may be lost in a row: half a second at 100 Hz.
+LARGEST_STEP = 50
+#: While no torque is given, a publisher that was silent for this long (s, steady time) has left its place.
+FORGET_S = 0.2
+
+
+class Source(Enum):
+    """Whose a message is."""
+
+    FOLLOWED = auto()
+    #: Of a second publisher.
+    FOREIGN = auto()
+    #: Of either: the numbers of both are close together.
+    UNKNOWN = auto()
+
+
+class CommandSource:
+    """Follows one publisher."""
+
+    def __init__(self) -> None:
+        self._number: int | None = None
+        self._foreign_number: int | None = None
+        self._heard_s = 0.0
+
+    def judge(self, number: int, publishers: int, now_s: float, *, is_active: bool) -> Source:
+        """Whose a message is.
+
+        number: that its publisher gave it. publishers: of the topic, as far as they are known. is_active:
+        torque is given, so that nobody else may take the place of a publisher that has fallen silent.
+        """
+        free = self._number is None or (not is_active and now_s - self._heard_s > FORGET_S)
+        if free or publishers < 2:
+            self._foreign_number = None
+        elif self._foreign_number is not None and abs(self._foreign_number - self._number) <= LARGEST_STEP:
+            return Source.UNKNOWN
+        elif not 1 <= number - self._number <= LARGEST_STEP:
+            self._foreign_number = number
+            return Source.FOREIGN
+        self._number, self._heard_s = number, now_s
+        return Source.FOLLOWED
+
+
+#: Lines that wait for a slow log; more are lost, and counted in the next line that gets through.
+LARGEST_BACKLOG = 1000
+#: What waits at the end is written within this time (s), or lost.
+CLOSE_TIMEOUT_S = 1.0
+
+
+class LogThread:
+    """write: takes one event, may wait, may raise OSError."""
+
+    def __init__(self, write: Callable[[Event], None], backlog: int = LARGEST_BACKLOG) -> None:
+        self._write = write
+        self._queue: queue.Queue[Event | None] = queue.Queue(backlog)
+        #: Lines that nobody will read.
+        self.lost = 0
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        self._thread.start()
+
+    def log(self, event: Event) -> None:
+        """Hands over one line; never waits and never raises."""
+        try:
+            self._queue.put_nowait(event)
+        except queue.Full:
+            self.lost += 1
+
+    def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> bool:
+        """Ends the thread. Returns whether everything was written."""
+        try:
+            self._queue.put_nowait(None)
+        except queue.Full:
+            return False
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive() and not self.lost
+
+    def _run(self) -> None:
+        while (event := self._queue.get()) is not None:
+            try:
+                self._write(event)
+            except OSError:  # a full disk: the next line may fit again
+                self.lost += 1
+
 
 DIAGNOSTICS_DEPTH = 10
 #: /diagnostics comes at least this often (s), as diagnostic tools expect.
@@ -181,7 +265,7 @@ class DeviceInterface:
         else:
             source = self._source.judge(number, publishers, now_s, is_active=is_active)
         if source is Source.FOLLOWED:
-            self._loop.submit(messages.request_from_message(message))
+            self._loop.submit(messages.command_from_message(message))
             return
         cause = f"two nodes publish {self._command.topic_name}: {self._publishers()}"
         self._loop.foreign_command(cause, must_stop=source is Source.UNKNOWN)

@@ -4,18 +4,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from exo_core.time import NANOSECONDS_PER_SECOND
 
+#: Sequence numbers of states and commands start anew here: they are uint32 in exo_msgs.
+SEQUENCE_WRAP = 2**32
 #: First element of sensor_msgs/Imu's orientation_covariance where there is no orientation.
 NO_ORIENTATION = -1.0
 
 
 @dataclass(frozen=True)
 class ImuSample:
-    """Pelvis IMU (REP-145): frame x forward, y left, z up in upright stance."""
+    """A sample of the pelvis IMU (REP-145), whose frame is x forward, y left, z up in upright stance."""
 
     #: Orientation of the IMU frame in the world, unit quaternion x, y, z, w; shape (4,).
     orientation_xyzw: np.ndarray
@@ -26,9 +29,15 @@ class ImuSample:
     #: False: the IMU estimates no orientation (orientation_covariance[0] = -1), and orientation_xyzw means nothing.
     has_orientation: bool = True
 
+    @property
+    def up(self) -> np.ndarray:
+        """The world's up direction (3,) in the IMU's frame, by its orientation."""
+        x, y, z, w = self.orientation_xyzw
+        return np.array([2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y)])
+
     @classmethod
-    def of_message(cls, message) -> ImuSample:
-        """Of a sensor_msgs/Imu, from whatever library it comes."""
+    def of_message(cls, message: Any) -> ImuSample:
+        """The sample in a sensor_msgs/Imu, from whatever library the message comes."""
         orientation, rate, force = message.orientation, message.angular_velocity, message.linear_acceleration
         return cls(
             np.array([orientation.x, orientation.y, orientation.z, orientation.w]),
@@ -51,7 +60,7 @@ class DeviceState:
     position: np.ndarray
     #: rad/s.
     velocity: np.ndarray
-    #: Torque the motor gives to the joint (Nm).
+    #: Applied torque: what the motor gives to the joint (Nm), as measured or reported.
     torque: np.ndarray
     #: degC; NaN for a motor without a sensor.
     temperature: np.ndarray
@@ -65,6 +74,13 @@ class DeviceState:
     def stamp_s(self) -> float:
         """When the sample was taken (s, ROS time)."""
         return self.stamp_ns / NANOSECONDS_PER_SECOND
+
+    def contradiction(self) -> str:
+        """How names and arrays contradict each other, as `4 names, but 3 of torque`; empty where they do not."""
+        for field in ("position", "velocity", "torque", "temperature", "error"):
+            if (count := len(getattr(self, field))) != len(self.names):
+                return f"{len(self.names)} names, but {count} of {field}"
+        return ""
 
     def select(self, names: tuple[str, ...]) -> DeviceState:
         """The same sample with these joints, in this order.
@@ -89,19 +105,15 @@ class DeviceState:
         )
 
 
-#: Fields of DeviceState that hold one value a joint.
-JOINT_FIELDS = ("position", "velocity", "torque", "temperature", "error")
-
-
 @dataclass(frozen=True)
-class TorqueRequest:
-    """Torques a policy asks for. Nothing in it is trusted: the supervisor checks names, numbers and times."""
+class Command:
+    """The torques that a policy asks for. Nothing in it is trusted: the supervisor checks names, numbers and times."""
 
-    #: Stamp of the state that it answers (ns, ROS time).
+    #: Stamp of the state that the command answers (ns, ROS time).
     state_stamp_ns: int
-    #: Counts the requests of one policy up by one, wrapping at 2^32.
+    #: Counts the commands of one policy up by one, wrapping at SEQUENCE_WRAP.
     sequence: int
-    #: No names at all ask for no torque on any joint.
+    #: A command without any names asks for no torque on any joint.
     names: tuple[str, ...]
     #: Nm, sign of the joint, in the order of names; shape (len(names),).
     torque: np.ndarray
@@ -109,7 +121,7 @@ class TorqueRequest:
 
 @dataclass(frozen=True)
 class MotorTorque:
-    """What goes to the motors, and what a driver reports as really applied."""
+    """What goes to the motors. A driver returns the same with the torque that is really applied."""
 
     #: Stamp (ns, ROS time) and number of the state that it answers.
     state_stamp_ns: int
@@ -122,5 +134,5 @@ class MotorTorque:
 
     @staticmethod
     def off(names: tuple[str, ...], state_stamp_ns: int = 0, sequence: int = 0) -> MotorTorque:
-        """No torque and motors disabled."""
+        """No torque, and the motors disabled."""
         return MotorTorque(state_stamp_ns, sequence, False, names, np.zeros(len(names)))

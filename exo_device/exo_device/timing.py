@@ -12,12 +12,22 @@ from exo_core.time import NANOSECONDS_PER_SECOND
 
 
 class Instant(NamedTuple):
-    """One moment on both clocks (ns)."""
+    """One moment on both clocks (ns), handed in with every call, so that what follows from it is deterministic."""
 
     #: ROS time: sim time in simulation, system time on hardware; may stand still, run fast or jump.
     ros_ns: int
     #: Steady time: never jumps, and means nothing in itself.
     steady_ns: int
+
+    @property
+    def ros_s(self) -> float:
+        """ROS time (s)."""
+        return self.ros_ns / NANOSECONDS_PER_SECOND
+
+    @property
+    def steady_s(self) -> float:
+        """Steady time (s)."""
+        return self.steady_ns / NANOSECONDS_PER_SECOND
 
     def ros_since(self, earlier: Instant) -> float:
         """ROS time since (s), never negative."""
@@ -31,6 +41,27 @@ class Instant(NamedTuple):
 def age_s(now_ns: int, stamp_ns: int) -> float:
     """Age of a stamp (s). /clock may lag a stamp by one message, which is no negative age."""
     return max(0, now_ns - stamp_ns) / NANOSECONDS_PER_SECOND
+
+
+class Lasting:
+    """Tells whether something has held without a break for so long (s); None: nothing lasts long enough."""
+
+    def __init__(self, least_s: float | None) -> None:
+        self._least_s = least_s
+        self._since_s: float | None = None
+
+    def see(self, t: float, holds: bool) -> bool:
+        """Takes in whether it holds at time t (s)."""
+        if not holds:
+            self.end()
+            return False
+        if self._since_s is None:
+            self._since_s = t
+        return self._least_s is not None and t - self._since_s >= self._least_s
+
+    def end(self) -> None:
+        """It does not hold any more."""
+        self._since_s = None
 
 
 #: Window of a rate (s, steady time).

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""May the motors have power? For a relay in their supply, or the STO input of a drive: the last thing that can stop them.
+"""May the motors have power? It is told to a relay in their supply, or to the STO input of a drive.
+
+That is the last thing that can stop them.
 
 True while all is well, armed or not: motors lose their zeros with their power. False when the supervisor told them to
 stop and they did not (STOP_NOT_CONFIRMED), and when the control loop has ended. Silence means false as well, so that a
-dead process, a broken cable and a computer without power all take the power away: whoever listens to the topic opens the
-relay after LONGEST_SILENCE_S without a true, and a GPIO line can be pulsed for a relay that wants to be retriggered.
+dead process, a broken cable and a computer without power all take the power away: whoever listens to the topic opens
+the relay after LONGEST_SILENCE_S without a true, and a GPIO line can be pulsed for a relay that wants to be
+retriggered.
 """
 
 from __future__ import annotations

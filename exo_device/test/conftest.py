@@ -11,7 +11,7 @@ import pytest
 from exo_core.time import to_ns
 from exo_device.description import DeviceDescription, load_device
 from exo_device.safety import Instant, Mode, SafetyConfig, SafetySupervisor
-from exo_device.signals import DeviceState, ImuSample, TorqueRequest
+from exo_device.signals import Command, DeviceState, ImuSample
 
 DEVICES = Path(__file__).resolve().parents[1] / "exo_device" / "config" / "devices"
 WEARER_MASS_KG = 75.0
@@ -80,8 +80,8 @@ class Rig:
     def cause(self) -> str:
         return self.supervisor.snapshot(self.now).cause
 
-    def request(self, asked, /, **changes) -> TorqueRequest:
-        """The policy's next request (Nm for every joint alike, or by joint)."""
+    def command(self, asked, /, **changes) -> Command:
+        """The policy's next command (Nm for every joint alike, or by joint)."""
         self.command_sequence += 1
         names = self.device.joint_names
         fields = {
@@ -90,7 +90,7 @@ class Rig:
             "names": names,
             "torque": np.broadcast_to(np.asarray(asked, dtype=float), len(names)),
         }
-        return TorqueRequest(**{**fields, **changes})
+        return Command(**{**fields, **changes})
 
     def step(
         self,
@@ -100,7 +100,7 @@ class Rig:
         dt_s: float = 0.01,
         has_state: bool = True,
         has_command: bool = True,
-        request: TorqueRequest | None = None,
+        command: Command | None = None,
         stamp_ns: int | None = None,
         **state,
     ):
@@ -113,7 +113,7 @@ class Rig:
                 state.setdefault("torque", self.output.torque.copy())
             self.supervisor.on_state(make_state(self.device, stamp_ns, self.sequence, **state), self.now)
         if has_command:
-            self.supervisor.on_command(request or self.request(asked), self.now)
+            self.supervisor.on_command(command or self.command(asked), self.now)
         self.output = self.supervisor.update(self.now)
         return self.output
 

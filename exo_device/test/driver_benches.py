@@ -82,7 +82,8 @@ class RosBench(Bench):
         rclpy = pytest.importorskip("rclpy")
         messages = pytest.importorskip("exo_msgs.msg")
         from exo_core.ros import LATEST as BUS_QOS
-        from exo_device.messages import from_stamp, to_stamp
+        from exo_core.time import stamp_ns
+        from exo_device.messages import to_stamp
 
         self._rclpy, self._messages, self._to_stamp = rclpy, messages, to_stamp
         rclpy.init(domain_id=DOMAIN)
@@ -93,7 +94,7 @@ class RosBench(Bench):
             messages.MotorCommand,
             "sim/motor_command",
             lambda m: self._received.append(
-                MotorTorque(from_stamp(m.header.stamp), m.sequence, m.enable, tuple(m.names), np.array(m.torque))
+                MotorTorque(stamp_ns(m.header.stamp), m.sequence, m.enable, tuple(m.names), np.array(m.torque))
             ),
             10,
         )
@@ -303,7 +304,7 @@ class ReplayBench(Bench):
         self.driver.wake()
 
     def commands(self) -> list[MotorTorque]:
-        return [self.driver.last_command]
+        return [self.driver.motor_torque]
 
 
 class Ros2ControlBench(Bench):

@@ -12,7 +12,7 @@ from exo_device.control_loop import ControlLoop, LoopConfig, LoopHooks
 from exo_device.drivers import DriverError
 from exo_device.drivers.simulated import MemoryBus, SimulatedConfig, SimulatedDriver
 from exo_device.safety import Fault, Mode, SafetyConfig, SafetySupervisor
-from exo_device.signals import TorqueRequest
+from exo_device.signals import Command
 
 PATIENCE_S = 20.0
 RELAXED = {
@@ -59,7 +59,7 @@ class Lab:
         self.commands += 1
         names = self.device.joint_names
         stamp_ns = self.stamp_ns if stamp_ns is None else stamp_ns
-        self.loop.submit(TorqueRequest(stamp_ns, self.commands, names, np.full(len(names), float(asked))))
+        self.loop.submit(Command(stamp_ns, self.commands, names, np.full(len(names), float(asked))))
 
     def cycle(self, asked=0.0, **changes):
         """10 ms: a state, its command, and what the motors got for it."""
@@ -256,7 +256,7 @@ def test_lockstep_waits_for_the_right_command(lab_of):
 
     def policy() -> None:
         assert seen.wait(PATIENCE_S)
-        lab.loop.submit(TorqueRequest(older_ns, 90, lab.device.joint_names, np.zeros(4)))
+        lab.loop.submit(Command(older_ns, 90, lab.device.joint_names, np.zeros(4)))
         time.sleep(0.05)
         assert len(lab.bus.commands) == 1  # not answered by the older one
         lab.commands = 100

@@ -138,7 +138,7 @@ def test_commands_round_trip_within_one_step(codec):
 )
 def test_replies_round_trip_within_one_step(codec):
     position_step, velocity_step, torque_step = codec.reply_steps
-    for p, v, t, error in zip(*np.random.default_rng(2).uniform(-1.0, 1.0, (3, 500)), range(500)):
+    for p, v, t, error in zip(*np.random.default_rng(2).uniform(-1.0, 1.0, (3, 500)), range(500), strict=True):
         values = (12.4 * p, 40.0 * v, 11.0 * t)
         reply = codec.decode_reply(codec.reply(*values, temperature=35.0, error=error % 256))
         assert abs(reply.position - values[0]) <= position_step

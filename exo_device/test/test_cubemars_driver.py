@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -186,7 +187,7 @@ def test_signs_offset_and_transmission_by_hand():
     for value in (-1.3, 0.0, 2.0):
         assert mapping.motor_position(mapping.joint_position(value)) == pytest.approx(value)
         assert mapping.motor_velocity(mapping.joint_velocity(value)) == pytest.approx(value)
-        assert mapping.motor_torque(mapping.joint_torque(value)) == pytest.approx(value)
+        assert mapping.frame_torque(mapping.joint_torque(value)) == pytest.approx(value)
 
 
 def test_torque_in_the_frame_has_the_motors_sign(device):
@@ -207,7 +208,7 @@ def test_what_is_written_and_what_is_read_is_on_the_joints_side(device):
     driver, bus = stepped(joint_offset_rad=0.2, transmission_ratio=1.5, torque_scale=0.8)
     driver.connect()
     driver.configure(device.joint_names)
-    for motor, position in zip(bus.motors.values(), (0.1, -0.2, 0.3, -0.4)):
+    for motor, position in zip(bus.motors.values(), (0.1, -0.2, 0.3, -0.4), strict=True):
         motor.mechanics.position, motor.mechanics.velocity = position, 2.0 * position
         motor.temperature = 41.0
     state = driver.read(0.1)
@@ -413,8 +414,8 @@ def bench(device):
 def test_thread_hands_out_new_samples_in_order_and_gives_torque(bench):
     states = [state for state in (bench.driver.read(1.0) for _ in range(30)) if state is not None]
     assert len(states) >= 25
-    assert all(before.stamp_ns < after.stamp_ns for before, after in zip(states, states[1:]))
-    assert all(before.sequence < after.sequence for before, after in zip(states, states[1:]))
+    assert all(before.stamp_ns < after.stamp_ns for before, after in pairwise(states))
+    assert all(before.sequence < after.sequence for before, after in pairwise(states))
     assert abs(states[-1].stamp_ns - time.time_ns()) < 5e9
     bench.write(4.0)
     motors = bench.bus.motors.values()

@@ -5,6 +5,7 @@ Each fault comes while the legs move and every motor gives torque. Either nobody
 time, the stop is latched with its cause, and disarming and arming starts the device again.
 """
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from exo_device.emulator import EmulatedBus, Fault, FaultPlan, SpringDamper
 from exo_device.emulator.in_process import MadeClock, SteppedCubemarsDriver
 from exo_device.safety import Fault as Stop
 from exo_device.safety import Mode, SafetyConfig, SafetySupervisor
-from exo_device.signals import TorqueRequest
+from exo_device.signals import Command
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "exo_device" / "config" / "drivers" / "cubemars_example.yaml"
 ASKED_NM = 6.0
@@ -63,7 +64,7 @@ class Lab:
         self.states.append(state)
         self.answers += 1
         torque = np.full(len(self.names), self.asked)
-        self.loop.submit(TorqueRequest(state.stamp_ns, self.answers, self.names, torque))
+        self.loop.submit(Command(state.stamp_ns, self.answers, self.names, torque))
 
     @property
     def supervisor(self) -> SafetySupervisor:
@@ -149,7 +150,7 @@ def test_fault_stops_the_device(lab_of, fault):
     assert lab.supervisor.mode is Mode.FAULT
     ramp = [torque for t, torque, _ in lab.history if t >= noticed_s]
     assert not ramp[-1].any()
-    assert all((np.abs(after) <= np.abs(before) + 1e-6).all() for before, after in zip(ramp, ramp[1:]))
+    assert all((np.abs(after) <= np.abs(before) + 1e-6).all() for before, after in pairwise(ramp))
 
     lab.plan.clear()  # latched: it does not start again by itself
     lab.run(0.3)

@@ -2,6 +2,7 @@
 """Driver `replay`: recordings as the recorder writes them, whole, broken off and wrong."""
 
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -191,7 +192,7 @@ def test_plays_at_its_speed_stamped_now_and_ends_with_a_lost_bus(tmp_path):
         assert time.monotonic() - start >= 0.39 / 2.0
     assert states[0].names == JOINTS[::-1] and states[0].position.tolist() == [0.0, 0.0]
     assert states[-1].position[1] == pytest.approx(0.39)
-    assert all(after.sequence > before.sequence for before, after in zip(states, states[1:]))
+    assert all(after.sequence > before.sequence for before, after in pairwise(states))
     assert states[-1].stamp_ns - states[0].stamp_ns == pytest.approx(0.39e9 / 2.0, abs=1e4)
     assert 0 <= states[0].stamp_ns - wall_ns < 5e9
 
@@ -221,8 +222,8 @@ def test_torque_goes_nowhere_and_is_remembered(tmp_path):
     with driver:
         driver.configure(JOINTS)
         command = MotorTorque(1, 2, True, JOINTS, np.array([1.0, 2.0]))
-        assert driver.write(command) is command and driver.last_command is command
-    assert not driver.last_command.enable
+        assert driver.write(command) is command and driver.motor_torque is command
+    assert not driver.motor_torque.enable
 
 
 def test_a_joint_that_was_not_recorded_is_named(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("rclpy")
 msg = pytest.importorskip("exo_msgs.msg")
 
+from exo_core.time import stamp_ns
 from exo_device import messages, parameters
 from exo_device.safety import Fault, Mode, SafetyConfig
 
@@ -21,8 +22,8 @@ def test_modes_and_fault_bits_are_those_of_the_message():
 
 
 def test_stamps_survive_both_ways():
-    for stamp_ns in (0, 1, 999_999_999, 1_795_362_426_050_243_504):
-        assert messages.from_stamp(messages.to_stamp(stamp_ns)) == stamp_ns
+    for nanoseconds in (0, 1, 999_999_999, 1_795_362_426_050_243_504):
+        assert stamp_ns(messages.to_stamp(nanoseconds)) == nanoseconds
 
 
 def test_a_state_survives_the_wire(device, state_of):
@@ -72,7 +73,7 @@ def test_a_strangers_name_forges_no_line_of_a_log_and_no_status(rig, device):
     """Fast DDS hands on names that are longer than the message's bound."""
     rig.step(10.0)
     name = "\x1b[2J\x1b[32m\n[INFO] [1.1] [device_node]: DISARMED" + "A" * 200_000
-    rig.step(request=rig.request(0.0, names=(name,), torque=np.zeros(1)))
+    rig.step(command=rig.command(0.0, names=(name,), torque=np.zeros(1)))
     for text in (rig.cause, messages.status_message(rig.supervisor.snapshot(rig.now), device, name, 100.0, 5).cause):
         assert "a command names joint" in text and len(text) < 300 and text.isprintable()
     assert "hip_flexion_r" in rig.cause, "what is allowed stands behind it"

@@ -48,7 +48,7 @@ def test_a_refusal_to_arm_names_the_rule_that_was_broken(rig_of, changes, words)
     rig = rig_of(arming_timeout_s=0.5)
 
     def step():
-        rig.step(request=rig.request(0.0, **{"state_stamp_ns": rig.now_ns + to_ns(0.01), **changes}))
+        rig.step(command=rig.command(0.0, **{"state_stamp_ns": rig.now_ns + to_ns(0.01), **changes}))
 
     for _ in range(5):
         step()
@@ -72,12 +72,12 @@ def test_while_arming_the_cause_says_what_is_missing(rig_of):
 def test_a_sequence_that_stands_still_while_active_is_named(rig):
     sequence = rig.command_sequence
     while rig.mode is Mode.ACTIVE:
-        rig.step(request=rig.request(0.0, sequence=sequence, state_stamp_ns=rig.now_ns + to_ns(0.01)))
+        rig.step(command=rig.command(0.0, sequence=sequence, state_stamp_ns=rig.now_ns + to_ns(0.01)))
     assert f"stands still at {sequence}" in rig.cause
 
 
 def test_a_command_that_leaves_a_joint_out_names_the_rule(rig):
-    rig.step(request=rig.request(0.0, names=("hip_flexion_r",), torque=np.zeros(1)))
+    rig.step(command=rig.command(0.0, names=("hip_flexion_r",), torque=np.zeros(1)))
     assert rig.faults == Fault.UNKNOWN_JOINT and "leaves out joint" in rig.cause and "all joints or none" in rig.cause
 
 
@@ -121,7 +121,7 @@ def test_arming_waits_for_fresh_states_and_commands(rig_of, has_state, has_comma
     rig = rig_of(arming_timeout_s=0.5)
     rig.supervisor.arm(rig.now)
     for _ in range(51):
-        rig.step(has_state=has_state, has_command=has_command, request=rig.request(0.0, state_stamp_ns=0))
+        rig.step(has_state=has_state, has_command=has_command, command=rig.command(0.0, state_stamp_ns=0))
     assert rig.mode is Mode.DISARMED and word in rig.cause
 
 
@@ -142,22 +142,24 @@ def test_torque_fades_in_after_arming(rig_of):
 
 
 def ahead(rig, **changes):
-    """A request that answers the state of the next step."""
-    return rig.request(0.0, **{"state_stamp_ns": rig.now_ns + to_ns(0.01), **changes})
+    """A command that answers the state of the next step."""
+    return rig.command(0.0, **{"state_stamp_ns": rig.now_ns + to_ns(0.01), **changes})
 
 
 def test_joints_are_matched_by_name(rig):
     names = tuple(reversed(rig.device.joint_names))
     for _ in range(20):
-        output = rig.step(request=ahead(rig, torque=np.array([1.0, 2.0, 3.0, 4.0]), names=names))
-    assert dict(zip(output.names, output.torque)) == pytest.approx(dict(zip(names, [1.0, 2.0, 3.0, 4.0])))
+        output = rig.step(command=ahead(rig, torque=np.array([1.0, 2.0, 3.0, 4.0]), names=names))
+    assert dict(zip(output.names, output.torque, strict=True)) == pytest.approx(
+        dict(zip(names, [1.0, 2.0, 3.0, 4.0], strict=True))
+    )
 
 
 def test_no_names_ask_for_no_torque(rig):
     for _ in range(20):
         rig.step(5.0)
     for _ in range(20):
-        output = rig.step(request=ahead(rig, names=(), torque=np.array([])))
+        output = rig.step(command=ahead(rig, names=(), torque=np.array([])))
     assert rig.mode is Mode.ACTIVE and not output.torque.any()
 
 
@@ -171,7 +173,7 @@ def test_several_outputs_on_one_state_share_the_slew(rig):
     rig.step(0.0)
     first = rig.supervisor.update(rig.now).torque
     for torque in (100.0, -100.0, 100.0):
-        rig.supervisor.on_command(rig.request(torque), rig.now)
+        rig.supervisor.on_command(rig.command(torque), rig.now)
         output = rig.supervisor.update(rig.now).torque
         assert (np.abs(output - first) <= rig.supervisor.limits.slew * 0.01 + 1e-9).all()
 
@@ -218,7 +220,7 @@ def test_a_silent_policy_is_stopped_within_150_ms(rig):
 def test_a_policy_that_repeats_old_answers_is_stopped(rig):
     stamp_ns = with_torque(rig).now_ns
     for _ in range(20):
-        rig.step(request=rig.request(10.0, state_stamp_ns=stamp_ns))
+        rig.step(command=rig.command(10.0, state_stamp_ns=stamp_ns))
     assert_latched(rig, Fault.STALE_COMMAND)
 
 
@@ -253,7 +255,7 @@ def test_states_with_old_stamps_are_stopped(rig_of, simulated, fault):
 def test_impossible_commands_stop(rig, torque, changes, fault):
     with_torque(rig)
     before = rig.output.torque
-    output = rig.step(request=ahead(rig, torque=np.array(torque), **changes))
+    output = rig.step(command=ahead(rig, torque=np.array(torque), **changes))
     assert rig.mode is Mode.STOPPING
     assert (np.abs(output.torque) < np.abs(before)).all()
     run_down(rig)
@@ -335,7 +337,7 @@ def test_sequence_numbers_may_wrap(rig_of):
     rig.activate()
     for _ in range(80):
         rig.sequence %= 2**32
-        rig.step(request=ahead(rig, sequence=rig.command_sequence % 2**32))
+        rig.step(command=ahead(rig, sequence=rig.command_sequence % 2**32))
     assert rig.mode is Mode.ACTIVE and rig.supervisor.snapshot(rig.now).dropped_states == 0
 
 
@@ -344,7 +346,7 @@ def test_a_second_publisher_is_ignored_and_then_stopped(rig):
     with_torque(rig)
     for count in range(40):
         rig.step(10.0)
-        rig.supervisor.on_command(rig.request(-20.0, sequence=count), rig.now)
+        rig.supervisor.on_command(rig.command(-20.0, sequence=count), rig.now)
         assert (rig.supervisor.update(rig.now).torque > -1e-9).all()
         if rig.mode is not Mode.ACTIVE:
             break
@@ -408,9 +410,9 @@ def test_disarm_ramps_and_does_not_latch(rig):
 
 
 def test_lost_bus_and_shutdown_latch(rig_of):
-    for request, fault in (("bus_lost", Fault.BUS_LOST), ("command_lost", Fault.STALE_COMMAND)):
+    for command, fault in (("bus_lost", Fault.BUS_LOST), ("command_lost", Fault.STALE_COMMAND)):
         rig = with_torque(rig_of(fade_in_s=0.0).activate())
-        getattr(rig.supervisor, request)("cable out", rig.now)
+        getattr(rig.supervisor, command)("cable out", rig.now)
         run_down(rig)
         assert rig.cause == "cable out"
         assert_latched(rig, fault)
@@ -445,7 +447,8 @@ def test_a_policy_that_dies_while_ros_time_crawls_is_found_by_wall_time(rig):
     """A simulator a hundred times slower than real time: ages in ROS time stay small."""
     with_torque(rig)
     steady_ns, ros_ns = rig.now.steady_ns, rig.now_ns
-    for count in range(40):
+    outputs = 0
+    for _ in range(40):
         steady_ns += to_ns(0.01)
         ros_ns += to_ns(0.0001)
         now = Instant(ros_ns, steady_ns)
@@ -453,7 +456,8 @@ def test_a_policy_that_dies_while_ros_time_crawls_is_found_by_wall_time(rig):
         output = rig.supervisor.update(now)
         if not output.enable:
             break
-    assert count <= 15
+        outputs += 1
+    assert outputs <= 15
     assert Fault.STALE_COMMAND in rig.faults
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from exo_core.time import to_ns
 from exo_device.safety import Instant, Mode
 from exo_device.safety.stride_gate import FADE_OUT_S
-from exo_device.signals import ImuSample, TorqueRequest
+from exo_device.signals import Command, ImuSample
 
 EXAMPLES = int(os.environ.get("EXO_PROPERTY_EXAMPLES", "60"))
 TRY = settings(
@@ -125,9 +125,9 @@ class Watched:
         rig.supervisor.on_state(MAKE_STATE[0](rig.device, rig.now_ns, rig.sequence, **measured), self.now)
 
     def _command(self, torque, **changes):
-        request = self.rig.request(0.0)
-        fields = {name: getattr(request, name) for name in ("state_stamp_ns", "sequence", "names")}
-        self.rig.supervisor.on_command(TorqueRequest(**{**fields, "torque": torque, **changes}), self.now)
+        command = self.rig.command(0.0)
+        fields = {name: getattr(command, name) for name in ("state_stamp_ns", "sequence", "names")}
+        self.rig.supervisor.on_command(Command(**{**fields, "torque": torque, **changes}), self.now)
 
     def _look(self) -> None:
         supervisor, now = self.rig.supervisor, self.now

@@ -6,7 +6,7 @@ import pytest
 
 from exo_core.time import to_ns
 from exo_device.safety import Fault, Instant, Mode, SafetyConfig, SafetySupervisor
-from exo_device.signals import TorqueRequest
+from exo_device.signals import Command
 
 STREAMS = 40
 STEPS = 300
@@ -86,7 +86,7 @@ class Chaos:
             error=np.array([int(self.mad() and self.random.integers(0, 100)) for _ in range(count)]),
         )
 
-    def request(self) -> TorqueRequest:
+    def command(self) -> Command:
         self.command_sequence = (self.command_sequence + 1) % 2**32
         if self.mad():
             self.command_sequence = int(self.random.integers(0, 2**32))
@@ -95,7 +95,7 @@ class Chaos:
             names = tuple(self.random.choice([*names, "elbow_r", ""], size=self.random.integers(0, 6)))
         scale = 0.0 if self.supervisor.mode in (Mode.DISARMED, Mode.ARMING) else 40.0
         stamp_ns = self.stamp_ns + (to_ns(self.random.choice(ODD_TIMES_S)) if self.mad() else 0)
-        return TorqueRequest(stamp_ns, self.command_sequence, names, self.numbers(scale))
+        return Command(stamp_ns, self.command_sequence, names, self.numbers(scale))
 
     def act(self) -> None:
         """One thing happens."""
@@ -104,7 +104,7 @@ class Chaos:
         if kind < 0.45:
             supervisor.on_state(self.state(), now)
         elif kind < 0.9:
-            supervisor.on_command(self.request(), now)
+            supervisor.on_command(self.command(), now)
         elif kind < 0.95 and supervisor.mode in (Mode.DISARMED, Mode.FAULT):
             supervisor.disarm(now)
             supervisor.arm(now)

@@ -8,7 +8,7 @@ from exo_core.time import to_ns
 from exo_device.description import Strap
 from exo_device.devices import find_device
 from exo_device.safety import Instant, Mode, SafetyConfig, SafetySupervisor
-from exo_device.signals import TorqueRequest
+from exo_device.signals import Command
 from exo_lab.train.exo_config import load_exo_config
 from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject
@@ -153,7 +153,7 @@ def test_torque_in_training_is_what_the_supervisor_would_let_through(already_wal
     for i, supervisor in enumerate(supervisors):  # armed one period before the first reading that both see
         supervisor.arm(start)
         supervisor.on_state(people._reading.of(i).device_state(0, 0), start)
-        supervisor.on_command(TorqueRequest(0, 0, device.joint_names, request[i]), start)
+        supervisor.on_command(Command(0, 0, device.joint_names, request[i]), start)
         supervisor.update(start)
         assert supervisor.mode is Mode.ACTIVE
         if already_walking:
@@ -171,7 +171,7 @@ def test_torque_in_training_is_what_the_supervisor_would_let_through(already_wal
         for i, supervisor in enumerate(supervisors):
             now = Instant(now_ns, now_ns)
             supervisor.on_state(reading.of(i).device_state(now_ns, step), now)
-            supervisor.on_command(TorqueRequest(now_ns, step, device.joint_names, request[i]), now)
+            supervisor.on_command(Command(now_ns, step, device.joint_names, request[i]), now)
             output = supervisor.update(now)
             assert torque[i] == pytest.approx(output.torque, abs=1e-9), (step, i)
             gated[i] += not output.torque.any()

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +174,7 @@ def _validate(file: Path, fields: Any) -> Manifest:
 def _check_tensors(file: Path, tensors: Mapping[str, np.ndarray], manifest: Manifest) -> None:
     sizes = manifest.network.sizes
     shapes: dict[str, tuple[int, ...]] = {"obs_mean": (sizes[0],), "obs_std": (sizes[0],)}
-    for i, (inputs, outputs) in enumerate(zip(sizes[:-1], sizes[1:])):
+    for i, (inputs, outputs) in enumerate(pairwise(sizes)):
         shapes[f"layer{i}.weight"] = (outputs, inputs)
         shapes[f"layer{i}.bias"] = (outputs,)
     for name, shape in shapes.items():

@@ -8,20 +8,15 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Imu, JointState
 
 from exo_core.joints import named_twice
+from exo_core.time import NANOSECONDS_PER_SECOND, stamp_ns
 from exo_msgs.msg import DeviceStatus, TorqueCommand
 from exo_policy.observation import DeviceObservation, ObservationError
 from exo_policy.policy_runtime import Device
 
-NANOSECONDS = 1_000_000_000
 SEQUENCE_MODULUS = 2**32
 """TorqueCommand.sequence is a uint32."""
 MOST_JOINTS, LONGEST_NAME_BYTES = 16, 64
 """Bounds of TorqueCommand.names: publishing more would raise."""
-
-
-def stamp_ns(stamp: Time) -> int:
-    """A ROS stamp as whole nanoseconds."""
-    return stamp.sec * NANOSECONDS + stamp.nanosec
 
 
 def device_from_status(status: DeviceStatus, wearer_mass_kg: float) -> Device:
@@ -56,7 +51,7 @@ def observation_from_messages(joints: JointState, imu: Imu, joint_names: tuple[s
     # sensor_msgs/Imu: a first covariance of -1 says that there is no orientation
     known = imu.orientation_covariance[0] != -1.0
     return DeviceObservation(
-        stamp_s=stamp_ns(joints.header.stamp) / NANOSECONDS,
+        stamp_s=stamp_ns(joints.header.stamp) / NANOSECONDS_PER_SECOND,
         joint_names=joint_names,
         position=arrays["position"],
         velocity=arrays["velocity"],

@@ -15,12 +15,67 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import Imu, JointState
 
 from exo_core.errors import one_line
-from exo_core.ros import LATCHED, LATEST, SENSOR, declare_parameters, run_node, spin
+from exo_core.ros import LATCHED, LATEST, SENSOR, Declaration, declare_parameters, run_node, spin
 from exo_msgs.msg import DeviceStatus, TorqueCommand
 from exo_msgs.srv import LoadPolicy
-from exo_policy import policy_parameters as parameters
+from exo_policy.controllers import CONTROLLERS
+from exo_policy.observation import DEFAULT_RATE_HZ
 from exo_policy.policy_messages import Pairing, command_message, device_from_status, observation_from_messages
 from exo_policy.policy_runtime import Choice, PolicyRuntime
+from exo_policy.profiles import (
+    ANKLE_GENERIC,
+    DEFAULT_ANKLE_PEAK_NM_PER_KG,
+    DEFAULT_HIP_PEAK_NM_PER_KG,
+    PROFILES,
+)
+
+_LIVE = "A change while running swaps the controller within fade_s."
+_SPLINE = "Controller spline: "
+_PROFILES = tuple(profile for profile in PROFILES if profile.startswith("ankle"))
+
+
+def _live(default: float | str, text: str, limits: tuple[float, float] | None = None) -> Declaration:
+    return Declaration(default, f"{text} {_LIVE}", limits, live=True)
+
+
+DECLARATIONS = {
+    "controller": _live("zero", f"Controller: {', '.join(CONTROLLERS)}."),
+    "checkpoint": _live(
+        "",
+        "Checkpoint for the controller learned: path of NAME.json; empty takes the one shipped for the device's "
+        "joints.",
+    ),
+    "hip_peak_nm_per_kg": _live(DEFAULT_HIP_PEAK_NM_PER_KG, _SPLINE + "peak of both hip lobes (Nm/kg).", (0.0, 1.0)),
+    "ankle_peak_nm_per_kg": _live(
+        DEFAULT_ANKLE_PEAK_NM_PER_KG, _SPLINE + "peak plantarflexion torque (Nm/kg).", (0.0, 1.5)
+    ),
+    "ankle_profile": _live(ANKLE_GENERIC.name, f"{_SPLINE}ankle profile: {', '.join(_PROFILES)}."),
+    "lead_s": _live(0.0, _SPLINE + "delay of sensors and motors to make up for (s).", (0.0, 0.1)),
+    "strengths": _live(
+        "",
+        "Controller learned: the wearer's strengths as a fraction of the healthy, as plantarflexors_r: 0.5, "
+        "hip_flexors_r: 0.8; what is left out is healthy. Only a policy that was trained to be told them looks at it.",
+    ),
+    "fade_s": _live(1.0, "Time over which a changed parameter passes over to the new controller (s).", (0.0, 30.0)),
+    "rate_hz": Declaration(
+        DEFAULT_RATE_HZ,
+        "Rate of exo/joint_states and exo/imu, which a learned controller must be made for (Hz). Read at start.",
+        (10.0, 1000.0),
+    ),
+    "wearer_mass_kg": Declaration(
+        0.0, "Mass of the wearer (kg); 0 takes the one in exo/status. Read at start.", (0.0, 300.0)
+    ),
+}
+
+CHOICE = ("controller", "checkpoint")
+NOT_A_CONTROLLERS = (*CHOICE, "fade_s", "wearer_mass_kg")
+
+
+def choice_of(parameters: dict) -> Choice:
+    """The controller that the parameters describe."""
+    tunable = {name: value for name, value in parameters.items() if name not in NOT_A_CONTROLLERS}
+    return Choice(parameters["controller"], parameters["checkpoint"], tunable)
+
 
 #: The same problem is logged again after this time (s).
 LOG_PERIOD_S = 1.0
@@ -33,8 +88,8 @@ class PolicyNode(Node):
 
     def __init__(self) -> None:
         super().__init__("policy_node")
-        self._values = declare_parameters(self, parameters.DECLARATIONS)
-        self._runtime = PolicyRuntime(parameters.choice(self._values))
+        self._values = declare_parameters(self, DECLARATIONS)
+        self._runtime = PolicyRuntime(choice_of(self._values))
         self._joint_names: tuple[str, ...] = ()
         self._pairing = Pairing()
         self._sequence = 0
@@ -102,7 +157,7 @@ class PolicyNode(Node):
         return reply
 
     def _on_parameters(self, changed: list[Parameter]) -> SetParametersResult:
-        new = {p.name: p.value for p in changed if p.name in parameters.DECLARATIONS}
+        new = {p.name: p.value for p in changed if p.name in DECLARATIONS}
         if not new.keys() - {"fade_s"}:
             self._values.update(new)
             return SetParametersResult(successful=True)
@@ -111,7 +166,7 @@ class PolicyNode(Node):
         values = {**self._values, "controller": chosen.controller, "checkpoint": chosen.checkpoint, **new}
         if values["controller"] != chosen.controller and "checkpoint" not in new:
             values["checkpoint"] = ""
-        success, message = self._load(parameters.choice(values), values["fade_s"])
+        success, message = self._load(choice_of(values), values["fade_s"])
         if success:
             self._values = values
         return SetParametersResult(successful=success, reason=message)
@@ -153,7 +208,7 @@ def _run(node: PolicyNode, stop: threading.Event) -> None:
 
 def main(args: list[str] | None = None) -> int:
     """Runs until SIGINT or SIGTERM. Returns the exit code: 0, or 2 for parameters that cannot be used."""
-    return run_node("policy_node", PolicyNode, _run, args, parameters.DECLARATIONS)
+    return run_node("policy_node", PolicyNode, _run, args, DECLARATIONS)
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ def _lobe_timing(curve: np.ndarray, reference: np.ndarray) -> LobeTiming | None:
     if any(c.max() < LOBE_SHARE * np.abs(c).max() for c in (curve, reference)):
         return None
     ours, theirs = _lobe(curve), _lobe(reference)
-    return LobeTiming(*ours, *(_wrapped(a - b) for a, b in zip(ours, theirs)))
+    return LobeTiming(*ours, *(_wrapped(a - b) for a, b in zip(ours, theirs, strict=True)))
 
 
 def _lobe(curve: np.ndarray) -> tuple[float, float, float]:

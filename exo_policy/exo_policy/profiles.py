@@ -60,8 +60,8 @@ ANKLE_PREFERENCE = TorqueProfile(
     "ankle_preference",
     ANKLE,
     ((25.4, 0.0), (53.3, 1.0), (63.3, 0.0)),
-    "public controller configuration of Ingraham et al. 2022 (Sci Robot 7:eabj3487) at 1.20 m/s; the preferences that the "
-    "paper reports peak later, at 54.1 to 59.2 %: this is a command, before the actuator's delay",
+    "public controller configuration of Ingraham et al. 2022 (Sci Robot 7:eabj3487) at 1.20 m/s; the preferences that "
+    "the paper reports peak later, at 54.1 to 59.2 %: this is a command, before the actuator's delay",
 )
 HIP = TorqueProfile(
     "hip",

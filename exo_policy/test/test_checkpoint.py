@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ SIZES = (5, 8, 2)
 def make_tensors(seed=0, sizes=SIZES):
     rng = np.random.default_rng(seed)
     tensors = {"obs_mean": rng.normal(size=sizes[0]), "obs_std": rng.uniform(0.5, 2.0, sizes[0])}
-    for i, (inputs, outputs) in enumerate(zip(sizes[:-1], sizes[1:])):
+    for i, (inputs, outputs) in enumerate(pairwise(sizes)):
         tensors[f"layer{i}.weight"] = rng.normal(size=(outputs, inputs))
         tensors[f"layer{i}.bias"] = rng.normal(size=outputs)
     return {name: value.astype(np.float32) for name, value in tensors.items()}

@@ -9,15 +9,15 @@ import pytest
 from exo_core.joints import STRENGTH_GROUPS
 from exo_policy.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from exo_policy.controllers import Controller, ControllerError, make_controller
-from exo_policy.controllers.zero import ZeroController
-from exo_policy.crossfade import CrossFade
+from exo_policy.controllers.base import ZeroController
 from exo_policy.observation import ObservationError, exo_contract
+from exo_policy.policy_runtime import CrossFade
 from exo_policy.profiles import ANKLE_GENERIC, HIP
 from exo_policy.synthetic_gait import synthetic_walk
 
 JOINTS = ("hip_flexion_r", "ankle_angle_r", "hip_flexion_l", "ankle_angle_l")
 MASS = 80.0
-LIMIT = dict(zip(JOINTS, [24.0, 40.0, 24.0, 40.0]))
+LIMIT = dict(zip(JOINTS, [24.0, 40.0, 24.0, 40.0], strict=True))
 
 
 def make(name, joints=JOINTS, **options):

@@ -244,7 +244,7 @@ def test_observation_is_frozen():
 
 @pytest.mark.parametrize("oriented", [True, False])
 def test_many_devices_at_once_are_seen_as_each_alone(oriented):
-    """Three wearers with random readings, one of whom begins anew under way; joints in another order than the network's."""
+    """Three wearers with random readings, one of whom begins anew; joints in another order than the network's."""
     random, names = np.random.default_rng(4), JOINTS[::-1]
     contract = exo_contract(JOINTS, history=3, strengths=True)
     mass, limit = np.array([50.0, 75.0, 100.0]), random.uniform(5.0, 40.0, (3, 2))
@@ -254,7 +254,7 @@ def test_many_devices_at_once_are_seen_as_each_alone(oriented):
 
     def alone(i):
         builder = ExoObservation(contract, names, mass[i], limit[i])
-        builder.set_strengths(dict(zip(STRENGTH_GROUPS, strengths[i])))
+        builder.set_strengths(dict(zip(STRENGTH_GROUPS, strengths[i], strict=True)))
         return builder
 
     builders = [alone(i) for i in range(3)]
@@ -271,7 +271,7 @@ def test_many_devices_at_once_are_seen_as_each_alone(oriented):
             "orientation_xyzw": random.normal(size=(3, 4)),
         }
 
-        def reading(row):
+        def reading(row, fields=fields, step=step):
             values = {name: value[row] for name, value in fields.items()}
             return sample(0.01 * step, names, **(values if oriented else {**values, "orientation_xyzw": None}))
 

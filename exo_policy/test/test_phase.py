@@ -149,7 +149,8 @@ def test_leg_swinging_with_a_still_pelvis_is_not_walking():
     still = np.array([0.0, 0.0, 9.81])
     estimator = GaitPhaseEstimator(walk.joint_names)
     confidence = [
-        estimator.update(t, q, v, still).confidence for t, q, v in zip(walk.stamp_s, walk.position, walk.velocity)
+        estimator.update(t, q, v, still).confidence
+        for t, q, v in zip(walk.stamp_s, walk.position, walk.velocity, strict=True)
     ]
     assert max(confidence) == 0.0
 
@@ -161,7 +162,7 @@ def test_an_asymmetric_gait_has_its_own_phase_on_each_side():
     position, velocity = walk.position.copy(), walk.velocity.copy()
     position[:, 2:], velocity[:, 2:] = shifted.position[:, 2:], shifted.velocity[:, 2:]
     estimator = GaitPhaseEstimator(names)
-    rows = [estimator.update(t, q, v) for t, q, v in zip(walk.stamp_s, position, velocity)]
+    rows = [estimator.update(t, q, v) for t, q, v in zip(walk.stamp_s, position, velocity, strict=True)]
     truth = np.stack([walk.phase("r"), (walk.phase("l") - late) % 1.0], 1)
     error = wrap(np.array([(g.right, g.left) for g in rows]) - truth)[500:]
     assert rms(error) < 0.02

@@ -84,7 +84,7 @@ def test_it_helps_in_the_directions_that_help(device, speed):
     torque = run(walk)
     for j, name in enumerate(walk.joint_names):
         assert np.abs(torque[:, j]).max() <= limit(name) + 1e-4
-    for name, curve in zip(walk.joint_names, over_stride(walk, torque).T):
+    for name, curve in zip(walk.joint_names, over_stride(walk, torque).T, strict=True):
         peak = np.abs(curve).argmax() / len(curve)
         if name.startswith("ankle"):
             assert curve.max() <= 1e-6 and 0.35 < peak < 0.62  # plantarflexion alone, at push-off

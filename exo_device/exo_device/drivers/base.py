@@ -50,7 +50,7 @@ class Driver(ABC):
 
     @property
     def measures_torque(self) -> bool:
-        """Whether the torque in its states answers what the motors are asked for. Not where it was recorded, or is not
+        """Whether the applied torque in its states answers the motor torque. It does not where it was recorded, or is not
         there."""
         return True
 
@@ -118,10 +118,23 @@ class Driver(ABC):
         """
 
     @abstractmethod
-    def write(self, command: MotorTorque) -> MotorTorque:
-        """Gives torque to the motors, or disables them, and returns what they really were given: a motor that
-        can do less, or counts in coarse steps, says so here. Does not wait. Raises DriverError when the bus
-        is lost."""
+    def write(self, motor_torque: MotorTorque) -> MotorTorque:
+        """Gives the motor torque to the motors, or disables them. Does not wait.
+
+        Returns the torque that is really applied: a motor that can do less, or counts in coarse steps, says so here.
+        Raises DriverError when the bus is lost.
+        """
+
+    def checked(self, motor_torque: MotorTorque, joint_names: tuple[str, ...]) -> MotorTorque:
+        """The motor torque to send, which is zero where the motors are to be off.
+
+        Raises DriverError where it is not for the joints of configure.
+        """
+        if motor_torque.names != joint_names:
+            raise DriverError(f"torque for {motor_torque.names}, but configured for {joint_names}")
+        if motor_torque.enable:
+            return motor_torque
+        return MotorTorque.off(joint_names, motor_torque.state_stamp_ns, motor_torque.sequence)
 
     def wake(self) -> None:
         """Makes a waiting read() return early; callable from any thread. A driver that cannot may leave it

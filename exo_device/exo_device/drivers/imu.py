@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from exo_core.time import NANOSECONDS_PER_SECOND
+from exo_core.time import NANOSECONDS_PER_SECOND, stamp_ns
 from exo_device.drivers.base import DriverError, Settings
 from exo_device.signals import ImuSample
 
@@ -110,10 +110,10 @@ class RosImu(ImuSource):
             raise DriverError(self._problem)
         if received is None:
             raise DriverError(f"no IMU sample on topic '{topic}' yet; is its driver running?")
-        stamp_ns, sample = received
-        if stamp_ns == 0:
+        sampled_ns, sample = received
+        if sampled_ns == 0:
             raise DriverError(f"the IMU on topic '{topic}' leaves the stamp of its header empty: nobody knows its age")
-        age_s = (self._ros_ns() - stamp_ns) / NANOSECONDS_PER_SECOND
+        age_s = (self._ros_ns() - sampled_ns) / NANOSECONDS_PER_SECOND
         if abs(age_s) > self._config.max_age_s:
             how = f"is {age_s:.2f} s old" if age_s > 0.0 else f"is stamped {-age_s:.2f} s in the future"
             raise DriverError(
@@ -137,8 +137,7 @@ class RosImu(ImuSource):
 
     def take(self, message) -> None:
         """Takes in a sensor_msgs/Imu."""
-        stamp = message.header.stamp
-        self._newest = stamp.sec * NANOSECONDS_PER_SECOND + stamp.nanosec, ImuSample.of_message(message)
+        self._newest = stamp_ns(message.header.stamp), ImuSample.of_message(message)
 
 
 def make_imu_source(config: ImuConfig) -> ImuSource:

@@ -91,7 +91,7 @@ def set_state(node: int, state: AxisState) -> Frame:
 
 
 def set_torque_mode(node: int) -> Frame:
-    """The torque that is asked for is given as it is."""
+    """Tells an axis to give torque as it is told."""
     return frame_of(node, Command.SET_CONTROLLER_MODE, struct.pack("<II", TORQUE_CONTROL, PASSTHROUGH))
 
 
@@ -189,7 +189,8 @@ class Axis(CanMotor):
         self.joint, self.address = joint, f"node {config.node_id}"
         self._node = config.node_id
         self._sign, self._ratio, self._offset = config.sign, config.gear_ratio, config.joint_offset_rad
-        #: Measured (Nm). Where the ODrive does not send it: what was asked for, while it says that it gives torque.
+        #: Applied torque (Nm), measured. Where the ODrive does not send it: the motor torque, while it says that it is
+        #: on.
         self.torque = 0.0
         self._watchdog, self._watchdog_due_s = watchdog, now_s
         self._parameters: dict[int | None, tuple[float, bytes]] = {}
@@ -204,13 +205,13 @@ class Axis(CanMotor):
         self._request_due_s = now_s
         self._measures_torque = self._was_left_alone = False
 
-    def motor_torque(self, joint_nm: float) -> float:
-        """Torque of the motor's shaft for this one at the joint (Nm)."""
+    def shaft_torque(self, joint_nm: float) -> float:
+        """Torque (Nm) of the motor's shaft for this motor torque at the joint (Nm)."""
         return self._sign * joint_nm / self._ratio
 
     def applied_torque(self, joint_nm: float) -> float:
-        """Joint torque (Nm) that a frame carries when asked for this one."""
-        return self._sign * self._ratio * torque_as_sent(self.motor_torque(joint_nm))
+        """Joint torque (Nm) that a frame carries for this motor torque."""
+        return self._sign * self._ratio * torque_as_sent(self.shaft_torque(joint_nm))
 
     def frames(self, torque: float, enable: bool, now_s: float) -> list[Frame]:
         """What to send in this cycle. Torque is always sent: it feeds the ODrive's watchdog."""
@@ -221,7 +222,7 @@ class Axis(CanMotor):
         torque = torque if enable else 0.0
         if not self._measures_torque:
             self.torque = torque if self._is_closed_loop else 0.0
-        frames = [set_torque(self._node, self.motor_torque(torque))]
+        frames = [set_torque(self._node, self.shaft_torque(torque))]
         if now_s >= self._request_due_s:
             self._request_due_s = now_s + REPEAT_S
             state = AxisState.CLOSED_LOOP_CONTROL if enable else AxisState.IDLE

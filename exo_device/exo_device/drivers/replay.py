@@ -14,9 +14,9 @@ from pydantic import Field
 
 from exo_core.errors import warn
 from exo_core.recordings import RecordingError, RecordingReader
-from exo_core.time import NANOSECONDS_PER_SECOND, to_ns
+from exo_core.time import NANOSECONDS_PER_SECOND, stamp_ns, to_ns
 from exo_device.drivers.base import Driver, DriverError, Settings
-from exo_device.signals import JOINT_FIELDS, DeviceState, ImuSample, MotorTorque
+from exo_device.signals import SEQUENCE_WRAP, DeviceState, ImuSample, MotorTorque
 
 #: An IMU sample older than this (s) counts as none, as for the drivers of real motors (drivers/imu.py).
 LARGEST_IMU_AGE_S = 0.03
@@ -107,7 +107,7 @@ def _sample(recorded) -> _Sample:
     message = recorded.decode()
     try:
         stamp = message.header.stamp
-        return _Sample(stamp.sec * NANOSECONDS_PER_SECOND + stamp.nanosec, recorded.log_time_ns, message)
+        return _Sample(stamp_ns(stamp), recorded.log_time_ns, message)
     except AttributeError as error:
         raise RecordingError(f"{recorded.topic} is {recorded.type_name}, which has no header") from error
 
@@ -195,9 +195,6 @@ def _state(message: Any, stamp_ns: int, sequence: int, imu: ImuSample) -> Device
     )
 
 
-SEQUENCE_WRAP = 2**32
-
-
 class ReplayDriver(Driver):
     """Hands out a tape's states when their time has come, counted from the first read().
 
@@ -217,7 +214,7 @@ class ReplayDriver(Driver):
         self._woken = threading.Condition()
         self._wake = False
         #: What was written last; motors that are not there got it.
-        self.last_command: MotorTorque | None = None
+        self.motor_torque: MotorTorque | None = None
 
     def connect(self) -> None:
         self._tape = self._given or load_tape(self.config)
@@ -247,14 +244,10 @@ class ReplayDriver(Driver):
             self._wake = False
         return self._newest_due()
 
-    def write(self, command: MotorTorque) -> MotorTorque:
+    def write(self, motor_torque: MotorTorque) -> MotorTorque:
         self._require_ready()
-        if command.names != self._joint_names:
-            raise DriverError(f"torque for {command.names}, but configured for {self._joint_names}")
-        if not command.enable:
-            command = MotorTorque.off(command.names, command.state_stamp_ns, command.sequence)
-        self.last_command = command
-        return command
+        self.motor_torque = self.checked(motor_torque, self._joint_names)
+        return self.motor_torque
 
     def wake(self) -> None:
         with self._woken:
@@ -263,7 +256,7 @@ class ReplayDriver(Driver):
 
     def disconnect(self) -> None:
         if self._joint_names:
-            self.last_command = MotorTorque.off(self._joint_names)
+            self.motor_torque = MotorTorque.off(self._joint_names)
         self._tape, self._joint_names = None, ()
 
     def _start_at_first_read(self) -> None:
@@ -311,12 +304,8 @@ class ReplayDriver(Driver):
         )
 
     def _require(self, state: DeviceState, joint_names: tuple[str, ...]) -> DeviceState:
-        for name in JOINT_FIELDS:
-            count = len(getattr(state, name))
-            if count != len(state.names):
-                raise DriverError(
-                    f"the recording {self.config.path} has {len(state.names)} names, but {count} of {name}"
-                )
+        if contradiction := state.contradiction():
+            raise DriverError(f"the recording {self.config.path} has {contradiction}")
         try:
             return state.select(tuple(joint_names))
         except KeyError as error:

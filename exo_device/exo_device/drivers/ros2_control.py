@@ -23,12 +23,12 @@ from std_msgs.msg import Empty, Float64MultiArray
 
 from exo_core.joints import named_twice
 from exo_core.ros import LATEST, LATEST_BEST_EFFORT
-from exo_core.time import NANOSECONDS_PER_SECOND
+from exo_core.time import stamp_ns
 from exo_device.drivers.base import Driver, DriverError, Offset, Settings
 from exo_device.drivers.guardian import REPEAT_S, SILENCE_S, GuardianKind, OwnGuardian, TorqueWatch, is_ended
 from exo_device.drivers.imu import ImuConfig, make_imu_source
 from exo_device.drivers.ros import driver_node
-from exo_device.signals import DeviceState, MotorTorque
+from exo_device.signals import SEQUENCE_WRAP, DeviceState, MotorTorque
 
 
 class ControlledJoint(Settings):
@@ -57,7 +57,7 @@ class Ros2ControlConfig(Settings):
     command_order: tuple[str, ...] = ()
     #: How long to wait for that answer (s).
     answer_timeout_s: Annotated[float, Field(gt=0.0, le=60.0)] = 5.0
-    #: False: the hardware measures no effort, and the torque last asked for stands in.
+    #: False: the hardware measures no effort, and the last motor torque stands in.
     measures_effort: bool = True
     #: Who sends zero efforts when this process dies or hangs: upstream's controller keeps the last ones for ever. own:
     #: a second process that the driver starts. external: one beside the controller manager (docs/guardian.md), which
@@ -126,7 +126,6 @@ GUARDIAN_SILENCE_S = 1.0
 FAREWELL_S = 0.2
 #: A service that becomes ready wakes nobody: look at least this often (s).
 LONGEST_SPIN_S = 0.05
-SEQUENCE_WRAP = 2**32
 
 
 class Ros2ControlDriver(Driver):
@@ -212,9 +211,9 @@ class Ros2ControlDriver(Driver):
         self._sequence = (self._sequence + 1) % SEQUENCE_WRAP
         position, velocity = self._of(message, "position"), self._of(message, "velocity")
         torque = self._of(message, "effort") if self.config.measures_effort else self._torque
-        stamp, count = message.header.stamp, len(self._joint_names)
+        count = len(self._joint_names)
         return DeviceState(
-            stamp_ns=stamp.sec * NANOSECONDS_PER_SECOND + stamp.nanosec,
+            stamp_ns=stamp_ns(message.header.stamp),
             sequence=self._sequence,
             names=self._joint_names,
             position=position,
@@ -226,21 +225,18 @@ class Ros2ControlDriver(Driver):
             imu=self._imu.newest(),
         )
 
-    def write(self, command: MotorTorque) -> MotorTorque:
+    def write(self, motor_torque: MotorTorque) -> MotorTorque:
         self._require_ready()
-        if command.names != self._joint_names:
-            raise DriverError(f"torque for {command.names}, but configured for {self._joint_names}")
-        if not command.enable:
-            command = MotorTorque.off(command.names, command.state_stamp_ns, command.sequence)
+        motor_torque = self.checked(motor_torque, self._joint_names)
         now_s = time.monotonic()
         pause_s, self._written_s = now_s - self._written_s, now_s
         if self._torque.any() and pause_s > self.config.host_timeout_s:
             self._send(np.zeros(len(self._joint_names)))
             raise DriverError(f"the device node was silent for {pause_s:.2f} s with torque: it starts from zero")
         limit = np.array([self._limits.get(joint, math.inf) for joint in self._joint_names])
-        command = replace(command, torque=np.clip(command.torque, -limit, limit))
-        self._send(command.torque)
-        return command
+        motor_torque = replace(motor_torque, torque=np.clip(motor_torque.torque, -limit, limit))
+        self._send(motor_torque.torque)
+        return motor_torque
 
     def limit(self, torque_nm: dict[str, float]) -> None:
         self._limits = dict(torque_nm)
@@ -289,7 +285,7 @@ class Ros2ControlDriver(Driver):
 
     def _send(self, torque: np.ndarray) -> None:
         self._torque = torque
-        by_name = {joint.name: joint.sign * float(value) for joint, value in zip(self._joints, torque)}
+        by_name = {joint.name: joint.sign * float(value) for joint, value in zip(self._joints, torque, strict=True)}
         self._publisher.publish(Float64MultiArray(data=[by_name.get(name, 0.0) for name in self._order]))
 
     def _of(self, message: JointState, field: str) -> np.ndarray:
@@ -307,7 +303,7 @@ class Ros2ControlDriver(Driver):
             )
         place = {name: index for index, name in enumerate(message.name)}
         result = []
-        for joint, ours in zip(self._joints, self._joint_names):
+        for joint, ours in zip(self._joints, self._joint_names, strict=True):
             if joint.name not in place:
                 raise DriverError(
                     f"topic '{self.config.state_topic}' lacks joint '{joint.name}' for {ours}; "

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
 from exo_device.drivers.base import Driver, DriverError, Settings
-from exo_device.signals import JOINT_FIELDS, DeviceState, MotorTorque
+from exo_device.signals import DeviceState, MotorTorque
 
 
 class SimulatedConfig(Settings):
@@ -119,10 +119,8 @@ class SimulatedDriver(Driver):
         frame = self.bus.receive(timeout_s)
         if frame is None:
             return None
-        for field in JOINT_FIELDS:
-            count = len(getattr(frame, field))
-            if count != len(frame.names):
-                raise DriverError(f"motor states carry {len(frame.names)} names, but {count} of {field}")
+        if contradiction := frame.contradiction():
+            raise DriverError(f"motor states carry {contradiction}")
         try:
             return frame.select(self._joint_names)
         except KeyError as error:
@@ -131,14 +129,11 @@ class SimulatedDriver(Driver):
                 "simulator and device node the same device file"
             ) from error
 
-    def write(self, command: MotorTorque) -> MotorTorque:
+    def write(self, motor_torque: MotorTorque) -> MotorTorque:
         self._require_ready()
-        if command.names != self._joint_names:
-            raise DriverError(f"torque for {command.names}, but configured for {self._joint_names}")
-        if not command.enable:
-            command = MotorTorque.off(command.names, command.state_stamp_ns, command.sequence)
-        self.bus.send(command)
-        return command
+        motor_torque = self.checked(motor_torque, self._joint_names)
+        self.bus.send(motor_torque)
+        return motor_torque
 
     def wake(self) -> None:
         self.bus.wake()

@@ -296,7 +296,7 @@ class EmulatedMotor:
         return self._codec.reply(
             position=position,
             velocity=self._map.motor_velocity(self.mechanics.velocity),
-            torque=self._map.motor_torque(self.mechanics.measured_torque(self.torque) if self.is_on else 0.0),
+            torque=self._map.frame_torque(self.mechanics.measured_torque(self.torque) if self.is_on else 0.0),
             temperature=hot.value if hot else self.temperature,
             error=int(error.value) if error else self.error,
         )

@@ -61,13 +61,13 @@ class EmulatedController(Node):
             self.refused += 1
             return
         self.commands += 1
-        self.effort = dict(zip(self.effort, message.data))
+        self.effort = dict(zip(self.effort, message.data, strict=True))
 
     def _turn_springs(self) -> None:
         for joint, turned in self._mechanics.items():
             turned.advance(PERIOD_S, self.effort[joint])
         values = list(self._mechanics.values())
-        efforts = [turned.measured_torque(effort) for turned, effort in zip(values, self.effort.values())]
+        efforts = [turned.measured_torque(effort) for turned, effort in zip(values, self.effort.values(), strict=True)]
         self._publish([turned.position for turned in values], [turned.velocity for turned in values], efforts)
 
     def _on_motor_states(self, states: MotorStates) -> None:
@@ -115,7 +115,7 @@ class SimulatorLink(Node):
     def _on_states(self, states: MotorStates) -> None:
         motors = self._bus.motors
         self._imu.publish(states.imu)  # first: the driver takes the newest one with the joints' positions
-        fields = zip(states.names, states.position, states.velocity, states.torque)
+        fields = zip(states.names, states.position, states.velocity, states.torque, strict=True)
         for name, position, velocity, torque in fields:
             if name in motors:
                 joint: Followed = motors[name].mechanics
@@ -133,7 +133,7 @@ class SimulatorLink(Node):
         if states is None:
             return
         set_points = [motor.commands for motor in self._bus.motors.values()]
-        if any(now == before for now, before in zip(set_points, self._set_points)):
+        if any(now == before for now, before in zip(set_points, self._set_points, strict=True)):
             return
         self._set_points = set_points
         if self._torques(states) != self._told:

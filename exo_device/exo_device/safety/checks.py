@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is what a state or a request says possible and allowed?"""
+"""Is what a state or a command says possible and allowed?"""
 
 from __future__ import annotations
 
@@ -9,42 +9,42 @@ from exo_core.errors import one_line
 from exo_device.safety.config import SafetyConfig
 from exo_device.safety.limits import TorqueLimits
 from exo_device.safety.modes import Fault, Problem
-from exo_device.signals import DeviceState, TorqueRequest
+from exo_device.signals import Command, DeviceState
 
-#: The motors' supply may be between these shares of the device's nominal voltage, for all but so many states in a row: a
-#: lithium battery of nominally 48 V ends at 39 and is charged at 54.6, and one more cell or less makes 7 %.
+#: The motors' supply may be between these shares of the device's nominal voltage, for all but so many states in a row:
+#: a lithium battery of nominally 48 V ends at 39 and is charged at 54.6, and one more cell or less makes 7 %.
 SUPPLY_SHARE, SUPPLY_SAMPLES = (0.7, 1.3), 5
 #: Bound of a joint's name in exo_msgs.
 LONGEST_NAME_BYTES = 64
 
 
-def request_problem(request: TorqueRequest, joint_names: tuple[str, ...]) -> Problem | None:
-    """Why this request cannot be followed: joints unknown, named twice or missing, numbers that are none."""
-    unknown = [name for name in request.names if name not in joint_names]
+def command_problem(command: Command, joint_names: tuple[str, ...]) -> Problem | None:
+    """Why this command cannot be followed: joints unknown, named twice or missing, numbers that are none."""
+    unknown = [name for name in command.names if name not in joint_names]
     if unknown:
         return Problem(
             Fault.UNKNOWN_JOINT,
             f"a command names joint '{one_line(unknown[0], LONGEST_NAME_BYTES)}'; this device has "
             f"{', '.join(joint_names)}",
         )
-    if len(set(request.names)) != len(request.names):
+    if len(set(command.names)) != len(command.names):
         return Problem(Fault.UNKNOWN_JOINT, "a command names a joint twice")
-    if len(request.torque) != len(request.names):
+    if len(command.torque) != len(command.names):
         return Problem(
-            Fault.UNKNOWN_JOINT, f"a command has {len(request.names)} names and {len(request.torque)} torques"
+            Fault.UNKNOWN_JOINT, f"a command has {len(command.names)} names and {len(command.torque)} torques"
         )
-    missing = [name for name in joint_names if name not in request.names]
-    if missing and request.names:
+    missing = [name for name in joint_names if name not in command.names]
+    if missing and command.names:
         return Problem(Fault.UNKNOWN_JOINT, f"a command leaves out joint '{missing[0]}': all joints or none")
-    for name, torque in zip(request.names, request.torque):
+    for name, torque in zip(command.names, command.torque, strict=True):
         if not np.isfinite(torque):
             return Problem(Fault.NOT_FINITE, f"a command asks for {torque} Nm on {name}")
     return None
 
 
-def requested_torque(request: TorqueRequest, joint_names: tuple[str, ...]) -> np.ndarray:
-    """Torque (Nm) of a request without problems, in the device's order; shape (J,)."""
-    by_name = dict(zip(request.names, request.torque))
+def commanded_torque(command: Command, joint_names: tuple[str, ...]) -> np.ndarray:
+    """Torque (Nm) of a command without problems, in the device's order; shape (J,)."""
+    by_name = dict(zip(command.names, command.torque, strict=True))
     return np.array([float(by_name.get(name, 0.0)) for name in joint_names])
 
 

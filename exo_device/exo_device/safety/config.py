@@ -60,15 +60,16 @@ class SafetyConfig:
     fade_delay_s: float = 0.05
     #: Arming gives up when no fresh state and command came in this time.
     arming_timeout_s: float = 5.0
-    #: Longest time between two outputs while all is well. The slew limit lets one period's change through at
+    #: Longest time between two motor torques while all is well. The slew limit lets one period's change through at
     #: once, and a ramp ends two periods early so that coarse ticks cannot make it late.
     period_s: float = 0.01
-    #: A longer pause between two outputs (steady time; not in simulation) means that this process stood still: torque
-    #: starts again from zero. Without a command torque ends after 50 ms by itself.
+    #: A longer pause between two motor torques (steady time; not in simulation) means that this process stood still:
+    #: torque starts again from zero. Without a command torque ends after 50 ms by itself.
     output_gap_s: float = 0.06
     #: A leap of ROS time over this is a fault of the clock, and no gap in the states.
     max_clock_step_s: float = 0.5
-    #: Stamps of the motors' computer may be ahead of this one's clock by this (s; not in simulation, where /clock lags).
+    #: Stamps of the motors' computer may be ahead of this one's clock by this (s; not in simulation, where /clock
+    #: lags).
     max_clock_ahead_s: float = 0.02
     #: Torque along the motion fades from this share of the velocity limit to zero at the limit.
     velocity_taper_share: float = 0.8
@@ -90,8 +91,8 @@ class SafetyConfig:
     lockstep: bool = False
     #: The plant is a simulator: its time may stand still, and it may put its person somewhere else.
     simulated: bool = False
-    #: The states' torque is measured, or reported by the motors, and answers what they are asked for. False where it was
-    #: recorded or is not there.
+    #: The applied torque in the states is measured, or reported by the motors, and answers the motor torque. False
+    #: where it was recorded or is not there.
     torque_is_measured: bool = True
     #: No arming but in upright standing: for a device that somebody may wear.
     posture_check: bool = False

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How much torque each joint may get: the arithmetic between a command and the torque that motors are given.
 
-Everything is vectorised: arrays of one device have shape (J,) in the order of its joints, those of n devices of a kind (n, J).
+Everything is vectorised: arrays of one device have shape (J,) in the order of its joints, those of n devices of a kind
+(n, J).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from exo_device.safety.modes import Fault, Problem
 from exo_device.signals import DeviceState
 from exo_device.timing import Instant
 
-#: What takes torque from a request, in the order in which it acts.
+#: What takes torque from a command, in the order in which it acts.
 LIMITS = ("assistance", "heat", "cap", "range", "velocity", "power", "slew")
 #: Less than this share of the cap is rounding.
 BITE_SHARE = 1e-6
@@ -33,7 +34,7 @@ class TorqueLimits:
         """wearer_mass_kg: of one wearer, or (n,)."""
         joints = list(device.joints.values())
         self.names = device.joint_names
-        #: min(device limit, limit per kg times wearer's mass) (Nm): never exceeded, whatever is asked.
+        #: min(device limit, limit per kg times wearer's mass) (Nm): never exceeded, whatever is commanded.
         self.cap = (
             np.array(device.torque_limits(wearer_mass_kg))
             if np.ndim(wearer_mass_kg) == 0
@@ -52,7 +53,7 @@ class TorqueLimits:
         self._velocity_taper_share = velocity_taper_share
 
     def shape(self, torque: np.ndarray, position: np.ndarray, velocity: np.ndarray) -> np.ndarray:
-        """Torque (Nm) that is left of the wanted one at this angle (rad) and speed (rad/s)."""
+        """Torque (Nm) that the limits leave of this one at this angle (rad) and speed (rad/s)."""
         return self.stages(torque, position, velocity)[-1]
 
     def stages(
@@ -91,10 +92,10 @@ class TorqueLimits:
         return self.power / speed
 
 
-class RequestLimiter:
-    """From a requested torque to the one that motors are given: everything of it but the decision to stop.
+class CommandLimiter:
+    """Makes the limited torque of a command: everything that the supervisor does to it but the decision to stop.
 
-    The safety supervisor's arithmetic, which a training uses for many devices at once.
+    A training uses the same arithmetic for many devices at once.
 
     Args:
         device: the description.
@@ -117,18 +118,20 @@ class RequestLimiter:
         self.thermal.restart(row, heat)
 
     def follow(
-        self, requested: np.ndarray, gain: np.ndarray | float, position: np.ndarray, velocity: np.ndarray
+        self, command: np.ndarray, gain: np.ndarray | float, position: np.ndarray, velocity: np.ndarray
     ) -> np.ndarray:
-        """Moves as far towards the request (Nm) as is allowed now, and returns where it got.
+        """Moves as far towards the command (Nm) as is allowed now. Returns the limited torque (Nm).
 
-        gain: of the assistance, 0 to 1, of one device or (n, 1). position, velocity: of the joints (rad, rad/s).
+        Args:
+            gain: of the assistance, 0 to 1, of one device or (n, 1).
+            position, velocity: of the joints (rad, rad/s).
         """
         allowed = self.thermal.allowed()
-        wanted = requested * gain
-        cool = np.clip(wanted, -allowed, allowed)
+        assisted = command * gain
+        cool = np.clip(assisted, -allowed, allowed)
         *stages, target = self.limits.stages(cool, position, velocity)
         torque = self.slew.towards(target, *self.limits.bounds(position, velocity))
-        left = [np.abs(stage) for stage in (requested, wanted, cool, *stages, target)]
+        left = [np.abs(stage) for stage in (command, assisted, cool, *stages, target)]
         least = BITE_SHARE * self.limits.cap
         lost = [before - after > least for before, after in zip(left[:-1], left[1:], strict=True)]
         # a cool motor is allowed the cap: what the cap takes is not counted as heat's
@@ -168,14 +171,14 @@ class ThermalBudget:
         #: Share of the heat that continuous torque leads to.
         self.heat = np.zeros(np.shape(cap))
 
-    def see(self, state: DeviceState, output: np.ndarray) -> Problem | None:
-        """Takes in a new state; output: the torque (Nm) that was last asked of the motors.
+    def see(self, state: DeviceState, motor_torque: np.ndarray) -> Problem | None:
+        """Takes in a new state and the last motor torque (Nm). Returns what must stop the device.
 
-        The larger of it and the measured torque heats. Returns what must stop the device.
+        The larger one of motor torque and applied torque heats.
         """
         step_s = 0.0 if self._last_ns is None else (state.stamp_ns - self._last_ns) / NANOSECONDS_PER_SECOND
         self._last_ns = state.stamp_ns
-        self.advance(step_s, state.torque, output)
+        self.advance(step_s, state.torque, motor_torque)
         if self.heat.max() < FAULT_HEAT:
             return None
         joint = int(self.heat.argmax())
@@ -185,9 +188,9 @@ class ThermalBudget:
             f"({100.0 * self.heat[joint]:.0f} % of what {self._continuous[joint]:g} Nm make)",
         )
 
-    def advance(self, step_s: float, measured: np.ndarray, output: np.ndarray) -> None:
-        """This long the motors gave the larger of these torques (Nm): measured, and asked of them."""
-        torque = np.maximum(np.nan_to_num(np.abs(measured), nan=0.0), np.abs(output))
+    def advance(self, step_s: float, applied: np.ndarray, motor_torque: np.ndarray) -> None:
+        """For this long (s) the motors gave the larger one of applied torque and motor torque (Nm)."""
+        torque = np.maximum(np.nan_to_num(np.abs(applied), nan=0.0), np.abs(motor_torque))
         with np.errstate(over="ignore"):
             goal = np.minimum((torque / self._continuous) ** 2, HOTTEST)
         share = -np.expm1(-min(max(step_s, 0.0), LONGEST_STEP_S) / self._time_constant)
@@ -208,16 +211,16 @@ class ThermalBudget:
 class SlewLimiter:
     """Lets torque change by slew times elapsed time, saved up for one period at most.
 
-    Several outputs may answer one state (at its arrival, and when its command comes), all at the same ROS
-    time. A plain difference limit would either forbid the second or allow each the full step; here each
-    output spends from one allowance per joint, which time refills.
+    Several motor torques may answer one state (at its arrival, and when its command comes), all at the same ROS time. A
+    plain difference limit would either forbid the second or allow each the full step; here each one spends from one
+    allowance per joint, which time refills.
     """
 
     def __init__(self, slew_nm_per_s: np.ndarray, period_s: float) -> None:
         self._slew = slew_nm_per_s
         self._most = slew_nm_per_s * period_s
         self._allowance = self._most.copy()
-        #: Last output (Nm); shape (J,), of n devices (n, J).
+        #: Last motor torque (Nm); shape (J,), of n devices (n, J).
         self.torque = np.zeros_like(slew_nm_per_s)
 
     def restart(self, row: int) -> None:
@@ -231,8 +234,9 @@ class SlewLimiter:
     def towards(self, target: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """Moves as far towards target (Nm) as is allowed now, and returns where it got.
 
-        low, high: what range, speed and power allow now (Nm). Beyond them torque is gone at once, however large the step:
-        comfort asks for slow changes, safety for quick ones.
+        Args:
+            low, high: what range, speed and power allow now (Nm). Beyond them torque is gone at once, however large the
+                step: comfort asks for slow changes, safety for quick ones.
         """
         step = np.clip(target - self.torque, -self._allowance, self._allowance)
         self._allowance = self._allowance - np.abs(step)
@@ -240,24 +244,23 @@ class SlewLimiter:
         return self.torque
 
     def follow(self, torque: np.ndarray) -> None:
-        """Takes over an output (Nm) made elsewhere, as by a stopping ramp."""
+        """Takes over a motor torque (Nm) that was made elsewhere, as by a stopping ramp."""
         self._allowance = np.maximum(self._allowance - np.abs(torque - self.torque), 0.0)
         self.torque = torque
 
 
 #: Less than this share of the torque is rounding of the line's end, and zero.
 ROUNDING = 1e-9
-#: ROS time counts for at most this many periods from one output to the next: a leap of it is no passing of time.
+#: ROS time counts for at most this many periods from one motor torque to the next: a leap of it is no passing of time.
 LARGEST_ROS_STEP = 2.0
 
 
 class StoppingRamp:
-    """Straight line from the torque at the stop to zero.
+    """A straight line from the torque at the stop to zero, in bounded time whatever the clocks do.
 
-    It reaches zero two periods before ramp_down_s is over: outputs come one period apart, so the last one
-    before the end of ramp_down_s is zero even when each is late by a period. Time passes as on the faster of
-    the two clocks: with the simulator gone ROS time stands still, and a slow simulator is slower than the
-    wall clock.
+    It reaches zero two periods before ramp_down_s is over: motor torques come one period apart, so the last one before
+    the end of ramp_down_s is zero even when each is late by a period. Time passes as on the faster of the two clocks:
+    with the simulator gone ROS time stands still, and a slow simulator is slower than the wall clock.
     """
 
     def __init__(self, config: SafetyConfig, torque: np.ndarray, start: Instant) -> None:

@@ -74,9 +74,11 @@ class Event(NamedTuple):
     is_warning: bool = False
 
 
-#: Faults that matter without torque being asked for.
+#: Faults that matter without torque being commanded.
 LATCHED_WHILE_DISARMED = Fault.USER_STOP | Fault.STOP_NOT_CONFIRMED
-WITH_MOTORS_ON = (Mode.ARMING, Mode.ACTIVE)
+#: Modes of a device that is to give torque, now or soon; and those in which its motors are on.
+ARMED = (Mode.ARMING, Mode.ACTIVE)
+MOTORS_ON = (*ARMED, Mode.STOPPING)
 
 
 class ModeMachine:
@@ -104,7 +106,7 @@ class ModeMachine:
         if self.mode is Mode.DISARMED:
             self._enter(Mode.ARMING, "waiting for a fresh state and a command that answers it")
             return Answer(True, "arming: active once a fresh state and a command that answers it are there")
-        if self.mode in WITH_MOTORS_ON:
+        if self.mode in ARMED:
             return Answer(True, f"already {self.mode.name.lower()}")
         if self.mode is Mode.FAULT:
             return Answer(False, f"latched by a fault ({self.cause}); call exo/disarm first")

@@ -126,7 +126,7 @@ class Assistance:
         return f"the wearer falls or bends down (pelvis leans by {lean:.0f} degrees, specific force {force:.1f} m/s^2)"
 
     def gain(self, now_ns: int) -> float:
-        """Factor on the request, 0 to 1."""
+        """Factor on the command, 0 to 1."""
         now_s = now_ns / NANOSECONDS_PER_SECOND
         if self._walks and now_s - self._last_stride_s > self._patience_s:
             self._walks = False

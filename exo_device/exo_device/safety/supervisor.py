@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The safety supervisor: stands between what a policy asks and what the motors get.
+"""The safety supervisor: it stands between the command of a policy and the motor torque.
 
-Plain Python, driven from outside: every call carries the time (an Instant), so equal calls give equal
-outputs. Not thread-safe: its owner holds a lock.
+It is plain Python, driven from outside: every call carries the time (an Instant), so equal calls give equal torque. It
+is not thread-safe: its owner holds a lock.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from exo_core.time import NANOSECONDS_PER_SECOND
 from exo_device.description import DeviceDescription
-from exo_device.safety.checks import StateCheck, request_problem, requested_torque
+from exo_device.safety.checks import StateCheck, command_problem, commanded_torque
 from exo_device.safety.config import SafetyConfig, SafetyError
-from exo_device.safety.limits import RequestLimiter, StoppingRamp
-from exo_device.safety.modes import WITH_MOTORS_ON, Answer, Event, Fault, Mode, ModeMachine, Problem
+from exo_device.safety.limits import CommandLimiter, StoppingRamp
+from exo_device.safety.modes import ARMED, MOTORS_ON, Answer, Event, Fault, Mode, ModeMachine, Problem
 from exo_device.safety.plausibility import ImuCheck, MotionCheck, ShakingCheck, TorqueCheck
 from exo_device.safety.stride_gate import Assistance
 from exo_device.safety.watchdog import CommandWatch, StateWatch
 from exo_device.safety.wearer import not_standing
-from exo_device.signals import DeviceState, MotorTorque, TorqueRequest
+from exo_device.signals import Command, DeviceState, MotorTorque
 from exo_device.timing import Instant
 
 #: No arming for this long (s, steady time) after a command of a second publisher.
@@ -60,7 +59,7 @@ class SafetySupervisor:
         self.config = config
         self.wearer_mass_kg = wearer_mass_kg
         self.joint_names = device.joint_names
-        self._limiter = RequestLimiter(device, wearer_mass_kg, config)
+        self._limiter = CommandLimiter(device, wearer_mass_kg, config)
         self.limits = self._limiter.limits
         self._require_slew_to_allow_ramp()
         self._machine = ModeMachine()
@@ -75,8 +74,8 @@ class SafetySupervisor:
         self._imu = ImuCheck()
         self._measures_torque = config.torque_is_measured and config.follows_steady_time
         self._state_problem: Problem | None = None
-        self._request_problem: Problem | None = None
-        self._requested = np.zeros(len(self.joint_names))
+        self._command_problem: Problem | None = None
+        self._commanded = np.zeros(len(self.joint_names))
         self._ramp: StoppingRamp | None = None
         self._foreign: tuple[Instant, str] | None = None
         self._foreign_commands = 0
@@ -87,7 +86,7 @@ class SafetySupervisor:
 
     def _require_slew_to_allow_ramp(self) -> None:
         steepest = self.limits.cap / (self.config.ramp_down_s - self.config.period_s)
-        for name, needed, allowed in zip(self.joint_names, steepest, self.limits.slew):
+        for name, needed, allowed in zip(self.joint_names, steepest, self.limits.slew, strict=True):
             if needed > allowed:
                 raise SafetyError(
                     f"ramp_down_s {self.config.ramp_down_s:g} s needs {needed:.0f} Nm/s on {name}, above its "
@@ -115,8 +114,8 @@ class SafetySupervisor:
 
     @property
     def answered_stamp_ns(self) -> int:
-        """Stamp of the state that the newest request answers (ns), -1 before the first one."""
-        return self._commands.request.state_stamp_ns if self._commands.request else -1
+        """Stamp of the state that the newest command answers (ns), -1 before the first one."""
+        return self._commands.command.state_stamp_ns if self._commands.command else -1
 
     def arm(self, now: Instant) -> Answer:
         """Starts arming: torque follows once the conditions are met, see _arming_obstacle."""
@@ -172,38 +171,36 @@ class SafetySupervisor:
             raise ValueError(f"a state of {state.names} for a device with {self.joint_names}")
         is_new, time_problem = self._states.see(state, now)
         content_problem = self._state_check.problem(state)
-        if is_new and not content_problem:
-            content_problem = self._plausibility(state, now)
         if is_new:
+            content_problem = content_problem or self._plausibility(state, now)
             content_problem = self._thermal.see(state, self._slew.torque) or content_problem
         self._state_problem = time_problem or content_problem
         if time_problem and time_problem.fault is Fault.CLOCK_JUMP:
             self._commands.forget()  # its stamps belong to another time line
         if is_new:
             self._commands.expect(now)
-        if is_new and self.mode is Mode.ACTIVE and not self._state_problem:
-            self._assistance.see(state)
-        if is_new:
+            if self.mode is Mode.ACTIVE and not self._state_problem:
+                self._assistance.see(state)
             self._verify_stop(state, now)
-        if content_problem and self.mode in WITH_MOTORS_ON:
+        if content_problem and self.mode in ARMED:
             self._fault(content_problem, now)
         elif time_problem and self.mode is Mode.ACTIVE:  # while arming it only delays
             self._fault(time_problem, now)
         return is_new
 
-    def on_command(self, request: TorqueRequest, now: Instant) -> None:
-        """Takes in a policy's request."""
+    def on_command(self, command: Command, now: Instant) -> None:
+        """Takes in a policy's command."""
         is_active = self.mode is Mode.ACTIVE
-        order_problem = self._commands.see(request, self.newest_stamp_ns, now, strict=is_active)
+        order_problem = self._commands.see(command, self.newest_stamp_ns, now, strict=is_active)
         if order_problem and is_active:
             self._fault(order_problem, now)
-        if self._commands.request is not request:
+        if self._commands.command is not command:
             return
-        self._request_problem = request_problem(request, self.joint_names)
-        if self._request_problem is None:
-            self._requested = requested_torque(request, self.joint_names)
-        elif self.mode in WITH_MOTORS_ON:
-            self._fault(self._request_problem, now)
+        self._command_problem = command_problem(command, self.joint_names)
+        if self._command_problem is None:
+            self._commanded = commanded_torque(command, self.joint_names)
+        elif self.mode in ARMED:
+            self._fault(self._command_problem, now)
 
     def on_foreign_command(self, cause: str, now: Instant, *, must_stop: bool = False) -> None:
         """A command of a second publisher has come and was not followed; cause: who publishes.
@@ -219,29 +216,25 @@ class SafetySupervisor:
 
     def _plausibility(self, state: DeviceState, now: Instant) -> Problem | None:
         """What a sound state cannot say."""
-        t, output = state.stamp_s, self._slew.torque
-        self._assistance.upright.see(t, state.imu)
-        problem = self._motion.see(state, output, may_leap=self.config.simulated) or self._imu.see(t, state.imu)
+        self._assistance.upright.see(state.stamp_s, state.imu)
+        problem = self._motion.see(state, self._slew.torque, may_leap=self.config.simulated)
+        problem = problem or self._imu.see(state.stamp_s, state.imu)
         if problem is None and self._measures_torque and self.mode is not Mode.DISARMED:
-            problem = self._torque.following(self._time_s(now), state.torque)
+            problem = self._torque.following(now.steady_s, state.torque)
         return problem
 
     def _verify_stop(self, state: DeviceState, now: Instant) -> None:
         """Motors that go on although they are told to stop are a fault in every mode."""
         if self._measures_torque:
             is_stopped = self.mode in (Mode.DISARMED, Mode.FAULT)
-            problem = self._torque.stopped(self._time_s(now), state.torque, must_be_zero=is_stopped)
+            problem = self._torque.stopped(now.steady_s, state.torque, must_be_zero=is_stopped)
             if problem:
                 self._fault(problem, now)
-
-    @staticmethod
-    def _time_s(now: Instant) -> float:
-        return now.steady_ns / NANOSECONDS_PER_SECOND
 
     # --- what goes out
 
     def check(self, now: Instant) -> None:
-        """Runs the watchdogs and the steps of arming, without making an output."""
+        """Runs the watchdogs and the steps of arming, without making a motor torque."""
         if self.mode is Mode.ACTIVE:
             problem = self._states.problem(now) or self._commands.problem(now)
             if problem:
@@ -250,33 +243,33 @@ class SafetySupervisor:
             self._try_to_become_active(now)
 
     def update(self, now: Instant) -> MotorTorque:
-        """Output for now: always finite, within the caps and the slew limits."""
+        """The motor torque for now: always finite, within the caps and the slew limits."""
         self.check(now)
         self._forget_after_gap(now)
         self._slew.refill(self._since_last(now))
         self._last = now
         if self.mode is Mode.ACTIVE:
-            self._follow_request(now)
+            self._follow_command(now)
         elif self.mode is Mode.STOPPING:
             self._follow_ramp(now)
         torque = np.clip(self._slew.torque, -self.limits.cap, self.limits.cap)
-        self._torque.asked(self._time_s(now), torque)
+        self._torque.sent(now.steady_s, torque)
         state = self._states.state
         return MotorTorque(
             state_stamp_ns=state.stamp_ns if state else 0,
             sequence=state.sequence if state else 0,
-            enable=self.mode in (Mode.ARMING, Mode.ACTIVE, Mode.STOPPING),
+            enable=self.mode in MOTORS_ON,
             names=self.joint_names,
             torque=torque,
         )
 
     @property
     def bites(self) -> dict[str, np.ndarray]:
-        """By limit (see LIMITS), which joints (J,) it took torque from when a request was last followed."""
+        """By limit (see LIMITS), which joints (J,) it took torque from when a command was last followed."""
         return self._limiter.bites
 
     def _since_last(self, now: Instant) -> float:
-        """Time (s) since the last output: of the faster clock, but in a simulation, which has its own."""
+        """Time (s) since the last motor torque: of the faster clock, but in a simulation, which has its own."""
         if self._last is None:
             return 0.0
         steady_s = now.steady_since(self._last) if self.config.follows_steady_time else 0.0
@@ -292,7 +285,7 @@ class SafetySupervisor:
                 self._ramp = StoppingRamp(self.config, self._slew.torque, now)
 
     def assistance_gain(self, now: Instant) -> float:
-        """Factor on the request, 0 to 1: see Assistance; 0 without torque."""
+        """Factor on the command, 0 to 1: see Assistance; 0 without torque."""
         return self._assistance.gain(now.ros_ns) if self.mode is Mode.ACTIVE else 0.0
 
     def snapshot(self, now: Instant) -> Snapshot:
@@ -334,7 +327,7 @@ class SafetySupervisor:
         obstacle = self._arming_obstacle(now)
         self._obstacle = obstacle or ""
         if obstacle is None:
-            self._requested = np.zeros(len(self.joint_names))  # what was asked before now counts as zero
+            self._commanded = np.zeros(len(self.joint_names))  # what was commanded before now counts as zero
             self._machine.became_active()
             self._assistance.begin(now.ros_ns)
             return
@@ -347,7 +340,7 @@ class SafetySupervisor:
     def _arming_obstacle(self, now: Instant) -> str | None:
         """What is missing of: a fresh, sound state; a fresh, sound command that counts up; one publisher."""
         problem = self._states.problem(now) or self._state_problem
-        problem = problem or self._commands.problem(now) or self._request_problem
+        problem = problem or self._commands.problem(now) or self._command_problem
         if problem:
             return problem.cause
         posture = not_standing(self._states.state, self._assistance.upright.tilt) if self.config.posture_check else None
@@ -358,10 +351,10 @@ class SafetySupervisor:
             return self._foreign[1]
         return self._commands.stuck_text() or None
 
-    def _follow_request(self, now: Instant) -> None:
+    def _follow_command(self, now: Instant) -> None:
         state = self._states.state
-        self._limiter.follow(self._requested, self.assistance_gain(now), state.position, state.velocity)
-        t = self._time_s(now) if self.config.follows_steady_time else now.ros_ns / NANOSECONDS_PER_SECOND
+        self._limiter.follow(self._commanded, self.assistance_gain(now), state.position, state.velocity)
+        t = now.steady_s if self.config.follows_steady_time else now.ros_s
         problem = self._shaking.see(t, self._slew.torque)
         if problem:
             self._fault(problem, now)

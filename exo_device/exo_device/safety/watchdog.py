@@ -10,10 +10,9 @@ from __future__ import annotations
 from exo_core.time import NANOSECONDS_PER_SECOND
 from exo_device.safety.config import SafetyConfig
 from exo_device.safety.modes import Fault, Problem
-from exo_device.signals import DeviceState, TorqueRequest
+from exo_device.signals import SEQUENCE_WRAP, Command, DeviceState
 from exo_device.timing import Instant, age_s
 
-SEQUENCE_WRAP = 2**32
 #: So many answers to different states with one sequence number are no accident.
 STANDING_STILL = 3
 
@@ -35,8 +34,8 @@ class StateWatch:
     def see(self, state: DeviceState, now: Instant) -> tuple[bool, Problem | None]:
         """Takes in one state. Returns whether its stamp is new, and what is wrong with its time.
 
-        A repeated stamp is a paused simulator: the bus lives, and there is no new state. Real motors do not pause: there
-        it is a clock that stands still or a bus that repeats itself, and no sign of life.
+        A repeated stamp is a paused simulator: the bus lives, and there is no new state. Real motors do not pause:
+        there it is a clock that stands still or a bus that repeats itself, and no sign of life.
         """
         previous, self.state = self.state, state
         if previous is None or state.stamp_ns != previous.stamp_ns or not self._config.follows_steady_time:
@@ -86,11 +85,11 @@ class StateWatch:
 
 
 class CommandWatch:
-    """Follows the requests of the policy and keeps the newest good one."""
+    """Follows the commands of a policy and keeps the newest good one."""
 
     def __init__(self, config: SafetyConfig) -> None:
         self._config = config
-        self.request: TorqueRequest | None = None
+        self.command: Command | None = None
         self.dropped = 0
         self._stuck = 0.0
         #: Since when a state waits for an answer. A policy is silent only while it owes one: a paused
@@ -103,43 +102,43 @@ class CommandWatch:
         self._repeats = 0
 
     def restart(self) -> None:
-        """Torque is about to be asked for: earlier commands out of order no longer count."""
+        """Torque is about to be given: earlier commands out of order no longer count."""
         self._stuck = 0.0
 
     def forget(self) -> None:
-        """Follows no request until the next one."""
-        self.request = None
+        """Follows no command until the next one."""
+        self.command = None
 
     def expect(self, now: Instant) -> None:
         """A new state went out to the policy."""
         if self._owed_since is None:
             self._owed_since = now
 
-    def see(self, request: TorqueRequest, newest_state_ns: int, now: Instant, *, strict: bool) -> Problem | None:
-        """Takes in one request and follows it, unless it is out of order. Returns what is wrong with its
+    def see(self, command: Command, newest_state_ns: int, now: Instant, *, strict: bool) -> Problem | None:
+        """Takes in one command and follows it, unless it is out of order. Returns what is wrong with its
         order.
 
         strict: torque is being given, so a counter that does not advance is refused. Otherwise it may start
         anew.
         """
-        if request.state_stamp_ns > newest_state_ns:
+        if command.state_stamp_ns > newest_state_ns:
             self._ahead += 1
-            self._ahead_s = (request.state_stamp_ns - newest_state_ns) / NANOSECONDS_PER_SECOND
+            self._ahead_s = (command.state_stamp_ns - newest_state_ns) / NANOSECONDS_PER_SECOND
             return Problem(Fault.CLOCK_JUMP, f"a command answers a state {self._ahead_s:.3f} s in the future")
         self._ahead = 0
-        if self.request is not None:
-            step = sequence_step(self.request.sequence, request.sequence)
+        if self.command is not None:
+            step = sequence_step(self.command.sequence, command.sequence)
             if step:
                 self._repeats = 0
-            elif request.state_stamp_ns != self.request.state_stamp_ns:
+            elif command.state_stamp_ns != self.command.state_stamp_ns:
                 self._repeats += 1
-            if strict and (step <= 0 or request.state_stamp_ns < self.request.state_stamp_ns):
+            if strict and (step <= 0 or command.state_stamp_ns < self.command.state_stamp_ns):
                 return self._did_not_advance()
             if strict and step > 1:
                 self.dropped += step - 1
         self._stuck = max(0.0, self._stuck - self._config.stuck_forgiveness)
-        self.request = request
-        self._owed_since = None if request.state_stamp_ns == newest_state_ns else now
+        self.command = command
+        self._owed_since = None if command.state_stamp_ns == newest_state_ns else now
         return None
 
     def _did_not_advance(self) -> Problem | None:
@@ -155,28 +154,28 @@ class CommandWatch:
 
     def stuck_text(self) -> str:
         """What the publisher does wrong with its sequence numbers, or ""."""
-        if self.request is None or self._repeats < STANDING_STILL:
+        if self.command is None or self._repeats < STANDING_STILL:
             return ""
-        return f"the sequence of the commands stands still at {self.request.sequence}: each one counts up by one"
+        return f"the sequence of the commands stands still at {self.command.sequence}: each one counts up by one"
 
     def age_s(self, now: Instant) -> float:
-        """Age of the state that the newest request answers (s), NaN before the first one."""
-        return age_s(now.ros_ns, self.request.state_stamp_ns) if self.request else float("nan")
+        """Age of the state that the newest command answers (s), NaN before the first one."""
+        return age_s(now.ros_ns, self.command.state_stamp_ns) if self.command else float("nan")
 
     def problem(self, now: Instant) -> Problem | None:
-        """Why the newest request must not be followed any longer."""
-        if self._ahead and (self.request is None or self.age_s(now) >= self._config.command_timeout_s):
+        """Why the newest command must not be followed any longer."""
+        if self._ahead and (self.command is None or self.age_s(now) >= self._config.command_timeout_s):
             return Problem(
                 Fault.STALE_COMMAND,
                 f"no command that answers a state: {self._ahead} came, and the state_stamp of the last one lies "
                 f"{self._ahead_s:.3f} s after the newest state; it must be the stamp of an exo/joint_states",
             )
-        if self.request is None:
+        if self.command is None:
             return Problem(Fault.STALE_COMMAND, "no command yet")
         age = self.age_s(now)
         if age >= self._config.command_timeout_s:
             text = f"the newest command answers a state {1e3 * age:.0f} ms old"
-            if self.request.state_stamp_ns == 0:
+            if self.command.state_stamp_ns == 0:
                 text = (
                     "no command that answers a state: its state_stamp is 0, and must be the stamp of exo/joint_states"
                 )

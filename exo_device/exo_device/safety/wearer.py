@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 
 from exo_core.joints import SIDES
-from exo_device.safety.plausibility import up_in_imu
 from exo_device.signals import DeviceState, ImuSample
 
 #: A pelvis that leans farther than this (rad) for this long (s) belongs to somebody who has fallen, or bends down. The
@@ -56,7 +55,7 @@ class UprightSensor:
         share = 1.0 if self._last_s is None else -math.expm1(-step_s / FORCE_AVERAGE_S)
         self._last_s = t
         self._force = self._force + share * (imu.linear_acceleration - self._force)
-        up = up_in_imu(imu) if imu.has_orientation else self._force
+        up = imu.up if imu.has_orientation else self._force
         length = float(np.linalg.norm(up))
         self.tilt = math.acos(float(np.clip(up[2] / length, -1.0, 1.0))) if length > 0.0 else math.pi
         self.force = float(np.linalg.norm(imu.linear_acceleration))
@@ -89,8 +88,9 @@ def not_standing(state: DeviceState, tilt: float) -> str | None:
         for place in places:
             if not low <= state.position[place] <= high:
                 return (
-                    f"{state.names[place]} is at {math.degrees(state.position[place]):.0f} degrees, upright standing at "
-                    f"{math.degrees(low):.0f} to {math.degrees(high):.0f}: stand upright, or the joint's zero is wrong"
+                    f"{state.names[place]} is at {math.degrees(state.position[place]):.0f} degrees, upright standing "
+                    f"at {math.degrees(low):.0f} to {math.degrees(high):.0f}: stand upright, or the joint's zero is "
+                    "wrong"
                 )
         if len(places) == 2:
             uneven = abs(float(state.position[places[0]] - state.position[places[1]]))

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from exo_policy.controllers.base import Controller, ControllerError
+from exo_policy.controllers.base import Controller, ControllerError, ZeroController
 from exo_policy.controllers.learned import LearnedController
 from exo_policy.controllers.spline import SplineController
-from exo_policy.controllers.zero import ZeroController
 
 CONTROLLERS: dict[str, type[Controller]] = {
     controller.name: controller for controller in (ZeroController, SplineController, LearnedController)

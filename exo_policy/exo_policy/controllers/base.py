@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The interface of every controller: device observation in, torque per joint out."""
+"""The interface of controllers, and the one that gives no assistance."""
 
 from __future__ import annotations
 
@@ -61,3 +61,12 @@ class Controller(ABC):
     @abstractmethod
     def _torque(self, obs: DeviceObservation) -> np.ndarray:
         """Torque (J,) Nm for a checked observation; may exceed the limits."""
+
+
+class ZeroController(Controller):
+    """Commands zero torque, always."""
+
+    name = "zero"
+
+    def _torque(self, obs: DeviceObservation) -> np.ndarray:
+        return np.zeros(len(self.joint_names))

@@ -10,7 +10,7 @@ import numpy as np
 
 from exo_core.time import to_ns
 from exo_device.safety import Instant, Mode, SafetyConfig, SafetySupervisor
-from exo_device.signals import TorqueRequest
+from exo_device.signals import Command
 from exo_policy.controllers import controller_params, make_controller
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
 from exo_sim.errors import SimError
@@ -91,7 +91,7 @@ class OfflineLoop:
         wanted = self._controller.update(motors.observation(self.simulation.t))
         if self._supervisor.mode is not Mode.ACTIVE:
             wanted = np.zeros(len(motors.names))
-        self._supervisor.on_command(TorqueRequest(now.ros_ns, self._sequence, motors.names, wanted), now)
+        self._supervisor.on_command(Command(now.ros_ns, self._sequence, motors.names, wanted), now)
         command = self._supervisor.update(now)
         self._sequence += 1
         self._torque = dict(zip(command.names, command.torque)) if command.enable else {}

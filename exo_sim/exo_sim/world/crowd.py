@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from exo_core.time import to_ns
 from exo_device.description import DeviceDescription
 from exo_device.safety.config import SafetyConfig
-from exo_device.safety.limits import RequestLimiter
+from exo_device.safety.limits import CommandLimiter
 from exo_device.safety.stride_gate import Assistance
 from exo_policy.action import ActionFilter
 from exo_policy.manifest import Contract
@@ -216,7 +216,7 @@ class Crowd:
         self._motors, self._dof = first.exo_actuators, first.joint_dof[first.exo_joint_index]
         self._mass, self.assumed_mass = np.zeros(count), np.full(count, ANY_MASS_KG)
         self._safety = safety = SafetyConfig(lockstep=True)
-        self.limiter = RequestLimiter(device, self.assumed_mass, safety)
+        self.limiter = CommandLimiter(device, self.assumed_mass, safety)
         self.limit = self.limiter.limits.cap
         self._assistance = [Assistance(safety, device.joint_names) for _ in range(count)]
         self._sensors = DeviceSensors(first, random, count)

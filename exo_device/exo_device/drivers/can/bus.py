@@ -23,11 +23,12 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field, field_validator
 
+from exo_core.time import to_ns
 from exo_device.drivers.base import DriverError, Settings
 from exo_device.drivers.can.port import CanPort, Frame, PortError
 from exo_device.drivers.guardian import GuardianKind
 from exo_device.drivers.imu import ImuConfig, ImuSource
-from exo_device.signals import DeviceState
+from exo_device.signals import SEQUENCE_WRAP, DeviceState
 from exo_device.timing import Latencies
 
 #: Buses that end in this machine or this network of emulators. vcan is one of socketcan's.
@@ -129,7 +130,7 @@ class CanMotor(ABC):
 
     @abstractmethod
     def applied_torque(self, torque: float) -> float:
-        """Joint torque (Nm) that the motor understands when it is asked for this one."""
+        """Joint torque (Nm) that the motor understands for this motor torque."""
 
     @abstractmethod
     def frames(self, torque: float, enable: bool, now_s: float) -> list[Frame]:
@@ -179,7 +180,6 @@ class CanMotor(ABC):
         return ""
 
 
-SEQUENCE_WRAP = 2**32
 #: The last words are said this many times: a frame may be lost.
 FAREWELLS = 3
 #: While ROS time stands still (a paused simulator's) a sample is handed out this often (s): the bus lives.
@@ -338,7 +338,7 @@ class CanMaster:
         torque, enable = self._torque_for(now_s)
         self.is_on, self._told_s = enable, now_s
         trouble = ""
-        for motor, value, limit in zip(self.motors, torque, self.limits):
+        for motor, value, limit in zip(self.motors, torque, self.limits, strict=True):
             for frame in self._frames(motor, min(max(value, -limit), limit), enable, now_s):
                 try:
                     self._port.send(frame)
@@ -461,7 +461,7 @@ class CanMaster:
         """A sample is complete once every motor has been heard again, and again at another ROS time: simulated
         time comes in steps, and of each step the first sample counts."""
         newest = [motor.newest for motor in self.motors]
-        if any(new is None or new is old for new, old in zip(newest, self._sampled)):
+        if any(new is None or new is old for new, old in zip(newest, self._sampled, strict=True)):
             return
         stamp_ns, now_s = min(measurement.ros_ns for measurement in newest), self._steady_s()
         if stamp_ns == self._stamp_ns and now_s - self._sampled_s < STANDING_CLOCK_S:
@@ -511,7 +511,6 @@ END_TIMEOUT_S = 0.5
 #: Python hands the interpreter from thread to thread this often (s; its default is 5 ms): a frame or a command
 #: that arrives while another thread computes must not wait for half a control period.
 THREAD_SWITCH_S = 0.0005
-NANOSECONDS = 1_000_000_000
 
 
 class BusThread:
@@ -561,5 +560,5 @@ class BusThread:
             self.problem = self._on_cycle(self._master.is_on)
             began, start = start, time.monotonic()
             self.cycles += 1
-            self.periods.add(round((start - began) * NANOSECONDS))
+            self.periods.add(to_ns(start - began))
             self.longest_period_s = max(self.longest_period_s, start - began)

@@ -226,22 +226,22 @@ class CanDriver(Driver):
             state, self._newest = self._newest, None
             return state
 
-    def write(self, command: MotorTorque) -> MotorTorque:
+    def write(self, motor_torque: MotorTorque) -> MotorTorque:
         self._require_ready()
-        if command.names != self.master.joints:
-            raise DriverError(f"torque for {command.names}, but configured for {self.master.joints}")
+        motor_torque = self.checked(motor_torque, self.master.joints)
         if self._thread.crash:
             raise DriverError(self._thread.crash)
-        if not command.enable:
-            self.master.set([0.0] * len(command.names), False)
-            return MotorTorque.off(command.names, command.state_stamp_ns, command.sequence)
-        if not np.isfinite(command.torque).all():
-            self.master.set([0.0] * len(command.names), False)
-            raise DriverError("a torque that is no number was to be sent; the motors are switched off")
-        asked = [min(max(float(value), -limit), limit) for value, limit in zip(command.torque, self.master.limits)]
-        self.master.set(asked, True)
-        applied = [motor.applied_torque(value) for motor, value in zip(self.master.motors, asked)]
-        return replace(command, torque=np.array(applied))
+        is_finite = bool(np.isfinite(motor_torque.torque).all())
+        if not (motor_torque.enable and is_finite):
+            self.master.set([0.0] * len(motor_torque.names), False)
+            if not is_finite:
+                raise DriverError("a torque that is no number was to be sent; the motors are switched off")
+            return motor_torque
+        limits = self.master.limits
+        sent = [min(max(float(value), -limit), limit) for value, limit in zip(motor_torque.torque, limits, strict=True)]
+        self.master.set(sent, True)
+        applied = [motor.applied_torque(value) for motor, value in zip(self.master.motors, sent, strict=True)]
+        return replace(motor_torque, torque=np.array(applied))
 
     def wake(self) -> None:
         with self._condition:

@@ -12,11 +12,9 @@ import struct
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import Enum, IntFlag, auto
+from typing import ClassVar
 
 from exo_device.drivers.can.port import Frame
-
-#: The lowest byte of DeviceState.error is the motor's own code; see its manual.
-OWN_CODE_MASK = 0xFF
 
 
 class MotorFault(IntFlag):
@@ -28,7 +26,7 @@ class MotorFault(IntFlag):
     #: The same old answer again and again: position and speed contradict each other, or replies are equal to
     #: the last bit where they cannot be.
     FROZEN = 1 << 9
-    #: The motor does not give the torque that it was asked for: it is off, or was reset.
+    #: The applied torque does not follow the motor torque: the motor is off, or was reset.
     NOT_FOLLOWING = 1 << 10
     #: The device node fell silent with the motors on; the bus thread brought the torque down.
     HOST_SILENT = 1 << 11
@@ -68,6 +66,7 @@ def step(low: float, high: float, bits: int) -> float:
 
 #: Stiffness (Nm/rad) and damping (Nm s/rad) ranges of MIT mode, all models and firmwares.
 KP_MAX, KD_MAX = 500.0, 5.0
+SET_POINT_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class MitRange:
 
 @dataclass(frozen=True)
 class MitCommand:
-    """What a motor is asked for. This project uses torque alone: both gains stay zero."""
+    """A set point. This project uses torque alone: both gains stay zero."""
 
     position: float = 0.0
     velocity: float = 0.0
@@ -119,18 +118,48 @@ class MotorCodec(ABC):
     position_span: float
     #: Smallest difference that the fields of a reply can carry (rad, rad/s, Nm).
     reply_steps: tuple[float, float, float]
+    #: Fields of a set point, as they follow each other in its eight bytes.
+    set_point_fields: ClassVar[tuple[str, ...]]
 
     def __init__(self, motor_id: int, ranges: MitRange) -> None:
         self.motor_id = motor_id
         self.ranges = ranges
+        #: Lowest value, highest value and bits of each field.
+        self._fields = {
+            "position": (-ranges.position_rad, ranges.position_rad, POSITION_BITS),
+            "velocity": (-ranges.velocity_rad_s, ranges.velocity_rad_s, FIELD_BITS),
+            "torque": (-ranges.torque_nm, ranges.torque_nm, FIELD_BITS),
+            "kp": (0.0, KP_MAX, FIELD_BITS),
+            "kd": (0.0, KD_MAX, FIELD_BITS),
+        }
+
+    def _encode(self, field: str, value: float) -> int:
+        return encode(value, *self._fields[field])
+
+    def _decode(self, field: str, code: int) -> float:
+        return decode(code, *self._fields[field])
+
+    def _set_point(self, command: MitCommand) -> bytes:
+        bits = 0
+        for field in self.set_point_fields:
+            bits = bits << self._fields[field][2] | self._encode(field, getattr(command, field))
+        return bits.to_bytes(SET_POINT_BYTES, "big")
+
+    def _parse_set_point(self, data: bytes) -> MitCommand:
+        bits, values = int.from_bytes(data, "big"), {}
+        for field in reversed(self.set_point_fields):
+            width = self._fields[field][2]
+            values[field] = self._decode(field, bits & (1 << width) - 1)
+            bits >>= width
+        return MitCommand(**values)
+
+    def applied_torque(self, torque: float) -> float:
+        """Torque (Nm) that the motor understands for this motor torque."""
+        return self._decode("torque", self._encode("torque", torque))
 
     @abstractmethod
     def command(self, command: MitCommand) -> Frame:
         """Set point. Raises ValueError for numbers that are not finite."""
-
-    @abstractmethod
-    def applied_torque(self, torque: float) -> float:
-        """Torque (Nm) that the motor understands when it is asked for this one."""
 
     @abstractmethod
     def enable(self) -> Frame | None:
@@ -163,7 +192,6 @@ class MotorCodec(ABC):
 
 SPECIAL_PREFIX = b"\xff" * 7
 SPECIAL_BYTES = {Special.ENABLE: 0xFC, Special.DISABLE: 0xFD, Special.ZERO: 0xFE}
-COMMAND_BYTES = 8
 #: Older firmware leaves out temperature and error.
 SHORT_REPLY_BYTES, LONG_REPLY_BYTES = 6, 8
 
@@ -174,6 +202,8 @@ class ClassicCodec(MotorCodec):
     temperature_offset_c, reply_bytes, reply_can_id: what this firmware's replies look like. Some count
     temperature from -40 degC; identifier None: any is taken, and 0 sent.
     """
+
+    set_point_fields = ("position", "velocity", "kp", "kd", "torque")
 
     def __init__(
         self,
@@ -188,41 +218,11 @@ class ClassicCodec(MotorCodec):
         self._reply_bytes = reply_bytes
         self._reply_can_id = reply_can_id
         self.position_span = 2.0 * ranges.position_rad
-        self.reply_steps = (
-            step(*self._both(ranges.position_rad), POSITION_BITS),
-            step(*self._both(ranges.velocity_rad_s), FIELD_BITS),
-            step(*self._both(ranges.torque_nm), FIELD_BITS),
-        )
-
-    @staticmethod
-    def _both(limit: float) -> tuple[float, float]:
-        return -limit, limit
+        position, velocity, torque = (step(*self._fields[field]) for field in ("position", "velocity", "torque"))
+        self.reply_steps = (position, velocity, torque)
 
     def command(self, command: MitCommand) -> Frame:
-        p = encode(command.position, *self._both(self.ranges.position_rad), POSITION_BITS)
-        v = encode(command.velocity, *self._both(self.ranges.velocity_rad_s), FIELD_BITS)
-        kp = encode(command.kp, 0.0, KP_MAX, FIELD_BITS)
-        kd = encode(command.kd, 0.0, KD_MAX, FIELD_BITS)
-        t = encode(command.torque, *self._both(self.ranges.torque_nm), FIELD_BITS)
-        return Frame(
-            self.motor_id,
-            bytes(
-                [
-                    p >> 8,
-                    p & 0xFF,
-                    v >> 4,
-                    (v & 0xF) << 4 | kp >> 8,
-                    kp & 0xFF,
-                    kd >> 4,
-                    (kd & 0xF) << 4 | t >> 8,
-                    t & 0xFF,
-                ]
-            ),
-        )
-
-    def applied_torque(self, torque: float) -> float:
-        limits = self._both(self.ranges.torque_nm)
-        return decode(encode(torque, *limits, FIELD_BITS), *limits, FIELD_BITS)
+        return Frame(self.motor_id, self._set_point(command))
 
     def enable(self) -> Frame:
         return self._special(Special.ENABLE)
@@ -248,46 +248,29 @@ class ClassicCodec(MotorCodec):
         has_more = len(data) == LONG_REPLY_BYTES
         return Reply(
             motor_id=data[0],
-            position=decode(data[1] << 8 | data[2], *self._both(self.ranges.position_rad), POSITION_BITS),
-            velocity=decode(data[3] << 4 | data[4] >> 4, *self._both(self.ranges.velocity_rad_s), FIELD_BITS),
-            torque=decode((data[4] & 0xF) << 8 | data[5], *self._both(self.ranges.torque_nm), FIELD_BITS),
+            position=self._decode("position", data[1] << 8 | data[2]),
+            velocity=self._decode("velocity", data[3] << 4 | data[4] >> 4),
+            torque=self._decode("torque", (data[4] & 0xF) << 8 | data[5]),
             temperature=data[6] + self._temperature_offset if has_more else math.nan,
             error=data[7] if has_more else 0,
         )
 
     def decode_command(self, frame: Frame) -> MitCommand | Special | None:
         data = frame.data
-        if frame.is_extended or frame.can_id != self.motor_id or len(data) != COMMAND_BYTES:
+        if frame.is_extended or frame.can_id != self.motor_id or len(data) != SET_POINT_BYTES:
             return None
         if data[:7] == SPECIAL_PREFIX:
             for special, byte in SPECIAL_BYTES.items():
                 if data[7] == byte:
                     return special
-        return MitCommand(
-            position=decode(data[0] << 8 | data[1], *self._both(self.ranges.position_rad), POSITION_BITS),
-            velocity=decode(data[2] << 4 | data[3] >> 4, *self._both(self.ranges.velocity_rad_s), FIELD_BITS),
-            kp=decode((data[3] & 0xF) << 8 | data[4], 0.0, KP_MAX, FIELD_BITS),
-            kd=decode(data[5] << 4 | data[6] >> 4, 0.0, KD_MAX, FIELD_BITS),
-            torque=decode((data[6] & 0xF) << 8 | data[7], *self._both(self.ranges.torque_nm), FIELD_BITS),
-        )
+        return self._parse_set_point(data)
 
     def reply(self, position: float, velocity: float, torque: float, temperature: float, error: int) -> Frame:
         half = self.ranges.position_rad
-        p = encode((position + half) % self.position_span - half, *self._both(half), POSITION_BITS)
-        v = encode(velocity, *self._both(self.ranges.velocity_rad_s), FIELD_BITS)
-        t = encode(torque, *self._both(self.ranges.torque_nm), FIELD_BITS)
-        data = bytes(
-            [
-                self.motor_id,
-                p >> 8,
-                p & 0xFF,
-                v >> 4,
-                (v & 0xF) << 4 | t >> 8,
-                t & 0xFF,
-                min(max(round(temperature - self._temperature_offset), 0), 0xFF),
-                error & 0xFF,
-            ]
-        )
+        p = self._encode("position", (position + half) % self.position_span - half)
+        motion = (p << FIELD_BITS | self._encode("velocity", velocity)) << FIELD_BITS | self._encode("torque", torque)
+        degrees = min(max(round(temperature - self._temperature_offset), 0), 0xFF)
+        data = bytes([self.motor_id]) + motion.to_bytes(5, "big") + bytes([degrees, error & 0xFF])
         return Frame(self._reply_can_id or 0, data[: self._reply_bytes])
 
 
@@ -333,6 +316,8 @@ class V3Codec(MotorCodec):
     enables or disables: a set point acts at once, and zero current lets the motor turn freely.
     """
 
+    set_point_fields = ("kp", "kd", "position", "velocity", "torque")
+
     def __init__(self, motor_id: int, ranges: MitRange, constants: MotorConstants) -> None:
         super().__init__(motor_id, ranges)
         self._constants = constants
@@ -342,37 +327,12 @@ class V3Codec(MotorCodec):
             SPEED_UNIT_ERPM * constants.rad_s_per_erpm,
             CURRENT_UNIT_A * constants.nm_per_a,
         )
-        self._torque_step = step(-ranges.torque_nm, ranges.torque_nm, FIELD_BITS)
 
     def _frame(self, packet: int, data: bytes) -> Frame:
         return Frame(packet << 8 | self.motor_id, data, is_extended=True)
 
     def command(self, command: MitCommand) -> Frame:
-        ranges = self.ranges
-        kp = encode(command.kp, 0.0, KP_MAX, FIELD_BITS)
-        kd = encode(command.kd, 0.0, KD_MAX, FIELD_BITS)
-        p = encode(command.position, -ranges.position_rad, ranges.position_rad, POSITION_BITS)
-        v = encode(command.velocity, -ranges.velocity_rad_s, ranges.velocity_rad_s, FIELD_BITS)
-        t = encode(command.torque, -ranges.torque_nm, ranges.torque_nm, FIELD_BITS)
-        return self._frame(
-            PACKET_MIT,
-            bytes(
-                [
-                    kp >> 4,
-                    (kp & 0xF) << 4 | kd >> 8,
-                    kd & 0xFF,
-                    p >> 8,
-                    p & 0xFF,
-                    v >> 4,
-                    (v & 0xF) << 4 | t >> 8,
-                    t & 0xFF,
-                ]
-            ),
-        )
-
-    def applied_torque(self, torque: float) -> float:
-        limit = self.ranges.torque_nm
-        return decode(encode(torque, -limit, limit, FIELD_BITS), -limit, limit, FIELD_BITS)
+        return self._frame(PACKET_MIT, self._set_point(command))
 
     def enable(self) -> None:
         return None
@@ -408,16 +368,9 @@ class V3Codec(MotorCodec):
             return Special.DISABLE
         if packet == PACKET_ORIGIN and len(data) == 1:
             return Special.ZERO
-        if packet != PACKET_MIT or len(data) != 8:
+        if packet != PACKET_MIT or len(data) != SET_POINT_BYTES:
             return None
-        ranges = self.ranges
-        return MitCommand(
-            kp=decode(data[0] << 4 | data[1] >> 4, 0.0, KP_MAX, FIELD_BITS),
-            kd=decode((data[1] & 0xF) << 8 | data[2], 0.0, KD_MAX, FIELD_BITS),
-            position=decode(data[3] << 8 | data[4], -ranges.position_rad, ranges.position_rad, POSITION_BITS),
-            velocity=decode(data[5] << 4 | data[6] >> 4, -ranges.velocity_rad_s, ranges.velocity_rad_s, FIELD_BITS),
-            torque=decode((data[6] & 0xF) << 8 | data[7], -ranges.torque_nm, ranges.torque_nm, FIELD_BITS),
-        )
+        return self._parse_set_point(data)
 
     def reply(self, position: float, velocity: float, torque: float, temperature: float, error: int) -> Frame:
         wrapped = (round(position / POSITION_UNIT_RAD) + INT16) % (2 * INT16) - INT16

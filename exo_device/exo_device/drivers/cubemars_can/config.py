@@ -86,7 +86,7 @@ class PlausibilityLimits(Settings):
     frozen_window_s: Positive = 0.05
     frozen_rad: Positive = 0.03
     frozen_share: Positive = 0.5
-    #: Measured torque may differ by this and by this share of the torque asked for, for this long.
+    #: Applied torque may differ from motor torque by this and by this share of it, for this long.
     following_nm: Positive = 2.0
     following_share: Positive = 0.5
     following_s: Positive = 0.1
@@ -94,7 +94,7 @@ class PlausibilityLimits(Settings):
     #: it has lasted for this time. 15 steps of the torque field of an AK10-9.
     repeated_nm: Positive = 0.5
     repeated_s: Positive = 0.05
-    #: Replies equal to the last bit for this long, with more than repeated_nm asked for, are one old reply: no
+    #: Replies equal to the last bit for this long, under a motor torque over repeated_nm, are one old reply: no
     #: joint of a person keeps so still under torque. None: they may be; for a joint that is clamped, or while
     #: a simulator that turns emulated motors is paused.
     standstill_s: Positive | None = 0.5

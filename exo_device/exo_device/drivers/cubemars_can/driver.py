@@ -15,31 +15,35 @@ from exo_device.drivers.can.driver import CanDriver
 from exo_device.drivers.can.port import Frame
 from exo_device.drivers.cubemars_can.codec import NO_MOTOR_FAULT, MitCommand, MotorFault
 from exo_device.drivers.cubemars_can.config import CubemarsConfig, MotorConfig, PlausibilityLimits
+from exo_device.timing import Lasting
 
 
 class PlausibilityCheck:
-    """Follows one motor's replies."""
+    """Can what one motor reports be true? Its replies carry no counter and no mode: only the numbers show it."""
 
     def __init__(self, limits: PlausibilityLimits = PlausibilityLimits()) -> None:
         self._limits = limits
         self._last: tuple[float, float, float, float] | None = None
         self._window: tuple[float, float] | None = None
         self._travel = self._path = 0.0
-        self._wrong_since: float | None = None
+        self._wrong = Lasting(limits.following_s)
 
     def see(
         self,
         t: float,
         position: float,
         velocity: float,
-        torque: float,
-        asked: float | None,
+        applied: float,
+        motor_torque: float | None,
         asked_at: float | None = None,
     ) -> MotorFault:
-        """Takes in a reply of time t (s); asked: the torque it should show, None while the motor is off.
+        """Takes in a reply of time t (s).
 
-        asked_at: when the motor was asked for this reply (s), t by default. Its numbers may be that old: a
-        host that was held up in between must not take what moved meanwhile for a leap.
+        Args:
+            position, velocity, applied: what the motor reports (rad, rad/s, Nm).
+            motor_torque: the one (Nm) that the reply should show; None while the motor is off.
+            asked_at: when the motor was asked for this reply (s), t by default. Its numbers may be that old: a host
+                that was held up in between must not take what moved meanwhile for a leap.
         """
         found = NO_MOTOR_FAULT
         if self._last is not None:
@@ -54,7 +58,7 @@ class PlausibilityCheck:
             self._path += abs(velocity) * duration
             found |= self._frozen(t, position)
         self._last = (t, t if asked_at is None else min(asked_at, t), position, velocity)
-        return found | self._not_following(t, torque, asked)
+        return found | self._not_following(t, applied, motor_torque)
 
     def _frozen(self, t: float, position: float) -> MotorFault:
         if self._window is None or t < self._window[0]:
@@ -71,17 +75,12 @@ class PlausibilityCheck:
         self._window = (t, position)
         self._travel = self._path = 0.0
 
-    def _not_following(self, t: float, torque: float, asked: float | None) -> MotorFault:
-        if asked is None or math.isclose(asked, torque):
-            self._wrong_since = None
-            return NO_MOTOR_FAULT
-        if abs(torque - asked) <= self._limits.following_nm + self._limits.following_share * abs(asked):
-            self._wrong_since = None
-        elif self._wrong_since is None:
-            self._wrong_since = t
-        elif t - self._wrong_since >= self._limits.following_s:
-            return MotorFault.NOT_FOLLOWING
-        return NO_MOTOR_FAULT
+    def _not_following(self, t: float, applied: float, motor_torque: float | None) -> MotorFault:
+        differs = False
+        if motor_torque is not None and not math.isclose(motor_torque, applied):
+            allowed = self._limits.following_nm + self._limits.following_share * abs(motor_torque)
+            differs = not abs(applied - motor_torque) <= allowed  # also where it is no number
+        return MotorFault.NOT_FOLLOWING if self._wrong.see(t, differs) else NO_MOTOR_FAULT
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ class JointMap:
         """Inverse of joint_velocity."""
         return self.sign * joint * self.ratio
 
-    def motor_torque(self, joint: float) -> float:
+    def frame_torque(self, joint: float) -> float:
         """Inverse of joint_torque."""
         return self.sign * joint / (self.torque_scale * self.ratio)
 
@@ -126,48 +125,34 @@ class JointMap:
 class RepetitionCheck:
     """Is a motor's answer a new one? Replies carry no counter: an old one sent again looks like a joint at rest.
 
-    Two things give it away, to the last bit of the frame. A motor that is asked for another torque cannot report the
+    Two things give it away, to the last bit of the frame. A motor that is told another torque cannot report the
     same torque, angle and speed as before. And no worn joint that is given torque stays within one step of all three
     fields (0.02 degrees, 0.02 rad/s, 0.03 Nm) for long. A joint at rest without torque cannot be told from a stale
     one, and need not be: nothing pushes it.
     """
 
     def __init__(self, contradiction_nm: float, contradiction_s: float, longest_s: float | None) -> None:
-        """Torque asked for (Nm) must show in the replies after contradiction_s; longest_s: see PlausibilityLimits."""
-        self._contradiction_nm, self._contradiction_s = contradiction_nm, contradiction_s
-        self._longest_s = longest_s
+        """A motor torque (Nm) must show in the replies after contradiction_s; longest_s: see PlausibilityLimits."""
+        self._contradiction_nm = contradiction_nm
         self._data = b""
-        self._asked: float | None = None
-        self._torque_since_s = self._contradicted_since_s = None
+        self._first: float | None = None
+        self._contradicted, self._still = Lasting(contradiction_s), Lasting(longest_s)
 
-    def see(self, t: float, data: bytes, asked: float | None) -> bool:
-        """Takes in a reply of time t (s); asked: torque (Nm) that the motor understood last, None while it is off.
+    def see(self, t: float, data: bytes, motor_torque: float | None) -> bool:
+        """Takes in a reply of time t (s). Returns whether the replies repeat an old one.
 
-        Returns whether the replies repeat an old one.
+        Args:
+            motor_torque: the one (Nm) that the motor understood last; None while it is off.
         """
-        if asked is None or data != self._data:
-            self._data, self._asked = data, asked
-            self._torque_since_s = self._contradicted_since_s = None
+        if motor_torque is None or data != self._data:
+            self._data, self._first = data, motor_torque
+            self._contradicted.end()
+            self._still.end()
             return False
-        if self._asked is None:
-            self._asked = asked
-        self._contradicted_since_s = self._since(
-            t, self._contradicted_since_s, abs(asked - self._asked) >= self._contradiction_nm
-        )
-        self._torque_since_s = self._since(t, self._torque_since_s, abs(asked) >= self._contradiction_nm)
-        return _lasts(t, self._contradicted_since_s, self._contradiction_s) or _lasts(
-            t, self._torque_since_s, self._longest_s
-        )
-
-    @staticmethod
-    def _since(t: float, since: float | None, holds: bool) -> float | None:
-        if not holds:
-            return None
-        return t if since is None else since
-
-
-def _lasts(t: float, since: float | None, longest_s: float | None) -> bool:
-    return since is not None and longest_s is not None and t - since >= longest_s
+        if self._first is None:
+            self._first = motor_torque
+        contradicted = self._contradicted.see(t, abs(motor_torque - self._first) >= self._contradiction_nm)
+        return self._still.see(t, abs(motor_torque) >= self._contradiction_nm) or contradicted
 
 
 #: A motor may miss a frame: it is told to switch on this many times, and later that it is off this often (s).
@@ -204,7 +189,7 @@ class MotorChannel(CanMotor):
         self._raw_position: float | None = None
         self._enables_left = 0
         self._disable_due_s = -DISABLE_PERIOD_S
-        self._asked: float | None = None
+        self._motor_torque: float | None = None
         self._awaited = 0
         self._heard_s = self._sent_s = now_s
         self._silent_until_s = 0.0
@@ -212,11 +197,11 @@ class MotorChannel(CanMotor):
     # --- towards the motor
 
     def applied_torque(self, torque: float) -> float:
-        """Joint torque (Nm) that the motor understands when asked for this one: its range and its steps."""
-        return self.map.joint_torque(self.codec.applied_torque(self.map.motor_torque(torque)))
+        """Joint torque (Nm) that the motor understands for this motor torque: its range and its steps."""
+        return self.map.joint_torque(self.codec.applied_torque(self.map.frame_torque(torque)))
 
     def frames(self, torque: float, enable: bool, now_s: float) -> list[Frame]:
-        """What to send in this cycle. Every frame is answered; switched off, zero torque is asked for."""
+        """What to send in this cycle. Every frame is answered; a motor that is off is told zero torque."""
         if now_s < self._silent_until_s:
             return []
         self.missed_replies += self._awaited
@@ -228,22 +213,22 @@ class MotorChannel(CanMotor):
         return frames
 
     def _frames_on(self, torque: float) -> list[Frame]:
-        if self._asked is None:
+        if self._motor_torque is None:
             self._enables_left = ENABLE_REPEATS
-        self._asked = torque
+        self._motor_torque = torque
         enable = self.codec.enable()
         if self._enables_left > 0 and enable is not None:
             self._enables_left -= 1
-            self._asked = 0.0
+            self._motor_torque = 0.0
             return [enable]
-        return [self.codec.command(MitCommand(torque=self.map.motor_torque(torque)))]
+        return [self.codec.command(MitCommand(torque=self.map.frame_torque(torque)))]
 
     def _frames_off(self, now_s: float) -> list[Frame]:
         frames = [self.codec.idle()]
-        if self._asked is not None or now_s >= self._disable_due_s:
+        if self._motor_torque is not None or now_s >= self._disable_due_s:
             self._disable_due_s = now_s + DISABLE_PERIOD_S
             frames.append(self.codec.disable())
-        self._asked = None
+        self._motor_torque = None
         return frames
 
     def host_fell_silent(self) -> None:
@@ -305,8 +290,8 @@ class MotorChannel(CanMotor):
             self._surplus_before = self.surplus_replies
         position = self.map.joint_position(self._unwrapped(reply.position))
         velocity, torque = self.map.joint_velocity(reply.velocity), self.map.joint_torque(reply.torque)
-        self.faults |= self._check.see(now_s, position, velocity, torque, self._asked, self._sent_s)
-        understood = None if self._asked is None else self.applied_torque(self._asked)
+        self.faults |= self._check.see(now_s, position, velocity, torque, self._motor_torque, self._sent_s)
+        understood = None if self._motor_torque is None else self.applied_torque(self._motor_torque)
         if self._repetition.see(now_s, frame.data, understood):
             self.faults |= MotorFault.FROZEN
         self.newest = Measurement(now_s, now_ns, position, velocity, torque, reply.temperature, math.nan, reply.error)

@@ -1,7 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which publisher is followed: told by the publishers' own running numbers."""
+"""Whose commands are followed, by the publishers' own running numbers, and logging that holds nobody up."""
 
-from exo_device.command_source import FORGET_S, LARGEST_STEP, CommandSource, Source
+import errno
+import threading
+
+import pytest
+
+pytest.importorskip("rclpy")
+
+from exo_device.ros_interface import FORGET_S, LARGEST_STEP, CommandSource, LogThread, Source
+from exo_device.safety import Event
 
 
 class Listener:
@@ -62,3 +70,41 @@ def test_one_that_catches_up_is_never_followed_but_cannot_be_told_apart_in_the_e
     assert source is Source.UNKNOWN and 0 < own - other <= LARGEST_STEP
     assert listener.judges(own + 1) is listener.judges(other + 1) is Source.UNKNOWN
     assert listener.hears(own + 2, publishers=1)  # it has gone
+
+
+PATIENCE_S = 20.0
+
+
+def test_lines_come_out_in_order():
+    written = []
+    log = LogThread(written.append)
+    for number in range(50):
+        log.log(Event(False, str(number)))
+    assert log.close(PATIENCE_S)
+    assert [event.text for event in written] == [str(number) for number in range(50)]
+
+
+def test_a_log_that_hangs_keeps_nobody_waiting():
+    is_back = threading.Event()
+    log = LogThread(lambda event: is_back.wait(), backlog=10)
+    for number in range(1000):  # returns, or the test would hang here
+        log.log(Event(True, str(number)))
+    assert 989 <= log.lost <= 990
+    assert log.close(0.05) is False
+    is_back.set()
+
+
+def test_a_full_disk_ends_nothing():
+    written, full = [], [True]
+
+    def write(event: Event) -> None:
+        if full[0]:
+            full[0] = False
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(event.text)
+
+    log = LogThread(write)
+    log.log(Event(True, "lost"))
+    log.log(Event(True, "kept"))
+    assert log.close(PATIENCE_S) is False
+    assert written == ["kept"] and log.lost == 1
