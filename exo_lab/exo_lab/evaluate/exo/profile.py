@@ -7,7 +7,7 @@ import dataclasses
 
 import numpy as np
 
-from exo_policy.profile_metrics import CurveFigures, LobeTiming, compare_profiles
+from exo_lab.evaluate.exo.profile_metrics import CurveFigures, LobeTiming, compare_profiles
 from exo_policy.profiles import ANKLE_GENERIC, HIP, TorqueProfile
 
 #: Curve variable and reference by joint; the reference's sign is that of the variable.
