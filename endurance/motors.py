@@ -21,7 +21,7 @@ from exo_device.drivers import DriverError
 from exo_device.drivers.can.port import Frame, PythonCanPort
 from exo_device.drivers.cubemars_can.config import CubemarsConfig
 from exo_device.emulator import EmulatedBus, EmulatorError, Fault, FaultPlan, Followed, SpringDamper
-from exo_device.emulator.command_line import LEFT_PHASE_RAD, _beside, _stop_on_signals, load_config
+from exo_device.emulator.command_line import LEFT_PHASE_RAD, beside, load_config, stop_on_signals
 from exo_device.emulator.motor import serve
 
 #: Legs on springs that full torque turns by half of their range (Nm/rad, Nm s/rad).
@@ -253,7 +253,7 @@ def main(arguments: list[str] | None = None) -> int:
     from_simulator = chosen.mechanics == "simulator"
     bus = ObservedBus(config, (lambda joint: Followed()) if from_simulator else spring, plan)
     port = PythonCanPort(config.interface, config.channel, config.bitrate, config.bus_options)
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
     threading.Thread(target=listen, args=(bus, stop), daemon=True).start()
 
     def serve_bus(link=None) -> None:
@@ -268,7 +268,7 @@ def main(arguments: list[str] | None = None) -> int:
         if from_simulator:
             from exo_device.emulator.ros import SimulatorLink
 
-            _beside(lambda: SimulatorLink(bus, chosen.namespace), serve_bus, [])
+            beside(lambda: SimulatorLink(bus, chosen.namespace), serve_bus, [])
         else:
             serve_bus()
     finally:

@@ -7,6 +7,7 @@ a smaller number there (`python tools/check.py --update`).
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -21,7 +22,15 @@ PACKAGES = ("exo_core", "exo_device", "exo_policy", "exo_sim", "exo_lab", "exo_b
 def type_errors() -> tuple[Counter[str], str]:
     """Errors by package, and what mypy said."""
     folders = [f"{package}/{package}" for package in PACKAGES]
-    said = subprocess.run([sys.executable, "-m", "mypy", *folders], cwd=ROOT, capture_output=True, text=True)
+    # nothing but what is in the repository decides: neither what is installed, built or cached, nor the shell
+    shell = {name: value for name, value in os.environ.items() if name not in ("MYPYPATH", "MYPY_CACHE_DIR")}
+    said = subprocess.run(
+        [sys.executable, "-m", "mypy", "--config-file", "pyproject.toml", *folders],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=shell,
+    )
     if said.returncode not in (0, 1):
         sys.exit(said.stdout + said.stderr)
     return Counter(re.findall(r"^(\w+)/[^:]+:\d+: error:", said.stdout, re.MULTILINE)), said.stdout

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from exo_core.errors import UserError
 from exo_core.yaml_file import read_mapping
+
+if TYPE_CHECKING:  # only where recordings are read
+    from mcap.records import Channel, Chunk, Schema
 
 #: What `exo sim` calls the recording in its run folder, and rosbag2 its list of files.
 RECORDING_NAME, BAG_LIST = "recording.mcap", "metadata.yaml"
@@ -174,7 +177,7 @@ class RecordingReader:
         """
         self.is_complete = True
         found = False
-        reasons = []
+        reasons: list[str] = []
         for file in self._files:
             for message in self._of(file, wanted, reasons):
                 found = True
@@ -195,7 +198,7 @@ class RecordingReader:
                 "recordings need mcap and mcap-ros2-support: pip install -r requirements.txt"
             ) from error
         schemas: dict[int, Schema] = {}
-        channels: dict[int, tuple[Channel, str, Callable] | None] = {}
+        channels: dict[int, tuple[Channel, str, Callable[[bytes], Any]] | None] = {}
         is_complete = False
         try:
             with file.open("rb") as stream:
@@ -238,7 +241,7 @@ class RecordingReader:
         self.is_complete = self.is_complete and is_complete
 
 
-def _unpacked(file: Path, chunk) -> Iterator:
+def _unpacked(file: Path, chunk: Chunk) -> Iterator[Any]:
     """Schemas, channels and messages of a chunk, with bounds on memory and time whatever the chunk says of itself.
 
     Raises:
@@ -272,7 +275,7 @@ def _unpacked(file: Path, chunk) -> Iterator:
             raise RecordingError(f"{file}: a chunk holds a record of kind {opcode}, which no recorder writes there")
 
 
-def _decompressed(chunk) -> bytes:
+def _decompressed(chunk: Chunk) -> bytes:
     """At most one byte more than the chunk says."""
     most = chunk.uncompressed_size + 1
     if chunk.compression == "zstd":
@@ -286,7 +289,7 @@ def _decompressed(chunk) -> bytes:
     return chunk.data
 
 
-def _require_magic(file: Path, stream) -> None:
+def _require_magic(file: Path, stream: BinaryIO) -> None:
     start = stream.read(len(MAGIC))
     if not start:
         raise RecordingError(f"{file}: empty: its recorder was killed before it wrote, or the disk was full")
@@ -296,7 +299,9 @@ def _require_magic(file: Path, stream) -> None:
     stream.seek(0)
 
 
-def _channel(channel, schemas: dict, wanted: Callable[[str], bool]) -> tuple | None:
+def _channel(
+    channel: Channel, schemas: Mapping[int, Schema], wanted: Callable[[str], bool]
+) -> tuple[Channel, str, Callable[[bytes], Any]] | None:
     if not wanted(channel.topic):
         return None
     schema = schemas.get(channel.schema_id)
@@ -314,7 +319,7 @@ def _channel(channel, schemas: dict, wanted: Callable[[str], bool]) -> tuple | N
     return channel, type_name, decode
 
 
-def _decoder(channel, schema, type_name: str) -> Callable[[bytes], Any]:
+def _decoder(channel: Channel, schema: Schema | None, type_name: str) -> Callable[[bytes], Any]:
     """What turns a channel's bytes into messages. Raises UndecodableError."""
     from mcap_ros2._dynamic import generate_dynamic
 

@@ -10,6 +10,7 @@ Needs the standard library and yaml alone: launch files read with it under the s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -93,23 +94,23 @@ class _Loader(yaml.SafeLoader):
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
-        self._unfinished: set[str] = set()
+        self._unfinished: set[str | None] = set()
 
-    def compose_node(self, parent, index):
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Refuses an alias inside of what it stands for."""
         if self.check_event(yaml.AliasEvent) and self.peek_event().anchor in self._unfinished:
             event = self.peek_event()
             raise yaml.composer.ComposerError(None, None, f"*{event.anchor} stands inside itself", event.start_mark)
         return super().compose_node(parent, index)
 
-    def compose_sequence_node(self, anchor):
+    def compose_sequence_node(self, anchor: str | None) -> yaml.SequenceNode:
         """As the base class, and knows what is not finished yet."""
         self._unfinished.add(anchor)
         node = super().compose_sequence_node(anchor)
         self._unfinished.discard(anchor)
         return node
 
-    def compose_mapping_node(self, anchor):
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
         """As the base class, and refuses a key that stands twice or is none."""
         self._unfinished.add(anchor)
         node = super().compose_mapping_node(anchor)
@@ -129,14 +130,14 @@ class _Loader(yaml.SafeLoader):
             raise yaml.constructor.ConstructorError(None, None, text, node.start_mark)
         if node.tag == _MERGE:
             return node.value
-        key = self.construct_object(node)
+        key: Any = self.construct_object(node)
         if isinstance(key, bool) or key is None:
             meant = f"; as a word it is written '{node.value}', in quotes" if node.value else ""
             text = f"the key {node.value or 'that is left out'} means {str(key).lower()} in YAML{meant}"
             raise yaml.constructor.ConstructorError(None, None, text, node.start_mark)
         return key
 
-    def construct_object(self, node, deep=False):
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         """As the base class; a value that cannot be made tells its line."""
         try:
             return super().construct_object(node, deep=deep)
@@ -150,7 +151,7 @@ def _refuse(node: yaml.Node, what: str, instead: str) -> None:
     raise yaml.constructor.ConstructorError(None, None, text, node.start_mark)
 
 
-def _number(kind: type):
+def _number(kind: type[int] | type[float]) -> Callable[[_Loader, yaml.ScalarNode], int | float]:
     construct = {int: yaml.SafeLoader.construct_yaml_int, float: yaml.SafeLoader.construct_yaml_float}[kind]
 
     def checked(loader: _Loader, node: yaml.ScalarNode) -> int | float:

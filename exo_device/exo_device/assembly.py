@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from exo_core.ros import ParameterError
 from exo_device.control_loop import ControlLoop
 from exo_device.description import DeviceDescription, DeviceError, load_device
 from exo_device.drivers import DRIVERS, Driver, DriverError, make_driver, read_driver_config
@@ -27,7 +28,7 @@ from exo_device.memory import (
     state_folder,
     usable_folder,
 )
-from exo_device.parameters import DeviceParameters, ParameterError
+from exo_device.parameters import DeviceParameters
 from exo_device.safety import Answer, SafetyError, SafetySupervisor, Snapshot
 from exo_device.torque_permit import GpioLine, PermitError
 
@@ -163,7 +164,7 @@ def assemble(
         ControlLoop(driver, supervisor, chosen.loop(), ros_now_ns=ros_ns),
         *hashes,
         is_worn=is_worn,
-        unchecked=_unchecked(chosen, folder, hashes, device) if is_worn else "",
+        unchecked=_unchecked(chosen, folder, hashes, device) if folder is not None else "",
         warnings=(*(_warnings(chosen) if is_worn else ()), *driver.warnings()),
         permit_line=line,
         kept=kept,
@@ -218,7 +219,7 @@ def _unchecked(chosen: DeviceParameters, folder: Path, hashes: tuple[str, str], 
     )
 
 
-def _warnings(chosen: DeviceParameters):
+def _warnings(chosen: DeviceParameters) -> Iterator[str]:
     if not chosen.stride_gate:
         yield "stride_gate is off: torque does not wait until the wearer walks"
     if not chosen.require_bench_check:

@@ -94,7 +94,7 @@ def pulse(driver: Driver, joint: str, torque_nm: float, duration_s: float) -> Pu
     return PulseResult(float(last.position[0] - start.position[0]), ended_by)
 
 
-def _read(driver: Driver):
+def _read(driver: Driver) -> DeviceState:
     state = driver.read(READ_TIMEOUT_S)
     if state is None:
         raise DriverError("the motor sends nothing")
@@ -103,7 +103,7 @@ def _read(driver: Driver):
     return state
 
 
-def _reason_to_end(start, state) -> str:
+def _reason_to_end(start: DeviceState, state: DeviceState) -> str:
     if abs(state.position[0] - start.position[0]) > LARGEST_MOTION_RAD:
         return f"ended after {math.degrees(LARGEST_MOTION_RAD):.0f} deg"
     if abs(state.velocity[0]) > LARGEST_SPEED_RAD_S:
@@ -215,7 +215,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_check(commands) -> None:
+def _add_check(commands: Any) -> None:
     text = "signs and zeros of joints and IMU, on the wearer, motors off; before the first torque"
     check = commands.add_parser("check", help=text, description=text.capitalize() + ". Any driver's motors.")
     check.add_argument("--device", required=True, metavar="YAML", help="device, by name or file")
@@ -383,7 +383,7 @@ def _ros_for(driver: Driver) -> Iterator[None]:
         rclpy.try_shutdown()
 
 
-def _state(driver: CubemarsDriver):
+def _state(driver: CubemarsDriver) -> DeviceState:
     for _ in range(5):
         state = driver.read(WATCH_PERIOD_S)
         if state is not None:

@@ -12,6 +12,7 @@ joint.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -250,7 +251,7 @@ def _segment_names() -> list[str]:
     return [MIDLINE_SEGMENT] + [f"{segment}_{side}" for segment in STRAPPABLE_SEGMENTS for side in SIDES]
 
 
-def _check_names(kind: str, names, allowed: list[str]) -> None:
+def _check_names(kind: str, names: Iterable[str], allowed: list[str]) -> None:
     for name in names:
         if name not in allowed:
             raise ValueError(f"unknown {kind} '{name}'; allowed: {', '.join(allowed)}")

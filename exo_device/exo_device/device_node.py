@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 from rcl_interfaces.msg import SetParametersResult
@@ -24,11 +25,12 @@ from exo_device.ros_interface import NOT_CONFIGURED, DeviceInterface, DeviceServ
 from exo_device.safety import Answer, Fault, Mode
 from exo_device.safety.modes import NO_FAULT
 
+Transition = Callable[["DeviceNode", LifecycleState], TransitionCallbackReturn]
 #: The loop needs ramp_down_s to end; more than this (s) means that it hangs.
 LOOP_END_TIMEOUT_S = 2.0
 
 
-def told(transition):
+def told(transition: Transition) -> Transition:
     """A transition that logs why it failed: rclpy drops what a callback raises without a word."""
 
     @functools.wraps(transition)
@@ -96,6 +98,7 @@ class DeviceNode(LifecycleNode):
     @told
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """States flow; the motors stay off."""
+        assert self._setup is not None  # only a configured node is activated
         self._setup.loop.prepare()
         self._thread = threading.Thread(target=self._setup.loop.run, name="control_loop", daemon=True)
         self._thread.start()
@@ -130,7 +133,7 @@ class DeviceNode(LifecycleNode):
 
         Raises RuntimeError for a loop that hangs; its motors are switched off over its head.
         """
-        if self._thread is not None:
+        if self._thread is not None and self._setup is not None:
             self._setup.loop.finish(on_purpose=on_purpose)
             self._thread.join(LOOP_END_TIMEOUT_S)
             if self._thread.is_alive():
@@ -144,10 +147,11 @@ class DeviceNode(LifecycleNode):
         """Ends the loop and gives back driver and topics. May be called in any state."""
         self.end_loop()
         if self._setup is not None:
-            self._former, self._setup = self._setup, None
-            setup = self._former
+            self._former = setup = self._setup
+            self._setup = None
             setup.close()
-            self._interface.destroy()
+            if self._interface is not None:
+                self._interface.destroy()
             self._kept = setup.kept
             self._parameter_guard.is_configured = False
             self._front.publish_unconfigured(self._kept)
@@ -219,7 +223,8 @@ class DeviceNode(LifecycleNode):
         return self.get_clock().now().nanoseconds
 
     def _loop_crashed(self, error: BaseException) -> None:
-        self._interface.permit(False)
+        if self._interface is not None:
+            self._interface.permit(False)
         self.on_crash(error)
 
     def _log_crash(self, error: BaseException) -> None:

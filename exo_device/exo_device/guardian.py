@@ -47,11 +47,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = json.loads(chosen.settings) if chosen.settings else read_driver_config(chosen.config, chosen.driver)
         driver = make_driver(chosen.driver, settings)
-        if chosen.driver == TOPIC_DRIVER:
-            from exo_device.drivers.ros2_control import guard_topic
+        if isinstance(driver, CanDriver):
+            return _guard_bus(driver, is_own=bool(chosen.settings))
+        from exo_device.drivers.ros2_control import Ros2ControlConfig, guard_topic
 
-            return guard_topic(driver.config, sys.stdin.fileno() if chosen.settings else None, _ready)
-        return _guard_bus(driver, is_own=bool(chosen.settings))
+        assert isinstance(driver.config, Ros2ControlConfig)
+        return guard_topic(driver.config, sys.stdin.fileno() if chosen.settings else None, _ready)
     except (DriverError, OSError) as error:
         print(f"guardian: {error}", file=sys.stderr)
         return EXIT_ERROR

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -127,7 +127,7 @@ def status_message(
     return message
 
 
-def _set(vector, values: np.ndarray) -> None:
+def _set(vector: Any, values: np.ndarray) -> None:
     vector.x, vector.y, vector.z = map(float, values)
 
 
@@ -143,7 +143,7 @@ def diagnostics_message(
     message = DiagnosticArray(status=[_device_status(name, snapshot, device, loop, loop_rate_hz)])
     if snapshot.state is not None:
         for index, joint in enumerate(device.joint_names):
-            message.status.append(_motor_status(name, snapshot, device, joint, index))
+            message.status.append(_motor_status(name, snapshot, snapshot.state, device, joint, index))
     message.header.stamp = to_stamp(now_ns)
     return message
 
@@ -176,8 +176,9 @@ def _device_status(
     return _status(name, device.name, level, text, values)
 
 
-def _motor_status(name: str, snapshot: Snapshot, device: DeviceDescription, joint: str, index: int) -> DiagnosticStatus:
-    state = snapshot.state
+def _motor_status(
+    name: str, snapshot: Snapshot, state: DeviceState, device: DeviceDescription, joint: str, index: int
+) -> DiagnosticStatus:
     temperature, error = float(state.temperature[index]), int(state.error[index])
     level, text = DiagnosticStatus.OK, "ok"
     if error:

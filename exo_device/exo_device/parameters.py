@@ -115,7 +115,7 @@ CHOICES = {"driver": tuple(sorted(DRIVERS)), "second_publisher": SECOND_PUBLISHE
 READ_ONLY = ("use_mock_hardware", "state_folder", "auto_start")
 
 #: name: (default, description, (lowest, highest) or None)
-DECLARATIONS: dict[str, tuple] = {
+DECLARATIONS: dict[str, tuple[bool | float | str, str, tuple[float, float] | None]] = {
     "device_config": ("", "Path of the device YAML (joints, limits, sensors).", None),
     "driver": ("simulated", "Motor driver by name.", None),
     "driver_config": ("", "Path of the driver's YAML (bus, ids, signs); empty: the driver's defaults.", None),

@@ -64,12 +64,12 @@ class CommandSource:
         number: that its publisher gave it. publishers: of the topic, as far as they are known. is_active:
         torque is given, so that nobody else may take the place of a publisher that has fallen silent.
         """
-        free = self._number is None or (not is_active and now_s - self._heard_s > FORGET_S)
-        if free or publishers < 2:
+        followed = None if not is_active and now_s - self._heard_s > FORGET_S else self._number
+        if followed is None or publishers < 2:
             self._foreign_number = None
-        elif self._foreign_number is not None and abs(self._foreign_number - self._number) <= LARGEST_STEP:
+        elif self._foreign_number is not None and abs(self._foreign_number - followed) <= LARGEST_STEP:
             return Source.UNKNOWN
-        elif not 1 <= number - self._number <= LARGEST_STEP:
+        elif not 1 <= number - followed <= LARGEST_STEP:
             self._foreign_number = number
             return Source.FOREIGN
         self._number, self._heard_s = number, now_s
@@ -232,7 +232,7 @@ class DeviceInterface:
         self._loop = setup.loop
         self._services = services
         self._diagnostics_due_ns = 0
-        self._shown_mode = None
+        self._shown_mode: Mode | None = None
         self._joint_states = node.create_publisher(JointState, "exo/joint_states", SENSOR)
         self._imu = node.create_publisher(Imu, "exo/imu", SENSOR)
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", DIAGNOSTICS_DEPTH)
@@ -255,7 +255,7 @@ class DeviceInterface:
             self._node.destroy_publisher(publisher)
         self._node.destroy_subscription(self._command)
 
-    def _on_command(self, message: TorqueCommand, info: dict) -> None:
+    def _on_command(self, message: TorqueCommand, info: dict[str, int | None]) -> None:
         publishers = self._command.get_publisher_count()
         now_s = self._loop.steady_now_ns() / NANOSECONDS_PER_SECOND
         is_active = self._loop.supervisor.mode is Mode.ACTIVE

@@ -54,7 +54,7 @@ class GpioLine:
         self,
         given: str,
         *,
-        ioctl: Callable = fcntl.ioctl,
+        ioctl: Callable[..., object] = fcntl.ioctl,
         open_file: Callable[[str, int], int] = os.open,
     ) -> None:
         match = GIVEN.fullmatch(given)

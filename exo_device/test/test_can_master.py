@@ -11,10 +11,11 @@ import pytest
 
 from exo_device.drivers import DriverError, make_driver, read_driver_config
 from exo_device.drivers.can import port as port_module
+from exo_device.drivers.can.bus import CanMaster
 from exo_device.drivers.can.port import Frame, PythonCanPort
 from exo_device.drivers.cubemars_can import MotorFault
 from exo_device.drivers.cubemars_can.codec import MitCommand
-from exo_device.drivers.cubemars_can.driver import BusMaster, MotorChannel
+from exo_device.drivers.cubemars_can.driver import MotorChannel
 from exo_device.drivers.imu import FixedImu
 from exo_device.emulator import EmulatedBus, Fault, Followed
 from exo_device.emulator.in_process import EmulatorPort, MadeClock
@@ -50,7 +51,7 @@ class Bench:
         self.clock, self.samples = MadeClock(10.0), 0
         self.bus = EmulatedBus(config, lambda joint: Followed())
         self.port = BusyPort(self.bus, self.clock)
-        self.master = BusMaster(
+        self.master = CanMaster(
             config,
             [MotorChannel(joint, motor, self.clock.now_s) for joint, motor in config.motors.items()],
             self.port,

@@ -517,7 +517,7 @@ def test_a_second_driver_of_the_same_motors_does_not_connect():
 
 HOST = """
 import sys, time, numpy as np
-from exo_device.command import MotorTorque
+from exo_device.signals import MotorTorque
 from exo_device.drivers import make_driver
 from exo_device.drivers import read_driver_config
 settings = read_driver_config(sys.argv[1], "cubemars_can")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from exo_device import programs
+import exo_device
 from exo_device.drivers import DriverError, make_driver
 from exo_device.drivers import guardian as line
 from exo_device.drivers.guardian import DEAF_S, LAST_WORDS_S, REPEAT_S, SILENCE_S, Guardian, TorqueWatch
@@ -252,7 +252,7 @@ def test_a_controller_that_nobody_guards_is_not_armed():
 
 HOST = """
 import sys, time, numpy as np, rclpy
-from exo_device.command import MotorTorque
+from exo_device.signals import MotorTorque
 from exo_device.drivers import make_driver
 rclpy.init(domain_id=int(sys.argv[1]))
 driver = make_driver("ros2_control", {"namespace": "/guarded", "command_order": ["a", "b"]})
@@ -320,7 +320,7 @@ def test_the_units_start_programs_that_exist_with_arguments_that_they_know():
     parameters = pytest.importorskip("exo_device.parameters")
     words = unit("exo-guardian.service")["Service"]["ExecStart"].split("lib/exo_device/")[1]
     program, *arguments = words.replace('"', "").replace("'", "").split()
-    assert program == "guardian" and callable(programs.guardian)
+    assert program == "guardian" and callable(exo_device.start_guardian)
     chosen = build_parser().parse_args([{"${EXO_DRIVER}": "odrive_can"}.get(word, word) for word in arguments])
     assert chosen.config == "${EXO_DRIVER_CONFIG}"
     started = unit("exo-device.service")["Service"]["ExecStart"].split("lib/exo_device/")[1]

@@ -35,7 +35,7 @@ class CheckpointError(ValueError):
     """A checkpoint that cannot be used; the message is one line that names the file and says what to do."""
 
 
-def checkpoint_files(path: str | os.PathLike) -> tuple[Path, Path]:
+def checkpoint_files(path: str | os.PathLike[str]) -> tuple[Path, Path]:
     """Return (tensor file, manifest file) for a stem, either file's name, or a directory.
 
     A directory must hold exactly one manifest; an empty or new one gets the stem ``policy``.
@@ -65,7 +65,7 @@ def _tensor_twin(manifest_file: Path) -> Path:
 
 
 def save_checkpoint(
-    path: str | os.PathLike, tensors: Mapping[str, np.ndarray], manifest: Manifest | Mapping[str, Any]
+    path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray], manifest: Manifest | Mapping[str, Any]
 ) -> Path:
     """Write ``<stem>.safetensors`` and ``<stem>.json``; return the manifest's path.
 
@@ -92,7 +92,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: str | os.PathLike, *, kind: str | None = None, contract: Contract | None = None
+    path: str | os.PathLike[str], *, kind: str | None = None, contract: Contract | None = None
 ) -> tuple[dict[str, np.ndarray], Manifest]:
     """Read and check a checkpoint; return its tensors (by name) and its manifest.
 
@@ -123,7 +123,7 @@ def load_checkpoint(
     return tensors, manifest
 
 
-def require_contract(manifest: Manifest, expected: Contract, source: str | os.PathLike) -> None:
+def require_contract(manifest: Manifest, expected: Contract, source: str | os.PathLike[str]) -> None:
     """Raise CheckpointError, listing every difference, unless the manifest's contract is ``expected``."""
     lines = contract_differences(expected, manifest.contract)
     if lines:

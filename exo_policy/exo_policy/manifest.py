@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-FORMAT_VERSION = 1
+FORMAT_VERSION: Literal[1] = 1
 """Version of the manifest written by this package; a reader refuses any other."""
 
 
@@ -145,7 +146,7 @@ def _differences(path: str, expected: Any, found: Any) -> list[str]:
     return []
 
 
-def _term_differences(expected: tuple, found: tuple) -> list[str]:
+def _term_differences(expected: Iterable[dict[str, Any]], found: Iterable[dict[str, Any]]) -> list[str]:
     """Compare observation terms by name, then their order, so that one missing term reads as one line."""
     theirs = {term["name"]: term for term in found}
     ours = {term["name"]: term for term in expected}

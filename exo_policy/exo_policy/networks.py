@@ -40,7 +40,7 @@ class MlpPolicy:
 
     @classmethod
     def from_checkpoint(
-        cls, path: str | os.PathLike, *, kind: str | None = None, contract: Contract | None = None
+        cls, path: str | os.PathLike[str], *, kind: str | None = None, contract: Contract | None = None
     ) -> tuple[MlpPolicy, Manifest]:
         """Load a network and its manifest; raises CheckpointError as :func:`load_checkpoint` does."""
         tensors, manifest = load_checkpoint(path, kind=kind, contract=contract)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Imu, JointState
@@ -15,6 +17,7 @@ from exo_policy.policy_runtime import Device
 
 SEQUENCE_MODULUS = 2**32
 """TorqueCommand.sequence is a uint32."""
+AnyMessage = TypeVar("AnyMessage", JointState, Imu)
 MOST_JOINTS, LONGEST_NAME_BYTES = 16, 64
 """Bounds of TorqueCommand.names: publishing more would raise."""
 
@@ -100,7 +103,7 @@ class Pairing:
             return None
         return self._joints.pop(next(iter(self._joints)))
 
-    def _add(self, message, mine: dict) -> tuple[JointState, Imu] | None:
+    def _add(self, message: AnyMessage, mine: dict[int, AnyMessage]) -> tuple[JointState, Imu] | None:
         key = stamp_ns(message.header.stamp)
         mine[key] = message
         while len(mine) > self._depth:

@@ -7,8 +7,11 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from builtin_interfaces.msg import Time
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -71,7 +74,7 @@ CHOICE = ("controller", "checkpoint")
 NOT_A_CONTROLLERS = (*CHOICE, "fade_s", "wearer_mass_kg")
 
 
-def choice_of(parameters: dict) -> Choice:
+def choice_of(parameters: Mapping[str, Any]) -> Choice:
     """The controller that the parameters describe."""
     tunable = {name: value for name, value in parameters.items() if name not in NOT_A_CONTROLLERS}
     return Choice(parameters["controller"], parameters["checkpoint"], tunable)
@@ -145,7 +148,7 @@ class PolicyNode(Node):
         if error:
             self._complain(f"commanding zero torque: {error}")
 
-    def _publish(self, state_stamp, names: tuple[str, ...], torque: np.ndarray) -> None:
+    def _publish(self, state_stamp: Time, names: tuple[str, ...], torque: np.ndarray) -> None:
         now = self.get_clock().now().to_msg()
         self._command.publish(command_message(now, state_stamp, self._sequence, names, torque))
         self._sequence += 1

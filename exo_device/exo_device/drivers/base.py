@@ -40,8 +40,9 @@ class Driver(ABC):
     it connects, and disconnects whatever happens. wake() alone may be called from another thread.
     """
 
-    #: Name it is chosen by.
+    #: Name it is chosen by, and its settings.
     name: ClassVar[str]
+    config: Settings
     #: Whether its torque reaches motors, which somebody may wear. Then time is that of the world, and limits are those
     #: of real motors.
     has_real_motors: ClassVar[bool] = True

@@ -82,7 +82,7 @@ def watch(line: int, say_zero: Callable[[], None]) -> None:
     while not guard.is_over(time.monotonic()):
         wait_s = guard.wait_s(time.monotonic())
         if has_ended:
-            time.sleep(wait_s)
+            time.sleep(wait_s or 0.0)
         elif select.select([line], [], [], wait_s)[0]:
             beats = _read(line)
             has_ended = not beats
@@ -161,14 +161,16 @@ class OwnGuardian(Guardian):
         with there:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "exo_device.guardian", *command],
-                stdin=there,
+                stdin=there.fileno(),
                 stdout=subprocess.PIPE,
                 process_group=0,
                 env={**os.environ, **(environment or {})},
             )  # out of reach of Ctrl-C, and as urgent as this one
         super().__init__(here)
-        readable, _, _ = select.select([self._process.stdout], [], [], START_TIMEOUT_S)
-        if not readable or self._process.stdout.readline() != READY:
+        assert self._process.stdout is not None  # PIPE
+        self._said = self._process.stdout
+        readable, _, _ = select.select([self._said], [], [], START_TIMEOUT_S)
+        if not readable or self._said.readline() != READY:
             self.close()
             raise DriverError("the guardian process did not start; guardian: none does without")
         self._answered_s = self._steady_s()
@@ -185,7 +187,7 @@ class OwnGuardian(Guardian):
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._process.stdout.close()
+        self._said.close()
 
 
 # --- a guardian that was started apart

@@ -7,7 +7,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -15,6 +15,9 @@ from pydantic import Field
 from exo_core.time import NANOSECONDS_PER_SECOND, stamp_ns
 from exo_device.drivers.base import DriverError, Settings
 from exo_device.signals import ImuSample
+
+if TYPE_CHECKING:  # ROS only where it is used
+    from exo_device.drivers.ros import SpinningThread
 
 
 class ImuConfig(Settings):
@@ -81,7 +84,7 @@ class RosImu(ImuSource):
 
     def __init__(self, config: ImuConfig) -> None:
         self._config = config
-        self._spinning = None
+        self._spinning: SpinningThread | None = None
         self._ros_ns: Callable[[], int] = time.time_ns
         #: Stamp (ns) and sample; one that is repeated with its stamp stays as old as it is.
         self._newest: tuple[int, ImuSample] | None = None
@@ -127,15 +130,15 @@ class RosImu(ImuSource):
             self._spinning.close()
         self._spinning = self._newest = None
 
-    def _on_imu(self, message) -> None:
+    def _on_imu(self, message: Any) -> None:
         now_s = time.monotonic()
         if now_s - self._looked_s >= PUBLISHERS_PERIOD_S:
             self._looked_s = now_s
-            publishers = self._spinning.node.count_publishers(self._config.topic)
+            publishers = self._spinning.node.count_publishers(self._config.topic) if self._spinning else 0
             self._problem = "" if publishers < 2 else TWO_PUBLISHERS.format(count=publishers, topic=self._config.topic)
         self.take(message)
 
-    def take(self, message) -> None:
+    def take(self, message: Any) -> None:
         """Takes in a sensor_msgs/Imu."""
         self._newest = stamp_ns(message.header.stamp), ImuSample.of_message(message)
 

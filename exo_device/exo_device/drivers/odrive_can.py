@@ -333,7 +333,7 @@ class Axis(CanMotor):
     def error(self) -> int:
         """ODrive's Axis_Error, and what the driver found: NOT_ON, NO_HEARTBEAT, FOREIGN_MASTER."""
         heard_s = self._on_since_s if self._heartbeat_s is None else self._heartbeat_s
-        unheard_s = 0.0 if self._on_since_s is None else self._asked_s - heard_s
+        unheard_s = 0.0 if self._on_since_s is None or heard_s is None else self._asked_s - heard_s
         return (
             self._error
             | (NOT_ON if self._was_left_alone else 0)
@@ -362,14 +362,11 @@ class ODriveDriver(CanDriver):
     def _motor_names(self) -> tuple[str, ...]:
         return tuple(self.config.axes)
 
-    @property
-    def has_verified_watchdog(self) -> bool:
-        return self.master is not None and all(axis.has_watchdog for axis in self.master.motors)
-
     def _firmware_note(self) -> str:
         if self.config.watchdog_endpoints is None:
             return ", and watchdog_endpoints does not say where to read the firmware's watchdog"
-        without = [f"{axis.joint} ({axis.address})" for axis in self.master.motors if not axis.has_watchdog]
+        axes = self.master.motors if self.master is not None else []
+        without = [f"{axis.joint} ({axis.address})" for axis in axes if not axis.has_watchdog]
         return (
             f", and the firmware of {', '.join(without)} has not said that its watchdog is on and acts within "
             f"{LONGEST_WATCHDOG_S:g} s"

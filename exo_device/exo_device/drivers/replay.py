@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from exo_core.errors import warn
-from exo_core.recordings import RecordingError, RecordingReader
+from exo_core.recordings import Recorded, RecordingError, RecordingReader
 from exo_core.time import NANOSECONDS_PER_SECOND, stamp_ns, to_ns
 from exo_device.drivers.base import Driver, DriverError, Settings
 from exo_device.signals import SEQUENCE_WRAP, DeviceState, ImuSample, MotorTorque
@@ -75,7 +75,7 @@ def load_tape(config: ReplayConfig) -> Tape:
     taken: dict[str, str] = {}
     try:
         for recorded in RecordingReader(config.path).messages(lambda topic: _wanted(topic, config) is not None):
-            name = _wanted(recorded.topic, config)
+            name = _wanted(recorded.topic, config) or recorded.topic
             if taken.setdefault(name, recorded.topic) != recorded.topic:
                 raise DriverError(
                     f"{config.path}: both {' and '.join(sorted((taken[name], recorded.topic)))} are {name}; "
@@ -103,7 +103,7 @@ def load_tape(config: ReplayConfig) -> Tape:
     return Tape(_states(config, taken, joints, imus), notes=notes)
 
 
-def _sample(recorded) -> _Sample:
+def _sample(recorded: Recorded) -> _Sample:
     message = recorded.decode()
     try:
         stamp = message.header.stamp
@@ -209,16 +209,20 @@ class ReplayDriver(Driver):
         self, config: ReplayConfig, tape: Tape | None = None, ros_ns: Callable[[], int] = time.time_ns
     ) -> None:
         self.config = config
-        self._given, self._tape, self._ros_ns = tape, None, ros_ns
+        self._given, self._ros_ns = tape, ros_ns
+        self._tape: Tape | None = None
         self._joint_names: tuple[str, ...] = ()
         self._woken = threading.Condition()
         self._wake = False
+        self._next = self._rounds = 0
+        self._start_steady_ns: int | None = None
+        self._start_ros_ns = 0
         #: What was written last; motors that are not there got it.
         self.motor_torque: MotorTorque | None = None
 
     def connect(self) -> None:
-        self._tape = self._given or load_tape(self.config)
-        warn(self._tape.notes)
+        self._tape = tape = self._given or load_tape(self.config)
+        warn(tape.notes)
 
     def configure(self, joint_names: tuple[str, ...]) -> None:
         if self._tape is None or not joint_names:
@@ -227,7 +231,7 @@ class ReplayDriver(Driver):
             self._require(self._tape.states[0], joint_names)
         self._joint_names = tuple(joint_names)
         self._next = self._rounds = 0
-        self._start_steady_ns: int | None = None
+        self._start_steady_ns = None
 
     def read(self, timeout_s: float) -> DeviceState | None:
         self._require_ready()
@@ -260,12 +264,12 @@ class ReplayDriver(Driver):
         self._tape, self._joint_names = None, ()
 
     def _start_at_first_read(self) -> None:
-        if self._start_steady_ns is None and self._tape.states:
+        if self._start_steady_ns is None and self._playing.states:
             self._start_steady_ns, self._start_ros_ns = time.monotonic_ns(), self._ros_ns()
 
     def _played_ns(self, index: int, rounds: int) -> int:
         """Time (ns) from the start to this state, as it plays."""
-        states = self._tape.states
+        states = self._playing.states
         first_ns, last_ns = states[0].stamp_ns, states[-1].stamp_ns
         period_ns = (last_ns - first_ns) // max(len(states) - 1, 1)  # the pause between two rounds
         recorded_ns = states[index].stamp_ns - first_ns + rounds * (last_ns - first_ns + period_ns)
@@ -273,19 +277,19 @@ class ReplayDriver(Driver):
 
     def _due_ns(self) -> int | None:
         """Steady time of the next state; None when there is none."""
-        states = self._tape.states
+        states = self._playing.states
         if self._next >= len(states):
-            if not self._tape.is_complete:
+            if not self._playing.is_complete:
                 return None
             if not self.config.repeat:
                 raise DriverError(f"the recording {self.config.path} has ended; repeat: true plays it again")
             self._next, self._rounds = 0, self._rounds + 1
-        return self._start_steady_ns + self._played_ns(self._next, self._rounds)
+        return (self._start_steady_ns or 0) + self._played_ns(self._next, self._rounds)
 
     def _newest_due(self) -> DeviceState | None:
         """The last state whose time has come; those before it were missed, which its number shows."""
         now_ns, newest = time.monotonic_ns(), None
-        while newest is None or self._next < len(self._tape.states):
+        while newest is None or self._next < len(self._playing.states):
             due_ns = self._due_ns()
             if due_ns is None or due_ns > now_ns:
                 break
@@ -294,13 +298,13 @@ class ReplayDriver(Driver):
         if newest is None:
             return None
         index, rounds = newest
-        state = self._require(self._tape.states[index], self._joint_names)
+        state = self._require(self._playing.states[index], self._joint_names)
         if self.config.stamps == "recorded":
             return state
         return replace(
             state,
             stamp_ns=self._start_ros_ns + self._played_ns(index, rounds),
-            sequence=(index + rounds * len(self._tape.states)) % SEQUENCE_WRAP,
+            sequence=(index + rounds * len(self._playing.states)) % SEQUENCE_WRAP,
         )
 
     def _require(self, state: DeviceState, joint_names: tuple[str, ...]) -> DeviceState:
@@ -316,3 +320,8 @@ class ReplayDriver(Driver):
     def _require_ready(self) -> None:
         if not self._joint_names:
             raise DriverError("driver 'replay': connect and configure it first")
+
+    @property
+    def _playing(self) -> Tape:
+        assert self._tape is not None  # _require_ready
+        return self._tape

@@ -171,15 +171,15 @@ class Ros2ControlDriver(Driver):
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
         if self.config.guardian == "own":
-            self._guardian = self._start_guardian()
+            self._guardian = self._start_guardian(self._node)
 
-    def _start_guardian(self) -> OwnGuardian:
+    def _start_guardian(self, node: Node) -> OwnGuardian:
         """It gets the topic's full name: it does not see this process's namespace and remappings."""
-        topic = self._node.resolve_topic_name(self.config.topic)
-        there = self.config.model_copy(update={"command_topic": topic, "namespace": self._node.get_namespace()})
+        topic = node.resolve_topic_name(self.config.topic)
+        there = self.config.model_copy(update={"command_topic": topic, "namespace": node.get_namespace()})
         return OwnGuardian(
             [self.name, "--settings", there.model_dump_json()],
-            {"ROS_DOMAIN_ID": str(self._node.context.get_domain_id())},
+            {"ROS_DOMAIN_ID": str(node.context.get_domain_id())},
         )
 
     def configure(self, joint_names: tuple[str, ...]) -> None:

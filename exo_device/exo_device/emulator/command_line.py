@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from exo_device.devices import MULTICAST, MULTICAST_CHANNEL
 from exo_device.drivers import DriverError, make_driver, read_driver_config
@@ -33,6 +33,7 @@ from exo_device.emulator.motor import (
 if TYPE_CHECKING:  # ROS only where it is used
     from exo_device.emulator.ros import EmulatedController, SimulatorLink
 
+AnyNode = TypeVar("AnyNode")
 EXIT_OK, EXIT_ERROR = 0, 2
 ROS_ARGUMENTS = "--ros-args"
 #: A signal is noticed within this time (s).
@@ -131,10 +132,12 @@ def load_config(path: str | Path | None, interface: str | None, channel: str | N
     if interface == MULTICAST and settings.get("interface") != MULTICAST:
         channel = channel or MULTICAST_CHANNEL
     settings.update({key: value for key, value in (("interface", interface), ("channel", channel)) if value})
-    return make_driver("cubemars_can", settings).config
+    config = make_driver("cubemars_can", settings).config
+    assert isinstance(config, CubemarsConfig)
+    return config
 
 
-def _stop_on_signals() -> threading.Event:
+def stop_on_signals() -> threading.Event:
     sys.setswitchinterval(THREAD_SWITCH_S)  # every emulator's process begins here
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -159,7 +162,7 @@ def _run_cubemars(chosen: argparse.Namespace) -> int:
     threading.Thread(target=_listen_to_stdin, args=(plan,), daemon=True).start()
     names = ", ".join(f"{joint} ({motor.id})" for joint, motor in config.motors.items())
 
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
 
     def serve_bus(link: SimulatorLink | None = None) -> None:
         while link and not link.has_states.wait(WAIT_S) and not stop.is_set():
@@ -171,7 +174,7 @@ def _run_cubemars(chosen: argparse.Namespace) -> int:
         if from_simulator:
             from exo_device.emulator.ros import SimulatorLink
 
-            _beside(lambda: SimulatorLink(bus, chosen.namespace), serve_bus, chosen.ros_arguments)
+            beside(lambda: SimulatorLink(bus, chosen.namespace), serve_bus, chosen.ros_arguments)
         else:
             serve_bus()
     finally:
@@ -183,9 +186,9 @@ def _run_ros2_control(chosen: argparse.Namespace) -> int:
     joints = tuple(name.strip() for name in chosen.joints.split(",") if name.strip())
     mechanics = None if chosen.mechanics == "simulator" else _swinging(chosen)
 
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
 
-    def make():
+    def make() -> EmulatedController:
         from exo_device.emulator.ros import EmulatedController
 
         return EmulatedController(joints, mechanics, namespace=chosen.namespace, state_topic=chosen.state_topic)
@@ -194,11 +197,11 @@ def _run_ros2_control(chosen: argparse.Namespace) -> int:
         print(f"emulating a controller of {', '.join(joints)}", flush=True)
         stop.wait()
 
-    _beside(make, wait, chosen.ros_arguments)
+    beside(make, wait, chosen.ros_arguments)
     return EXIT_OK
 
 
-def _beside(make_node: Callable, work: Callable, ros_arguments: list[str]) -> None:
+def beside(make_node: Callable[[], AnyNode], work: Callable[[AnyNode], None], ros_arguments: list[str]) -> None:
     """Does work(node) while a ROS node spins. Raises EmulatorError for ROS arguments that rcl cannot use."""
     import rclpy
     from rclpy.signals import SignalHandlerOptions

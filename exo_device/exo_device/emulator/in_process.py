@@ -7,9 +7,10 @@ For tests of what happens when, and for running a control loop against emulated 
 from __future__ import annotations
 
 from exo_core.time import to_ns
+from exo_device.drivers.can.bus import BusThread, CanMaster
 from exo_device.drivers.can.port import CanPort, Frame, PortError
 from exo_device.drivers.cubemars_can.config import CubemarsConfig
-from exo_device.drivers.cubemars_can.driver import BusMaster, CubemarsDriver
+from exo_device.drivers.cubemars_can.driver import CubemarsDriver
 from exo_device.drivers.imu import ImuSource
 from exo_device.emulator.motor import EmulatedBus
 from exo_device.signals import DeviceState
@@ -67,13 +68,8 @@ class EmulatorPort(CanPort):
         pass
 
 
-class _NoThread:
+class _NoThread(BusThread):
     """In place of the bus thread: cycles are run by hand."""
-
-    crash = problem = ""
-
-    def __init__(self, master: BusMaster) -> None:
-        self._master = master
 
     def start(self) -> None:
         pass
@@ -98,14 +94,14 @@ class SteppedCubemarsDriver(CubemarsDriver):
             ros_ns=clock.ros_ns,
         )
 
-    def _make_runner(self, master: BusMaster) -> _NoThread:
-        return _NoThread(master)
+    def _make_runner(self, master: CanMaster) -> BusThread:
+        return _NoThread(master, self.config.bus_rate_hz, self._after_cycle)
 
     def read(self, timeout_s: float) -> DeviceState | None:
-        self._require_ready()
+        master, _ = self._ready()
         end_s = self._steady_s() + timeout_s
         while self._newest is None and self._steady_s() < end_s and not self._woken:
-            self.master.cycle(self._steady_s() + 1.0 / self.config.bus_rate_hz)
+            master.cycle(self._steady_s() + 1.0 / self.config.bus_rate_hz)
             if self._problem():
                 break
         return super().read(0.0)

@@ -184,7 +184,7 @@ class EmulatedMotor:
     reply: how a classic motor answers, reply_bytes (6 or 8) and reply_can_id.
     """
 
-    def __init__(self, joint: str, config: MotorConfig, mechanics: Mechanics, plan: FaultPlan, **reply) -> None:
+    def __init__(self, joint: str, config: MotorConfig, mechanics: Mechanics, plan: FaultPlan, **reply: int) -> None:
         self.joint = joint
         self.mechanics = mechanics
         self.temperature = AMBIENT_C
@@ -204,7 +204,7 @@ class EmulatedMotor:
         self._silent_until_s = 0.0
         self._stale: Frame | None = None
         self._frozen_at: float | None = None
-        self._resetting = None
+        self._resetting: Fault | None = None
 
     @property
     def torque(self) -> float:
@@ -316,7 +316,7 @@ class EmulatedBus:
     """
 
     def __init__(
-        self, config: CubemarsConfig, mechanics: Callable[[str], Mechanics], plan: FaultPlan | None = None, **reply
+        self, config: CubemarsConfig, mechanics: Callable[[str], Mechanics], plan: FaultPlan | None = None, **reply: int
     ) -> None:
         self.plan = plan or FaultPlan()
         self.motors = {

@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from builtin_interfaces.msg import Time
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Imu, JointState
@@ -76,17 +77,19 @@ class EmulatedController(Node):
             return
         order = [place[joint] for joint in self.effort]
         self._imu.publish(states.imu)  # first: the driver takes the newest one with the joint states
-        self._publish(
-            *([list(field)[index] for index in order] for field in (states.position, states.velocity, states.torque)),
-            stamp=states.header.stamp,
+        position, velocity, torque = (
+            [list(field)[index] for index in order] for field in (states.position, states.velocity, states.torque)
         )
+        self._publish(position, velocity, torque, states.header.stamp)
         command = MotorCommand(
             sequence=states.sequence, enable=True, names=list(self.effort), torque=list(self.effort.values())
         )
         command.header.stamp = states.header.stamp
         self._to_simulator.publish(command)
 
-    def _publish(self, position, velocity, effort, stamp=None) -> None:
+    def _publish(
+        self, position: list[float], velocity: list[float], effort: list[float], stamp: Time | None = None
+    ) -> None:
         """stamp: when it was measured, as the simulator says; now where there is none."""
         message = JointState(name=list(self.effort), position=position, velocity=velocity, effort=effort)
         message.header.stamp = stamp or self.get_clock().now().to_msg()
@@ -118,7 +121,8 @@ class SimulatorLink(Node):
         fields = zip(states.names, states.position, states.velocity, states.torque, strict=True)
         for name, position, velocity, torque in fields:
             if name in motors:
-                joint: Followed = motors[name].mechanics
+                joint = motors[name].mechanics
+                assert isinstance(joint, Followed)
                 joint.position, joint.velocity, joint.torque = position, velocity, torque
         self._answer(states)
         self.has_states.set()

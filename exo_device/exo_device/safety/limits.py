@@ -35,11 +35,9 @@ class TorqueLimits:
         joints = list(device.joints.values())
         self.names = device.joint_names
         #: min(device limit, limit per kg times wearer's mass) (Nm): never exceeded, whatever is commanded.
-        self.cap = (
-            np.array(device.torque_limits(wearer_mass_kg))
-            if np.ndim(wearer_mass_kg) == 0
-            else np.array([device.torque_limits(float(mass)) for mass in wearer_mass_kg])
-        )
+        masses = np.asarray(wearer_mass_kg, dtype=float)
+        caps = np.array([device.torque_limits(float(mass)) for mass in masses.ravel()])
+        self.cap = caps.reshape(*masses.shape, len(joints))
         #: Nm/s.
         self.slew = np.array([joint.slew_limit_nm_per_s for joint in joints])
         self.velocity = np.array([joint.velocity_limit_rad_s for joint in joints])

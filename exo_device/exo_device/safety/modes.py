@@ -37,7 +37,7 @@ NO_FAULT = Fault(0)
 
 def fault_names(faults: Fault) -> list[str]:
     """Names of the bits that are set, lowest first."""
-    return [fault.name for fault in Fault if fault in faults]
+    return [str(fault.name) for fault in Fault if fault in faults]
 
 
 class Problem(NamedTuple):

@@ -331,9 +331,10 @@ class SafetySupervisor:
             self._machine.became_active()
             self._assistance.begin(now.ros_ns)
             return
-        waited_s = now.ros_since(self._since)
+        since = self._since or now
+        waited_s = now.ros_since(since)
         if not self.config.lockstep:
-            waited_s = max(waited_s, now.steady_since(self._since))
+            waited_s = max(waited_s, now.steady_since(since))
         if waited_s >= self.config.arming_timeout_s:
             self._machine.give_up_arming(f"not armed within {self.config.arming_timeout_s:g} s: {obstacle}")
 
@@ -343,16 +344,23 @@ class SafetySupervisor:
         problem = problem or self._commands.problem(now) or self._command_problem
         if problem:
             return problem.cause
-        posture = not_standing(self._states.state, self._assistance.upright.tilt) if self.config.posture_check else None
-        running = self._torque.rest(self._states.state.torque) if self._measures_torque else None
+        state = self._newest_state
+        posture = not_standing(state, self._assistance.upright.tilt) if self.config.posture_check else None
+        running = self._torque.rest(state.torque) if self._measures_torque else None
         if posture or running:
             return posture or f"not asked for torque yet, and {running}"
         if self._foreign and now.steady_since(self._foreign[0]) < FOREIGN_MEMORY_S:
             return self._foreign[1]
         return self._commands.stuck_text() or None
 
+    @property
+    def _newest_state(self) -> DeviceState:
+        """There is one before the device can be armed: see _arming_obstacle."""
+        assert self._states.state is not None
+        return self._states.state
+
     def _follow_command(self, now: Instant) -> None:
-        state = self._states.state
+        state = self._newest_state
         self._limiter.follow(self._commanded, self.assistance_gain(now), state.position, state.velocity)
         t = now.steady_s if self.config.follows_steady_time else now.ros_s
         problem = self._shaking.see(t, self._slew.torque)
@@ -360,7 +368,8 @@ class SafetySupervisor:
             self._fault(problem, now)
 
     def _follow_ramp(self, now: Instant) -> None:
-        state = self._states.state
+        assert self._ramp is not None  # made with the stop
+        state = self._newest_state
         torque = np.clip(self._ramp.torque(now), *self.limits.bounds(state.position, state.velocity))
         # what range, speed and power took from a joint on its way down does not come back
         torque = np.clip(torque, np.minimum(self._slew.torque, 0.0), np.maximum(self._slew.torque, 0.0))

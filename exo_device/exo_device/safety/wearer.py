@@ -192,7 +192,7 @@ class SwingTracker:
             self._bottom = turn
             return None
         before, self._top = self._top, turn
-        if before is None:
+        if before is None or self._bottom is None:
             return None
         swing = min(before[1], turn[1]) - self._bottom[1]
         # the first turns were found when little of the range was known
@@ -277,7 +277,7 @@ class StrideSensor:
             cycle = self._trackers[side].see(t, float(state.position[index]))
             if cycle is None:
                 continue
-            refusal = self._refuse(side, cycle)
+            refusal = self._refuse(side, cycle, t)
             if refusal:
                 self._refusal = (t, refusal)
             else:
@@ -294,11 +294,11 @@ class StrideSensor:
                     f"{self._joint[side]} moved by {math.degrees(tracker.range_rad):.0f} deg lately, "
                     f"walking moves it by {math.degrees(self._limits.least_swing_rad):.0f} or more"
                 )
-        if self._refusal and self._last_s - self._refusal[0] <= window_s:
+        if self._refusal and self._last_s is not None and self._last_s - self._refusal[0] <= window_s:
             return self._refusal[1]
         return "the legs move, and no full stride is complete"
 
-    def _refuse(self, side: str, cycle: Cycle) -> str:
+    def _refuse(self, side: str, cycle: Cycle, now_s: float) -> str:
         """Why this cycle is no stride, or ""."""
         limits, duration_s = self._limits, cycle.end_s - cycle.start_s
         if not limits.shortest_s <= duration_s <= limits.longest_s:
@@ -306,7 +306,7 @@ class StrideSensor:
                 f"{self._joint[side]} took {duration_s:.2f} s to and fro, a stride takes "
                 f"{limits.shortest_s:g} to {limits.longest_s:g}"
             )
-        if self._last_s - cycle.end_s > duration_s:
+        if now_s - cycle.end_s > duration_s:
             return f"{self._joint[side]} has come to rest"
         for other, tracker in self._trackers.items():
             if other != side and not self._is_between(tracker.last_top_s, cycle):

@@ -62,16 +62,16 @@ class LearnedController(Controller):
         strengths: Mapping[str, float] | str | None = None,
     ) -> None:
         super().__init__(joint_names, wearer_mass, torque_limit)
-        checkpoint = checkpoint or shipped_checkpoint(self.joint_names)
-        if not checkpoint:
+        path = checkpoint or shipped_checkpoint(self.joint_names)
+        if not path:
             raise ControllerError(
                 f"controller 'learned' needs a checkpoint: none is shipped for the joints "
                 f"{', '.join(self.joint_names)}; give the path of NAME.json"
             )
-        self.checkpoint = str(checkpoint)
-        tensors, self.manifest = load_checkpoint(checkpoint, kind="exo")
+        self.checkpoint = str(path)
+        tensors, self.manifest = load_checkpoint(path, kind="exo")
         contract = self.manifest.contract
-        require_contract(self.manifest, usable_contract(contract, self.joint_names, rate_hz), checkpoint)
+        require_contract(self.manifest, usable_contract(contract, self.joint_names, rate_hz), path)
         self._network = MlpPolicy(self.manifest.network, tensors)
         self._observation = ExoObservation(contract, self.joint_names, self.wearer_mass, self.torque_limit)
         told = read_strengths(strengths) if isinstance(strengths, str) else strengths

@@ -168,6 +168,15 @@ class CanMotor(ABC):
         """Another host commands this motor: an error that stays while that goes on, and with the motors on."""
 
     @property
+    def has_watchdog(self) -> bool:
+        """Whether it has said that its firmware takes torque back by itself, soon enough, when it hears nothing."""
+        return False
+
+    def zero_frames(self, now_s: float) -> list[Frame]:
+        """What makes the present position its zero; nothing where that cannot be done over the bus."""
+        return []
+
+    @property
     def has_lost_zero(self) -> bool:
         """Whether what it said shows that its zero is another one."""
         return False
@@ -279,6 +288,7 @@ class CanMaster:
         #: A torque that has not gone out yet, and whether one may still go out before the next cycle.
         self._is_new = self._may_hurry = False
         self._host_was_silent = self._is_zero_until_off = False
+        self._to_zero: list[str] = []
         #: When the motors were told something last, and when this thread was held up for longer than host_timeout_s.
         self._told_s = now_s
         self._held_up_s = -math.inf
@@ -287,7 +297,7 @@ class CanMaster:
         self._cycles = 0
         self._sequence = -1
         self._sample_due = False
-        self._sampled: list[Measurement | None] = [None] * len(self.motors)
+        self._sampled: Sequence[Measurement | None] = [None] * len(self.motors)
         self._stamp_ns, self._sampled_s = -1, now_s
         self._imu_problem = ""
 
@@ -329,8 +339,24 @@ class CanMaster:
                     except PortError:  # the next motor may still be reached
                         pass
 
+    def request_zero(self, joint: str) -> None:
+        """Makes the present angle of this joint's motor its zero, in one of the next cycles. From any thread.
+
+        Raises DriverError while the motors are on.
+        """
+        with self._lock:
+            if self._enable or self.is_on:
+                raise DriverError("a motor can only be zeroed while the motors are off")
+            self._to_zero.append(joint)
+
     def _frames(self, motor: CanMotor, torque: float, enable: bool, now_s: float) -> list[Frame]:
-        """What to send to a motor; subclasses may have more to say."""
+        with self._lock:
+            is_to_zero = motor.joint in self._to_zero
+            if is_to_zero:
+                self._to_zero.remove(motor.joint)
+        if is_to_zero and not enable:
+            self.zeros.confirm([motor.joint])
+            return motor.zero_frames(now_s)
         return motor.frames(torque, enable, now_s)
 
     def _tell(self) -> str:
@@ -460,8 +486,8 @@ class CanMaster:
     def _try_to_sample(self) -> None:
         """A sample is complete once every motor has been heard again, and again at another ROS time: simulated
         time comes in steps, and of each step the first sample counts."""
-        newest = [motor.newest for motor in self.motors]
-        if any(new is None or new is old for new, old in zip(newest, self._sampled, strict=True)):
+        newest = [motor.newest for motor in self.motors if motor.newest is not None]
+        if len(newest) < len(self.motors) or any(new is old for new, old in zip(newest, self._sampled, strict=True)):
             return
         stamp_ns, now_s = min(measurement.ros_ns for measurement in newest), self._steady_s()
         if stamp_ns == self._stamp_ns and now_s - self._sampled_s < STANDING_CLOCK_S:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -45,8 +45,7 @@ class CanDriver(Driver):
 
     #: What people look after when a motor is not heard.
     advice: ClassVar[str] = "check power, wiring and ids"
-    #: The cycle of its bus.
-    master_type: ClassVar[type[CanMaster]] = CanMaster
+    config: CanConfig
 
     def __init__(
         self,
@@ -98,13 +97,13 @@ class CanDriver(Driver):
                     )
 
     @abstractmethod
-    def _make_motors(self, joint_names: tuple[str, ...]) -> list[CanMotor]:
+    def _make_motors(self, joint_names: tuple[str, ...]) -> Sequence[CanMotor]:
         """The motors of these joints, in this order."""
 
     @property
     def has_verified_watchdog(self) -> bool:
         """Whether every motor has said that its firmware takes torque back by itself when it hears nothing."""
-        return False
+        return self.master is not None and all(motor.has_watchdog for motor in self.master.motors)
 
     def off_frames(self) -> list[Frame]:
         """Zero torque, then off, to every motor in the settings: what a guardian says."""
@@ -133,7 +132,7 @@ class CanDriver(Driver):
         self._end_thread()
         drain(self._port)  # answers from before
         self._newest = None
-        self.master = self.master_type(
+        master = CanMaster(
             self.config,
             self._make_motors(tuple(joint_names)),
             self._port,
@@ -144,7 +143,7 @@ class CanDriver(Driver):
             advice=self.advice,
             zeros=self._zeros,
         )
-        self._thread = self._make_runner(self.master)
+        self.master, self._thread = master, self._make_runner(master)
         self._thread.start()
 
     def disconnect(self) -> None:
@@ -159,12 +158,12 @@ class CanDriver(Driver):
         self._port = None
 
     def limit(self, torque_nm: dict[str, float]) -> None:
-        self._require_ready()
-        self.master.limits = [torque_nm[joint] for joint in self.master.joints]
+        master, _ = self._ready()
+        master.limits = [torque_nm[joint] for joint in master.joints]
 
     def arming_obstacle(self) -> str:
-        self._require_ready()
-        return self.master.obstacle() or ("" if self.config.unguarded else self._lacks_guard())
+        master, _ = self._ready()
+        return master.obstacle() or ("" if self.config.unguarded else self._lacks_guard())
 
     def warnings(self) -> list[str]:
         lacking = self._lacks_guard()
@@ -173,8 +172,8 @@ class CanDriver(Driver):
         return [lacking] if lacking else []
 
     def confirm_zeros(self) -> str:
-        self._require_ready()
-        confirmed = self.master.confirm_zeros()
+        master, _ = self._ready()
+        confirmed = master.confirm_zeros()
         return f"the zero of {', '.join(confirmed)} is trusted again" if confirmed else super().confirm_zeros()
 
     def doubted_zeros(self) -> dict[str, str]:
@@ -206,7 +205,7 @@ class CanDriver(Driver):
     def _after_cycle(self, is_on: bool) -> str:
         """In the bus thread: somebody who waits hears of a problem at once. Returns a further problem."""
         problem = self._guardian.beat(is_on) if self._guardian else ""
-        if problem or self.master.problem:
+        if problem or (self.master is not None and self.master.problem):
             with self._condition:
                 self._condition.notify()
         return problem
@@ -216,7 +215,7 @@ class CanDriver(Driver):
         self._imu.use_clock(ros_ns)
 
     def read(self, timeout_s: float) -> DeviceState | None:
-        self._require_ready()
+        self._ready()
         with self._condition:
             self._condition.wait_for(lambda: self._newest or self._woken or self._problem(), timeout_s)
             self._woken = False
@@ -227,20 +226,20 @@ class CanDriver(Driver):
             return state
 
     def write(self, motor_torque: MotorTorque) -> MotorTorque:
-        self._require_ready()
-        motor_torque = self.checked(motor_torque, self.master.joints)
-        if self._thread.crash:
-            raise DriverError(self._thread.crash)
+        master, thread = self._ready()
+        motor_torque = self.checked(motor_torque, master.joints)
+        if thread.crash:
+            raise DriverError(thread.crash)
         is_finite = bool(np.isfinite(motor_torque.torque).all())
         if not (motor_torque.enable and is_finite):
-            self.master.set([0.0] * len(motor_torque.names), False)
+            master.set([0.0] * len(motor_torque.names), False)
             if not is_finite:
                 raise DriverError("a torque that is no number was to be sent; the motors are switched off")
             return motor_torque
-        limits = self.master.limits
-        sent = [min(max(float(value), -limit), limit) for value, limit in zip(motor_torque.torque, limits, strict=True)]
-        self.master.set(sent, True)
-        applied = [motor.applied_torque(value) for motor, value in zip(self.master.motors, sent, strict=True)]
+        values = motor_torque.torque.tolist()
+        sent = [min(max(value, -limit), limit) for value, limit in zip(values, master.limits, strict=True)]
+        master.set(sent, True)
+        applied = [motor.applied_torque(value) for motor, value in zip(master.motors, sent, strict=True)]
         return replace(motor_torque, torque=np.array(applied))
 
     def wake(self) -> None:
@@ -249,18 +248,21 @@ class CanDriver(Driver):
             self._condition.notify()
 
     def _end_thread(self) -> None:
-        if self._thread is not None and not self._thread.stop():
+        if self._thread is not None and not self._thread.stop() and self.master is not None:
             self.master.farewell()  # the thread hangs, and its last words are still to be said
         self._thread = self.master = None
 
     def _problem(self) -> str:
-        return self._thread.crash or self._thread.problem or self.master.problem
+        master, thread = self._ready()
+        return thread.crash or thread.problem or master.problem
 
     def _on_sample(self, state: DeviceState) -> None:
         with self._condition:
             self._newest = state
             self._condition.notify()
 
-    def _require_ready(self) -> None:
-        if self._thread is None:
+    def _ready(self) -> tuple[CanMaster, BusThread]:
+        """The master and the thread that runs it. Raises DriverError before configure."""
+        if self.master is None or self._thread is None:
             raise DriverError(f"driver '{self.name}': connect and configure it first")
+        return self.master, self._thread

@@ -88,7 +88,7 @@ class MasterLock:
         name = re.sub(r"[^A-Za-z0-9.]+", "-", f"{interface}-{channel}").strip("-")
         path = (folder or _lock_folder()) / f"exo_gait-{name}.lock"
         try:
-            self._file = _open_for_lock(path)
+            self._file: int | None = _open_for_lock(path)
         except OSError as error:
             raise DriverError(
                 f"{path} cannot be locked ({error.strerror or error}): it must be a plain file that this user may read"

@@ -10,7 +10,14 @@ from pydantic import Field, model_validator
 
 from exo_device.drivers.base import Offset, Positive, Settings
 from exo_device.drivers.can.bus import CanConfig
-from exo_device.drivers.cubemars_can.codec import ClassicCodec, MitRange, MotorCodec, MotorConstants, V3Codec
+from exo_device.drivers.cubemars_can.codec import (
+    LONG_REPLY_BYTES,
+    ClassicCodec,
+    MitRange,
+    MotorCodec,
+    MotorConstants,
+    V3Codec,
+)
 
 #: Byte 0 of a zero-torque command is 0x7f: on a bus that echoes, motor 127 could not be told from it.
 HIGHEST_ID = 126
@@ -65,14 +72,21 @@ class MotorConfig(Settings):
             raise ValueError(f"firmware v3 also needs {', '.join(missing)}")
         return self
 
-    def codec(self, **reply) -> MotorCodec:
+    def codec(self, **reply: int) -> MotorCodec:
         """Frames of this motor; reply: how an emulated classic motor answers (reply_bytes, reply_can_id)."""
         ranges = MitRange(self.position_range_rad, self.velocity_range_rad_s, self.torque_range_nm)
         if self.firmware == "v3":
+            assert self.pole_pairs and self.gear_ratio and self.torque_constant_nm_per_a  # _v3_needs_its_constants
             return V3Codec(
                 self.id, ranges, MotorConstants(self.pole_pairs, self.gear_ratio, self.torque_constant_nm_per_a)
             )
-        return ClassicCodec(self.id, ranges, self.temperature_offset_c, **{"reply_can_id": self.reply_can_id, **reply})
+        return ClassicCodec(
+            self.id,
+            ranges,
+            self.temperature_offset_c,
+            reply.get("reply_bytes", LONG_REPLY_BYTES),
+            reply.get("reply_can_id", self.reply_can_id),
+        )
 
 
 class PlausibilityLimits(Settings):

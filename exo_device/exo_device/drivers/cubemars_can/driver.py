@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from exo_device.drivers.base import DriverError
-from exo_device.drivers.can.bus import FOREIGN_MEMORY_S, CanMaster, CanMotor, Measurement
+from exo_device.drivers.can.bus import FOREIGN_MEMORY_S, CanMotor, Measurement
 from exo_device.drivers.can.driver import CanDriver
 from exo_device.drivers.can.port import Frame
 from exo_device.drivers.cubemars_can.codec import NO_MOTOR_FAULT, MitCommand, MotorFault
@@ -263,14 +262,14 @@ class MotorChannel(CanMotor):
         """Zero torque, then off: the last words to this motor."""
         return [self.codec.command(MitCommand()), self.codec.disable()]
 
-    def zero_frame(self, now_s: float) -> Frame:
-        """Makes the present position the motor's zero; it is left alone until it has stored that."""
+    def zero_frames(self, now_s: float) -> list[Frame]:
+        """What makes the present position the motor's zero; it is left alone until it has stored that."""
         self._silent_until_s = self._heard_s = now_s + ZERO_SILENCE_S
         self._check = PlausibilityCheck(self._limits)
         self._raw_position, self._turns = None, 0.0
         self._awaited = 0
         self.faults &= ~MotorFault.POSITION_JUMP
-        return self.codec.zero()
+        return [self.codec.zero()]
 
     # --- from the motor
 
@@ -319,44 +318,12 @@ class MotorChannel(CanMotor):
         return (self.newest.error if self.newest else 0) | int(self.faults)
 
 
-class BusMaster(CanMaster):
-    """AK motors; arguments as of CanMaster."""
-
-    motors: list[MotorChannel]
-
-    def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
-        self._to_zero: list[str] = []
-
-    def request_zero(self, joint: str) -> None:
-        """Makes the present angle of this joint's motor its zero, in one of the next cycles. From any thread.
-
-        Raises DriverError while the motors are on.
-        """
-        with self._lock:
-            if self._enable or self.is_on:
-                raise DriverError("a motor can only be zeroed while the motors are off")
-            self._to_zero.append(joint)
-
-    def _frames(self, motor: MotorChannel, torque: float, enable: bool, now_s: float) -> list[Frame]:
-        with self._lock:
-            is_to_zero = motor.joint in self._to_zero
-            if is_to_zero:
-                self._to_zero.remove(motor.joint)
-        if is_to_zero and not enable:
-            self.zeros.confirm([motor.joint])
-            return [motor.zero_frame(now_s)]
-        return super()._frames(motor, torque, enable, now_s)
-
-
 class CubemarsDriver(CanDriver):
     """AK motors. A thread of its own asks them at the bus rate, and a guardian process watches the thread."""
 
     name = "cubemars_can"
     advice = "check power, wiring, id and firmware"
-    master_type = BusMaster
     config: CubemarsConfig
-    master: BusMaster
 
     def largest_torque_nm(self, joint: str) -> float:
         motor = self.config.motors[joint]
@@ -365,8 +332,8 @@ class CubemarsDriver(CanDriver):
     def request_zero(self, joint: str) -> None:
         """Makes the present angle of this joint's motor its zero; it is silent for about a second. Raises
         DriverError while the motors are on."""
-        self._require_ready()
-        self.master.request_zero(joint)
+        master, _ = self._ready()
+        master.request_zero(joint)
 
     def _make_motors(self, joint_names: tuple[str, ...]) -> list[MotorChannel]:
         now_s, motors = self._steady_s(), self.config.motors
