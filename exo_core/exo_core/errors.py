@@ -9,7 +9,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """How a program ends. A signal ends it with 128 and the signal's number, as shells count."""
+    """The way in which a program ends. A signal ends it with 128 and the signal's number, as shells count."""
 
     OK = 0
     #: It could not do its work, or a target was missed where that was asked for.
@@ -19,7 +19,7 @@ class ExitCode(IntEnum):
 
 
 class UserError(ValueError):
-    """What somebody gave cannot be used; one line that says what is wrong and what to do.
+    """Raised where what somebody gave cannot be used; one line says what is wrong and what to do.
 
     Programs print it without a traceback.
     """

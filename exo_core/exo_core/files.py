@@ -40,7 +40,7 @@ def whole_file(path: str | Path, newline: str | None = None, mode: int = 0o666) 
 
 
 def keep_private() -> None:
-    """From here on this process and its children make files that their user alone may read.
+    """Makes this process and its children write files that their user alone may read.
 
     What runs write tells of a person: mass, height, impairments, gait. Every program calls this first.
     """
@@ -73,7 +73,7 @@ def runtime_folder() -> Path:
 
 
 def _not_private(folder: Path) -> str:
-    """Why a folder is not this user's alone; empty when it is."""
+    """Says why a folder is not this user's alone; empty when it is."""
     try:
         found = folder.lstat()
     except OSError as error:

@@ -21,7 +21,7 @@ _graphics_wanted = ""
 
 
 def prepare() -> None:
-    """What every program does first, before anything heavy is imported.
+    """Does what every program needs first, before anything heavy is imported.
 
     Files that it writes are its user's alone; and MUJOCO_GL is set aside, for itself and its children: films alone
     draw, and ask graphics_wanted().
@@ -32,7 +32,7 @@ def prepare() -> None:
 
 
 def graphics_wanted() -> str:
-    """What the user's MUJOCO_GL says, in small letters; empty without one."""
+    """Returns what the user's MUJOCO_GL says, in small letters; empty without one."""
     return (os.environ.get(GRAPHICS_VARIABLE) or _graphics_wanted).strip().lower()
 
 

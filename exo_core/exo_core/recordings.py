@@ -276,7 +276,7 @@ def _unpacked(file: Path, chunk: Chunk) -> Iterator[Any]:
 
 
 def _decompressed(chunk: Chunk) -> bytes:
-    """At most one byte more than the chunk says."""
+    """Unpacks at most one byte more than the chunk says."""
     most = chunk.uncompressed_size + 1
     if chunk.compression == "zstd":
         import zstandard
@@ -320,7 +320,7 @@ def _channel(
 
 
 def _decoder(channel: Channel, schema: Schema | None, type_name: str) -> Callable[[bytes], Any]:
-    """What turns a channel's bytes into messages. Raises UndecodableError."""
+    """Returns what turns a channel's bytes into messages. Raises UndecodableError."""
     from mcap_ros2._dynamic import generate_dynamic
 
     where = f"{channel.topic} ({type_name or 'unknown type'}, encoding '{channel.message_encoding}'"

@@ -44,7 +44,7 @@ class ParameterError(UserError):
 
 @dataclass(frozen=True)
 class Declaration:
-    """What is declared of a parameter.
+    """The declaration of a parameter.
 
     Attributes:
         default: its value when nobody gives one; its type is the parameter's.

@@ -25,7 +25,7 @@ _INT, _FLOAT, _DATE, _MERGE = (f"tag:yaml.org,2002:{kind}" for kind in ("int", "
 
 
 class YamlError(UserError):
-    """What stands there is not meant or no YAML; the message is one line with file, line and what to write instead."""
+    """Raised for text that is no YAML, or cannot be meant; one line with file, line and what to write instead."""
 
 
 def read_yaml(path: str | Path) -> Any:
@@ -104,14 +104,14 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def compose_sequence_node(self, anchor: str | None) -> yaml.SequenceNode:
-        """As the base class, and knows what is not finished yet."""
+        """Does as the base class, and knows what is not finished yet."""
         self._unfinished.add(anchor)
         node = super().compose_sequence_node(anchor)
         self._unfinished.discard(anchor)
         return node
 
     def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
-        """As the base class, and refuses a key that stands twice or is none."""
+        """Does as the base class, and refuses a key that stands twice or is none."""
         self._unfinished.add(anchor)
         node = super().compose_mapping_node(anchor)
         self._unfinished.discard(anchor)
@@ -138,7 +138,7 @@ class _Loader(yaml.SafeLoader):
         return key
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """As the base class; a value that cannot be made tells its line."""
+        """Does as the base class; a value that cannot be made tells its line."""
         try:
             return super().construct_object(node, deep=deep)
         except (ValueError, OverflowError) as error:

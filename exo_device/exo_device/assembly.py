@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From parameters to a device that can be activated: files read and compared, driver connected, memory taken over.
+"""This module makes a device that can be activated of parameters: it reads and compares files, connects the driver and
+takes over the memory.
 
 What is refused here is refused before any motor is switched on.
 """
@@ -173,7 +174,10 @@ def assemble(
 
 
 def _is_worn(driver: Driver, chosen: DeviceParameters) -> bool:
-    """Whether somebody may wear what this driver drives. Raises ParameterError for a claim that cannot be true."""
+    """Tells whether somebody may wear what this driver drives.
+
+    Raises ParameterError for a claim that cannot be true.
+    """
     if not driver.has_real_motors:
         return False
     if chosen.use_mock_hardware and driver.is_emulated is False:

@@ -53,7 +53,7 @@ READ_TIMEOUT_S = 0.2
 
 @dataclass(frozen=True)
 class PulseResult:
-    """What came of a pulse."""
+    """The outcome of a pulse."""
 
     #: Angle from the start to the end of the torque (rad).
     motion_rad: float

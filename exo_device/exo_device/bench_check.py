@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signs and zeros of joints and IMU, checked on the wearer with the motors off, before the first torque.
+"""This check looks at signs and zeros of joints and IMU on the wearer, with the motors off, before the first torque.
 
 The wearer stands, lifts each leg, bends forward; what the sensors say is held against what was asked. A wrong sign, a
 zero that was set while sitting, two cables exchanged and an IMU that is mounted another way all pass every other check
@@ -64,7 +64,7 @@ SIDE_WORDS = {"r": "right", "l": "left"}
 
 @dataclass(frozen=True)
 class Recording:
-    """What the sensors said during one motion; arrays over samples (N,), joints (N, J) and axes (N, 3)."""
+    """The sensors' samples during one motion; arrays over samples (N,), joints (N, J) and axes (N, 3)."""
 
     names: tuple[str, ...]
     t: np.ndarray
@@ -77,7 +77,7 @@ class Recording:
 
     @classmethod
     def of(cls, states: list[DeviceState]) -> Recording:
-        """From samples as a driver gives them."""
+        """Makes a recording of samples as a driver gives them."""
         return cls(
             states[0].names,
             np.array([(state.stamp_ns - states[0].stamp_ns) / NANOSECONDS_PER_SECOND for state in states]),
@@ -103,7 +103,7 @@ class Step:
 
 
 def steps(device: DeviceDescription, *, has_imu: bool) -> list[Step]:
-    """What is asked of the wearer of this device, in this order."""
+    """Returns what is asked of the wearer of this device, in this order."""
     names = device.joint_names
     asked = [Step(STAND, lambda seen, notes: _standing(seen, notes, has_imu=has_imu))]
     for side in SIDES:
@@ -120,7 +120,7 @@ def steps(device: DeviceDescription, *, has_imu: bool) -> list[Step]:
 
 
 def judged(step: Step, states: list[DeviceState], notes: dict[str, Any]) -> list[str]:
-    """What is wrong in the samples of one step; notes takes what was measured, by joint."""
+    """Returns what is wrong in the samples of one step; notes takes what was measured, by joint."""
     if len(states) < FEWEST_SAMPLES:
         return [f"only {len(states)} samples came: is the bus alive?"]
     return list(step.judge(Recording.of(states), notes))
@@ -226,7 +226,7 @@ def _other_side(name: str) -> str:
 
 
 def _moved_by(seen: Recording, name: str, way: np.ndarray) -> float:
-    """How far the same joint of the other side went (rad); 0 without one."""
+    """Tells how far the same joint of the other side went (rad); 0 without one."""
     other = _other_side(name)
     return float(np.abs(way[:, seen.names.index(other)]).max()) if other in seen.names else 0.0
 
@@ -268,7 +268,7 @@ def _imu_bends(seen: Recording, notes: dict[str, Any]) -> Iterator[str]:
 
 
 def _up(xyzw: np.ndarray) -> np.ndarray:
-    """Up in the frame of an orientation; NaN where it is none."""
+    """The world's up direction in the frame of an orientation; NaN where it is none."""
     x, y, z, w = (float(value) for value in xyzw)
     size = x * x + y * y + z * z + w * w
     if not math.isfinite(size) or size < 1e-12:

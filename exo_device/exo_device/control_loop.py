@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The motor loop: state from the driver, command from a policy, supervisor, motor torque to the driver. No ROS.
+"""The control loop carries a state from the driver to the supervisor and the policy, and a command from the policy
+through the supervisor to the driver, as motor torque. It needs no ROS.
 
 One thread runs it (run), or a caller steps it (step), as a simulation in lockstep within one process does.
 """
@@ -52,7 +53,7 @@ def _ignore(*_: object) -> None:
 
 @dataclass
 class LoopHooks:
-    """What the loop tells its owner, from the loop's thread."""
+    """Functions by which the loop tells its owner what happens, called from the loop's thread."""
 
     on_state: Callable[[DeviceState], None] = _ignore
     on_status: Callable[[Snapshot, float], None] = _ignore
@@ -111,7 +112,7 @@ class ControlLoop:
         self.driver.wake()
 
     def driver_lost(self, cause: str) -> None:
-        """What has to be able to stop the motors cannot any more."""
+        """Stops the device: what has to be able to stop the motors cannot any more."""
         with self._lock:
             self.supervisor.bus_lost(cause, self._now())
 
@@ -161,7 +162,7 @@ class ControlLoop:
         return answer
 
     def tell(self) -> None:
-        """While run() does not run: tells its owner what has changed, and the status."""
+        """Tells its owner, while run() does not run, what has changed, and the status."""
         with self._lock:
             events, snapshot = self.supervisor.pop_events(), self.supervisor.snapshot(self._now())
         for event in events:
@@ -171,7 +172,7 @@ class ControlLoop:
     # --- the loop
 
     def prepare(self) -> None:
-        """Before every run(): takes back an earlier finish().
+        """Takes back an earlier finish(); to be called before every run().
 
         Raises RuntimeError while a loop runs or hangs: two of them on one driver would give its motors two torques.
         """
@@ -219,7 +220,7 @@ class ControlLoop:
         return Instant(ros_ns, self.steady_now_ns())
 
     def _wait_s(self) -> float:
-        """How long read may wait: to the next watchdog, or until the newest state's command is overdue."""
+        """Tells how long read may wait: to the next watchdog, or until the newest state's command is overdue."""
         if self.supervisor.mode is Mode.STOPPING:
             return 0.5 * self.config.period_s
         if self._answered:
@@ -294,7 +295,7 @@ class ControlLoop:
         return None
 
     def _check_ros_thread(self, now: Instant) -> None:
-        """Who does not hear commands does not hear exo/stop either."""
+        """Stops the device when the thread hangs that hears commands: it does not hear exo/stop either."""
         if self._beat_ns is None or not self.config.ros_silence_s or self._stop.is_set():
             return
         silence_s = (now.steady_ns - self._beat_ns) / NANOSECONDS_PER_SECOND

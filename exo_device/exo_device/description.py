@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an exoskeleton is, as one YAML file: joints, added mass, actuators, sensors.
+"""A device description says what an exoskeleton is, as one YAML file: joints, added mass, actuators, sensors.
 
 The simulator builds the device from it, the safety supervisor takes its limits from it, and a driver the
 names of its joints. Hip only, ankle only, hip and ankle are three files and no code.
@@ -139,7 +139,7 @@ class JointSpec(_Model):
 
 
 class AddedMass(_Model):
-    """What the device adds to one body segment, as one rigid part."""
+    """The mass that the device adds to one body segment, as one rigid part."""
 
     mass_kg: Annotated[float, Field(gt=0.0, le=MAX_SEGMENT_MASS_KG)]
     #: Centre of mass in the segment's body frame (m).

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""device_node: the lifecycle node between policy and motors. Thin: see assembly, control_loop and safety."""
+"""device_node is the lifecycle node between policy and motors. It is thin: see assembly, control_loop and safety."""
 
 from __future__ import annotations
 
@@ -118,13 +118,13 @@ class DeviceNode(LifecycleNode):
 
     @told
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """As cleanup, from any state."""
+        """Does as cleanup, from any state."""
         self.release()
         return TransitionCallbackReturn.SUCCESS
 
     @told
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """As cleanup; a new configure may succeed."""
+        """Does as cleanup; a new configure may succeed."""
         self.release()
         return TransitionCallbackReturn.SUCCESS
 
@@ -163,7 +163,7 @@ class DeviceNode(LifecycleNode):
         return self._setup.arm() if self._setup else Answer(False, NOT_CONFIGURED)
 
     def arming(self) -> Answer | None:
-        """What came of exo/arm; None while that is open."""
+        """Returns what came of exo/arm; None while that is open."""
         if self._setup is None:
             return Answer(False, NOT_CONFIGURED)
         supervisor = self._setup.loop.supervisor
@@ -173,11 +173,11 @@ class DeviceNode(LifecycleNode):
         return Answer(is_active, "active" if is_active else f"{supervisor.mode.name.lower()}: {self.cause()}")
 
     def arming_timeout_s(self) -> float:
-        """How long arming takes at most (s)."""
+        """Tells how long arming takes at most (s)."""
         return self._setup.loop.supervisor.config.arming_timeout_s if self._setup else 0.0
 
     def cause(self) -> str:
-        """Why the device is in its mode."""
+        """Says why the device is in its mode."""
         return self._setup.loop.supervisor.cause if self._setup else NOT_CONFIGURED
 
     def disarm(self) -> Answer:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the shipped devices, drivers and drivers' settings by name, and loads them.
+"""This module finds the shipped devices, drivers and drivers' settings by name, and loads them.
 
 The names need no library but yaml: launch files read them in the system's Python.
 """

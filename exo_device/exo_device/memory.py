@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a device must not forget when its node is deactivated, cleaned up, or started anew. No ROS.
+"""The memory keeps what a device must not forget when its node is deactivated, cleaned up, or started anew.
 
 Four things: what is latched (a person's stop above all), how hot the motors are, whose zeros are not trusted, and for
 which pair of files the signs and zeros were checked on the wearer (bench check). Real motors have files for them in the
@@ -42,7 +42,7 @@ class StateFolderError(UserError):
 
 @dataclass(frozen=True)
 class Kept:
-    """What is latched, and how hot the motors were at a moment."""
+    """What has to be kept: the latched faults, and the heat of the motors at a moment."""
 
     faults: Fault = NO_FAULT
     cause: str = ""
@@ -55,7 +55,7 @@ class Kept:
 
     @classmethod
     def of(cls, snapshot: Snapshot, joint_names: tuple[str, ...], doubts: Mapping[str, str], now_s: float) -> Kept:
-        """What is to be kept of a device in this state."""
+        """Returns what is to be kept of a device in this state."""
         faults = snapshot.faults & ~NOT_KEPT
         heat = dict(zip(joint_names, snapshot.heat.tolist(), strict=True))
         return cls(faults, snapshot.cause if faults else "", heat, doubts, now_s)
@@ -80,7 +80,7 @@ class Kept:
 
 
 def unknown(path: Path, why: object, device: DeviceDescription, now_s: float) -> Kept:
-    """What counts where the file cannot be read: it may have held a person's stop, and hot motors."""
+    """Returns what counts where the file cannot be read: it may have held a person's stop, and hot motors."""
     cause = (
         f"{path}, which keeps a stop across restarts, cannot be read ({' '.join(str(why).split())}): the device counts "
         "as stopped, and its motors as hot; look at it, then call exo/disarm"
@@ -107,7 +107,7 @@ class LatchFile:
 
     @staticmethod
     def read(path: Path, device: DeviceDescription, now_s: float) -> Kept:
-        """What the file holds; nothing where there is none, and see unknown() where it cannot be read."""
+        """Returns what the file holds; nothing where there is none, and see unknown() where it cannot be read."""
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             if content["version"] != VERSION:
@@ -209,7 +209,7 @@ def write_check(folder: Path, device_sha256: str, driver_sha256: str, joints: Ma
 
 
 def missing_check(folder: Path, device_sha256: str, driver_sha256: str, joint_names: tuple[str, ...]) -> str:
-    """Why these files do not count as checked, or "". A result that cannot be read is none."""
+    """Says why these files do not count as checked, or "". A result that cannot be read is none."""
     path = check_path(folder, device_sha256, driver_sha256)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

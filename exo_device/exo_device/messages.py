@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Between the package's own types and ROS messages: states, commands, exo/status and /diagnostics."""
+"""This module converts between the package's own types and ROS messages: states, commands, exo/status, /diagnostics."""
 
 from __future__ import annotations
 

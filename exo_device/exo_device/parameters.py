@@ -257,7 +257,7 @@ class ParameterGuard:
     is_real: bool = False
 
     def refusal(self, name: str) -> str:
-        """Why this parameter must not change now, or "" when it may."""
+        """Says why this parameter must not change now, or "" when it may."""
         if name == "use_sim_time":
             return "use_sim_time stays as it is: real motors live in the world's time" if self.is_real else ""
         if name not in DECLARATIONS:

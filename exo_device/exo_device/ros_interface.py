@@ -41,7 +41,7 @@ FORGET_S = 0.2
 
 
 class Source(Enum):
-    """Whose a message is."""
+    """Says whose a message is."""
 
     FOLLOWED = auto()
     #: Of a second publisher.
@@ -59,7 +59,7 @@ class CommandSource:
         self._heard_s = 0.0
 
     def judge(self, number: int, publishers: int, now_s: float, *, is_active: bool) -> Source:
-        """Whose a message is.
+        """Says whose a message is.
 
         number: that its publisher gave it. publishers: of the topic, as far as they are known. is_active:
         torque is given, so that nobody else may take the place of a publisher that has fallen silent.
@@ -146,7 +146,7 @@ class Owner(Protocol):
     def arming_timeout_s(self) -> float: ...
 
     def cause(self) -> str:
-        """Why the device is in its mode."""
+        """Says why the device is in its mode."""
 
 
 class DeviceServices:
@@ -242,7 +242,7 @@ class DeviceInterface:
         self._lines = LogThread(self._log)
 
     def hooks(self) -> LoopHooks:
-        """What the loop is to call; all but on_crash, which is the node's."""
+        """Returns what the loop is to call; all but on_crash, which is the node's."""
         return LoopHooks(self._publish_state, self._publish_status, self._lines.log)
 
     def destroy(self) -> None:

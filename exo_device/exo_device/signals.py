@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What passes between a policy, the supervisor and the motors: states, commands and motor torques. No ROS."""
+"""Signals pass between a policy, the supervisor and the motors: states, commands and motor torques.
+
+They need no ROS.
+"""
 
 from __future__ import annotations
 
@@ -72,11 +75,11 @@ class DeviceState:
 
     @property
     def stamp_s(self) -> float:
-        """When the sample was taken (s, ROS time)."""
+        """Time when the sample was taken (s, ROS time)."""
         return self.stamp_ns / NANOSECONDS_PER_SECOND
 
     def contradiction(self) -> str:
-        """How names and arrays contradict each other, as `4 names, but 3 of torque`; empty where they do not."""
+        """Tells how names and arrays contradict each other, as `4 names, but 3 of torque`; empty where they do not."""
         for field in ("position", "velocity", "torque", "temperature", "error"):
             if (count := len(getattr(self, field))) != len(self.names):
                 return f"{len(self.names)} names, but {count} of {field}"
@@ -121,7 +124,7 @@ class Command:
 
 @dataclass(frozen=True)
 class MotorTorque:
-    """What goes to the motors. A driver returns the same with the torque that is really applied."""
+    """The torque that goes to the motors. A driver returns the same with the torque that is really applied."""
 
     #: Stamp (ns, ROS time) and number of the state that it answers.
     state_stamp_ns: int

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time on two clocks, how long something lasts, and figures of a loop over its recent past."""
+"""This module has time on two clocks, how long something lasts, and figures of a loop over its recent past."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Latencies:
         self._values_ns.append(duration_ns)
 
     def percentile_ms(self, percent: float) -> float:
-        """In ms; NaN before the first one."""
+        """Returns a percentile of them (ms); NaN before the first one."""
         if not self._values_ns:
             return float("nan")
         return float(np.percentile(np.array(self._values_ns), percent)) * 1e-6

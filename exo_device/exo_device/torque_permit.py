@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""May the motors have power? It is told to a relay in their supply, or to the STO input of a drive.
+"""The torque permit says whether the motors may have power, to a relay in their supply or to the STO input of a drive.
 
 That is the last thing that can stop them.
 
@@ -38,7 +38,7 @@ class PermitError(UserError):
 
 
 def is_permitted(snapshot: Snapshot) -> bool:
-    """Whether the motors may have power."""
+    """Tells whether the motors may have power."""
     return Fault.STOP_NOT_CONFIRMED not in snapshot.faults
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an exoskeleton policy commands: a share of each joint's torque limit, clipped and low-passed.
+"""An action is what a policy's network gives: a share of each joint's torque limit, clipped and low-passed.
 
 A share instead of Nm, because then one network serves devices and wearers with other limits.
 """
@@ -50,7 +50,7 @@ class ActionFilter:
         self._state: np.ndarray | None = None
 
     def reset(self, rows: np.ndarray | None = None) -> None:
-        """Back to zero torque; ``rows`` (boolean or indices) limits it to some environments."""
+        """Goes back to zero torque; ``rows`` (boolean or indices) limits it to some environments."""
         if rows is None or self._state is None:
             self._state = None
         else:

@@ -74,7 +74,7 @@ class ActionTerms(_Strict):
 
 
 class Contract(_Strict):
-    """What the network sees and gives, how often, and how many frames of history it sees.
+    """The contract of a network: what it sees and gives, how often, and how many frames of history it sees.
 
     Layout of the input vector: the per-frame terms in order for the oldest frame, ... , for the newest frame,
     then the terms that are not per frame.
@@ -98,7 +98,7 @@ class Contract(_Strict):
 
 
 class TrainingRecord(_Strict):
-    """Where the network comes from. ``samples`` counts environment steps."""
+    """The origin of a network. ``samples`` counts environment steps."""
 
     config: dict[str, Any] = Field(default_factory=dict)
     seed: int | None = None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an exoskeleton policy may see: the device's joints, its pelvis IMU, the wearer's mass, the limits.
+"""An observation is what a policy may see: the device's joints, its pelvis IMU, the wearer's mass, the limits.
 
 Nothing else: no gait phase, no muscle, no root position. A policy that is told so may see the wearer's strengths as
 well, as a clinic measures them (one number a muscle group and side, which does not change while walking). The layout is
@@ -306,7 +306,7 @@ class ExoObservation:
         self._strengths = np.broadcast_to(strengths, (*self._leading, len(STRENGTH_GROUPS)))
 
     def restart(self, rows: np.ndarray) -> None:
-        """Of n devices, forget the history of these (indices); the next sample fills it."""
+        """Forgets the history of these (indices) of n devices; the next sample fills it."""
         self._begins[rows] = True
         self._inertial.reset(rows)
 

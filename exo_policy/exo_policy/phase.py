@@ -183,7 +183,7 @@ MERGED_PHASE = 0.06
 
 @dataclass(frozen=True)
 class ConfidenceTuning:
-    """When to believe the phase. Each (low, high) pair maps a figure to 0..1; the product is the confidence.
+    """When the phase is believed. Each (low, high) pair maps a figure to 0..1; the product is the confidence.
 
     ``motion``: root mean square joint velocity over that of the slowest gait in the table, each sample
     counted up to 1, so that a sudden stop is seen within half a second; walking keeps it above 0.43.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Between ROS messages and the package's own types, and the pairing of joint states with IMU samples."""
+"""This module converts between ROS messages and the package's own types, and pairs joint states with IMU samples."""
 
 from __future__ import annotations
 

@@ -139,18 +139,18 @@ class PolicyNode(Node):
         joints, imu = pair
         names = self._joint_names or tuple(joints.name)
         try:
-            torque = self._runtime.answer(observation_from_messages(joints, imu, names))
+            command = self._runtime.answer(observation_from_messages(joints, imu, names))
             error = self._runtime.error
         except ValueError as problem:
-            torque, error = np.zeros(len(names)), str(problem)
-        self._publish(joints.header.stamp, names, torque)
+            command, error = np.zeros(len(names)), str(problem)
+        self._publish(joints.header.stamp, names, command)
         self._seconds.append(time.perf_counter() - start)
         if error:
             self._complain(f"commanding zero torque: {error}")
 
-    def _publish(self, state_stamp: Time, names: tuple[str, ...], torque: np.ndarray) -> None:
+    def _publish(self, state_stamp: Time, names: tuple[str, ...], command: np.ndarray) -> None:
         now = self.get_clock().now().to_msg()
-        self._command.publish(command_message(now, state_stamp, self._sequence, names, torque))
+        self._command.publish(command_message(now, state_stamp, self._sequence, names, command))
         self._sequence += 1
 
     def _on_load(self, request: LoadPolicy.Request, reply: LoadPolicy.Response) -> LoadPolicy.Response:
@@ -194,7 +194,7 @@ class PolicyNode(Node):
             self.get_logger().error(text)
 
     def log_figures(self) -> None:
-        """How long answers took to compute, from both messages being here to the command being sent."""
+        """Tells how long answers took to compute, from both messages being here to the command being sent."""
         if self._seconds:
             median, p99 = 1e3 * np.percentile(self._seconds, (50, 99))
             self.get_logger().info(

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What policy_node does, without ROS: holds the controller, swaps it with a fade, zero when in doubt."""
+"""The policy runtime is what policy_node does, without ROS: it holds the controller, swaps it with a fade, and commands
+zero when in doubt."""
 
 from __future__ import annotations
 
@@ -50,8 +51,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Device:
-    """What exo/status tells: joints in the device's order, their limits (Nm), the wearer's mass (kg), and
-    whether the device follows commands."""
+    """The device as exo/status tells of it.
+
+    Joints in the device's order, their limits (Nm), the wearer's mass (kg), and whether the device follows commands.
+    """
 
     joint_names: tuple[str, ...]
     torque_limit: tuple[float, ...]
@@ -60,9 +63,9 @@ class Device:
 
 
 class PolicyRuntime:
-    """Answers each device sample with torque by joint.
+    """Answers each device sample with a command, torque by joint.
 
-    ``error`` holds the last answer's problem, None when all is well. Torque is zero before the device is
+    ``error`` holds the last answer's problem, None when all is well. The command is zero before the device is
     known, while it is not active (a device arms only on zero), and on any error.
     """
 
@@ -73,7 +76,7 @@ class PolicyRuntime:
         self._device: Device | None = None
         self._controller: Controller | None = None
         self._stamp_s: float | None = None
-        self._torque = np.zeros(0)
+        self._command = np.zeros(0)
 
     def set_device(self, device: Device) -> None:
         """Take over a status; the first one, or one with other joints, makes the controller.
@@ -103,13 +106,13 @@ class PolicyRuntime:
         self.choice = choice
 
     def answer(self, sample: DeviceObservation) -> np.ndarray:
-        """Torque (J,) Nm in the sample's order of joints; see ``error``."""
+        """Command (J,) Nm in the sample's order of joints; see ``error``."""
         self.error = None
         zero = np.zeros(len(sample.joint_names))
         if self._device is None:
             return zero
-        if sample.stamp_s == self._stamp_s and len(self._torque) == len(zero):
-            return self._torque if self._device.active else zero  # a paused simulation repeats its last state
+        if sample.stamp_s == self._stamp_s and len(self._command) == len(zero):
+            return self._command if self._device.active else zero  # a paused simulation repeats its last state
         if self._controller is None:
             self.error = f"no controller: '{self.choice.controller}' does not fit this device"
             return zero
@@ -117,20 +120,20 @@ class PolicyRuntime:
             self._controller.reset()
         self._stamp_s = sample.stamp_s
         try:
-            self._torque = self._controller.update(sample)
+            self._command = self._controller.update(sample)
         except ValueError as error:
             self.error = str(error)
-            self._torque = zero
+            self._command = zero
         if isinstance(self._controller, CrossFade) and self._controller.finished:
             self._controller = self._controller.new
-        return self._torque if self._device.active else zero
+        return self._command if self._device.active else zero
 
 
 class CrossFade(Controller):
-    """Runs ``old`` and ``new`` side by side; torque moves from one to the other over ``duration_s``.
+    """Runs ``old`` and ``new`` side by side; the command moves from one to the other over ``duration_s``.
 
     The weight of the new one is a raised cosine of time, counted in stamps of the observations from the first
-    update. If the old one fails during the fade, its last torque fades out in its place. A fade may itself
+    update. If the old one fails during the fade, its last command fades out in its place. A fade may itself
     be the old one of a later fade.
     """
 
@@ -155,7 +158,7 @@ class CrossFade(Controller):
 
     @property
     def depth(self) -> int:
-        """How many fades run, this one and those within it."""
+        """Tells how many fades run, this one and those within it."""
         return 1 + (self._old.depth if isinstance(self._old, CrossFade) else 0)
 
     def set_wearer(self, wearer_mass: float, torque_limit: np.ndarray) -> None:

@@ -51,8 +51,10 @@ class Driver(ABC):
 
     @property
     def measures_torque(self) -> bool:
-        """Whether the applied torque in its states answers the motor torque. It does not where it was recorded, or is not
-        there."""
+        """Tells whether the applied torque in its states answers the motor torque.
+
+        It does not where it was recorded, or is not there.
+        """
         return True
 
     def use_clock(self, ros_ns: Callable[[], int]) -> None:
@@ -66,7 +68,7 @@ class Driver(ABC):
 
     @property
     def is_emulated(self) -> bool | None:
-        """Whether its bus leads to emulated motors, so that nobody can wear them; None where that cannot be seen."""
+        """Tells whether its bus leads to emulated motors, which nobody can wear; None where that cannot be seen."""
         return None if self.has_real_motors else True
 
     def require_wearable(self) -> None:
@@ -81,12 +83,14 @@ class Driver(ABC):
         whatever sends to the motors. A driver without a thread of its own may leave it out."""
 
     def arming_obstacle(self) -> str:
-        """Why these motors must not be given torque now although they may report nothing wrong; "" where nothing is in
-        the way. Asked when somebody wants to arm; callable from any thread."""
+        """Says why these motors must not be given torque now although they may report nothing wrong.
+
+        "" where nothing is in the way. It is asked when somebody wants to arm; callable from any thread.
+        """
         return ""
 
     def warnings(self) -> list[str]:
-        """What whoever starts this driver ought to know, a line each, once it is configured."""
+        """Returns what whoever starts this driver ought to know, a line each, once it is configured."""
         return []
 
     def confirm_zeros(self) -> str:
@@ -95,11 +99,11 @@ class Driver(ABC):
         return "no zero was in doubt"
 
     def doubted_zeros(self) -> dict[str, str]:
-        """Why a joint's zero is not trusted, by joint: for the next driver of the same motors."""
+        """Says why a joint's zero is not trusted, by joint: for the next driver of the same motors."""
         return {}
 
     def doubt_zeros(self, doubts: Mapping[str, str]) -> None:
-        """What an earlier driver of these motors doubted, before configure."""
+        """Takes over what an earlier driver of these motors doubted; to be called before configure."""
 
     @abstractmethod
     def connect(self) -> None:

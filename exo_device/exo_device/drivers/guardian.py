@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Takes the torque away when the process that gives it dies or hangs: the rule, and both ends of the line.
+"""A guardian takes the torque away when the process that gives it dies or hangs. Here are its rule and both ends of the
+line.
 
 A process that is killed with SIGKILL says nothing more, and neither at least one AK firmware nor upstream's
 forward_command_controller takes its last torque back by itself. A guardian is a second process that can reach the
@@ -55,20 +56,20 @@ class TorqueWatch:
         self._is_on, self._heard_s = is_on, now_s
 
     def end(self, now_s: float) -> None:
-        """Nothing more will be heard."""
+        """Notes that nothing more will be heard."""
         if self._ended_s is None:
             self._ended_s = now_s
 
     def must_speak(self, now_s: float) -> bool:
-        """Whether zero torque is to be said now, and again REPEAT_S later."""
+        """Tells whether zero torque is to be said now, and again REPEAT_S later."""
         return self._ended_s is not None or (self._is_on and now_s - self._heard_s > SILENCE_S)
 
     def is_over(self, now_s: float) -> bool:
-        """Whether the last words have been said long enough."""
+        """Tells whether the last words have been said long enough."""
         return self._ended_s is not None and now_s - self._ended_s > LAST_WORDS_S
 
     def wait_s(self, now_s: float) -> float | None:
-        """How long nothing can be to do unless something is heard; None for as long as it takes."""
+        """Tells how long nothing can be to do unless something is heard; None for as long as it takes."""
         if self.must_speak(now_s):
             return REPEAT_S
         return max(self._heard_s + SILENCE_S - now_s, 0.0) if self._is_on else None
@@ -96,7 +97,7 @@ def watch(line: int, say_zero: Callable[[], None]) -> None:
 
 
 def is_ended(line: int) -> bool:
-    """Whether nobody is at the other end of a line any more, on which nothing is said. Does not wait."""
+    """Tells whether nobody is at the other end of a line any more, on which nothing is said. Does not wait."""
     readable, _, _ = select.select([line], [], [], 0.0)
     return bool(readable) and not _read(line)
 
@@ -109,7 +110,7 @@ def _read(line: int) -> bytes:
 
 
 def _write(line: int, data: bytes) -> bool:
-    """Whether it went out; a line that is full or gone takes nothing."""
+    """Tells whether it went out; a line that is full or gone takes nothing."""
     try:
         return os.write(line, data) > 0
     except OSError:
@@ -177,7 +178,7 @@ class OwnGuardian(Guardian):
 
     @property
     def pid(self) -> int:
-        """Of the guardian's process."""
+        """Process id of the guardian."""
         return self._process.pid
 
     def close(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a driver whose motor bus carries no IMU takes the pelvis IMU from."""
+"""IMU sources are where a driver whose motor bus carries no IMU takes the pelvis IMU from."""
 
 from __future__ import annotations
 

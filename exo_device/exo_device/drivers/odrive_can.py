@@ -106,12 +106,12 @@ def parameter_of(data: bytes) -> tuple[int, bytes] | None:
 
 
 def torque_as_sent(torque_nm: float) -> float:
-    """What a float of 32 bits leaves of it."""
+    """Returns what a float of 32 bits leaves of a torque (Nm)."""
     return struct.unpack("<f", struct.pack("<f", torque_nm))[0]
 
 
 def heartbeat_of(data: bytes) -> Heartbeat | None:
-    """None for a frame that is too short."""
+    """Reads a heartbeat; None for a frame that is too short."""
     return Heartbeat(*struct.unpack_from("<IB", data)) if len(data) >= 5 else None
 
 
@@ -214,7 +214,7 @@ class Axis(CanMotor):
         return self._sign * self._ratio * torque_as_sent(self.shaft_torque(joint_nm))
 
     def frames(self, torque: float, enable: bool, now_s: float) -> list[Frame]:
-        """What to send in this cycle. Torque is always sent: it feeds the ODrive's watchdog."""
+        """Returns what to send in this cycle. Torque is always sent: it feeds the ODrive's watchdog."""
         self._asked_s = now_s
         if enable != (self._on_since_s is not None):
             self._on_since_s = now_s if enable else None
@@ -235,7 +235,7 @@ class Axis(CanMotor):
 
     @property
     def has_watchdog(self) -> bool:
-        """Whether it has said that its watchdog is on, and acts soon enough."""
+        """Tells whether it has said that its watchdog is on, and acts soon enough."""
         if self._watchdog is None:
             return False
         # an ODrive that was started anew may have other ones: the last answer but one does not count any more

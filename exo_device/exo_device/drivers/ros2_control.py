@@ -43,7 +43,7 @@ class ControlledJoint(Settings):
 
 
 class Ros2ControlConfig(Settings):
-    """Where the controllers are, and what they call the joints."""
+    """Settings: where the controllers are, and what they call the joints."""
 
     #: Name of a forward_command_controller with `interface_name: effort`.
     controller: str = "forward_effort_controller"
@@ -81,11 +81,11 @@ class Ros2ControlConfig(Settings):
 
     @property
     def guardian_topic(self) -> str:
-        """Where a guardian of the commands says that it lives."""
+        """Topic on which a guardian of the commands says that it lives."""
         return f"{self.topic}/guardian"
 
     def joint(self, name: str) -> ControlledJoint:
-        """What a joint of the device is there."""
+        """Returns what a joint of the device is there."""
         return self.joints.get(name) or ControlledJoint(name=name)
 
 
@@ -362,7 +362,7 @@ class TopicGuardian:
         self._guard.beat(any(value != 0.0 for value in message.data), self._steady_s())
 
     def step(self) -> None:
-        """To be called every REPEAT_S: zeros where they are due, and a sign of life."""
+        """Sends zeros where they are due, and a sign of life; to be called every REPEAT_S."""
         now_s = self._steady_s()
         if self._guard.must_speak(now_s):
             self.say_zero()
@@ -382,7 +382,7 @@ class TopicGuardian:
 
     @property
     def is_over(self) -> bool:
-        """Whether they have been said."""
+        """Tells whether they have been said."""
         return self._guard.is_over(self._steady_s())
 
 

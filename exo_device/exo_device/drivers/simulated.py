@@ -12,7 +12,7 @@ from exo_device.signals import DeviceState, MotorTorque
 
 
 class SimulatedConfig(Settings):
-    """Where the simulated motors are."""
+    """Settings: where the simulated motors are."""
 
     #: ros: topics sim/motor_states and sim/motor_command. memory: within one process, for tests.
     transport: Literal["ros", "memory"] = "ros"
@@ -47,7 +47,10 @@ class MotorBus(ABC):
 
 
 class MemoryBus(MotorBus):
-    """Both ends of a bus. The motors' end is put_state() and commands; latest wins, as on the topics."""
+    """A bus within the process, both ends of it.
+
+    The motors' end is put_state() and commands; latest wins, as on the topics.
+    """
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
@@ -59,7 +62,7 @@ class MemoryBus(MotorBus):
 
     @property
     def is_open(self) -> bool:
-        """Whether the device's end listens."""
+        """Tells whether the device's end listens."""
         return self._is_open
 
     def put_state(self, state: DeviceState) -> None:

@@ -146,7 +146,7 @@ def stop_on_signals() -> threading.Event:
 
 
 def _swinging(chosen: argparse.Namespace) -> Callable[[str], Mechanics]:
-    """What a joint turns when there is no simulator: the left leg swings against the right one."""
+    """Returns what a joint turns when there is no simulator: the left leg swings against the right one."""
     return lambda joint: SpringDamper(
         swing_rad=chosen.swing, swing_phase_rad=LEFT_PHASE_RAD if joint.endswith("_l") else 0.0
     )

@@ -69,7 +69,7 @@ class EmulatorPort(CanPort):
 
 
 class _NoThread(BusThread):
-    """In place of the bus thread: cycles are run by hand."""
+    """Stands in for the bus thread: cycles are run by hand."""
 
     def start(self) -> None:
         pass

@@ -166,7 +166,7 @@ class FaultPlan:
         return None
 
     def happens(self, kind: str, joint: str, now_s: float) -> bool:
-        """Whether a fault with a share strikes this time."""
+        """Tells whether a fault with a share strikes this time."""
         fault = self.active(kind, joint, now_s)
         return fault is not None and self._random.random() < fault.value
 
@@ -343,7 +343,7 @@ class EmulatedBus:
             motor.advance(now_s)
 
     def next_due_s(self) -> float | None:
-        """When the next reply goes out."""
+        """Time (s) when the next reply goes out; None without one."""
         return self._pending[0][0] if self._pending else None
 
     def pop_one(self, now_s: float) -> Frame | None:

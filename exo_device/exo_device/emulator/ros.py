@@ -97,7 +97,7 @@ class EmulatedController(Node):
 
 
 class SimulatorLink(Node):
-    """Between sim/motor_states, sim/motor_command and the emulated motors; sim/imu for the driver's IMU.
+    """Joins sim/motor_states and sim/motor_command with the emulated motors, and has sim/imu for the driver's IMU.
 
     Each state is answered at once, and again when the motors' torque changes before the next one.
     The motors of bus must turn Followed mechanics.
@@ -128,7 +128,7 @@ class SimulatorLink(Node):
         self.has_states.set()
 
     def after_frame(self) -> None:
-        """To be called after each frame: a torque that has changed is told once every motor knows its own.
+        """Tells a torque that has changed once every motor knows its own; to be called after each frame.
 
         The simulator computes the time that has passed since its last state once it is over, with the newest
         torque: what the motors give by then must not wait for its next state.

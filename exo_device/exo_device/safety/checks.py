@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is what a state or a command says possible and allowed?"""
+"""These checks say whether what a state or a command contains is possible and allowed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONGEST_NAME_BYTES = 64
 
 
 def command_problem(command: Command, joint_names: tuple[str, ...]) -> Problem | None:
-    """Why this command cannot be followed: joints unknown, named twice or missing, numbers that are none."""
+    """Says why this command cannot be followed: joints unknown, named twice or missing, numbers that are none."""
     unknown = [name for name in command.names if name not in joint_names]
     if unknown:
         return Problem(

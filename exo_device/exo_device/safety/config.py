@@ -99,7 +99,7 @@ class SafetyConfig:
 
     @property
     def follows_steady_time(self) -> bool:
-        """Whether time passes whatever stamps say: everywhere but in a simulation."""
+        """Tells whether time passes whatever stamps say: everywhere but in a simulation."""
         return not (self.simulated or self.lockstep)
 
     def __post_init__(self) -> None:

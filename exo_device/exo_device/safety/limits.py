@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much torque each joint may get: the arithmetic between a command and the torque that motors are given.
+"""The limits decide how much torque each joint may get: the arithmetic between the command and the limited torque.
 
 Everything is vectorised: arrays of one device have shape (J,) in the order of its joints, those of n devices of a kind
 (n, J).
@@ -110,7 +110,7 @@ class CommandLimiter:
         self.bites = dict.fromkeys(LIMITS, np.zeros(self.limits.cap.shape, dtype=bool))
 
     def restart(self, row: int, wearer_mass_kg: float, heat: float = 0.0) -> None:
-        """Of n devices, this one is put on somebody else (kg), with motors of this heat and no torque."""
+        """Puts this one of n devices on somebody else (kg), with motors of this heat and no torque."""
         self.limits.cap[row] = self._device.torque_limits(wearer_mass_kg)
         self.slew.restart(row)
         self.thermal.restart(row, heat)
@@ -187,7 +187,7 @@ class ThermalBudget:
         )
 
     def advance(self, step_s: float, applied: np.ndarray, motor_torque: np.ndarray) -> None:
-        """For this long (s) the motors gave the larger one of applied torque and motor torque (Nm)."""
+        """Lets time (s) pass in which the motors gave the larger one of applied torque and motor torque (Nm)."""
         torque = np.maximum(np.nan_to_num(np.abs(applied), nan=0.0), np.abs(motor_torque))
         with np.errstate(over="ignore"):
             goal = np.minimum((torque / self._continuous) ** 2, HOTTEST)
@@ -195,7 +195,7 @@ class ThermalBudget:
         self.heat = self.heat + share * (goal - self.heat)
 
     def restart(self, row: int, heat: float = 0.0) -> None:
-        """Of n devices, this one begins anew with motors of this heat."""
+        """Lets this one of n devices begin anew with motors of this heat."""
         self.heat[row] = heat
 
     def allowed(self) -> np.ndarray:
@@ -222,7 +222,7 @@ class SlewLimiter:
         self.torque = np.zeros_like(slew_nm_per_s)
 
     def restart(self, row: int) -> None:
-        """Of n devices, this one begins anew without torque."""
+        """Lets this one of n devices begin anew without torque."""
         self.torque[row], self._allowance[row] = 0.0, self._most[row]
 
     def refill(self, elapsed_s: float) -> None:

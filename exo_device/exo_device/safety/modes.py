@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Modes of a device, the ways between them, and why it stops. No times and no numbers: those are the supervisor's."""
+"""A device has modes, ways between them, and faults that stop it. Times and numbers are the supervisor's."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class ModeMachine:
         self._events: list[Event] = []
 
     def pop_events(self) -> list[Event]:
-        """What happened since the last call, oldest first."""
+        """Returns what happened since the last call, oldest first."""
         events, self._events = self._events, []
         return events
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Can what the motors and the IMU report be true, and do the motors do what they are told? The same for every driver.
+"""These checks say whether what motors and IMU report can be true, and whether the motors do what they are told.
+
+They are the same for every driver.
 
 Times are those of the states' stamps (s) where what is compared was stamped, and the supervisor's elsewhere.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much of the assistance is given: none until the wearer was seen to walk, then more and more.
+"""The stride gate says how much of the assistance is given: none until the wearer was seen to walk, then more and more.
 
 With the stride gate the gain rises over two strides once a full stride was sensed, and falls again when the
 strides end. Without it the gain rises over a fixed time from arming. With and without it there is no assistance for
@@ -36,7 +36,7 @@ class _Fade:
         self._gain, self._start_s, self._per_s = gain, 0.0, 0.0
 
     def towards(self, target: float, start_s: float, duration_s: float, now_s: float) -> None:
-        """From the present gain at start_s on, at the speed that takes 0 to 1 in duration_s."""
+        """Moves from the present gain at start_s on, at the speed that takes 0 to 1 in duration_s."""
         self._gain, self._start_s = self.at(now_s), start_s
         self._per_s = (1.0 if target > self._gain else -1.0) / max(duration_s, AT_ONCE_S)
 
@@ -108,7 +108,7 @@ class Assistance:
             self._rise(self._config.fade_in_strides * duration_s, state.stamp_s)
 
     def _is_down(self, state: DeviceState) -> bool:
-        """No assistance from a fall on; afterwards it begins as after arming."""
+        """Tells whether the wearer is down: no assistance from a fall on; afterwards it begins as after arming."""
         was_down, self._was_down = self._was_down, self.upright.fallen
         if self._was_down and not was_down:
             self._walks = False
@@ -136,7 +136,7 @@ class Assistance:
 
     @property
     def obstacle(self) -> str:
-        """Why there is no assistance, for a person; empty when there is some."""
+        """Says why there is no assistance, for a person; empty when there is some."""
         if self.upright.fallen:
             return f"no torque: {self._fall}"
         if self._sensor is None or self._walks:

@@ -29,7 +29,7 @@ FOREIGN_MEMORY_S = 1.0
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What exo/status and /diagnostics show; see exo_msgs/DeviceStatus."""
+    """The device's state for exo/status and /diagnostics; see exo_msgs/DeviceStatus."""
 
     mode: Mode
     faults: Fault
@@ -215,7 +215,7 @@ class SafetySupervisor:
             self._fault(Problem(Fault.SEQUENCE_GAP, cause), now)
 
     def _plausibility(self, state: DeviceState, now: Instant) -> Problem | None:
-        """What a sound state cannot say."""
+        """Returns the first thing in a state that a sound one cannot say."""
         self._assistance.upright.see(state.stamp_s, state.imu)
         problem = self._motion.see(state, self._slew.torque, may_leap=self.config.simulated)
         problem = problem or self._imu.see(state.stamp_s, state.imu)
@@ -276,7 +276,7 @@ class SafetySupervisor:
         return max(now.ros_since(self._last), steady_s)
 
     def _forget_after_gap(self, now: Instant) -> None:
-        """After a pause of this process the motors have been at zero for long: torque begins there."""
+        """Lets torque begin at zero after a pause of this process: the motors have been there for long."""
         if self._last is None or not self.config.follows_steady_time:
             return
         if now.steady_since(self._last) > self.config.output_gap_s:
@@ -289,7 +289,7 @@ class SafetySupervisor:
         return self._assistance.gain(now.ros_ns) if self.mode is Mode.ACTIVE else 0.0
 
     def snapshot(self, now: Instant) -> Snapshot:
-        """For people: the mode with its cause and the figures behind it."""
+        """Returns the mode with its cause and the figures behind it, for people."""
         gain = self.assistance_gain(now)
         return Snapshot(
             mode=self.mode,
@@ -339,7 +339,7 @@ class SafetySupervisor:
             self._machine.give_up_arming(f"not armed within {self.config.arming_timeout_s:g} s: {obstacle}")
 
     def _arming_obstacle(self, now: Instant) -> str | None:
-        """What is missing of: a fresh, sound state; a fresh, sound command that counts up; one publisher."""
+        """Returns what is missing of: a fresh, sound state; a fresh, sound command that counts up; one publisher."""
         problem = self._states.problem(now) or self._state_problem
         problem = problem or self._commands.problem(now) or self._command_problem
         if problem:

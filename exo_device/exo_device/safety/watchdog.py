@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Are states and commands coming, new, and in order?
+"""The watchdogs say whether states and commands come, are new, and are in order.
 
 Age is ROS time since a stamp; silence is steady time since something arrived. Age catches old information
 that keeps arriving; silence catches a sender that died while ROS time stands still.
@@ -65,7 +65,7 @@ class StateWatch:
         return age_s(now.ros_ns, self.state.stamp_ns) if self.state else float("nan")
 
     def problem(self, now: Instant) -> Problem | None:
-        """Why no torque may be given on the newest state."""
+        """Says why no torque may be given on the newest state."""
         if self.state is None or self._heard is None:
             return Problem(Fault.STALE_STATE, "no state from the motors yet")
         silence_s = now.steady_since(self._heard)
@@ -153,7 +153,7 @@ class CommandWatch:
         )
 
     def stuck_text(self) -> str:
-        """What the publisher does wrong with its sequence numbers, or ""."""
+        """Returns what the publisher does wrong with its sequence numbers, or ""."""
         if self.command is None or self._repeats < STANDING_STILL:
             return ""
         return f"the sequence of the commands stands still at {self.command.sequence}: each one counts up by one"
@@ -163,7 +163,7 @@ class CommandWatch:
         return age_s(now.ros_ns, self.command.state_stamp_ns) if self.command else float("nan")
 
     def problem(self, now: Instant) -> Problem | None:
-        """Why the newest command must not be followed any longer."""
+        """Says why the newest command must not be followed any longer."""
         if self._ahead and (self.command is None or self.age_s(now) >= self._config.command_timeout_s):
             return Problem(
                 Fault.STALE_COMMAND,

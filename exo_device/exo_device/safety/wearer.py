@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the wearer does, from joint angles and the pelvis IMU: is upright or falls, stands, sits, walks."""
+"""These sensors tell from joint angles and the pelvis IMU what the wearer does: falls, stands, sits, walks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MOST_UNEVEN_RAD = math.radians(17.0)
 
 
 class UprightSensor:
-    """Has the wearer fallen? Streaming; time is that of the states' stamps (s)."""
+    """Tells whether the wearer has fallen, from a stream of samples. Time is that of the states' stamps (s)."""
 
     def __init__(self) -> None:
         self.reset()
@@ -76,7 +76,7 @@ def pairs(joint_names: tuple[str, ...], kind: str) -> list[int]:
 
 
 def not_standing(state: DeviceState, tilt: float) -> str | None:
-    """Why this is nobody who stands upright with both feet side by side; None where it is.
+    """Says why this is nobody who stands upright with both feet side by side; None where it is.
 
     Args:
         tilt: lean of the pelvis (rad); NaN counts as upright, for a device without an IMU.
@@ -111,7 +111,7 @@ BIN_S = 0.1
 
 
 class Cycle(NamedTuple):
-    """From one turning point at the top to the next."""
+    """The motion of a joint from one turning point at the top to the next."""
 
     start_s: float
     end_s: float
@@ -160,12 +160,12 @@ class SwingTracker:
 
     @property
     def range_rad(self) -> float:
-        """How far the joint has moved lately (rad)."""
+        """Tells how far the joint has moved lately (rad)."""
         return self._range.span
 
     @property
     def last_top_s(self) -> float | None:
-        """When the joint last turned at the top (s)."""
+        """Time when the joint last turned at the top (s)."""
         return self._top[0] if self._top else None
 
     def see(self, t: float, angle: float) -> Cycle | None:
@@ -212,7 +212,7 @@ LONGEST_STREAM_GAP_S = 0.5
 
 @dataclass(frozen=True)
 class StrideLimits:
-    """What counts as a stride."""
+    """Bounds of what counts as a stride."""
 
     #: Walking at 2 m/s takes 0.85 s a stride, at 0.4 m/s 1.8 s; impaired gait is slower still (s).
     shortest_s: float = 0.5
@@ -227,7 +227,7 @@ class StrideLimits:
 
 
 class StrideSensor:
-    """Does the wearer walk? It finds full strides in what a worn device measures: joint angles and the pelvis IMU.
+    """Tells whether the wearer walks, by full strides in what a worn device measures: joint angles and pelvis IMU.
 
     A stride is one joint's way from a turning point at the top to the next (hip flexion, or else knee or ankle),
     within the time that a stride takes, while the other leg turns in between, the pelvis is upright and shakes as
@@ -286,7 +286,7 @@ class StrideSensor:
 
     @property
     def reason(self) -> str:
-        """What is missing for a stride, for a person."""
+        """Says what is missing for a stride, for a person."""
         window_s = self._limits.longest_s
         for side, tracker in self._trackers.items():
             if tracker.range_rad < self._limits.least_swing_rad:
@@ -299,7 +299,7 @@ class StrideSensor:
         return "the legs move, and no full stride is complete"
 
     def _refuse(self, side: str, cycle: Cycle, now_s: float) -> str:
-        """Why this cycle is no stride, or ""."""
+        """Says why this cycle is no stride, or ""."""
         limits, duration_s = self._limits, cycle.end_s - cycle.start_s
         if not limits.shortest_s <= duration_s <= limits.longest_s:
             return (
@@ -325,7 +325,7 @@ class StrideSensor:
         return ""
 
     def _is_seated(self, start_s: float) -> bool:
-        """Whether the watched joints were bent like a seated person's on average since a time (s)."""
+        """Tells whether the watched joints were bent like a seated person's on average since a time (s)."""
         most = SEATED_RAD.get(self._kind)
         bends = [bend for t, bend in self._bends if t >= start_s]
         return most is not None and bool(bends) and float(np.mean(bends)) > most

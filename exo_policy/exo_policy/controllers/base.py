@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The interface of controllers, and the one that gives no assistance."""
+"""A controller answers a device observation with a command; one of them gives no assistance."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ControllerError(ValueError):
 
 
 class Controller(ABC):
-    """Torque (J,) Nm in the order of ``joint_names``, sign of the joint, within ``torque_limit``.
+    """Gives a command: torque (J,) Nm in the order of ``joint_names``, sign of the joint, within ``torque_limit``.
 
     ``wearer_mass`` kg; ``torque_limit`` (J,) Nm, not negative. Subclasses write :meth:`_torque`.
     """
@@ -48,19 +48,19 @@ class Controller(ABC):
         """Forget the past, as if just made."""
 
     def update(self, obs: DeviceObservation) -> np.ndarray:
-        """Answer one sample with torque (J,) Nm, clipped to the limits.
+        """Answer one sample with a command (J,) Nm, clipped to the limits.
 
         Raises ObservationError for NaN or other joints, ControllerError if the answer itself is not finite.
         """
         obs.check(self.joint_names)
-        torque = np.asarray(self._torque(obs), float)
-        if torque.shape != (len(self.joint_names),) or not np.isfinite(torque).all():
-            raise ControllerError(f"controller '{self.name}' gave {torque.tolist()}, not finite torque per joint")
-        return np.clip(torque, -self.torque_limit, self.torque_limit)
+        command = np.asarray(self._torque(obs), float)
+        if command.shape != (len(self.joint_names),) or not np.isfinite(command).all():
+            raise ControllerError(f"controller '{self.name}' gave {command.tolist()}, not finite torque per joint")
+        return np.clip(command, -self.torque_limit, self.torque_limit)
 
     @abstractmethod
     def _torque(self, obs: DeviceObservation) -> np.ndarray:
-        """Torque (J,) Nm for a checked observation; may exceed the limits."""
+        """Command (J,) Nm for a checked observation; it may exceed the limits."""
 
 
 class ZeroController(Controller):

@@ -40,7 +40,7 @@ def shipped_checkpoint(joint_names: Sequence[str], wearers: str = "") -> Path | 
 
 
 class LearnedController(Controller):
-    """Torque = low-passed share x limit of each joint.
+    """Command = low-passed share x limit of each joint.
 
     Raises CheckpointError if the checkpoint cannot be read or was made for other joints, terms or another
     ``rate_hz``; the joints' order may differ, they are matched by name. Without ``checkpoint`` the one
@@ -96,6 +96,6 @@ class LearnedController(Controller):
         if not np.isfinite(output).all():
             self.reset()  # a NaN in the low-pass would never leave it
             raise ControllerError(f"controller 'learned': network output {output.tolist()} is not finite")
-        torque = np.zeros(len(self.joint_names))
-        torque[self._order] = self._filter.update(output) * self.torque_limit[self._order]
-        return torque
+        command = np.zeros(len(self.joint_names))
+        command[self._order] = self._filter.update(output) * self.torque_limit[self._order]
+        return command

@@ -22,7 +22,7 @@ from exo_policy.profiles import HIP as HIP_PROFILE
 
 
 class SplineController(Controller):
-    """Torque = peak (Nm/kg) x wearer's mass x profile(phase of the joint's side) x confidence in the phase.
+    """Command = peak (Nm/kg) x wearer's mass x profile(phase of the joint's side) x confidence in the phase.
 
     ``hip_peak_nm_per_kg`` and ``ankle_peak_nm_per_kg`` are the peaks, ``ankle_profile`` one of the ankle
     profiles of :mod:`exo_policy.profiles`, ``lead_s`` the known delay of sensors and motors to make up for.
@@ -75,8 +75,8 @@ class SplineController(Controller):
 
     def _torque(self, obs: DeviceObservation) -> np.ndarray:
         self.phase = self._estimator.update(obs.stamp_s, obs.position, obs.velocity, obs.linear_acceleration)
-        torque = np.zeros(len(self.joint_names))
+        command = np.zeros(len(self.joint_names))
         if self.phase.confidence > 0.0:
             for i, side, profile, peak in self._lobes:
-                torque[i] = peak * float(profile(self.phase.side(side)))
-        return torque * (self.phase.confidence * self.wearer_mass)
+                command[i] = peak * float(profile(self.phase.side(side)))
+        return command * (self.phase.confidence * self.wearer_mass)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A motor bus: its settings, its motors as the master sees them, the master's cycle, and the thread that runs it.
+"""A motor bus has settings, motors as the master sees them, the master's cycle, and the thread that runs it.
 
 The master has no thread and no clock: a cycle tells every motor its torque and listens. Torque comes from set(), in
 any thread; samples go to on_sample, in the thread that calls cycle(). The master lowers the torque by itself when
@@ -106,7 +106,7 @@ class CanConfig(Settings):
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a motor said last of how it moves, on the joint side: rad, rad/s, Nm, degC, V (NaN: not said)."""
+    """The last report of a motor, on the joint side: rad, rad/s, Nm, degC, V (NaN: not said)."""
 
     #: When it arrived: s of the steady clock, ns of ROS time.
     steady_s: float
@@ -121,7 +121,7 @@ class Measurement:
 
 
 class CanMotor(ABC):
-    """What to send to one motor, and what it said last. Joint side, except frames."""
+    """One motor: the frames to send, and its last report. All but frames is on the joint side."""
 
     #: Joint that it drives; how people call the motor on its bus, as `id 3`.
     joint: str
@@ -134,7 +134,7 @@ class CanMotor(ABC):
 
     @abstractmethod
     def frames(self, torque: float, enable: bool, now_s: float) -> list[Frame]:
-        """What to send in a cycle."""
+        """Returns what to send in a cycle."""
 
     @abstractmethod
     def off_frames(self) -> list[Frame]:
@@ -151,7 +151,7 @@ class CanMotor(ABC):
     @property
     @abstractmethod
     def error(self) -> int:
-        """What DeviceState.error says of this motor."""
+        """The motor's own code, and what was found wrong with it: DeviceState.error."""
 
     def host_fell_silent(self) -> None:
         """The device node has said nothing for too long with the motors on."""
@@ -161,7 +161,7 @@ class CanMotor(ABC):
 
     @abstractmethod
     def is_order(self, frame: Frame) -> bool:
-        """Whether frame is what a host sends to this motor, and not the motor itself."""
+        """Tells whether frame is what a host sends to this motor, and not the motor itself."""
 
     @abstractmethod
     def foreign_order(self, now_s: float) -> None:
@@ -169,23 +169,23 @@ class CanMotor(ABC):
 
     @property
     def has_watchdog(self) -> bool:
-        """Whether it has said that its firmware takes torque back by itself, soon enough, when it hears nothing."""
+        """Tells whether its firmware has said that it takes torque back by itself, soon enough, in silence."""
         return False
 
     def zero_frames(self, now_s: float) -> list[Frame]:
-        """What makes the present position its zero; nothing where that cannot be done over the bus."""
+        """Returns what makes the present position its zero; nothing where that cannot be done over the bus."""
         return []
 
     @property
     def has_lost_zero(self) -> bool:
-        """Whether what it said shows that its zero is another one."""
+        """Tells whether what it said shows that its zero is another one."""
         return False
 
     def zero_confirmed(self) -> None:
         """Somebody says that its angle is right after all."""
 
     def obstacle(self, now_s: float) -> str:
-        """Why this motor must not be given torque, beside its error; "" where nothing is in the way."""
+        """Says why this motor must not be given torque, beside its error; "" where nothing is in the way."""
         return ""
 
 
@@ -234,7 +234,7 @@ class ZeroTrust:
         return dict(self._doubts)
 
     def obstacle(self, joints: Sequence[str]) -> str:
-        """Why not to arm, and what to do; "" when all are trusted."""
+        """Says why not to arm, and what to do; "" when all are trusted."""
         doubts = {joint: why for joint, why in self.doubts().items() if joint in joints}
         if not doubts:
             return ""
@@ -375,7 +375,7 @@ class CanMaster:
         return trouble
 
     def _torque_for(self, now_s: float) -> tuple[list[float], bool]:
-        """What to ask for: as set, or less when the host has fallen silent with the motors on.
+        """Returns the torque to send: as set, or less when the host has fallen silent with the motors on.
 
         After a pause of this thread's own, in which the motors may have lost their torque, it starts from zero: the
         old torque would come back as a step.
@@ -438,7 +438,7 @@ class CanMaster:
             ordered.foreign_order(now_s)
 
     def _is_expected_order(self, motor: CanMotor, frame: Frame, now_s: float) -> bool:
-        """Whether an order to one of our motors is our own, come back, or our guardian's."""
+        """Tells whether an order to one of our motors is our own, come back, or our guardian's."""
         if now_s - self._held_up_s < GUARDIAN_ECHO_S and frame in motor.off_frames():
             return True
         while self._echoes and now_s - self._echoes[0][0] > ECHO_S:
@@ -450,7 +450,7 @@ class CanMaster:
         return False
 
     def _judge_zeros(self, began_s: float, pause_s: float) -> None:
-        """After a cycle: a motor that did not answer may have been reset, and its zero is then another."""
+        """Doubts, after a cycle, the zeros of motors that did not answer: they may have been reset."""
         now_s = self._steady_s()
         for index, motor in enumerate(self.motors):
             unheard_s = self._unheard_s[index]
@@ -477,7 +477,7 @@ class CanMaster:
         return self.zeros.confirm(self.joints)
 
     def obstacle(self) -> str:
-        """Why the motors must not be given torque, beside what they report; callable from any thread."""
+        """Says why the motors must not be given torque, beside what they report; callable from any thread."""
         now_s = self._steady_s()
         return self.zeros.obstacle(self.joints) or next(
             filter(None, (motor.obstacle(now_s) for motor in self.motors)), ""

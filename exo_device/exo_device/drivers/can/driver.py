@@ -38,7 +38,7 @@ def open_port(config: CanConfig) -> CanPort:
 
 
 class CanDriver(Driver):
-    """What motors it has, and what its master says to them, is the subclass's.
+    """The common part of such drivers; the subclass says which motors there are.
 
     port_factory, imu, steady_s, ros_ns: other bus, IMU and clocks (s; ns of ROS time) than the real ones.
     """
@@ -102,7 +102,7 @@ class CanDriver(Driver):
 
     @property
     def has_verified_watchdog(self) -> bool:
-        """Whether every motor has said that its firmware takes torque back by itself when it hears nothing."""
+        """Tells whether every motor has said that its firmware takes torque back by itself when it hears nothing."""
         return self.master is not None and all(motor.has_watchdog for motor in self.master.motors)
 
     def off_frames(self) -> list[Frame]:
@@ -189,7 +189,7 @@ class CanDriver(Driver):
         return UNGUARDED.format(bus=f"{self.config.interface} {self.config.channel}", firmware=self._firmware_note())
 
     def _firmware_note(self) -> str:
-        """Why a firmware's own watchdog does not count, and what to do."""
+        """Says why a firmware's own watchdog does not count, and what to do."""
         return ", and this protocol cannot tell whether the firmware has a watchdog; see docs/guardian.md"
 
     def _find_guardian(self) -> Guardian | None:
@@ -203,7 +203,7 @@ class CanDriver(Driver):
         return BusThread(master, self.config.bus_rate_hz, self._after_cycle)
 
     def _after_cycle(self, is_on: bool) -> str:
-        """In the bus thread: somebody who waits hears of a problem at once. Returns a further problem."""
+        """Wakes, in the bus thread, somebody who waits where there is a problem. Returns a further problem."""
         problem = self._guardian.beat(is_on) if self._guardian else ""
         if problem or (self.master is not None and self.master.problem):
             with self._condition:

@@ -102,7 +102,7 @@ class MasterLock:
             ) from error
 
     def release(self) -> None:
-        """May be called twice."""
+        """Gives the lock back; may be called twice."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -194,7 +194,7 @@ class PythonCanPort(CanPort):
             os.set_blocking(self._waker, False)
 
     def _forget_other_groups(self) -> None:
-        """Between its binding and _hear_own_group_only the socket took in frames of other buses."""
+        """Throws away frames of other buses, which the socket took in between its binding and _hear_own_group_only."""
         with contextlib.suppress(self._can.CanError, OSError, ValueError):
             for _ in range(DRAIN_FRAMES):
                 if self._bus.recv(0.0) is None:

@@ -99,7 +99,7 @@ class Special(Enum):
 
 @dataclass(frozen=True)
 class Reply:
-    """What a motor reports of itself."""
+    """The report of a motor of itself."""
 
     motor_id: int
     position: float
@@ -183,7 +183,7 @@ class MotorCodec(ABC):
 
     @abstractmethod
     def decode_command(self, frame: Frame) -> MitCommand | Special | None:
-        """What a frame asks this motor for; None for a frame that is not for it."""
+        """Returns what a frame asks this motor for; None for a frame that is not for it."""
 
     @abstractmethod
     def reply(self, position: float, velocity: float, torque: float, temperature: float, error: int) -> Frame:
@@ -289,7 +289,7 @@ ORIGIN_TEMPORARY = b"\x00"
 
 @dataclass(frozen=True)
 class MotorConstants:
-    """What turns a V3 motor's own units into those of its output shaft."""
+    """Constants that turn a V3 motor's own units into those of its output shaft."""
 
     pole_pairs: int
     #: Turns of the rotor per turn of the output.

@@ -90,7 +90,7 @@ class MotorConfig(Settings):
 
 
 class PlausibilityLimits(Settings):
-    """How much disagreement is still noise. Joint side: rad, rad/s, Nm, s."""
+    """Bounds within which disagreement is still noise, on the joint side: rad, rad/s, Nm, s."""
 
     #: A step between two replies beyond this, and beyond this multiple of what the reported speeds explain,
     #: is a leap. A walking joint of 10 rad/s moves 0.025 rad from one 400 Hz reply to the next.

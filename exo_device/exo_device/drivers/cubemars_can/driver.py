@@ -18,7 +18,10 @@ from exo_device.timing import Lasting
 
 
 class PlausibilityCheck:
-    """Can what one motor reports be true? Its replies carry no counter and no mode: only the numbers show it."""
+    """Checks whether what one motor reports can be true.
+
+    Its replies carry no counter and no mode: only the numbers show it.
+    """
 
     def __init__(self, limits: PlausibilityLimits = PlausibilityLimits()) -> None:
         self._limits = limits
@@ -122,9 +125,9 @@ class JointMap:
 
 
 class RepetitionCheck:
-    """Is a motor's answer a new one? Replies carry no counter: an old one sent again looks like a joint at rest.
+    """Checks whether a motor's answer is a new one.
 
-    Two things give it away, to the last bit of the frame. A motor that is told another torque cannot report the
+    Replies carry no counter: an old one sent again looks like a joint at rest. Two things give it away, to the last bit of the frame. A motor that is told another torque cannot report the
     same torque, angle and speed as before. And no worn joint that is given torque stays within one step of all three
     fields (0.02 degrees, 0.02 rad/s, 0.03 Nm) for long. A joint at rest without torque cannot be told from a stale
     one, and need not be: nothing pushes it.
@@ -200,7 +203,7 @@ class MotorChannel(CanMotor):
         return self.map.joint_torque(self.codec.applied_torque(self.map.frame_torque(torque)))
 
     def frames(self, torque: float, enable: bool, now_s: float) -> list[Frame]:
-        """What to send in this cycle. Every frame is answered; a motor that is off is told zero torque."""
+        """Returns what to send in this cycle. Every frame is answered; a motor that is off is told zero torque."""
         if now_s < self._silent_until_s:
             return []
         self.missed_replies += self._awaited
@@ -263,7 +266,7 @@ class MotorChannel(CanMotor):
         return [self.codec.command(MitCommand()), self.codec.disable()]
 
     def zero_frames(self, now_s: float) -> list[Frame]:
-        """What makes the present position the motor's zero; it is left alone until it has stored that."""
+        """Returns what makes the present position the motor's zero; it is left alone until it has stored that."""
         self._silent_until_s = self._heard_s = now_s + ZERO_SILENCE_S
         self._check = PlausibilityCheck(self._limits)
         self._raw_position, self._turns = None, 0.0
@@ -314,7 +317,7 @@ class MotorChannel(CanMotor):
 
     @property
     def error(self) -> int:
-        """What DeviceState.error says of this motor."""
+        """The motor's own code, and what was found wrong with it: DeviceState.error."""
         return (self.newest.error if self.newest else 0) | int(self.faults)
 
 
