@@ -17,6 +17,7 @@ from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject
 from exo_sim.errors import SimError
 from exo_sim.human.checkpoint import load_human
+from exo_sim.human.control import GoalControl
 from exo_sim.human.observation import POLICY_RATE_HZ
 from exo_sim.human.walkers import Walkers
 from exo_sim.world.crowd import walk_together
@@ -48,7 +49,7 @@ def stop(device: str, speeds_mps: Sequence[float], phases: int) -> tuple[np.ndar
         return walked if step < WALKING_S * POLICY_RATE_HZ else np.zeros_like(walked)
 
     steps = round((WALKING_S + WATCHING_S) * POLICY_RATE_HZ)
-    for period in walk_together(walkers, policy, steps, commanded):
+    for period in walk_together(walkers, GoalControl(walkers, policy), steps, commanded):
         upright, velocity = period.upright, period.state.velocity
         walked[~upright] = 0.0
     speed = np.linalg.norm(velocity[:, :2], axis=1)

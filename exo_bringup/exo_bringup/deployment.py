@@ -10,6 +10,7 @@ from pathlib import Path
 
 from exo_core.errors import UserError
 from exo_lab.evaluate.exo.command import LOCKSTEP, TopicWalk
+from exo_sim.human.checkpoint import find_human
 
 #: Figure of `exo sim`'s summary: metabolic power of the assisted half against the unpowered one (%).
 CHANGE = "metabolic_power_change"
@@ -68,7 +69,7 @@ def command(walk: TopicWalk, name: str) -> list[str]:
         name,
     ]
     if walk.human:
-        words += ["--human-checkpoint", str(Path(walk.human).resolve())]
+        words += ["--human-checkpoint", str(find_human(walk.human).resolve())]
     if walk.subject:
         words += ["--subject", walk.subject]
     return words + (["--lockstep"] if walk.mode == LOCKSTEP else [])

@@ -96,7 +96,7 @@ def load_checkpoint(
 ) -> tuple[dict[str, np.ndarray], Manifest]:
     """Read and check a checkpoint; return its tensors (by name) and its manifest.
 
-    ``kind`` ("exo" or "human") and ``contract``, where given, must be the checkpoint's. Raises
+    ``kind`` ("exo", "human" or "nerves") and ``contract``, where given, must be the checkpoint's. Raises
     CheckpointError for a missing or damaged file, another format version or kind, a contract that differs
     (every differing field is spelt out), a checksum that does not fit, and tensors that do not fit the
     network.

@@ -111,7 +111,7 @@ class Manifest(_Strict):
     """The JSON file beside the tensors. ``sha256`` is of the tensor file and is filled in on saving."""
 
     format_version: Literal[1] = FORMAT_VERSION
-    kind: Literal["exo", "human"]
+    kind: Literal["exo", "human", "nerves"]
     network: NetworkSpec
     contract: Contract
     training: TrainingRecord = Field(default_factory=TrainingRecord)

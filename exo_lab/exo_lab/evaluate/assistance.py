@@ -21,7 +21,7 @@ from exo_sim.body.subject import load_subject
 from exo_sim.errors import GaitError, SimError
 from exo_sim.gait.scores import score_against_normative, score_against_reference
 from exo_sim.gait.strides import StrideRecorder
-from exo_sim.human.checkpoint import load_human
+from exo_sim.human.checkpoint import load_any_human
 from exo_sim.measurement import Figure, missed, write_run_record, write_summary
 from exo_sim.plant.simulation import SPEED_RANGE_MPS
 from exo_sim.world.walk import LONGEST_WALK_S, SETTLE_S, WalkResult, WalkTask, walk
@@ -90,7 +90,7 @@ def evaluate(options: argparse.Namespace) -> list[Figure]:
         raise SimError(f"--speed must be between {low} and {high} m/s, got {options.speed}")
     if options.seeds < 1 or not 2.0 * SETTLE_S < options.duration <= LONGEST_WALK_S:
         raise SimError(f"--seeds must be at least 1 and --duration {2.0 * SETTLE_S:g} to {LONGEST_WALK_S:g} s")
-    load_human(options.human)
+    load_any_human(options.human)
     started = time.monotonic()
     conditions = (
         {"name": "no_device", "device": "none", "controller": "none", "params": {}},

@@ -24,7 +24,7 @@ from exo_policy.checkpoint import CheckpointError
 from exo_sim.body.subject import load_subject
 from exo_sim.errors import SimError
 from exo_sim.gait.strides import StrideRecorder
-from exo_sim.human.checkpoint import load_human
+from exo_sim.human.checkpoint import load_any_human
 from exo_sim.measurement import Figure, missed, write_json, write_run_record, write_summary
 from exo_sim.world.meters import FORCES
 from exo_sim.world.walk import LONGEST_WALK_S, PUSH_DIRECTIONS, SETTLE_S, SPEED_LIMITS_MPS, WalkResult, WalkTask, walk
@@ -117,7 +117,7 @@ def evaluate(options: argparse.Namespace) -> list[Figure]:
     """
     size = _size(options)
     started = time.monotonic()
-    load_human(options.human)
+    load_any_human(options.human)
     folder = Path(options.output)
     store = ResultStore(folder / FINISHED, options.human, options.subject)
     walks = run_all(walk, walk_tasks(options, size), options.workers, "walking", store)

@@ -20,7 +20,7 @@ from exo_device.devices import find_device
 from exo_policy.checkpoint import checkpoint_files
 from exo_sim.body.subject import load_subject
 from exo_sim.errors import SimError
-from exo_sim.human.checkpoint import shipped_human
+from exo_sim.human.checkpoint import find_human
 from exo_sim.world.walk import WalkResult
 
 #: Parts that decide how a walk comes out, as package and folder; what is made of its figures afterwards does not. The
@@ -127,7 +127,7 @@ def _device(task: Any) -> bytes:
 def _checkpoint(human: str | None) -> bytes:
     """Digest of the weights; their path alone would take a checkpoint of a running training for the one before."""
     digest = hashlib.sha256()
-    for file in checkpoint_files(human or shipped_human()):  # a training's folder will do, too
+    for file in checkpoint_files(find_human(human)):  # a training's folder will do, too
         if file.is_file():
             digest.update(file.read_bytes())
     return digest.digest()
@@ -136,7 +136,7 @@ def _checkpoint(human: str | None) -> bytes:
 def weights_digest(checkpoint: str, human: str | None) -> str:
     """What a task carries of the weights of a policy ("" for none) and its walker (None for the shipped one)."""
     digest = hashlib.sha256()
-    for path in (checkpoint, human or shipped_human()):
+    for path in (checkpoint, find_human(human)):
         if path:
             digest.update(checkpoint_files(path)[0].read_bytes())
     return digest.hexdigest()[:DIGEST_LENGTH]

@@ -19,8 +19,10 @@ from exo_lab.csv_log import CsvLog
 from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject, load_subject
 from exo_sim.gait.reference import JOINTS
+from exo_sim.human.control import GoalControl, HumanControl
 from exo_sim.human.observation import POLICY_RATE_HZ
 from exo_sim.human.walkers import Walkers
+from exo_sim.plant.energetics import CrowdEnergetics
 from exo_sim.plant.offline import NO_CONTROLLER
 from exo_sim.plant.simulation import SPEED_RANGE_MPS
 from exo_sim.subjects import PRESET_PREFIX
@@ -49,11 +51,13 @@ _DEGREE_WEIGHT, _SPEED_WEIGHT = 0.02, 0.02
 
 @dataclass
 class Check:
-    """Figures of n trials: did not fall (bool), error of the mean speed (m/s), joint angle error (deg, offset off)."""
+    """Figures of n trials: did not fall (bool), error of the mean speed (m/s), joint angle error (deg, offset off), gross
+    metabolic power (W/kg, Bhargava 2004)."""
 
     upright: np.ndarray
     speed_error: np.ndarray
     angle_error: np.ndarray
+    power: np.ndarray
 
     @property
     def score(self) -> float:
@@ -70,7 +74,7 @@ class Check:
         return cls(
             *(
                 np.concatenate([getattr(part, name) for part in parts])
-                for name in ("upright", "speed_error", "angle_error")
+                for name in ("upright", "speed_error", "angle_error", "power")
             )
         )
 
@@ -102,34 +106,41 @@ class Checker:
         self._target = np.array([*SPEEDS_MPS, 1.25, 1.25, 1.25, *(subject.preferred_speed_mps for subject in impaired)])
         self._healthy = self._walkers.count - len(impaired)
         self._traveller = len(SPEEDS_MPS)
+        self._energetics = CrowdEnergetics(model, self._walkers.coordinators[0])
+        self._mass = np.array([body.body_mass for body in self._walkers.bodies])
 
-    def __call__(self, policy: Callable[[np.ndarray], np.ndarray]) -> Check:
-        """Lets everybody walk with policy(observation (n, O)) -> action (n, 14)."""
+    def __call__(
+        self,
+        policy: Callable[[np.ndarray], np.ndarray],
+        control: Callable[[Walkers, Callable[[np.ndarray], np.ndarray]], HumanControl] = GoalControl,
+    ) -> Check:
+        """Lets everybody walk with policy(observation (n, O)) -> action (n, A), which `control` puts into force."""
         walkers, target = self._walkers, self._target.copy()
         for i, speed in enumerate(target):
             walkers.place(i, 0.1 * i % 1.0, 0.0 if i == self._traveller else speed)
         steps, settled = self._steps, round(SETTLING_S * POLICY_RATE_HZ)
-        speeds, errors = [], []
+        speeds, errors, powers = [], [], []
 
         def commanded(step: int) -> np.ndarray:
             if step == steps // 2:
                 target[self._traveller] = 0.0
             return target
 
-        for period in walk_together(walkers, policy, steps, commanded):
+        for period in walk_together(walkers, control(walkers, policy), steps, commanded):
             upright, state = period.upright, period.state
             if period.step >= settled:
                 speeds.append(state.velocity[:, 0] - walkers.speed_command)
                 goal = walkers.reference.angles(walkers.speed_command, walkers.phase)
                 errors.append((state.joint_angle - goal)[:, _JUDGED])
+                powers.append(self._energetics.power_per_mass(walkers.datas, walkers.coordinators, self._mass))
         error = np.stack(errors)
         spread = np.rad2deg((error - error.mean(axis=0)).std(axis=0)).mean(axis=1)
-        drift = np.abs(np.mean(speeds, axis=0))
+        drift, power = np.abs(np.mean(speeds, axis=0)), np.mean(powers, axis=0)
         # a fallen trial counts through `upright`; its other figures are those of the worst that still walks
-        for figure in (spread, drift):
+        for figure in (spread, drift, power):
             figure[~upright] = figure[upright].max() if upright.any() else 0.0
         spread[self._healthy :] = spread[: self._healthy].mean()
-        return Check(upright, drift, spread)
+        return Check(upright, drift, spread, power)
 
 
 class CheckLog:
@@ -171,6 +182,7 @@ class CheckLog:
             "upright_share": float(check.upright.mean()),
             "speed_error_mps": float(check.speed_error.mean()),
             "angle_error_deg": float(check.angle_error.mean()),
+            "power_w_kg": float(check.power.mean()),
         }
         if best:
             keep(row)

@@ -25,6 +25,7 @@ from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, MUSCLE_GROUPS
 from exo_sim.body.subject import Subject
 from exo_sim.gait.reference import JOINTS
 from exo_sim.human.checkpoint import load_human, shipped_human
+from exo_sim.human.control import GoalControl
 from exo_sim.human.motor_adaptation import ADAPTATION_SIZE, WEAKNESSES, WHOLE_LEG, Adaptations, weaknesses
 from exo_sim.human.observation import HUMAN_CONTRACT, POLICY_RATE_HZ
 from exo_sim.human.walkers import Walkers
@@ -82,7 +83,7 @@ class CompensationTrial:
         def policy(observation: np.ndarray) -> np.ndarray:
             return self._human(adaptations.perceive(observation)) + adaptations.posture
 
-        for period in walk_together(walkers, policy, self._steps):
+        for period in walk_together(walkers, GoalControl(walkers, policy), self._steps):
             averages.update(walkers, period.state)
             result = imitation_reward(config, walkers, period.state, period.action, period.effort, averages)
             period.upright[result.failed] = False

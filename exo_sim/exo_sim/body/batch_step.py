@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Coordination and physics of many bodies in one compiled call: what Coordinator.excite and mj_step do, faster.
+"""Coordination and physics of many bodies in compiled code: what Coordinator and mj_step do, faster.
 
 MuJoCo's own stages of a step are called one after the other, as mj_step does, but for mj_tendon, whose work
 native.py does, and for the sensors, which are read only at the end. States agree with mj_step's to rounding.
@@ -14,7 +14,7 @@ import mujoco
 import numba
 import numpy as np
 
-from exo_sim.body.coordination import CoordinationMap, Coordinator, excite
+from exo_sim.body.coordination import CoordinationMap, Coordinator, drive, share_out
 from exo_sim.body.impaired_body import Nerves
 from exo_sim.body.model import BodyModel
 from exo_sim.body.muscles import MuscleCurves
@@ -123,55 +123,63 @@ class BatchStep:
 
     def __call__(self, goal: np.ndarray, rate: np.ndarray, feedforward: np.ndarray, wanted: np.ndarray) -> None:
         """Sets every body's excitations and advances it; arguments as `Coordinator.excite`, (n, 14) each."""
-        _advance(
+        self.activate(self.share_out(goal, rate, feedforward, wanted, told=True))
+
+    def share_out(
+        self, goal: np.ndarray, rate: np.ndarray, feedforward: np.ndarray, wanted: np.ndarray, told: bool
+    ) -> np.ndarray:
+        """Activations (n, M) that the coordination wants; nothing moves.
+
+        Args:
+            goal, rate, feedforward, wanted: as `Coordinator.excite`, (n, 14) each.
+            told: whether the muscles make less torque by what the device gives at present.
+        """
+        activation = np.empty((len(self._table), len(self._layout.muscle_leg)))
+        _share_out(
             self._table,
             self._sizes,
-            self._paths,
             self._layout,
             self._sparsity,
             self._exo,
-            self._before,
-            self._after,
-            self._senses,
-            self._substeps,
+            told,
             goal,
             rate,
             feedforward,
             wanted,
+            activation,
+        )
+        return activation
+
+    def activate(self, activation: np.ndarray) -> None:
+        """Advances every body, whose muscles are to reach these activations (n, M), 0 to 1."""
+        _advance(
+            self._table,
+            self._sizes,
+            self._paths,
+            self._before,
+            self._after,
+            self._senses,
+            self._substeps,
+            np.ascontiguousarray(activation, dtype=float),
             self._scratch,
         )
 
 
+@numba.njit(inline="always")
+def _curves(row, muscles):
+    block = doubles(row[3], _CURVES * muscles).reshape((_CURVES, muscles))
+    return MuscleCurves(block[0], block[1], block[2], block[3], block[4], block[5], block[6], block[7], block[8])
+
+
 @numba.njit(cache=True, error_model="numpy")
-def _advance(
-    table,
-    sizes,
-    paths,
-    layout,
-    sparsity,
-    exo,
-    before,
-    after,
-    senses,
-    substeps,
-    goal,
-    rate,
-    feedforward,
-    wanted,
-    scratch,
-):
-    nq, nv, na, nu, numbers, remembered = sizes
+def _share_out(table, sizes, layout, sparsity, exo, told, goal, rate, feedforward, wanted, activation):
+    nq, nv, nu, numbers = sizes[0], sizes[1], sizes[3], sizes[4]
     rownnz, rowadr, colind = sparsity
     actuators, driven = exo
     muscles = layout.muscle_leg.shape[0]
     exo_torque = np.zeros(goal.shape[1])
     for i in range(table.shape[0]):
         row = table[i]
-        model, data = row[0], row[1]
-        block = doubles(row[3], _CURVES * muscles).reshape((_CURVES, muscles))
-        curves = MuscleCurves(block[0], block[1], block[2], block[3], block[4], block[5], block[6], block[7], block[8])
-        drive = doubles(row[23], _NERVES * muscles).reshape((_NERVES, muscles))
-        nerves = Nerves(drive[0], drive[1], drive[2])
         polynomial = doubles(row[6], layout.polynomial.size).reshape(layout.polynomial.shape)
         own = CoordinationMap(
             layout.joint_qpos,
@@ -184,13 +192,13 @@ def _advance(
             doubles(row[4], goal.shape[1]),
             doubles(row[5], goal.shape[1]),
         )
-        force = doubles(row[14], nu)
-        for k in range(actuators.shape[0]):
-            exo_torque[driven[k]] = force[actuators[k]]
-        excite(
+        if told:
+            force = doubles(row[14], nu)
+            for k in range(actuators.shape[0]):
+                exo_torque[driven[k]] = force[actuators[k]]
+        share_out(
             own,
-            curves,
-            nerves,
+            _curves(row, muscles),
             doubles(row[7], nq),
             doubles(row[8], nv),
             doubles(row[11], nu),
@@ -199,12 +207,29 @@ def _advance(
             rownnz,
             rowadr,
             colind,
-            doubles(row[9], na),
             goal[i],
             rate[i],
             feedforward[i],
             exo_torque,
             wanted[i],
+            activation[i],
+        )
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _advance(table, sizes, paths, before, after, senses, substeps, activation, scratch):
+    na, nu, remembered = sizes[2], sizes[3], sizes[5]
+    muscles = activation.shape[1]
+    for i in range(table.shape[0]):
+        row = table[i]
+        model, data = row[0], row[1]
+        impaired = doubles(row[23], _NERVES * muscles).reshape((_NERVES, muscles))
+        drive(
+            _curves(row, muscles),
+            Nerves(impaired[0], impaired[1], impaired[2]),
+            doubles(row[12], nu),
+            doubles(row[9], na),
+            activation[i],
             doubles(row[22], remembered),
             doubles(row[10], nu),
         )

@@ -153,7 +153,8 @@ def _solve_positive_definite(matrix, x):
         x[i] /= matrix[i, i]
 
 
-#: Excitation leads the wanted activation by this factor of the difference, to make up for activation dynamics
+#: Excitation leads the wanted activation by this factor of the difference, to make up for activation dynamics, whoever
+#: wants it: the coordination here, or a network
 #: (time constants 10 and 40 ms against a coordination period of 10 ms).
 ACTIVATION_LEAD = 1.5
 
@@ -230,6 +231,14 @@ class Coordinator:
         self.block[:] = muscle_curves(self._body.model, len(self._body.muscles))
         self.wasted = bool((self.muscle_mass < 1.0).any())
 
+    def activate(self, data, activation) -> None:
+        """Sets the muscle excitations of a body (MjData.ctrl[:M]) that wants these activations (M,), 0 to 1.
+
+        Args:
+            data: MjData after a step or a forward pass.
+        """
+        drive(self.curves, self.nerves, data.actuator_velocity, data.act, activation, data.userdata, data.ctrl)
+
     def excite(self, data, goal, goal_rate, feedforward, exo_torque, wanted) -> None:
         """Sets the muscle excitations of a body (MjData.ctrl[:M]).
 
@@ -286,6 +295,57 @@ def excite(
     ctrl,
 ):
     """What `Coordinator.excite` does, on arrays as MjData has them."""
+    activation = np.empty(layout.muscle_leg.shape[0])
+    share_out(
+        layout,
+        curves,
+        qpos,
+        qvel,
+        length,
+        velocity,
+        moment,
+        rownnz,
+        rowadr,
+        colind,
+        goal,
+        goal_rate,
+        feedforward,
+        exo_torque,
+        wanted,
+        activation,
+    )
+    drive(curves, nerves, velocity, act, activation, memory, ctrl)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def drive(curves, nerves, velocity, act, activation, memory, ctrl):
+    """From wanted activations (M,) to excitations, once per coordination period; what impaired nerves add included."""
+    for m in range(activation.shape[0]):
+        lead = act[m] + ACTIVATION_LEAD * (activation[m] - act[m])
+        ctrl[m] = min(max(lead, 0.0), 1.0)
+    impair_drive(nerves, curves.optimal_length, velocity, memory, ctrl)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def share_out(
+    layout,
+    curves,
+    qpos,
+    qvel,
+    length,
+    velocity,
+    moment,
+    rownnz,
+    rowadr,
+    colind,
+    goal,
+    goal_rate,
+    feedforward,
+    exo_torque,
+    wanted,
+    chosen,
+):
+    """Activations (M,), written into `chosen`, that give the torque which the servo asks for; see `excite`."""
     joints = goal.shape[0]
     muscles = layout.muscle_leg.shape[0]
     for j in range(joints):
@@ -321,7 +381,4 @@ def excite(
     for leg in range(2):
         share(arms[leg], remaining[leg * _LEG : (leg + 1) * _LEG], activation[leg])
     for m in range(muscles):
-        wanted_activation = activation[layout.muscle_leg[m], layout.muscle_column[m]]
-        lead = act[m] + ACTIVATION_LEAD * (wanted_activation - act[m])
-        ctrl[m] = min(max(lead, 0.0), 1.0)
-    impair_drive(nerves, curves.optimal_length, velocity, memory, ctrl)
+        chosen[m] = activation[layout.muscle_leg[m], layout.muscle_column[m]]

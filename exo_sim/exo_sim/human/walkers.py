@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A batch of people who follow the reference gait with their muscles.
+"""A batch of people who walk with their muscles.
 
 The same class moves the one person in the simulator and the many in training, so that what was trained is what
-walks. One call of `coordinate_and_step` is one coordination period (10 ms): joint goals to torque, torque to
-excitations, excitations through MuJoCo's physics.
+walks. One call of `coordinate_and_step` is one coordination period (10 ms). What the muscles do in it was decided by
+`set_action`, which offsets joint goals that are turned into torque and shared out among muscles, or by
+`set_activation`, which gives the wanted activation of every muscle itself; then excitations go through MuJoCo's physics.
 """
 
 from __future__ import annotations
@@ -61,6 +62,9 @@ class Walkers:
         body: the first of them; addresses (joints, sensors, actuators) are the same in all.
         coordinators: (n) muscle coordination, shared by people who share a body.
         deficit: (n, 2) how impaired the right and the left leg are: 0 healthy, 1 severe.
+        who: (n, 2) height and mass over those of the unscaled model, less 1.
+        arrivals, placements: (n,) how often everybody got a body, and was put on the floor; who remembers something of
+            them sees by it that it is out of date.
         correction: (n, 14) torque asked of the muscles beyond what walking usually takes (Nm/kg).
     """
 
@@ -82,8 +86,10 @@ class Walkers:
         self.speed_command = np.full(count, NOMINAL_SPEED_MPS)
         self.wanted_torque = np.zeros((count, len(JOINTS)))
         self.correction = np.zeros((count, len(JOINTS)))
+        self.arrivals, self.placements = np.zeros(count, dtype=int), np.zeros(count, dtype=int)
         self.foot_bodies = np.array([body.model.body(FOOT_BODIES[side]).id for side in SIDES])
         self._offsets = np.zeros((count, len(JOINTS)))
+        self._activation: np.ndarray | None = None  # wanted, where a network gives it
         self._exo = np.zeros(len(JOINTS))
         self._gathered = {field: Gathered(field, self.datas) for field in ("qpos", "qvel", "sensordata", "act", "xpos")}
         self._batch = (
@@ -93,7 +99,7 @@ class Walkers:
         )
         self.deficit = np.zeros((count, len(SIDES)))
         self._weight, self._body_mass, self._leg_length = np.zeros(count), np.zeros(count), np.zeros(count)
-        self._who = np.zeros((count, 2))
+        self.who = np.zeros((count, 2))
         for i in range(count):
             self._update_body(i)
 
@@ -126,6 +132,7 @@ class Walkers:
         if self._batch is not None:
             self._batch.replace(i, body, self.coordinators[i], data)
         self.reference.set_leg_length(i, body.leg_length_m)
+        self.arrivals[i] += 1
         self._update_body(i)
 
     def _update_body(self, i: int) -> None:
@@ -134,7 +141,7 @@ class Walkers:
         self._weight[i], self._body_mass[i] = body.total_mass * body.gravity, body.body_mass
         self._leg_length[i] = body.leg_length_m
         self.deficit[i] = body.deficit
-        self._who[i] = body.subject.length_scale - 1.0, body.subject.mass_scale - 1.0
+        self.who[i] = body.subject.length_scale - 1.0, body.subject.mass_scale - 1.0
 
     def place(self, i: int, phase: float, speed: float) -> None:
         """Puts person i on the floor in the reference pose of a phase, moving at that speed (m/s)."""
@@ -155,6 +162,9 @@ class Walkers:
         data.qpos[2] -= self._lowest_sole_point(i)
         mujoco.mj_forward(body.model, data)
         self._offsets[i] = 0.0
+        self.placements[i] += 1
+        if self._activation is not None:
+            self._activation[i] = INITIAL_ACTIVATION
 
     def _lowest_sole_point(self, i: int) -> float:
         """Height (m) of the lowest point of both soles of person i above the floor."""
@@ -170,8 +180,15 @@ class Walkers:
         return float(lowest)
 
     def set_action(self, action: np.ndarray) -> None:
-        """Takes the policy's actions (n, 14), which hold until the next call."""
-        self._offsets = joint_offsets(action)
+        """Takes offsets to the joint goals, as actions (n, 14), which hold until the next call of this or the next one."""
+        self._offsets, self._activation = joint_offsets(action), None
+
+    def set_activation(self, wanted: np.ndarray) -> None:
+        """Takes wanted activations (n, M), 0 to 1 (clipped), in the order of the body's muscles, which hold as long.
+
+        Joint goals, reflexes and coordination have no part in it, and nobody is told of a device.
+        """
+        self._activation = np.clip(wanted, 0.0, 1.0)
 
     def coordinate_and_step(self) -> None:
         """One coordination period for everybody; device torques are those in MjData.ctrl."""
@@ -179,6 +196,10 @@ class Walkers:
             self.coordinate()
             for body, data in zip(self.bodies, self.datas):
                 mujoco.mj_step(body.model, data, self.substeps)
+            return
+        self._advance_phase()
+        if self._activation is not None:
+            self._batch.activate(self._activation)
         else:
             goal, rate, feedforward = self._goals()
             self._batch(goal, rate, feedforward, self.wanted_torque)
@@ -186,6 +207,11 @@ class Walkers:
 
     def coordinate(self) -> None:
         """Advances the gait phase by one coordination period and sets the muscles' excitations for it."""
+        self._advance_phase()
+        if self._activation is not None:
+            for coordinator, data, wanted in zip(self.coordinators, self.datas, self._activation, strict=True):
+                coordinator.activate(data, wanted)
+            return
         goal, rate, feedforward = self._goals()
         body, exo = self.body, self._exo
         for i, data in enumerate(self.datas):
@@ -194,14 +220,30 @@ class Walkers:
             self.coordinators[i].excite(data, goal[i], rate[i], feedforward[i], exo, self.wanted_torque[i])
         self.correction = (self.wanted_torque - feedforward) / self._body_mass[:, None]
 
-    def _goals(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Joint goals (rad), rates (rad/s) and usual torques (Nm), (n, 14) each; the phase advances."""
+    def coordinated_activation(self, action: np.ndarray) -> np.ndarray:
+        """Activations (n, M) that joint goals with these offsets (actions (n, 14)) would want in the coming period.
+
+        Nothing moves, and what was set before stays in force. Nobody is told of a device: its torque is not taken off.
+        For compiled walkers.
+        """
+        assert self._batch is not None, "only walkers that move in compiled code are asked"
+        held, phase = self._offsets, self.phase
+        self._offsets = joint_offsets(action)
+        self._advance_phase()
+        goal, rate, feedforward = self._goals()
+        self._offsets, self.phase = held, phase
+        return self._batch.share_out(goal, rate, feedforward, np.empty_like(goal), told=False)
+
+    def _advance_phase(self) -> None:
         stride_time = self.reference.stride_time(self.speed_command)
         self.phase = np.where(
             self.speed_command < STANDING_MPS,
             WAITING_PHASE + np.round(2.0 * (self.phase - WAITING_PHASE)) / 2.0,
             self.phase + self.period_s / stride_time,
         )
+
+    def _goals(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Joint goals (rad), rates (rad/s) and usual torques (Nm), (n, 14) each."""
         state = self.state()
         length = self._leg_length[:, None]
         lean = -state.foot_position[..., :2].mean(axis=1) / length
@@ -247,7 +289,7 @@ class Walkers:
             np.minimum(s.vertical_grf, GRF_CLIP_BW),
             s.foot_position.reshape(self.count, -1),
             (self.speed_command - NOMINAL_SPEED_MPS)[:, None],
-            self._who,
+            self.who,
             np.stack([body.strengths for body in self.bodies]) - 1.0,
         )
         return np.concatenate(columns, axis=1, dtype=np.float32) * _SCALE

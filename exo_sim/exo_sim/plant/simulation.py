@@ -17,8 +17,9 @@ from exo_sim.body.model import (
 )
 from exo_sim.body.subject import Subject, make_subject
 from exo_sim.errors import SimError
-from exo_sim.human.checkpoint import load_human
-from exo_sim.human.observation import COORDINATION_RATE_HZ, POLICY_RATE_HZ
+from exo_sim.human.checkpoint import Human, load_any_human
+from exo_sim.human.control import HumanControl
+from exo_sim.human.observation import COORDINATION_RATE_HZ
 from exo_sim.human.pace import Pace
 from exo_sim.human.walkers import Walkers
 from exo_sim.plant.energetics import Energetics
@@ -38,8 +39,9 @@ class Simulation:
     Args:
         subject: who walks.
         device: what they wear, or None.
-        human: checkpoint of the human policy; None for the one that comes with the project for people so impaired, or
-            healthy: it changes where impairments set in or pass under way.
+        human: checkpoint of the human policy, of either kind, or the name of a shipped one (`find_human`); None for the
+            one that comes with the project for people so impaired, or healthy: it changes where impairments set in or
+            pass under way.
         speed_mps: commanded walking speed at the start; 0 to begin with standing.
         physics_rate_hz: steps of the physics per second, a multiple of the control rate.
         seed: of the gait phase that walking starts in, and of the sensor noise.
@@ -51,6 +53,8 @@ class Simulation:
     """
 
     control_rate_hz = COORDINATION_RATE_HZ
+    _chosen: Human | None
+    _control: HumanControl
 
     def __init__(
         self,
@@ -64,7 +68,8 @@ class Simulation:
         speed_range_mps: tuple[float, float] = SPEED_RANGE_MPS,
     ):
         self._device, self._physics_rate_hz, self._speed_range_mps = device, physics_rate_hz, speed_range_mps
-        self._human, self._policies = human, {}
+        self._human = human
+        self._humans: dict[bool, Human] = {}
         self._random = np.random.default_rng(seed)
         self._target_speed = subject.preferred_speed_mps if speed_mps is None else speed_mps
         self._check_speed(self._target_speed)
@@ -111,7 +116,7 @@ class Simulation:
         self.subject = self.subject.model_copy(update=dict(impairments.only))
         self._walkers.coordinators[0].refresh_strength()
         self._energetics = Energetics(self.body, self._walkers.coordinators[0])
-        self._choose_policy()
+        self._choose_human()
 
     def set_subject(self, subject: Subject) -> None:
         """Another person: the body is built anew and starts to walk; time goes on."""
@@ -143,8 +148,8 @@ class Simulation:
             return self.sample
         walkers, data = self._walkers, self._data
         walkers.speed_command = self._pace.advance(self._target_speed, np.array([-data.qvel[1]]), self.period_s)
-        if self._ticks % round(self.control_rate_hz / POLICY_RATE_HZ) == 0:
-            walkers.set_action(self._policy(walkers.observe()))
+        if self._ticks % self._control.periods == 0:
+            self._control.decide()
         self._ticks += 1
         walkers.coordinate()
         grf = np.zeros((len(SIDES), 3))
@@ -157,18 +162,21 @@ class Simulation:
         self.sample = self._measure(grf)
         return self.sample
 
-    def _choose_policy(self) -> None:
+    def _choose_human(self) -> None:
         """How this person has learned to walk; a checkpoint that was named serves everybody."""
         impaired = not self._human and bool(self.body.deficit.any())
-        if impaired not in self._policies:
-            self._policies[impaired] = load_human(self._human, impaired)
-        self._policy = self._policies[impaired]
+        if impaired not in self._humans:
+            self._humans[impaired] = load_any_human(self._human, impaired)
+        human = self._humans[impaired]
+        if human is not self._chosen:
+            self._chosen, self._control = human, human.control(self._walkers)
 
     def _build(self, subject: Subject) -> None:
         self.subject = subject
         self.body = build_body(subject, self._device, self._physics_rate_hz)
-        self._choose_policy()
         self._walkers, self._pace = Walkers([self.body], compiled=False), Pace(1)
+        self._chosen = None
+        self._choose_human()
         self._data = self._walkers.datas[0]
         self._sensors = DeviceSensors(self.body, self._random)
         self._energetics = Energetics(self.body, self._walkers.coordinators[0])

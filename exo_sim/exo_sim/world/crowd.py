@@ -27,7 +27,8 @@ from exo_policy.observation import ExoObservation, exo_contract
 from exo_sim.body.model import BodyModel
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
 from exo_sim.body.subject import Subject
-from exo_sim.human.checkpoint import load_human
+from exo_sim.human.checkpoint import load_any_human
+from exo_sim.human.control import HumanControl
 from exo_sim.human.observation import ACTION_SIZE, COORDINATION_RATE_HZ, PERIODS_PER_ACTION, POLICY_RATE_HZ
 from exo_sim.human.pace import Pace, approach
 from exo_sim.human.walkers import Walkers, WalkerState
@@ -184,17 +185,17 @@ class Crowd:
     Args:
         device: what everybody wears.
         config: who walks.
-        human: checkpoint of the human policy; None for the shipped one.
+        human: checkpoint of the human policy, of either kind, or a shipped one's name; None for the shipped one.
         random: of everything drawn.
 
     Attributes:
         walkers: the people.
         contract: of the device's policy.
-        human: the human policy.
+        human: the human policy's network.
         observation: (n, O) what the device's policy sees.
         share: (n, J) of the torque limits that it asks for after its low-pass.
         change, beyond: (n, J) of share since the period before; of its action beyond what the joint may do.
-        human_action: (n, 14) in force.
+        human_action: (n, 14) in force, or (n, 80) where nerves drive the muscles.
         steps: (n,) periods of everybody's episode.
         assumed_mass: (n,) kg, what the device takes for the wearer's mass.
         limit: (n, J) Nm, torque limits for that mass.
@@ -222,7 +223,8 @@ class Crowd:
         self._sensors = DeviceSensors(first, random, count)
         self._reading: MotorSample | None = None
         self._ticks = self._blocks = 0
-        self.contract, self.human = config.contract(device.joint_names), load_human(human)
+        self.contract, chosen = config.contract(device.joint_names), load_any_human(human)
+        self.human, self._control = chosen.policy, chosen.control(self.walkers)
         self._filter = ActionFilter(self.contract.action, COORDINATION_RATE_HZ)
         action = self.contract.action
         self._lowest = -np.inf if action.minimum is None else np.array(action.minimum, dtype=np.float32)
@@ -314,17 +316,19 @@ class Crowd:
         share = self._filter.update(action)
         self.change, self.share = share - self.share, share
         self.beyond = action - np.clip(action, self._lowest, self._highest)
-        acts = self._blocks % PERIODS_PER_ACTION == 0
-        if acts:
-            self.human_action = self.human(self.walkers.observe()) if human_action is None else human_action
-            self.walkers.set_action(self.human_action)
+        acts = self._blocks % self._control.periods == 0
+        if acts and human_action is None:
+            self.human_action = self._control.decide()
+        elif acts:
+            self.human_action = human_action
+            self.walkers.set_action(human_action)
         self._blocks += 1
         return acts
 
     @property
     def human_is_done(self) -> bool:
         """Whether with this period a period of the human is over."""
-        return self._blocks % PERIODS_PER_ACTION == 0
+        return self._blocks % self._control.periods == 0
 
     def advance(self) -> None:
         """One control period."""
@@ -384,9 +388,10 @@ class Crowd:
 
 
 class Period(NamedTuple):
-    """A period of the human's policy (20 ms) of n people who walk together.
+    """20 ms of n people who walk together.
 
     Attributes:
+        action: (n, A) in force at its end.
         effort: (n,) mean squared activation over it.
         upright: (n,) who has not fallen yet; who is taken out of it here is out from now on.
     """
@@ -400,28 +405,28 @@ class Period(NamedTuple):
 
 def walk_together(
     walkers: Walkers,
-    policy: Callable[[np.ndarray], np.ndarray],
+    control: HumanControl,
     steps: int,
     target: Callable[[int], np.ndarray] | None = None,
 ) -> Iterator[Period]:
-    """Lets n people walk, who give or get no torque of a device, and yields after every period of their policy.
+    """Lets n people walk, who give or get no torque of a device, and yields every 20 ms.
 
     Who falls is out, and stands somewhere: a body on the floor would blow up.
 
     Args:
         walkers: placed.
-        policy: of observation (n, O) to action (n, 14).
-        steps: periods.
+        control: of them.
+        steps: periods of 20 ms.
         target: of the period's number to the commanded speeds (n,), which are approached by ramps; None: they stay.
     """
     upright = np.ones(walkers.count, dtype=bool)
     for step in range(steps):
         if target is not None:
             walkers.speed_command = approach(walkers.speed_command, target(step), 1.0 / POLICY_RATE_HZ)
-        action = policy(walkers.observe())
-        walkers.set_action(action)
         effort = np.zeros(walkers.count)
-        for _ in range(PERIODS_PER_ACTION):
+        for period in range(PERIODS_PER_ACTION):
+            if period % control.periods == 0:
+                action = control.decide()
             walkers.coordinate_and_step()
             effort += walkers.mean_squared_activation() / PERIODS_PER_ACTION
         state = walkers.state()

@@ -30,7 +30,7 @@ from exo_policy.controllers.learned import shipped_checkpoint
 from exo_sim.body.subject import load_subject
 from exo_sim.errors import SimError
 from exo_sim.gait.strides import StrideRecorder
-from exo_sim.human.checkpoint import load_human
+from exo_sim.human.checkpoint import load_any_human
 from exo_sim.measurement import Figure, missed, write_run_record, write_summary
 from exo_sim.plant.simulation import SPEED_RANGE_MPS
 from exo_sim.world.meters import MOTORS, MUSCLES
@@ -278,7 +278,7 @@ def _check(options: argparse.Namespace, deploy: Deploy | None) -> None:
         raise SimError(f"--population must be above 0 and at most {MOST_MINUTES:g} person-minutes")
     if options.deployment is not None and deploy is None:
         raise SimError("--deployment needs the graph; run it as `exo evaluate exo --deployment`")
-    load_human(options.human)
+    load_any_human(options.human)
 
 
 def _policies(options: argparse.Namespace) -> list[Policy]:
@@ -310,7 +310,7 @@ def _policies(options: argparse.Namespace) -> list[Policy]:
             checkpoint=policy.checkpoint,
         )
         for _, human in policy.humans:
-            load_human(human)
+            load_any_human(human)
     return policies
 
 

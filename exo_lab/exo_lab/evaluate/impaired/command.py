@@ -48,7 +48,7 @@ from exo_policy.checkpoint import CheckpointError
 from exo_sim.body.subject import Subject, load_subject
 from exo_sim.errors import SimError
 from exo_sim.gait.strides import StrideRecorder
-from exo_sim.human.checkpoint import load_human, shipped_human
+from exo_sim.human.checkpoint import load_any_human, shipped_human
 from exo_sim.measurement import Figure, missed, write_run_record, write_summary
 from exo_sim.subjects import PRESET_PREFIX, presets
 from exo_sim.world.walk import LONGEST_WALK_S, SETTLE_IN_DEVICE_S, SETTLE_S, SPEED_LIMITS_MPS, WalkResult, walk
@@ -173,7 +173,7 @@ def evaluate(options: argparse.Namespace) -> tuple[list[Figure], list]:
     started = time.monotonic()
     _check(options)
     options.human = options.human or str(shipped_human(impaired=True))
-    load_human(options.human)
+    load_any_human(options.human)
     policies = find_policies(options.exo, options.device, personalised=False)
     own = find_policies(options.personalised, options.device, personalised=True)
     kind = CohortRow if options.cohort else WalkResult

@@ -14,7 +14,7 @@ from exo_policy.checkpoint import load_checkpoint
 from exo_policy.controllers import make_controller
 from exo_sim.body.subject import Subject, make_subject
 from exo_sim.errors import SimError
-from exo_sim.human.checkpoint import load_human
+from exo_sim.human.checkpoint import load_any_human
 
 #: Wearer that stands in while a policy is tried for fitting its device (kg).
 ANY_MASS_KG = 75.0
@@ -72,7 +72,7 @@ def find_policies(paths: Sequence[str], device: str | None, personalised: bool) 
             checkpoint=worn.policy.checkpoint,
         )
         for _, human in (*worn.policy.humans, *worn.others):
-            load_human(human)
+            load_any_human(human)
     return found
 
 
