@@ -105,6 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
             "train a policy",
             (
                 ("human", "the walker", _train_human),
+                ("nerves", "a walker whose network drives the muscles", _train_nerves),
                 ("compensations", "how the walker makes up for weakness", _train_compensations),
                 ("exo", "the device's", _train_exo),
             ),
@@ -272,8 +273,9 @@ def add_graph_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--human-checkpoint",
         default="",
-        metavar="FILE",
-        help="checkpoint of the walker (default: the one that comes with exo_sim)",
+        metavar="NAME|FILE",
+        help="the walker: a checkpoint, or walker, impaired_walker or nerves, which come with exo_sim "
+        "(default: walker or impaired_walker, by the subject)",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of everything random (default: %(default)s)")
     mode = parser.add_mutually_exclusive_group()
@@ -344,6 +346,12 @@ def _train_human(chosen: argparse.Namespace) -> int:
     from exo_lab.train import main as train
 
     return train(chosen.rest) or 0
+
+
+def _train_nerves(chosen: argparse.Namespace) -> int:
+    from exo_lab.train import main as train
+
+    return train(chosen.rest, kind="nerves")
 
 
 def _train_compensations(chosen: argparse.Namespace) -> int:

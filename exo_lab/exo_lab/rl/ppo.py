@@ -13,6 +13,7 @@ import contextlib
 import io
 import math
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -222,11 +223,14 @@ class AveragedPPO(PPO):
         before = tuple(p.flatten(0, 1).clone() for p in storage.distribution_params)
         losses = self.update()
         divergence = 0.0 if critic_only else self._adapt_step(observations, before)
-        with torch.no_grad():
-            self.actor.distribution.log_std_param.clamp_(min=math.log(self.config.min_std))
+        self._keep_exploring()
         if not critic_only:
             self.average.update()
         return {"divergence": divergence, **{f"loss_{name}": value for name, value in losses.items()}}
+
+    @torch.no_grad()
+    def _keep_exploring(self) -> None:
+        self.actor.distribution.log_std_param.clamp_(min=math.log(self.config.min_std))
 
     def _adapt_step(self, observations, before: tuple[torch.Tensor, ...]) -> float:
         """Sets the next learning rate; returns the divergence of the update just made."""
@@ -306,15 +310,19 @@ class AveragedPPO(PPO):
                 np.array(m.action_index),
                 np.array(m.action_sign, dtype=np.float32),
             )
-        with torch.no_grad():
-            actor.distribution.update(torch.zeros(1, actor.distribution.output_dim))
-            std = actor.output_std[0].numpy()
+        std = self._deviation()
         mean, spread = self._normalisation()
         layers = (
             (np.ascontiguousarray(layer.weight.detach().numpy().T), layer.bias.detach().numpy())
             for layer in self._layers
         )
         return SamplingPolicy(mean.astype(np.float32), spread.astype(np.float32), tuple(layers), std, mirror)
+
+    @torch.no_grad()
+    def _deviation(self) -> np.ndarray:
+        """Of actions, as SamplingPolicy.std."""
+        self.actor.distribution.update(torch.zeros(1, self.actor.distribution.output_dim))
+        return self.actor.output_std[0].numpy()
 
     def load_policy(self, tensors: Mapping[str, np.ndarray]) -> None:
         """Starts the policy and the normalisation of observations from tensors of `policy_tensors`."""
@@ -373,18 +381,29 @@ class AveragedPPO(PPO):
         self.set_learning_rate(learning_rate)
 
 
-def build_ppo(env: LearnerView, config: PpoConfig, mirror: MirrorMap | None) -> AveragedPPO:
+def build_ppo(
+    env: LearnerView,
+    config: PpoConfig,
+    mirror: MirrorMap | None,
+    kind: type[AveragedPPO] = AveragedPPO,
+    distribution: dict[str, Any] | None = None,
+) -> AveragedPPO:
     """The PPO of a learner that sees this; with a mirror, the policy is symmetric by construction,
-    and so is the value unless it sees privileged signals."""
+    and so is the value unless it sees privileged signals.
+
+    Args:
+        kind: of the algorithm.
+        distribution: rsl_rl's settings of how actions are drawn; independently by default.
+    """
     model = {
         "class_name": "MLPModel",
         "hidden_dims": list(config.hidden_layers),
         "activation": "elu",
         "obs_normalization": True,
     }
-    distribution = {"class_name": "GaussianDistribution", "init_std": config.initial_std, "std_type": "log"}
+    independent = {"class_name": "GaussianDistribution", "init_std": config.initial_std, "std_type": "log"}
     algorithm = {
-        "class_name": AveragedPPO,
+        "class_name": kind,
         "num_learning_epochs": config.epochs,
         "num_mini_batches": config.mini_batches,
         "clip_param": config.clip,
@@ -409,13 +428,13 @@ def build_ppo(env: LearnerView, config: PpoConfig, mirror: MirrorMap | None) -> 
         "num_steps_per_env": config.steps_per_iteration,
         # an asymmetric critic: it sees the policy's observation and whatever is privileged (Pinto et al. 2017)
         "obs_groups": {"actor": [OBSERVATION_GROUP], "critic": list(env.get_observations().keys())},
-        "actor": {**actor, "distribution_cfg": distribution},
+        "actor": {**actor, "distribution_cfg": distribution or independent},
         "critic": critic,
         "algorithm": algorithm,
         "multi_gpu": None,
     }
     with contextlib.redirect_stdout(io.StringIO()):  # it prints both networks
-        algorithm = AveragedPPO.construct_algorithm(env.get_observations(), env, settings, "cpu")
+        algorithm = kind.construct_algorithm(env.get_observations(), env, settings, "cpu")
     algorithm.configure(config)
     return algorithm
 

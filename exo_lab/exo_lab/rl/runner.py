@@ -79,6 +79,7 @@ class Trainer:
         on_save: called with (algorithm, row of metrics) before the state is saved, e.g. to write a checkpoint.
         partner: a second learner in the same environments, or None.
         warm_up: iterations in which only the learner's critic learns, for a policy that begins trained.
+        build: makes the learner's PPO.
 
     Attributes:
         algorithm: the learner's PPO.
@@ -98,6 +99,7 @@ class Trainer:
         on_save: Callable[[Any, dict[str, float]], None],
         partner: Partner | None = None,
         warm_up: int = 0,
+        build: Callable[[LearnerView, PpoConfig, MirrorMap | None], AveragedPPO] = build_ppo,
     ) -> None:
         torch.manual_seed(seed)
         # the workers hold every core while collecting, and the matrices are small: one thread is fastest
@@ -106,7 +108,8 @@ class Trainer:
         self._curriculum, self._on_save = curriculum, on_save
         first = pool.reset()
         own_actions = pool.action_size - (partner.action_size if partner else 0)
-        self._learners = [Learner(LearnerView(first, own_actions, max_episode_steps), config, mirror, warm_up=warm_up)]
+        view = LearnerView(first, own_actions, max_episode_steps)
+        self._learners = [Learner(view, config, mirror, warm_up=warm_up, build=build)]
         if partner is not None:
             if partner.config.steps_per_iteration * partner.period != config.steps_per_iteration:
                 raise ValueError(
@@ -260,13 +263,21 @@ class Learner:
         mirror: left-right symmetry of its task, or None.
         period: steps of the environments for one action of this learner.
         warm_up: iterations in which only the critic learns.
+        build: makes the PPO.
     """
 
     def __init__(
-        self, view: LearnerView, config: PpoConfig, mirror: MirrorMap | None, *, period: int = 1, warm_up: int = 0
+        self,
+        view: LearnerView,
+        config: PpoConfig,
+        mirror: MirrorMap | None,
+        *,
+        period: int = 1,
+        warm_up: int = 0,
+        build: Callable[[LearnerView, PpoConfig, MirrorMap | None], AveragedPPO] = build_ppo,
     ) -> None:
         self.view, self.config, self.period = view, config, period
-        self.algorithm = build_ppo(view, config, mirror)
+        self.algorithm = build(view, config, mirror)
         self.iterations = 0
         self._warm_up = warm_up
         self._action = np.zeros((view.num_envs, view.num_actions), dtype=np.float32)

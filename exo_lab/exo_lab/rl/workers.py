@@ -30,7 +30,7 @@ class SamplingPolicy:
     Attributes:
         obs_mean, obs_std: (O,) normalisation of observations.
         layers: (weight (in, out), bias (out,)) of each layer.
-        std: (A,) standard deviation of actions.
+        std: (A,) standard deviation of actions, or (A, A) factor L of their covariance L L' where they are correlated.
         mirror: index and sign arrays of the observation's mirror image and of the action's.
     """
 
@@ -48,6 +48,10 @@ class SamplingPolicy:
         both = self._network(np.concatenate([observation, observation[:, index] * sign]))
         direct, other = both[: len(observation)], both[len(observation) :]
         return 0.5 * (direct + other[:, action_index] * action_sign)
+
+    def deviation(self, noise: np.ndarray) -> np.ndarray:
+        """Deviations (n, A) from the mean actions for standard normal numbers (n, A)."""
+        return noise * self.std if self.std.ndim == 1 else noise @ self.std.T
 
     def _network(self, observation: np.ndarray) -> np.ndarray:
         x = (observation - self.obs_mean) / self.obs_std
@@ -110,7 +114,7 @@ class Collector:
         for _ in range(steps):
             mean = policy.mean(last.observation)
             noise = random.standard_normal(mean.shape, dtype=np.float32)
-            action = mean + policy.std * noise
+            action = mean + policy.deviation(noise)
             last = self.step(action)
             results.append(last)
             means.append(mean)
@@ -203,6 +207,12 @@ class WorkerPool:
     def ask(self, method: str, *arguments: Any) -> list:
         """Answer of each worker's environments to a call of one of their methods."""
         return self._call(method, *arguments)
+
+    def ask_later(self, method: str, *arguments: Any) -> Callable[[], list]:
+        """As `ask`, but does not wait: the answers come from what is returned, to be called before the next call."""
+        for connection in self._connections:
+            connection.send((method, *arguments))
+        return self._gather
 
     def close(self) -> None:
         """Ends the workers."""

@@ -7,7 +7,7 @@ import os
 
 
 def main(argv: list[str] | None = None, kind: str = "human") -> int:
-    """`exo train human`, `exo train compensations`, `exo train exo` or `exo personalise`; imports only when called."""
+    """`exo train human`, `exo train nerves`, `exo train compensations`, `exo train exo` or `exo personalise`; imports only when called."""
     # Read when torch is imported. Workers and learner take turns on the cores: threads that wait actively would take
     # them from those who work.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -16,6 +16,8 @@ def main(argv: list[str] | None = None, kind: str = "human") -> int:
         from exo_lab.train.personalise import main as run
     elif kind == "compensations":
         from exo_lab.train.compensations import main as run
+    elif kind == "nerves":
+        from exo_lab.train.nerves.command import main as run
     elif kind == "exo":
         from exo_lab.train.train_exo import main as run
     else:

@@ -86,6 +86,7 @@ def refuse_another_training(
     document: dict,
     model: type[BaseModel] = ExoTrainingConfig,
     free: tuple[str, ...] = ("workers",),
+    defaults: str = "",
 ) -> None:
     """Writes config.json of a training's folder, or checks that the one there is the same training's.
 
@@ -93,6 +94,7 @@ def refuse_another_training(
         document: what config.json says: config, seed, where it came from.
         model: of the configuration; options that were not there yet in a training of before count at their defaults.
         free: options of the configuration that may differ when a training goes on.
+        defaults: file of the model's defaults, beside exo_lab.train.config; by the model for empty.
 
     Raises:
         SimError: the folder holds another training; names what differs.
@@ -101,7 +103,7 @@ def refuse_another_training(
     if file.exists():
         try:
             known = json.loads(file.read_text(encoding="utf-8"))
-            known["config"] = complete(known["config"], model)
+            known["config"] = complete(known["config"], model, defaults)
         except (ValueError, KeyError, TypeError) as error:
             raise SimError(f"{file}: damaged ({error}); choose another --output") from error
         differing = [key for key in sorted(set(known) | set(document)) if known.get(key) != document.get(key)]
@@ -126,11 +128,11 @@ def refuse_another_training(
     write_json(file, document)
 
 
-def complete(config: dict, model: type[BaseModel] = ExoTrainingConfig) -> dict:
+def complete(config: dict, model: type[BaseModel] = ExoTrainingConfig, defaults: str = "") -> dict:
     """The configuration in a training's config.json with the options that were not there yet, at today's defaults."""
     config = with_present_names(config)
-    defaults = shipped_defaults(HUMAN_DEFAULTS if model is HumanTrainingConfig else EXO_DEFAULTS)
-    fields = merged_sections(defaults, {name: config[name] for name in model.model_fields if name in config})
+    usual = shipped_defaults(defaults or (HUMAN_DEFAULTS if model is HumanTrainingConfig else EXO_DEFAULTS))
+    fields = merged_sections(usual, {name: config[name] for name in model.model_fields if name in config})
     try:
         return {**config, **model.model_validate(fields).model_dump(mode="json")}
     except ValidationError:

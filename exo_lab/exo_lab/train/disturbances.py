@@ -33,10 +33,25 @@ class RandomAssistance:
 
     Attributes:
         level: largest share of the device's limits that is drawn, 0 to 1.
+
+    Args:
+        body: of the first person; the device is everybody's.
+        count: people.
+        random: of everything drawn.
+        assisted_share: of episodes with any assistance.
+        timing_sd: standard deviation of its timing (share of a stride).
     """
 
-    def __init__(self, body: BodyModel, count: int, random: np.random.Generator):
+    def __init__(
+        self,
+        body: BodyModel,
+        count: int,
+        random: np.random.Generator,
+        assisted_share: float = ASSISTED_SHARE,
+        timing_sd: float = TIMING_SD_STRIDE,
+    ):
         self.level = 0.0
+        self._assisted_share, self._timing_sd = assisted_share, timing_sd
         self._random = random
         joints = body.exo_joints
         self._profiles = np.stack([_profile(joint) for joint in joints]) if joints else np.zeros((0, _NODES))
@@ -51,11 +66,11 @@ class RandomAssistance:
         if len(self._kinds) == 0:
             return
         limits = np.array(body.device.torque_limits(body.body_mass))
-        assisted = self._random.random() < ASSISTED_SHARE
+        assisted = self._random.random() < self._assisted_share
         for kind in np.unique(self._kinds):
             share = self._random.uniform(0.0, self.level) if assisted else 0.0
             self._amplitude[i, self._kinds == kind] = share * limits[self._kinds == kind]
-        self._timing[i] = self._random.normal(0.0, TIMING_SD_STRIDE)
+        self._timing[i] = self._random.normal(0.0, self._timing_sd)
 
     def apply(self, walkers: Walkers) -> None:
         """Sets every body's device torque for the coming coordination period."""

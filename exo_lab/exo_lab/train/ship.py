@@ -29,6 +29,13 @@ PLACES = {
     "patients_told": EXO_FOLDER / "patients_told" / "{device}",
     "walker": HUMAN_FOLDER / "walker",
     "impaired_walker": HUMAN_FOLDER / "impaired_walker",
+    "nerves": HUMAN_FOLDER / "nerves",
+}
+#: Kind of a checkpoint by place, and where it lies in a run, best first; the others are policies of a device.
+HUMANS = {
+    "walker": ("human", ("best", "human")),
+    "impaired_walker": ("human", ("best", "human")),
+    "nerves": ("nerves", ("reinforcement/best", "imitation/best")),
 }
 #: Where every package's shipped manifests lie.
 MANIFEST_FOLDERS = (EXO_FOLDER, HUMAN_FOLDER)
@@ -58,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder that `exo evaluate exo` wrote for it; its model card goes beside the checkpoint of a policy",
     )
-    p.add_argument("--checkpoint", default="", metavar="NAME", help="of a walker's folder (default: best, or human)")
+    p.add_argument("--checkpoint", default="", metavar="NAME", help="of a walker's folder (default: the best)")
     p.add_argument("--repository", default="", metavar="DIR", help="the source tree (default: that of this command)")
     return p
 
@@ -86,7 +93,7 @@ def ship(options: argparse.Namespace) -> list[Path]:
     run = Path(options.run)
     document = _document(run)
     checkpoint = _checkpoint(run, options.place, options.checkpoint)
-    tensors, manifest = load_checkpoint(checkpoint, kind="human" if "walker" in options.place else "exo")
+    tensors, manifest = load_checkpoint(checkpoint, kind=HUMANS[options.place][0] if options.place in HUMANS else "exo")
     for revision in {str(document.get("git_revision")), str(manifest.training.git_revision)}:
         repository.require_revision(revision)
     sources = document.get(SOURCES)
@@ -118,7 +125,7 @@ def ship(options: argparse.Namespace) -> list[Path]:
 def training_inputs(document: dict) -> dict[str, str]:
     """Digests of the checkpoints that a training began with, by who, from its config.json; none of one from nothing."""
     config = document.get("config", {})
-    named = {"human": config.get("human_sha256"), "init": config.get("init_sha256")}
+    named = {who: config.get(f"{who}_sha256") for who in ("human", "init", "teacher", "impaired")}
     began = config.get("began_with_sha256")
     if isinstance(began, str):
         named["human"] = began
@@ -240,12 +247,13 @@ def _document(run: Path) -> dict:
 
 
 def _checkpoint(run: Path, place: str, name: str) -> Path:
-    if "walker" in place:
-        names = (name,) if name else ("best", "human")
+    if place in HUMANS:
+        kind, usual = HUMANS[place]
+        names = (name,) if name else usual
         for stem in names:
             if checkpoint_files(run / stem)[1].is_file():
                 return run / stem
-        raise UserError(f"{run} holds no checkpoint {' or '.join(names)}; let `exo train human` go on")
+        raise UserError(f"{run} holds no checkpoint {' or '.join(names)}; let `exo train {kind}` go on")
     try:
         return run / json.loads((run / RESULT_FILE).read_text(encoding="utf-8"))["checkpoint"]
     except (OSError, ValueError, KeyError) as error:

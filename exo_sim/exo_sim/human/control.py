@@ -30,7 +30,7 @@ class HumanControl(Protocol):
 
 
 class GoalControl:
-    """Offsets to joint goals at 50 Hz; reflexes, servo and coordination, which is told of the device, do the rest."""
+    """Offsets to joint targets at 50 Hz; reflexes, servo and coordination, which is told of the device, do the rest."""
 
     periods = PERIODS_PER_ACTION
 

@@ -3,7 +3,7 @@
 
 The same class moves the one person in the simulator and the many in training, so that what was trained is what
 walks. One call of `coordinate_and_step` is one coordination period (10 ms). What the muscles do in it was decided by
-`set_action`, which offsets joint goals that are turned into torque and shared out among muscles, or by
+`set_action`, which offsets joint targets that are turned into torque and shared out among muscles, or by
 `set_activation`, which gives the wanted activation of every muscle itself; then excitations go through MuJoCo's physics.
 """
 
@@ -180,7 +180,7 @@ class Walkers:
         return float(lowest)
 
     def set_action(self, action: np.ndarray) -> None:
-        """Takes offsets to the joint goals, as actions (n, 14), which hold until the next call of this or the next one."""
+        """Takes offsets to the joint targets, as actions (n, 14), which hold until the next call of this or the next one."""
         self._offsets, self._activation = joint_offsets(action), None
 
     def set_activation(self, wanted: np.ndarray) -> None:
@@ -221,7 +221,7 @@ class Walkers:
         self.correction = (self.wanted_torque - feedforward) / self._body_mass[:, None]
 
     def coordinated_activation(self, action: np.ndarray) -> np.ndarray:
-        """Activations (n, M) that joint goals with these offsets (actions (n, 14)) would want in the coming period.
+        """Activations (n, M) that joint targets with these offsets (actions (n, 14)) would want in the coming period.
 
         Nothing moves, and what was set before stays in force. Nobody is told of a device: its torque is not taken off.
         For compiled walkers.
