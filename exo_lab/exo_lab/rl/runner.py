@@ -75,7 +75,8 @@ class Trainer:
         folder: of the run; a state file in it is resumed.
         seed: of networks and exploration.
         curriculum: maps (samples, mean episode seconds) to settings for the environments; asked after every
-            iteration, applied where the settings changed; its `resume` is told the settings of a resumed run.
+            iteration, applied where the settings changed; its `resume` is told the settings of a resumed run. None: the
+            same task from the first step to the last.
         on_save: called with (algorithm, row of metrics) before the state is saved, e.g. to write a checkpoint.
         partner: a second learner in the same environments, or None.
         warm_up: iterations in which only the learner's critic learns, for a policy that begins trained.
@@ -95,8 +96,8 @@ class Trainer:
         max_episode_steps: int,
         folder: Path,
         seed: int,
-        curriculum: Curriculum,
         on_save: Callable[[Any, dict[str, float]], None],
+        curriculum: Curriculum | None = None,
         partner: Partner | None = None,
         warm_up: int = 0,
         build: Callable[[LearnerView, PpoConfig, MirrorMap | None], AveragedPPO] = build_ppo,
@@ -133,10 +134,11 @@ class Trainer:
             for learner in self._learners:
                 learner.iterations = progress.get("iterations", 0)
             self._durations.extend(progress["durations"])
-            curriculum.resume(progress["settings"])
+            if curriculum is not None:
+                curriculum.resume(progress["settings"])
             self._configure(progress["settings"])
         else:
-            self._configure(curriculum(0, 0.0))
+            self._advance_curriculum(0.0)
         self._log.forget_after("samples", self.samples)
 
     @property
@@ -157,7 +159,7 @@ class Trainer:
                     row = self._iterate()
                     self._write_down(row)
                     bar.update(task, completed=self.samples, description=_headline(row))
-                    self._configure(self._curriculum(self.samples, row["episode_s"]))
+                    self._advance_curriculum(row["episode_s"])
                     if time.monotonic() - saved > SAVE_PERIOD_S:
                         self._save(row)
                         saved = time.monotonic()
@@ -169,6 +171,10 @@ class Trainer:
 
     def _request_stop(self, *_: Any) -> None:
         self._stop = True
+
+    def _advance_curriculum(self, episode_s: float) -> None:
+        if self._curriculum is not None:
+            self._configure(self._curriculum(self.samples, episode_s))
 
     def _configure(self, settings: dict[str, Any]) -> None:
         if settings != self._settings:

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from exo_lab.pool import ONE_THREAD
 from exo_lab.rl.env import BatchEnv, StepResult
 from exo_policy.networks import elu
 
@@ -263,8 +264,7 @@ def _joined(parts: list[StepResult]) -> StepResult:
 def _serve(connection, factory: Callable[[int, int], BatchEnv], index: int, seed: int) -> None:
     """Main loop of a worker."""
     # one thread each: the workers are the parallelism, and spinning helper threads would take their cores away
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        os.environ[variable] = "1"
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the trainer decides
     try:
         env = factory(index, seed)

@@ -27,7 +27,8 @@ from exo_policy.checkpoint import CheckpointError
 from exo_sim.errors import MeasurementError, SimError
 from exo_sim.measurement import git_revision, write_json
 
-EXIT_BAD_INPUT = 2
+#: Exit code of a training that a signal stopped; the same command goes on.
+EXIT_STOPPED = 130
 #: What a training is, in its folder.
 CONFIG_FILE = "config.json"
 #: What it says of where a training came from; it does not decide what comes out.
@@ -136,7 +137,7 @@ def complete(config: dict, model: type[BaseModel] = ExoTrainingConfig, defaults:
     try:
         return {**config, **model.model_validate(fields).model_dump(mode="json")}
     except ValidationError:
-        return config  # of a time when options had other names: what differs is told
+        return config  # its options had other names: the caller says what differs
 
 
 def training_record(document: dict, metrics: dict[str, float]) -> dict:
@@ -154,7 +155,7 @@ def run_command(name: str, train: Callable[[argparse.Namespace], int], options: 
         return train(options)
     except (SimError, DeviceError, CheckpointError, MeasurementError) as error:
         print(f"{name}: {error}", file=sys.stderr)
-        return EXIT_BAD_INPUT
+        return ExitCode.BAD_INPUT
     except OSError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return ExitCode.FAILED

@@ -4,26 +4,22 @@
 from __future__ import annotations
 
 import argparse
-import math
-import multiprocessing
 import sys
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from exo_lab.pool import one_thread
 from exo_lab.train.command_line import add_run_arguments, refuse_another_training, run_command, training_document
 from exo_lab.train.config import HumanTrainingConfig, load_training_config
-from exo_lab.train.motor_adaptation import search_adaptation
+from exo_lab.train.motor_adaptation import by_name, first_deviations, search_adaptation, trials_in_workers
 from exo_lab.train.rewards import StrideAverages, imitation_reward
 from exo_policy.checkpoint import load_checkpoint
 from exo_sim.body.model import build_body
-from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, MUSCLE_GROUPS
+from exo_sim.body.muscle_groups import MUSCLE_GROUPS
 from exo_sim.body.subject import Subject
-from exo_sim.gait.reference import JOINTS
 from exo_sim.human.checkpoint import load_human, shipped_human
 from exo_sim.human.control import GoalControl
 from exo_sim.human.motor_adaptation import ADAPTATION_SIZE, WEAKNESSES, WHOLE_LEG, Adaptations, weaknesses
@@ -32,7 +28,8 @@ from exo_sim.human.walkers import Walkers
 from exo_sim.measurement import write_json
 from exo_sim.world.crowd import walk_together
 
-_trial: CompensationTrial | None = None
+COMMAND = "exo train compensations"
+COMPENSATIONS_FILE = "compensations.json"
 
 
 def weak_subject(weakness: str, strength: float) -> Subject:
@@ -44,7 +41,7 @@ def weak_subject(weakness: str, strength: float) -> Subject:
 class CompensationTrial:
     """A batch of people, weak in one thing and to several degrees, who walk with different adaptations.
 
-    They wear nothing, nobody pushes them and their senses do not err: adaptations must differ by what they are alone.
+    They wear no device, nobody pushes them and their sensors have no noise, so that only the adaptations differ.
 
     Args:
         config: of the training.
@@ -90,22 +87,6 @@ class CompensationTrial:
             if period.step >= self._settled:
                 total += np.where(period.upright, result.reward, 0.0)
         return (total / (self._steps - self._settled)).reshape(-1, len(self._weak)).mean(axis=1)
-
-
-def build_trial(config: HumanTrainingConfig, human: Path, weakness: str, count: int) -> None:
-    """Builds the trial of this process."""
-    global _trial
-    _trial = CompensationTrial(config, human, weakness, count)
-
-
-def walk_trial(numbers: np.ndarray) -> np.ndarray:
-    """Rewards of adaptations (n, ADAPTATION_SIZE) in the trial of this process, at most as many as it has places for."""
-    missing = _trial.count - len(numbers)
-    return _trial(np.concatenate([numbers, np.zeros((missing, numbers.shape[1]))]))[: len(numbers)]
-
-
-COMMAND = "exo train compensations"
-COMPENSATIONS_FILE = "compensations.json"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -195,31 +176,20 @@ class Compensation(NamedTuple):
 
     def in_words(self) -> dict:
         """For people to read."""
-        groups = len(GROUPS_BY_SIDE)
         return {
             "reward": self.reward,
             "reward_without": self.reward_without,
             "adopted": self.adopted,
             "seconds": self.seconds,
-            "felt_stronger_by": dict(zip(GROUPS_BY_SIDE, self.adaptation[:groups].round(4).tolist())),
-            "posture": dict(zip(JOINTS, self.adaptation[groups:].round(4).tolist())),
+            **by_name(self.adaptation),
         }
 
 
 def _search(weakness: str, config: HumanTrainingConfig, human: Path, folder: Path, seed: int) -> Compensation:
     settings = config.compensations
-    deviations = np.r_[np.full(len(GROUPS_BY_SIDE), settings.strength_sd), np.full(len(JOINTS), settings.posture_sd)]
-    deviations /= 1.0 - np.mean(settings.strengths_of(weakness))
-    workers = max(1, min(config.workers, settings.candidates))
-    arguments = (config, human, weakness, math.ceil(settings.candidates / workers))
-    with (
-        one_thread(),
-        ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), build_trial, arguments) as pool,
-    ):
-
-        def walk(numbers: np.ndarray) -> np.ndarray:
-            return np.concatenate(list(pool.map(walk_trial, np.array_split(numbers, workers))))
-
+    deviations = first_deviations(settings) / (1.0 - np.mean(settings.strengths_of(weakness)))
+    make = partial(CompensationTrial, config, human, weakness)
+    with trials_in_workers(make, config.workers, settings.candidates) as walk:
         found = search_adaptation(
             weakness, folder / f"{weakness}.json", walk, deviations, settings.candidates, settings.generations, seed
         )

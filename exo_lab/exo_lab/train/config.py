@@ -58,7 +58,7 @@ class RewardConfig(_Model):
     mean_speed_time_s: Positive  #: time constant of the mean: half a stride, so that it follows the commanded ramps
     straight: Weight  #: no sideways velocity over a stride
     straight_width: Positive  #: 1/(m/s)^2
-    even: Weight  #: both legs err alike over a stride
+    even: Weight  #: the errors of both legs are alike over a stride
     even_width: Positive  #: 1/rad^2, of the mean squared difference between right and left joint errors
     side_time_s: Positive  #: time constant of what tells left from right: a stride, whose sway would otherwise remain
     moment: Weight  #: joint moments as measured on people
@@ -132,7 +132,7 @@ class CompensationConfig(_Model):
     phases: tuple[Share, ...] = (0.1, 0.6)
     #: Strengths that people of a search have; `others` where a weakness is not named.
     strengths: dict[str, tuple[Share, ...]] = {"others": (0.5, 0.25)}
-    #: Who walks well as it is takes on no adaptation: it must earn this share more, averaged over the strengths.
+    #: An adaptation is kept only if it earns this share more than none, averaged over the strengths.
     smallest_gain: Share = 0.04
     rounds: Annotated[int, Field(ge=1)] = 30  #: of teaching
     round_steps: Annotated[int, Field(ge=1)] = 200  #: walked in each round, by everybody
@@ -193,7 +193,7 @@ class HumanTrainingConfig(_Model):
     joint_weights: tuple[Weight, Weight, Weight, Weight, Weight, Weight, Weight]
     #: Every how many seconds on average the commanded speed changes within an episode.
     speed_change_s: Annotated[float, Field(gt=0)]
-    #: Nobody gives way to somebody else before they have walked for so long (s), however often they fall on the way:
+    #: A place goes to another person once its person has walked for so long (s), however often they fell on the way:
     #: who falls with the first step would otherwise be a hundredth of what is learned from. 0: one episode each.
     practice_s: Annotated[float, Field(ge=0)] = 0.0
     #: Devices worn, by worker in turn: a path, or none for no device.

@@ -49,7 +49,7 @@ class ExoRewardConfig(_Model):
 
 
 class HumanRewardConfig(_Model):
-    """What a person who gets used to a device strives for: to walk as people do, and little effort (WearerReward)."""
+    """The reward of a wearer who learns: walking as people do, at little metabolic power (WearerReward)."""
 
     #: Whose reward counts: configurations of a walker's training, as `human`, of which later ones win; or one's name.
     like: Annotated[
@@ -68,7 +68,7 @@ class ExoTerminationConfig(_Model):
     """Where an episode of training ends before anybody has fallen."""
 
     terminate_below: TerminateBelow = TerminateBelow(height_share=0.78, up_cosine=0.85)
-    #: Who is so far off the commanded speed for half a stride does not walk any more: flung by a stumble, say (m/s).
+    #: An episode ends where the mean speed is so far off the commanded one (m/s): that person stumbles, and walks no more.
     lost_speed_mps: Positive = 1.0
     lost_speed_time_s: Positive = 0.5  #: time constant of that mean: half a stride
 

@@ -25,6 +25,7 @@ from exo_policy.manifest import Contract
 from exo_sim.human.observation import ACTION_SIZE, COORDINATION_RATE_HZ, PERIODS_PER_ACTION
 from exo_sim.human.walkers import Walkers, WalkerState
 from exo_sim.world.crowd import Crowd
+from exo_sim.world.meters import AT_LIMIT_SHARE
 
 
 class WearerReward:
@@ -32,8 +33,8 @@ class WearerReward:
 
     Args:
         config: of the walker's own training.
-        walkers: who are judged.
-        random: of pushes and of what the senses err by.
+        walkers: whose steps are rewarded.
+        random: of pushes and sensor noise.
     """
 
     def __init__(self, config: HumanTrainingConfig, walkers: Walkers, random: np.random.Generator):
@@ -46,7 +47,7 @@ class WearerReward:
         self._pushes.level = self._noise.level = 1.0
 
     def stop_disturbances(self) -> None:
-        """No pushes, and senses that do not err."""
+        """No pushes and no sensor noise from now on."""
         self._pushes.level = self._noise.level = 0.0
 
     def restart(self, i: int) -> None:
@@ -80,14 +81,12 @@ class WearerReward:
 POWER_SCALE = 0.1
 #: Power of the activation whose mean is the overload, see ExoRewardConfig.
 OVERLOAD_EXPONENT = 4
-#: Beyond this share of its limit a torque counts as at the limit.
-AT_LIMIT_SHARE = 0.98
 
 
 class _AssistedEnv:
     """What all three environments share.
 
-    Where the human learns, it is pushed now and then and its senses err, as in its own training.
+    Where the human learns, it is pushed now and then and its sensors are noisy, as in its own training.
 
     Args:
         config: of the training.
@@ -278,7 +277,7 @@ class PairEnv(_AssistedEnv):
         return self._crowd.share.shape[1]
 
     def stop_disturbances(self) -> None:
-        """From now on nobody is pushed, and the human's senses do not err."""
+        """From now on nobody is pushed, and the human's sensors have no noise."""
         self._wearer.stop_disturbances()
 
     def reset_at(self, phases: np.ndarray, speeds: np.ndarray) -> StepResult:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One wearer gets used to a device: the motor adaptation that earns most of what a human strives for.
+"""One wearer gets used to a device: the search for the motor adaptation with the highest reward.
 
-It is looked for by CMA-ES (Hansen 2016, arXiv 1604.00772), in walks under equal conditions, and goes on where it was.
+CMA-ES (Hansen 2016, arXiv 1604.00772) tries candidates in walks under equal conditions; a search that was stopped goes on.
 Policy gradients on the whole network of the human, at what a few minutes with one wearer give, led nowhere: the reward fell
 (seen with one wearer), where telling the same network another strength for one muscle group made it rise.
 """
@@ -12,10 +12,12 @@ import json
 import math
 import multiprocessing
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import cma
 import numpy as np
@@ -23,7 +25,8 @@ import numpy as np
 from exo_device.description import DeviceDescription
 from exo_lab.pool import one_thread, progress_bar
 from exo_lab.train.command_line import CONFIG_FILE
-from exo_lab.train.exo_config import EXO, HUMAN, ExoTrainingConfig
+from exo_lab.train.config import CompensationConfig
+from exo_lab.train.exo_config import EXO, HUMAN, AdaptationConfig, ExoTrainingConfig
 from exo_lab.train.exo_env import PairEnv
 from exo_lab.train.stages import HUMAN_STEM, STAGE_FILE
 from exo_policy.checkpoint import load_checkpoint, save_checkpoint
@@ -36,7 +39,7 @@ from exo_sim.human.observation import COORDINATION_RATE_HZ, HUMAN_CONTRACT, PERI
 from exo_sim.measurement import git_revision, write_json
 
 
-class Found(NamedTuple):
+class SearchResult(NamedTuple):
     """What a search found.
 
     Attributes:
@@ -60,7 +63,7 @@ def search_adaptation(
     seed: int,
     minutes: float = math.inf,
     change_price: float = 0.0,
-) -> Found:
+) -> SearchResult:
     """The adaptation around which candidates earn most, less what it costs to change.
 
     Args:
@@ -97,11 +100,66 @@ def search_adaptation(
             write_json(file, known)
             progress.advance(bar)
     means = [float(np.sort(rewards)[candidates // 2 :].mean()) for rewards in known["rewards"]]
-    return Found(np.array(strategy.mean), known["seconds"], means)
+    return SearchResult(np.array(strategy.mean), known["seconds"], means)
 
 
 #: Speeds of a trial relative to the middle of the configured range, and the phase of the stride each begins in.
 SPEED_SHARES, PHASES = (0.0, 0.5, 1.0), (0.1, 0.4, 0.75)
+
+
+def first_deviations(settings: AdaptationConfig | CompensationConfig) -> np.ndarray:
+    """Standard deviations (ADAPTATION_SIZE,) of a search's first candidates."""
+    return np.r_[np.full(len(GROUPS_BY_SIDE), settings.strength_sd), np.full(len(JOINTS), settings.posture_sd)]
+
+
+def by_name(adaptation: np.ndarray) -> dict[str, dict[str, float]]:
+    """An adaptation (ADAPTATION_SIZE,) by muscle group and joint, for people to read."""
+    groups, numbers = len(GROUPS_BY_SIDE), adaptation.round(4).tolist()
+    return {
+        "felt_stronger_by": dict(zip(GROUPS_BY_SIDE, numbers[:groups], strict=True)),
+        "posture": dict(zip(JOINTS, numbers[groups:], strict=True)),
+    }
+
+
+class Trial(Protocol):
+    """People who walk with different adaptations under equal conditions."""
+
+    count: int
+
+    def __call__(self, numbers: np.ndarray) -> np.ndarray:
+        """Rewards (count,) of adaptations (count, ADAPTATION_SIZE)."""
+
+
+_trial: Trial | None = None  # of a worker process
+
+
+@contextmanager
+def trials_in_workers(
+    make: Callable[..., Trial], workers: int, candidates: int
+) -> Iterator[Callable[[np.ndarray], np.ndarray]]:
+    """Yields a function from adaptations (n, ADAPTATION_SIZE) to rewards (n,), for so many candidates at most.
+
+    Args:
+        make: picklable; called in every worker process as make(count=places) and returns its trial.
+        workers: processes at most.
+    """
+    workers = max(1, min(workers, candidates))
+    arguments = (make, math.ceil(candidates / workers))
+    with (
+        one_thread(),
+        ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _build_trial, arguments) as pool,
+    ):
+        yield lambda numbers: np.concatenate(list(pool.map(_walk, np.array_split(numbers, workers))))
+
+
+def _build_trial(make: Callable[..., Trial], count: int) -> None:
+    global _trial
+    _trial = make(count=count)
+
+
+def _walk(numbers: np.ndarray) -> np.ndarray:
+    missing = _trial.count - len(numbers)
+    return _trial(np.concatenate([numbers, np.zeros((missing, ADAPTATION_SIZE))]))[: len(numbers)]
 
 
 def without_randomisation(config: ExoTrainingConfig) -> ExoTrainingConfig:
@@ -136,7 +194,7 @@ def without_randomisation(config: ExoTrainingConfig) -> ExoTrainingConfig:
 
 
 class AdaptationTrial:
-    """A batch of one wearer's doubles, who walk with different adaptations.
+    """Several copies of one wearer, who walk with different adaptations.
 
     Args:
         config: of the fitting, with its wearer.
@@ -184,8 +242,6 @@ class AdaptationTrial:
 
 
 GENERATIONS_FILE = "generations.json"
-
-_trial: AdaptationTrial | None = None
 
 
 class AdaptationStage:
@@ -262,7 +318,6 @@ class AdaptationStage:
                 "training": {**document, "samples": metrics["samples"], "metrics": metrics},
             },
         )
-        groups = len(GROUPS_BY_SIDE)
         write_json(
             self.folder / STAGE_FILE,
             {
@@ -271,47 +326,22 @@ class AdaptationStage:
                 "git_revision": git_revision(),
                 "seconds": seconds,
                 "metrics": metrics,
-                "felt_stronger_by": dict(zip(GROUPS_BY_SIDE, adaptation[:groups].round(4).tolist())),
-                "posture": dict(zip(JOINTS, adaptation[groups:].round(4).tolist())),
+                **by_name(adaptation),
             },
         )
 
-    def _search(self, human: Path, exo: Path | None) -> Found:
+    def _search(self, human: Path, exo: Path | None) -> SearchResult:
         settings = self._config.motor_adaptation
-        deviations = np.r_[
-            np.full(len(GROUPS_BY_SIDE), settings.strength_sd), np.full(len(JOINTS), settings.posture_sd)
-        ]
-        workers = max(1, min(self._config.workers, settings.candidates))
-        arguments = (self._config, self._device, human, exo, math.ceil(settings.candidates / workers), self._seed)
-        with (
-            one_thread(),
-            ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _prepare, arguments) as pool,
-        ):
-
-            def walk(numbers: np.ndarray) -> np.ndarray:
-                return np.concatenate(list(pool.map(_walk, np.array_split(numbers, workers))))
-
+        make = partial(AdaptationTrial, self._config, self._device, human, exo, seed=self._seed)
+        with trials_in_workers(make, self._config.workers, settings.candidates) as walk:
             return search_adaptation(
                 self._name,
                 self.folder / GENERATIONS_FILE,
                 walk,
-                deviations,
+                first_deviations(settings),
                 settings.candidates,
                 settings.generations,
                 self._seed,
                 self._minutes,
                 settings.change_price,
             )
-
-
-def _prepare(
-    config: ExoTrainingConfig, device: DeviceDescription, human: Path, exo: Path | None, count: int, seed: int
-) -> None:
-    global _trial
-    _trial = AdaptationTrial(config, device, human, exo, count, seed)
-
-
-def _walk(numbers: np.ndarray) -> np.ndarray:
-    """Rewards of adaptations (n, ADAPTATION_SIZE), at most as many as the trial has places for."""
-    missing = _trial.count - len(numbers)
-    return _trial(np.concatenate([numbers, np.zeros((missing, ADAPTATION_SIZE))]))[: len(numbers)]

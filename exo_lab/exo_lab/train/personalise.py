@@ -18,7 +18,7 @@ from exo_device.description import DeviceDescription
 from exo_device.devices import find_device
 from exo_lab.conditions import LEARNED, PRACTISED, RESULT_FILE, UNPOWERED, find_policy
 from exo_lab.rl.config import STATE_FILE
-from exo_lab.train.command_line import refuse_another_training, run_command
+from exo_lab.train.command_line import EXIT_STOPPED, refuse_another_training, run_command
 from exo_lab.train.exo_config import EXO, HUMAN, ExoTrainingConfig, StageConfig, load_exo_config
 from exo_lab.train.learners import is_doubled
 from exo_lab.train.motor_adaptation import AdaptationStage
@@ -31,12 +31,11 @@ from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject, load_subject
 from exo_sim.errors import SimError
 from exo_sim.human.checkpoint import load_human, shipped_human
+from exo_sim.human.pace import FASTEST_WALK_MPS, SLOWEST_WALK_MPS
 from exo_sim.measurement import git_revision, write_json
 from exo_sim.subjects import PRESET_PREFIX, presets
 
 COMMAND = "exo personalise"
-#: Exit code of a training that a signal stopped; the same command goes on.
-EXIT_STOPPED = 130
 #: Ends the training (minutes), so that with start and check it takes less than 15; or that many steps of 10 ms.
 MINUTES, SAMPLES = 12.5, 1_500_000
 #: Share of these minutes in which the wearer practises with the fitted policy, and as long without power.
@@ -50,7 +49,6 @@ IMPAIRED, TOLD = "exo_impaired", "exo_told"
 OTHERS_STEM = "others_"
 #: Speeds that the wearer walks at, around the preferred one (m/s).
 SPEED_SPREAD_MPS = 0.15
-SLOWEST_MPS, FASTEST_MPS = 0.6, 1.8
 #: Exploration begins smaller than in a training from nothing (share of the torque limits).
 INITIAL_STD = 0.15
 #: The wearer carries little while being fitted (kg), and was weighed: SD of the error as a share.
@@ -251,7 +249,9 @@ def fitting_config(
     hidden, doubled = manifest.network.sizes[1:-1], is_doubled(tensors)
     if doubled and not options.one_sided:
         hidden = tuple(size // 2 for size in hidden)
-    middle = min(max(wearer.preferred_speed_mps, SLOWEST_MPS + SPEED_SPREAD_MPS), FASTEST_MPS - SPEED_SPREAD_MPS)
+    middle = min(
+        max(wearer.preferred_speed_mps, SLOWEST_WALK_MPS + SPEED_SPREAD_MPS), FASTEST_WALK_MPS - SPEED_SPREAD_MPS
+    )
     fitted = config.model_copy(
         update={
             "wearer": wearer,

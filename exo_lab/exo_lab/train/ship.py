@@ -13,14 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from exo_core.errors import UserError
+from exo_core.errors import ExitCode, UserError
 from exo_core.files import whole_file
 from exo_lab.conditions import RESULT_FILE
 from exo_policy.checkpoint import CheckpointError, checkpoint_files, load_checkpoint, save_checkpoint
 from exo_policy.manifest import Manifest
 
 COMMAND = "exo ship"
-EXIT_BAD_INPUT = 2
 EXO_FOLDER, HUMAN_FOLDER = Path("exo_policy/exo_policy/checkpoints"), Path("exo_sim/exo_sim/human/checkpoints")
 #: Where a training's checkpoint goes in the repository, by --as; {device} is the name of the device.
 PLACES = {
@@ -78,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(path)
     except (UserError, CheckpointError, OSError) as error:
         print(f"{COMMAND}: {error}", file=sys.stderr)
-        return EXIT_BAD_INPUT
+        return ExitCode.BAD_INPUT
     return 0
 
 

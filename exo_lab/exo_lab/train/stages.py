@@ -62,17 +62,6 @@ def initial_weights(stage: StageConfig, before: StageInputs) -> dict[str, Initia
     return {who: everybody[who] for who in stage.learns}
 
 
-class NoCurriculum:
-    """The same task from the first step to the last."""
-
-    def __call__(self, samples: int, episode_s: float) -> dict:
-        """No settings."""
-        return {}
-
-    def resume(self, settings: dict) -> None:
-        """Nothing to resume."""
-
-
 class EnvFactory:
     """Makes worker k's environments; picklable."""
 
@@ -196,7 +185,6 @@ class Stage:
                 max_episode_steps=steps // human.period if alone else steps,
                 folder=self.folder,
                 seed=self._seed,
-                curriculum=NoCurriculum(),
                 partner=human if HUMAN in learns and not alone else None,
                 on_save=lambda algorithm, row: self._save_all(learners, row, contract),
                 warm_up=human.warm_up if alone else config.human_warm_up if lost else 0,

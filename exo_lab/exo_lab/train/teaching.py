@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The walker's network learns the adaptations by heart: it imitates itself with them, on what it meets when it walks (DAgger,
-Ross et al. 2011, AISTATS).
+"""Teaches a human's network its compensations: it imitates itself with them, on the states that it meets when it walks
+(DAgger, Ross et al. 2011, AISTATS).
 
 Afterwards there is one network, of the same size, that can be run and trained on like any other.
 """

@@ -8,7 +8,13 @@ import sys
 from pathlib import Path
 
 from exo_device.devices import find_device
-from exo_lab.train.command_line import add_run_arguments, refuse_another_training, run_command, training_document
+from exo_lab.train.command_line import (
+    EXIT_STOPPED,
+    add_run_arguments,
+    refuse_another_training,
+    run_command,
+    training_document,
+)
 from exo_lab.train.exo_config import EXO, HUMAN, ExoTrainingConfig, StageConfig, load_exo_config
 from exo_lab.train.stages import Stage, StageInputs
 from exo_policy.checkpoint import load_checkpoint
@@ -16,8 +22,6 @@ from exo_sim.errors import SimError
 from exo_sim.human.checkpoint import load_human, shipped_human
 from exo_sim.measurement import write_json
 
-#: Exit code of a training that a signal stopped; the same command goes on.
-EXIT_STOPPED = 130
 RESULT_FILE = "result.json"
 
 

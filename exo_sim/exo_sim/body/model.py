@@ -26,7 +26,7 @@ from exo_sim.body.impairments import Impairments
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, strength_by_group, strength_by_muscle
 from exo_sim.body.subject import Subject
 from exo_sim.errors import SimError
-from exo_sim.gait.reference import JOINTS
+from exo_sim.gait.reference import JOINTS, MODEL_LEG_LENGTH_M
 
 #: Maximum isometric force grows with muscle cross-section: mass to this power.
 STRENGTH_MASS_EXPONENT = 2.0 / 3.0
@@ -130,8 +130,6 @@ def _scalar(value) -> float:
     return float(value[0]) if hasattr(value, "__len__") else float(value)
 
 
-#: Hip (greater trochanter) height of the unscaled model (m); leg length in Schwartz et al. 2008's sense.
-MODEL_LEG_LENGTH_M = 0.90
 #: Newton iterations of the contact solver; it needs 2 to 4, the bound only caps a bad step.
 SOLVER_ITERATIONS = 20
 #: Geoms of MyoLegs that stand for the sole.
@@ -156,7 +154,6 @@ _DISABLED = int(mujoco.mjtDisableBit.mjDSBL_ISLAND) | int(mujoco.mjtDisableBit.m
 # A MuJoCo contact sensor's integer parameters: which fields (bit set), how contacts are reduced, how many.
 _CONTACT_FORCE_AND_POSITION = (1 << 1) | (1 << 4)
 _CONTACT_REDUCE_NETFORCE = 3
-_CONTACT_WIDTH = 6  # force (3) and position (3)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ LEG_JOINTS = (
 )
 JOINTS = tuple(f"{joint}_{side}" for side in "rl" for joint in LEG_JOINTS)
 
+#: Hip (greater trochanter) height of the unscaled model (m); leg length in Schwartz et al. 2008's sense.
+MODEL_LEG_LENGTH_M = 0.90
 GRAVITY_M_S2 = 9.81  # the value the normalised speeds of the table were computed with
 TABLE_NODES = 400  # nodes per stride; linear interpolation between them errs below 0.02 degrees
 HARMONICS = 6
@@ -50,12 +52,12 @@ HIP_ADDUCTION_OFFSET_RAD = -0.02
 KNEE_MINIMUM_RAD = 0.02
 
 LEG_LENGTH_RANGE_M = (0.4, 1.4)  # hip (greater trochanter) height: from a small child to beyond any adult
-SPEED_RANGE_MPS = (0.0, 4.0)  # refuses mixed-up units (km/h); the data itself end near 2.06 m/s
+PLAUSIBLE_SPEED_MPS = (0.0, 4.0)  # refuses mixed-up units (km/h); the data itself end near 2.06 m/s
 
 
 @lru_cache(maxsize=1)
 def _table() -> dict:
-    text = (resources.files("exo_sim.gait.data") / "schwartz2008_fourier.json").read_text(encoding="utf-8")
+    text = (resources.files("exo_sim.gait") / "data" / "schwartz2008_fourier.json").read_text(encoding="utf-8")
     return json.loads(text)
 
 
@@ -77,8 +79,8 @@ class ReferenceGait:
         GaitError: speed or leg length not finite or out of range.
     """
 
-    def __init__(self, speed_mps: float, leg_length_m: float = 0.9):
-        speed = checked_range("speed_mps", speed_mps, SPEED_RANGE_MPS)
+    def __init__(self, speed_mps: float, leg_length_m: float = MODEL_LEG_LENGTH_M):
+        speed = checked_range("speed_mps", speed_mps, PLAUSIBLE_SPEED_MPS)
         leg = checked_range("leg_length_m", leg_length_m, LEG_LENGTH_RANGE_M)
         table = _table()
         vn = float(np.clip(speed / np.sqrt(GRAVITY_M_S2 * leg), *table["normalised_speed_range"]))
@@ -195,7 +197,7 @@ def _interpolate(nodes: np.ndarray, phase: np.ndarray) -> np.ndarray:
 
 
 def _read(name: str) -> list[dict[str, str]]:
-    text = (resources.files("exo_sim.gait.data") / name).read_text(encoding="utf-8")
+    text = (resources.files("exo_sim.gait") / "data" / name).read_text(encoding="utf-8")
     return list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
 
 
@@ -239,8 +241,8 @@ class NormativeGait:
         GaitError: speed or leg length out of range.
     """
 
-    def __init__(self, speed_mps: float, leg_length_m: float = 0.9):
-        self.speed_mps = checked_range("speed_mps", speed_mps, SPEED_RANGE_MPS)
+    def __init__(self, speed_mps: float, leg_length_m: float = MODEL_LEG_LENGTH_M):
+        self.speed_mps = checked_range("speed_mps", speed_mps, PLAUSIBLE_SPEED_MPS)
         leg = checked_range("leg_length_m", leg_length_m, LEG_LENGTH_RANGE_M)
         wanted = self.speed_mps / np.sqrt(GRAVITY_M_S2 * leg)
         speeds = _curves()[0]

@@ -14,7 +14,7 @@ import numpy as np
 
 from exo_sim.errors import GaitError
 from exo_sim.gait.curves import Curve
-from exo_sim.gait.reference import JOINTS, NormativeGait, ReferenceGait
+from exo_sim.gait.reference import JOINTS, MODEL_LEG_LENGTH_M, NormativeGait, ReferenceGait
 from exo_sim.gait.variables import ANGLES
 
 ACTIVE_SHARE = 0.30  # a muscle counts as on above this share of its range in the stride
@@ -71,7 +71,7 @@ def score_curve(curve: np.ndarray, reference: np.ndarray, sd: np.ndarray | None 
     return CurveScore(rmse, offset, rmse_shape, waveform_r(curve, reference), within)
 
 
-def score_against_normative(curve: Curve, leg_length_m: float = 0.9) -> CurveScore:
+def score_against_normative(curve: Curve, leg_length_m: float = MODEL_LEG_LENGTH_M) -> CurveScore:
     """Compare a measured curve with the normative curve of its variable at its speed (leg length in m).
 
     Raises:
@@ -81,7 +81,7 @@ def score_against_normative(curve: Curve, leg_length_m: float = 0.9) -> CurveSco
     return score_curve(curve.mean, normative.mean, normative.sd)
 
 
-def score_against_reference(curve: Curve, leg_length_m: float = 0.9) -> CurveScore:
+def score_against_reference(curve: Curve, leg_length_m: float = MODEL_LEG_LENGTH_M) -> CurveScore:
     """Compare a measured angle curve (deg) with the reference gait that the walker imitates, at its speed.
 
     Raises:

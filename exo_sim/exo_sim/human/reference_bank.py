@@ -23,6 +23,7 @@ from exo_sim.gait.reference import (
     HIP_FLEXION_OFFSET_RAD,
     JOINTS,
     KNEE_MINIMUM_RAD,
+    MODEL_LEG_LENGTH_M,
     NormativeGait,
     ReferenceGait,
 )
@@ -73,10 +74,8 @@ def ground_forces(speed_mps: float, leg_length_m: float, phase: np.ndarray) -> n
 #: Speeds (m/s) of the table; 0.05 m/s apart, angles differ by less than 0.5 degrees.
 BANK_SPEEDS_MPS = np.arange(0.0, 2.2001, 0.05)
 _FIRST_SPEED_MPS, _SPEED_STEP_MPS = float(BANK_SPEEDS_MPS[0]), float(BANK_SPEEDS_MPS[1] - BANK_SPEEDS_MPS[0])
-#: The slowest measured gait (m/s), for a leg of BANK_LEG_LENGTH_M.
+#: The slowest measured gait (m/s), for a leg of MODEL_LEG_LENGTH_M.
 SLOWEST_GAIT_MPS = 0.5
-#: Leg length that the table is made for (m): the unscaled model's.
-BANK_LEG_LENGTH_M = 0.90
 #: Phases a stride is sampled at.
 BANK_NODES = 400
 #: Quiet standing (rad), by joint without side; what is not named stands at 0.
@@ -105,7 +104,7 @@ def _table() -> _Table:
     standing = np.array([STANDING_POSE_RAD.get(joint[:-2], 0.0) for joint in JOINTS])
     rows = []
     for speed in BANK_SPEEDS_MPS:
-        gait = ReferenceGait(float(max(speed, SLOWEST_GAIT_MPS)), BANK_LEG_LENGTH_M)
+        gait = ReferenceGait(float(max(speed, SLOWEST_GAIT_MPS)), MODEL_LEG_LENGTH_M)
         share = min(speed / SLOWEST_GAIT_MPS, 1.0)
         rows.append(
             (
@@ -113,9 +112,9 @@ def _table() -> _Table:
                 1.0 - share * (1.0 - gait.stance_fraction),
                 standing + share * (gait.joint_angles(phase) - standing),
                 share * gait.joint_velocities(phase),
-                share * joint_moments(gait.speed_mps, BANK_LEG_LENGTH_M, phase),
+                share * joint_moments(gait.speed_mps, MODEL_LEG_LENGTH_M, phase),
                 STANDING_FORCES_BW
-                + share * (ground_forces(gait.speed_mps, BANK_LEG_LENGTH_M, phase) - STANDING_FORCES_BW),
+                + share * (ground_forces(gait.speed_mps, MODEL_LEG_LENGTH_M, phase) - STANDING_FORCES_BW),
             )
         )
     return _Table(*(np.array(column) for column in zip(*rows)))
@@ -136,7 +135,7 @@ class ReferenceBank:
 
     def set_leg_length(self, i: int, leg_length_m: float) -> None:
         """Walker i has this hip height (m) from now on."""
-        self._length_scale[i] = leg_length_m / BANK_LEG_LENGTH_M
+        self._length_scale[i] = leg_length_m / MODEL_LEG_LENGTH_M
         self._time_scale[i] = np.sqrt(self._length_scale[i])
 
     def stride_time(self, speed: np.ndarray) -> np.ndarray:

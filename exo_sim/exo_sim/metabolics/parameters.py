@@ -27,7 +27,7 @@ DEFAULT_VMAX_LOPT_S = 10.0  # maximum shortening velocity of MyoLegs' and Rajago
 
 @lru_cache(maxsize=1)
 def _published() -> dict:
-    text = (resources.files("exo_sim.metabolics.data") / "leg_muscles.json").read_text(encoding="utf-8")
+    text = (resources.files("exo_sim.metabolics") / "data" / "leg_muscles.json").read_text(encoding="utf-8")
     return json.loads(text)
 
 

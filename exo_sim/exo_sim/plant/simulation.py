@@ -20,14 +20,14 @@ from exo_sim.errors import SimError
 from exo_sim.human.checkpoint import Human, load_any_human
 from exo_sim.human.control import HumanControl
 from exo_sim.human.observation import COORDINATION_RATE_HZ
-from exo_sim.human.pace import Pace
+from exo_sim.human.pace import FASTEST_WALK_MPS, SLOWEST_WALK_MPS, Pace
 from exo_sim.human.walkers import Walkers
 from exo_sim.plant.energetics import Energetics
 from exo_sim.plant.sample import SimulationSample
 from exo_sim.plant.sensors import DeviceSensors, conjugate, multiply, quaternion_xyzw_from_wxyz, rotation_quaternion
 
 #: Speeds (m/s) that the shipped walker may be asked for: what it was trained for, from any phase of the stride.
-SPEED_RANGE_MPS = (0.6, 1.8)
+SPEED_RANGE_MPS = (SLOWEST_WALK_MPS, FASTEST_WALK_MPS)
 #: The person lies this long (s) before walking starts again.
 FALL_REST_S = 1.0
 _BASE_TURN = rotation_quaternion(MYO_TO_REP103)

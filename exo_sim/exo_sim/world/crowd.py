@@ -26,7 +26,7 @@ from exo_policy.manifest import Contract
 from exo_policy.observation import ExoObservation, exo_contract
 from exo_sim.body.model import BodyModel
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
-from exo_sim.body.subject import Subject
+from exo_sim.body.subject import MODEL_MASS_KG, Subject
 from exo_sim.human.checkpoint import load_any_human
 from exo_sim.human.control import HumanControl
 from exo_sim.human.observation import ACTION_SIZE, COORDINATION_RATE_HZ, PERIODS_PER_ACTION, POLICY_RATE_HZ
@@ -43,8 +43,6 @@ Positive = Annotated[float, Field(gt=0.0)]
 Speed = Annotated[float, Field(ge=0.5, le=2.0)]
 #: The payload lies on this body, at its centre of mass, as a well packed rucksack nearly does.
 PAYLOAD_BODY = "torso"
-#: Stands in until the first wearer is drawn (kg).
-ANY_MASS_KG = 75.0
 
 
 class _Model(BaseModel):
@@ -62,7 +60,7 @@ class DeviceFitConfig(_Model):
     tilt_offset_rad: Annotated[float, Field(le=0.2, ge=0)]  #: SD of the IMU's alignment
     gyro_offset_rad_s: NotNegative  #: SD of the gyro's constant error
     noise_factor: tuple[NotNegative, Positive]  #: on the device's sensor noise
-    mass_error: Annotated[float, Field(ge=0, le=0.5)]  #: SD of the mass told, share of the true one
+    mass_error: Annotated[float, Field(ge=0, le=0.5)]  #: SD of the assumed mass, share of the true one
 
 
 class LimitsConfig(_Model):
@@ -121,7 +119,7 @@ class DeviceFit:
         tilt_offset: (3,) rad, rotation of the IMU.
         gyro_offset: (3,) rad/s.
         noise_factor: on the sensor noise of the device.
-        mass_factor: mass told over true mass.
+        mass_factor: assumed mass over true mass.
     """
 
     delay_s: float
@@ -164,7 +162,7 @@ class DeviceFit:
             mujoco.mj_setConst(model, mujoco.MjData(model))
 
     def for_critic(self) -> np.ndarray:
-        """What the critic is told (5,), each near 1."""
+        """What the critic observes of it (5,), each near 1."""
         return np.array(
             [
                 50.0 * self.delay_s,
@@ -215,7 +213,7 @@ class Crowd:
         self.walkers = Walkers([first] * count)
         self._energetics = CrowdEnergetics(first, self.walkers.coordinators[0])
         self._motors, self._dof = first.exo_actuators, first.joint_dof[first.exo_joint_index]
-        self._mass, self.assumed_mass = np.zeros(count), np.full(count, ANY_MASS_KG)
+        self._mass, self.assumed_mass = np.zeros(count), np.full(count, MODEL_MASS_KG)
         self._safety = safety = SafetyConfig(lockstep=True)
         self.limiter = CommandLimiter(device, self.assumed_mass, safety)
         self.limit = self.limiter.limits.cap
@@ -411,7 +409,7 @@ def walk_together(
 ) -> Iterator[Period]:
     """Lets n people walk, who give or get no torque of a device, and yields every 20 ms.
 
-    Who falls is out, and stands somewhere: a body on the floor would blow up.
+    Whoever falls is out, and is put on their feet again: a body on the floor would blow up.
 
     Args:
         walkers: placed.

@@ -147,7 +147,7 @@ class MotorFigures:
 class MotorMeter:
     """What the motors did: power, torque, how fast it changes, how often it is at its limit, and which limit bites.
 
-    The limit is that of the true wearer: a device that is told a wrong mass must not hide it.
+    The limit is that of the true wearer: a device that assumes a wrong mass must not hide it.
     """
 
     def __init__(self, names: Sequence[str], limit: Sequence[float], body_mass: float, period_s: float):

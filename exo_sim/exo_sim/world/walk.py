@@ -58,7 +58,7 @@ class WalkTask:
         digest: of checkpoint and walker, so that another file of the same name is another task.
         settle_s: walked before anything is measured.
         delay_s: of the motors, instead of the device's own; None keeps that.
-        mass_factor: mass told to the device over the true one.
+        mass_factor: mass that the device assumes over the true one.
         pushed_from: a key of PUSH_DIRECTIONS: one push after settling, at a random instant of a stride; the walk ends
             WATCHED_S after it.
         meters: what is measured beside strides, keys of METERS.
