@@ -22,14 +22,6 @@ HALF = CONFIG.model_copy(update={"steps_per_iteration": 16})
 ITERATION = 32 * reach_env.PairEnv.count
 
 
-class NoCurriculum:
-    def __call__(self, samples, episode_s):
-        return {}
-
-    def resume(self, settings):
-        pass
-
-
 def make_trainer(folder, pool, warm_up=0):
     return Trainer(
         pool,
@@ -38,7 +30,6 @@ def make_trainer(folder, pool, warm_up=0):
         max_episode_steps=100,
         folder=folder,
         seed=1,
-        curriculum=NoCurriculum(),
         on_save=lambda algorithm, row: None,
         partner=Partner(HALF, None, 1, period=2, warm_up=warm_up),
     )
@@ -90,7 +81,6 @@ def test_rollouts_of_unequal_length_are_refused(tmp_path):
                 max_episode_steps=100,
                 folder=tmp_path,
                 seed=1,
-                curriculum=NoCurriculum(),
                 on_save=lambda algorithm, row: None,
                 partner=Partner(CONFIG, None, 1, period=2),
             )

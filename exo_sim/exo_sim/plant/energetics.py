@@ -11,7 +11,7 @@ import numpy as np
 from exo_sim.body.coordination import Coordinator
 from exo_sim.body.model import BodyModel
 from exo_sim.body.muscles import MuscleCurves, all_active_and_passive, normalised_length
-from exo_sim.metabolics import MuscleParameters, bhargava2004, umberger2010, whole_body_power
+from exo_sim.metabolics import MuscleHeat, MuscleParameters, bhargava2004, umberger2010, whole_body_power
 
 #: A muscle that is wasted altogether keeps this share of its mass: the metabolic models divide by mass.
 LEAST_MUSCLE_MASS_SHARE = 1e-3
@@ -25,6 +25,24 @@ def muscle_parameters(body: BodyModel, curves: MuscleCurves, body_mass: float) -
 
 def _wasted(parameters: MuscleParameters, share: np.ndarray) -> MuscleParameters:
     return replace(parameters, mass=parameters.mass * np.maximum(share, LEAST_MUSCLE_MASS_SHARE))
+
+
+def _muscle_signals(
+    datas: list[mujoco.MjData], coordinators: list[Coordinator], count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """What the metabolic models take of n people with so many muscles, (n, M) each.
+
+    Excitation, activation, normalised length, velocity (m/s), active and passive force (N).
+    """
+    length = np.stack([data.actuator_length[:count] for data in datas])
+    velocity = np.stack([data.actuator_velocity[:count] for data in datas])
+    active, passive, normalised = (np.empty_like(length) for _ in range(3))
+    for i, coordinator in enumerate(coordinators):
+        all_active_and_passive(coordinator.curves, length[i], velocity[i], active[i], passive[i])
+        normalised[i] = normalised_length(coordinator.curves, length[i])
+    activation = np.clip([data.act[:count] for data in datas], 0.0, 1.0)
+    excitation = np.clip([data.ctrl[:count] for data in datas], 0.0, 1.0)
+    return excitation, activation, normalised, velocity, active * activation, passive
 
 
 class Energetics:
@@ -47,28 +65,12 @@ class Energetics:
         """Metabolic power (M,) in W of each muscle after Bhargava 2004, without the body's basal power."""
         return bhargava2004(*self._muscle_state([data])).total[0]
 
-    def _whole(self, heat) -> np.ndarray:
+    def _whole(self, heat: MuscleHeat) -> np.ndarray:
         return whole_body_power(heat.total, self._body.body_mass)
 
     def _muscle_state(self, datas: list[mujoco.MjData]) -> tuple:
-        """Arguments of both metabolic models, (n, M) each."""
-        count, curves = len(self._body.muscles), self._coordinator.curves
-        length = np.stack([data.actuator_length[:count] for data in datas])
-        velocity = np.stack([data.actuator_velocity[:count] for data in datas])
-        active, passive = np.empty_like(length), np.empty_like(length)
-        for i in range(len(datas)):
-            all_active_and_passive(curves, length[i], velocity[i], active[i], passive[i])
-        activation = np.clip([data.act[:count] for data in datas], 0.0, 1.0)
-        excitation = np.clip([data.ctrl[:count] for data in datas], 0.0, 1.0)
-        return (
-            self._parameters,
-            excitation,
-            activation,
-            normalised_length(curves, length),
-            velocity,
-            active * activation,
-            passive,
-        )
+        """Arguments of both metabolic models, (n, M) each but the parameters."""
+        return self._parameters, *_muscle_signals(datas, [self._coordinator] * len(datas), len(self._body.muscles))
 
 
 class CrowdEnergetics:
@@ -89,17 +91,9 @@ class CrowdEnergetics:
         self, datas: list[mujoco.MjData], coordinators: list[Coordinator], body_mass: np.ndarray
     ) -> np.ndarray:
         """Gross metabolic power (n,) in W/kg after Bhargava 2004, of people of these masses (n,) in kg."""
-        count = self._count
-        length = np.stack([data.actuator_length[:count] for data in datas])
-        velocity = np.stack([data.actuator_velocity[:count] for data in datas])
-        active, passive, normalised = (np.empty_like(length) for _ in range(3))
-        for i, coordinator in enumerate(coordinators):
-            all_active_and_passive(coordinator.curves, length[i], velocity[i], active[i], passive[i])
-            normalised[i] = normalised_length(coordinator.curves, length[i])
-        activation = np.clip([data.act[:count] for data in datas], 0.0, 1.0)
-        excitation = np.clip([data.ctrl[:count] for data in datas], 0.0, 1.0)
+        *signals, active, passive = _muscle_signals(datas, coordinators, self._count)
         mass = body_mass[:, None]
-        state = (excitation, activation, normalised, velocity, active * activation / mass, passive / mass)
+        state = (*signals, active / mass, passive / mass)
         total = bhargava2004(self._parameters, *state).total
         for i, coordinator in enumerate(coordinators):
             if coordinator.wasted:
