@@ -28,7 +28,7 @@ from exo_lab.train.command_line import CONFIG_FILE
 from exo_lab.train.config import CompensationConfig
 from exo_lab.train.exo_config import EXO, HUMAN, AdaptationConfig, ExoTrainingConfig
 from exo_lab.train.exo_env import PairEnv
-from exo_lab.train.stages import HUMAN_STEM, STAGE_FILE
+from exo_lab.train.stages import HUMAN_STEM, STAGE_FILE, stage_document
 from exo_policy.checkpoint import load_checkpoint, save_checkpoint
 from exo_policy.networks import MlpPolicy
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
@@ -290,16 +290,7 @@ class AdaptationStage:
         """
         tensors, manifest = load_checkpoint(human, kind=HUMAN, contract=HUMAN_CONTRACT)
         self.folder.mkdir(parents=True, exist_ok=True)
-        document = {
-            "config": {
-                **self._config.model_dump(mode="json"),
-                "device": self._device.model_dump(mode="json"),
-                "stage": self._name,
-                "began_with_sha256": {HUMAN: manifest.sha256},
-            },
-            "seed": self._seed,
-            "git_revision": git_revision(),
-        }
+        document = stage_document(self._name, self._config, self._device, {HUMAN: manifest.sha256}, self._seed)
         write_json(self.folder / CONFIG_FILE, document)
         adaptation, seconds, rewards = self._search(human, exo)
         metrics = {

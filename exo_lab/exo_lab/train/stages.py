@@ -62,6 +62,22 @@ def initial_weights(stage: StageConfig, before: StageInputs) -> dict[str, Initia
     return {who: everybody[who] for who in stage.learns}
 
 
+def stage_document(
+    name: str, config: ExoTrainingConfig, device: DeviceDescription, began: dict[str, str], seed: int
+) -> dict:
+    """What config.json of a stage says; `began` are the digests of the checkpoints that it began with, by who."""
+    return {
+        "config": {
+            **config.model_dump(mode="json"),
+            "device": device.model_dump(mode="json"),
+            "stage": name,
+            "began_with_sha256": began,
+        },
+        "seed": seed,
+        "git_revision": git_revision(),
+    }
+
+
 class EnvFactory:
     """Makes worker k's environments; picklable."""
 
@@ -147,16 +163,7 @@ class Stage:
         began = {HUMAN: load_checkpoint(before.human, kind=HUMAN)[1].sha256}
         if before.device is not None:
             began["device"] = load_checkpoint(before.device, kind=EXO)[1].sha256
-        document = {
-            "config": {
-                **self._config.model_dump(mode="json"),
-                "device": self._device.model_dump(mode="json"),
-                "stage": self.stage.name,
-                "began_with_sha256": began,
-            },
-            "seed": self._seed,
-            "git_revision": git_revision(),
-        }
+        document = stage_document(self.stage.name, self._config, self._device, began, self._seed)
         write_json(self.folder / CONFIG_FILE, document)
         return document
 
