@@ -25,8 +25,7 @@ STATUS_PERIOD_S = 0.1
 DRIVER_RETRY_S = 0.05
 #: A repeated state is passed on to a policy that has not answered it this often at most (s).
 REPEAT_S = 0.05
-#: A shutdown that has not brought torque to zero after this multiple of ramp_down_s switches the motors off
-#: anyway.
+#: A shutdown that has not brought torque to zero after this multiple of ramp_down_s switches the motors off anyway.
 SHUTDOWN_PATIENCE = 3.0
 
 

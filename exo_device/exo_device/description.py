@@ -4,9 +4,8 @@
 The simulator builds the device from it, the safety supervisor takes its limits from it, and a driver the
 names of its joints. Hip only, ankle only, hip and ankle are three files and no code.
 
-Frames: positions are in MyoLegs body frames, which follow OpenSim: x forward, y up, z to the wearer's right
-(so lateral is +z on the right leg and -z on the left). Signs of angles and torques are those of the MyoLegs
-joint.
+Frames: positions are in MyoLegs body frames, which follow OpenSim: x forward, y up, z to the wearer's right (so lateral
+is +z on the right leg and -z on the left). Signs of angles and torques are those of the MyoLegs joint.
 """
 
 from __future__ import annotations
@@ -35,11 +34,9 @@ DRIVABLE_JOINTS = (
 STRAPPABLE_SEGMENTS = ("femur", "tibia", "talus", "calcn", "toes")
 MIDLINE_SEGMENT = "pelvis"
 
-#: Heaviest part that is still worn rather than carried by a frame (kg): a guard against grams written as
-#: kilograms.
+#: Heaviest part that is still worn rather than carried by a frame (kg): a guard against grams written as kilograms.
 MAX_SEGMENT_MASS_KG = 15.0
-#: Strongest laboratory hip-knee-ankle exoskeleton emulator: 250 Nm at the knee (Bryan et al. 2021, IJRR
-#: 40:722).
+#: Strongest laboratory hip-knee-ankle exoskeleton emulator: 250 Nm at the knee (Bryan et al. 2021, IJRR 40:722).
 MAX_TORQUE_NM = 250.0
 #: Largest torque per mass of the wearer (Nm/kg): more than any joint gives by itself in walking, whose largest moment
 #: is that of the ankle at push-off, 1.6 Nm/kg (Winter 1991).

@@ -63,7 +63,7 @@ class DeviceNode(LifecycleNode):
         self._former: Assembly | None = None
         self._kept = Kept()
         self._parameter_guard = ParameterGuard()
-        self._front = DeviceServices(self, self, on_beat=self._beat)
+        self._front = DeviceServices(self)
         self.add_on_set_parameters_callback(self._judge_changes)
 
     # --- lifecycle
@@ -202,6 +202,11 @@ class DeviceNode(LifecycleNode):
         self._keep(replace(self._kept, faults=self._kept.faults | Fault.USER_STOP, cause="stopped by exo/stop"))
         return Answer(True, f"latched until exo/disarm; {NOT_CONFIGURED}")
 
+    def beat(self) -> None:
+        """The thread that hears the services lives."""
+        if self._setup is not None:
+            self._setup.loop.beat()
+
     # --- inside
 
     def _keep(self, kept: Kept) -> None:
@@ -210,10 +215,6 @@ class DeviceNode(LifecycleNode):
         if self._former is not None:
             self._former.keep_now(kept)
         self._front.publish_unconfigured(kept)
-
-    def _beat(self) -> None:
-        if self._setup is not None:
-            self._setup.loop.beat()
 
     def _judge_changes(self, changes: list[Parameter]) -> SetParametersResult:
         reason = next(filter(None, (self._parameter_guard.refusal(change.name) for change in changes)), "")
@@ -269,8 +270,7 @@ def _run(node: DeviceNode, stop: threading.Event) -> int:
             if not stop.is_set():  # rclpy's executor stumbles when it is shut down just as it begins to wait
                 crashed(error)
 
-    # The main thread only waits for signals: Python runs their handlers there, at once when it is not in a
-    # callback.
+    # The main thread only waits for signals: Python runs their handlers there, at once when it is not in a callback.
     spinner = threading.Thread(target=spin, name="executor", daemon=True)
     spinner.start()
     stop.wait()

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -33,6 +33,9 @@ from exo_device.safety import Answer, Event, Mode, Snapshot, fault_names
 from exo_device.signals import DeviceState
 from exo_device.torque_permit import is_permitted
 from exo_msgs.msg import DeviceStatus, TorqueCommand
+
+if TYPE_CHECKING:  # which makes them
+    from exo_device.device_node import DeviceNode
 
 #: So many messages of one publisher may be lost in a row: half a second at 100 Hz.
 LARGEST_STEP = 50
@@ -129,36 +132,10 @@ MOST_WAITING = 16
 NOT_CONFIGURED = "the device node is not configured"
 
 
-class Owner(Protocol):
-    """Whom the services ask: the node."""
-
-    def arm(self) -> Answer: ...
-
-    def disarm(self) -> Answer: ...
-
-    def stop(self) -> Answer: ...
-
-    def confirm_zeros(self) -> Answer: ...
-
-    def arming(self) -> Answer | None:
-        """The outcome of arm(): None while it is open."""
-
-    def arming_timeout_s(self) -> float: ...
-
-    def cause(self) -> str:
-        """Says why the device is in its mode."""
-
-
 class DeviceServices:
-    """exo/arm, exo/disarm, exo/stop and exo/status: there as long as the node is, configured or not.
+    """exo/arm, exo/disarm, exo/stop and exo/status: there as long as the node is, configured or not."""
 
-    owner: answers arm(), disarm() and stop(), and tells with arming() whether the outcome of arm() is still open.
-    """
-
-    def __init__(self, node: Node, owner: Owner, on_beat: Callable[[], None]) -> None:
-        """on_beat: called every BEAT_PERIOD_S, as long as this thread hears services."""
-        self._owner = owner
-        self._on_beat = on_beat
+    def __init__(self, node: DeviceNode) -> None:
         self._waiting: list[tuple[Future, float]] = []
         self.status = node.create_publisher(DeviceStatus, "exo/status", LATCHED)
         self._newest_status = DeviceStatus()
@@ -167,9 +144,9 @@ class DeviceServices:
         # a call that waits for its outcome must not hold up exo/stop
         apart = ReentrantCallbackGroup()
         node.create_service(Trigger, "exo/arm", self._on_arm, callback_group=apart)
-        node.create_service(Trigger, "exo/disarm", lambda _, reply: _fill(reply, owner.disarm()))
-        node.create_service(Trigger, "exo/confirm_zeros", lambda _, reply: _fill(reply, owner.confirm_zeros()))
-        node.create_service(Trigger, "exo/stop", lambda _, reply: _fill(reply, owner.stop()))
+        node.create_service(Trigger, "exo/disarm", lambda _, reply: _fill(reply, node.disarm()))
+        node.create_service(Trigger, "exo/confirm_zeros", lambda _, reply: _fill(reply, node.confirm_zeros()))
+        node.create_service(Trigger, "exo/stop", lambda _, reply: _fill(reply, node.stop()))
         node.create_timer(BEAT_PERIOD_S, self._beat, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def publish_status(self, message: DeviceStatus) -> None:
@@ -190,21 +167,21 @@ class DeviceServices:
 
     async def _on_arm(self, _: Trigger.Request, reply: Trigger.Response) -> Trigger.Response:
         """Answers once the outcome is there: ACTIVE, or why not."""
-        answer = self._owner.arm()
+        answer = self._node.arm()
         if answer.success and len(self._waiting) < MOST_WAITING:
             outcome = Future()
-            self._waiting.append((outcome, time.monotonic() + self._owner.arming_timeout_s() + ANSWER_MARGIN_S))
+            self._waiting.append((outcome, time.monotonic() + self._node.arming_timeout_s() + ANSWER_MARGIN_S))
             answer = await outcome
         return _fill(reply, answer)
 
     def _beat(self) -> None:
-        self._on_beat()
+        self._node.beat()
         self._look_for_another_device()
         still = []
         for outcome, deadline_s in self._waiting:
-            answer = self._owner.arming()
+            answer = self._node.arming()
             if answer is None and time.monotonic() >= deadline_s:
-                answer = Answer(False, f"still arming: {self._owner.cause()}")
+                answer = Answer(False, f"still arming: {self._node.cause()}")
             if answer is None:
                 still.append((outcome, deadline_s))
             else:

@@ -185,9 +185,8 @@ def exo_contract(
 def usable_contract(found: Contract, joint_names: Sequence[str], rate_hz: float) -> Contract:
     """The contract that a checkpoint must have to run on this device, its own choices left to it.
 
-    Its own: which of the known terms it uses and their order and scale, history, order of joints, clip and
-    low-pass. The device's: names of the joints, sizes, units, rate. Equal to ``found`` if the checkpoint
-    fits.
+    Its own: which of the known terms it uses and their order and scale, history, order of joints, clip and low-pass.
+    The device's: names of the joints, sizes, units, rate. Equal to ``found`` if the checkpoint fits.
     """
     names = check_joint_names(joint_names)
     order = found.action.names if sorted(found.action.names) == sorted(names) else names

@@ -44,8 +44,7 @@ class SafetyConfig:
     ramp_down_s: float = 0.1
     #: True: no torque before a full stride of the wearer was sensed, see StrideLimits for what follows.
     stride_gate: bool = True
-    #: Then assistance fades in over this many strides, as OpenExo and the published exoboot code wait before
-    #: torque.
+    #: Then assistance fades in over this many strides, as OpenExo and the published exoboot code wait before torque.
     fade_in_strides: float = 2.0
     stride_shortest_s: float = _STRIDE.shortest_s
     #: Without a stride for this long (ROS time) the wearer does not walk any more, and assistance ends.
@@ -54,9 +53,8 @@ class SafetyConfig:
     stride_least_shake_m_s2: float = _STRIDE.least_shake_m_s2
     #: Without the stride gate: from arming, assistance fades in over this time (ROS time).
     fade_in_s: float = 2.0
-    #: The first torque comes this long after arming (ROS time), so that the policy has heard of it by then:
-    #: without, the moment of its first torque would depend on how fast exo/status travels, and no run could
-    #: be repeated.
+    #: The first torque comes this long after arming (ROS time), so that the policy has heard of it by then: without,
+    #: the moment of its first torque would depend on how fast exo/status travels, and no run could be repeated.
     fade_delay_s: float = 0.05
     #: Arming gives up when no fresh state and command came in this time.
     arming_timeout_s: float = 5.0
@@ -81,8 +79,7 @@ class SafetyConfig:
     limit_samples: int = 2
     #: Commands that do not advance (the same again, or older) before the device stops.
     max_stuck_commands: int = 10
-    #: Each good command forgives this share of one that did not advance. Two publishers in turns still add
-    #: up.
+    #: Each good command forgives this share of one that did not advance. Two publishers in turns still add up.
     stuck_forgiveness: float = 0.25
     #: fault: a command of a second publisher stops the device; ignore: it is counted and logged.
     second_publisher: str = "fault"
@@ -129,9 +126,8 @@ class SafetyConfig:
 
     @property
     def longest_state_gap_s(self) -> float:
-        """Longest step between the stamps of two states that is still only a loss (s, ROS time): torque was
-        held on the earlier one as long as the timeouts allow. Five states at 100 Hz, as Dephy's five missed
-        heartbeats."""
+        """Longest step between the stamps of two states that is still only a loss (s, ROS time): torque was held on the
+        earlier one as long as the timeouts allow. Five states at 100 Hz, as Dephy's five missed heartbeats."""
         return max(self.command_timeout_s, self.state_timeout_s)
 
     @property

@@ -51,8 +51,7 @@ class Snapshot:
 class SafetySupervisor:
     """Decides the torque of every joint, and stops for every reason listed in Fault.
 
-    Raises DeviceError for a wearer's mass out of range and SafetyError for settings that contradict the
-    device.
+    Raises DeviceError for a wearer's mass out of range and SafetyError for settings that contradict the device.
     """
 
     def __init__(self, device: DeviceDescription, wearer_mass_kg: float, config: SafetyConfig) -> None:

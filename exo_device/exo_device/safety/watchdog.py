@@ -115,11 +115,9 @@ class CommandWatch:
             self._owed_since = now
 
     def see(self, command: Command, newest_state_ns: int, now: Instant, *, strict: bool) -> Problem | None:
-        """Takes in one command and follows it, unless it is out of order. Returns what is wrong with its
-        order.
+        """Takes in one command and follows it, unless it is out of order. Returns what is wrong with its order.
 
-        strict: torque is being given, so a counter that does not advance is refused. Otherwise it may start
-        anew.
+        strict: torque is being given, so a counter that does not advance is refused. Otherwise it may start anew.
         """
         if command.state_stamp_ns > newest_state_ns:
             self._ahead += 1

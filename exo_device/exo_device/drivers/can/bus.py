@@ -63,8 +63,7 @@ class CanConfig(Settings):
     channel: str
     #: Of the bus (bit/s), as set in the motors.
     bitrate: Annotated[int, Field(ge=125_000, le=1_000_000)] = 1_000_000
-    #: Further settings that python-can takes for this interface, e.g. {port: 43113} or {ttyBaudrate:
-    #: 2000000}.
+    #: Further settings that python-can takes for this interface, e.g. {port: 43113} or {ttyBaudrate: 2000000}.
     bus_options: dict[str, Any] = Field(default_factory=dict)
     #: Every motor is told its torque this often (Hz), whether there is a new one or not.
     bus_rate_hz: Annotated[float, Field(ge=50.0, le=1000.0)] = 400.0
@@ -193,8 +192,7 @@ class CanMotor(ABC):
 FAREWELLS = 3
 #: While ROS time stands still (a paused simulator's) a sample is handed out this often (s): the bus lives.
 STANDING_CLOCK_S = 0.02
-#: Frames taken in after a cycle's end, so that a late cycle still hears its answers and a flood does not
-#: hold it up.
+#: Frames taken in after a cycle's end, so that a late cycle still hears its answers and a flood does not hold it up.
 OVERTIME_FRAMES = 64
 #: Interfaces that bring nobody's own frames back. On others (a multicast group, some adapters) an order that looks as
 #: one that was sent, and has not come back yet, is its echo.

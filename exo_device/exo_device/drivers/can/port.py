@@ -29,8 +29,7 @@ class Frame:
     is_extended: bool = False
 
 
-#: Bit of an error frame's identifier that says bus-off (Linux, include/uapi/linux/can/error.h,
-#: CAN_ERR_BUSOFF).
+#: Bit of an error frame's identifier that says bus-off (Linux, include/uapi/linux/can/error.h, CAN_ERR_BUSOFF).
 ERROR_BUS_OFF = 0x40
 #: A frame that the adapter has not taken after this time (s) is lost.
 SEND_TIMEOUT_S = 0.01

@@ -20,8 +20,7 @@ from exo_device.drivers.can.port import Frame
 class MotorFault(IntFlag):
     """Found by the driver. Each stays until the motors are switched off, POSITION_JUMP until the zero is confirmed."""
 
-    #: The position leapt farther than the motor can have turned: it was reset or zeroed, and its zero is
-    #: lost.
+    #: The position leapt farther than the motor can have turned: it was reset or zeroed, and its zero is lost.
     POSITION_JUMP = 1 << 8
     #: The same old answer again and again: position and speed contradict each other, or replies are equal to
     #: the last bit where they cannot be.

@@ -21,8 +21,7 @@ from exo_device.drivers.cubemars_can.codec import (
 
 #: Byte 0 of a zero-torque command is 0x7f: on a bus that echoes, motor 127 could not be told from it.
 HIGHEST_ID = 126
-#: Bits of an 8-byte data frame with the most stuffing, and three bits of pause: standard and extended
-#: identifier.
+#: Bits of an 8-byte data frame with the most stuffing, and three bits of pause: standard and extended identifier.
 STANDARD_FRAME_BITS, EXTENDED_FRAME_BITS = 135, 160
 #: Share of the bus that set points and replies may fill; the rest is for arbitration, errors and jitter.
 LARGEST_BUS_LOAD = 0.8
@@ -40,8 +39,7 @@ class MotorConfig(Settings):
     id: Annotated[int, Field(ge=1, le=HIGHEST_ID)]
     #: Which frames it speaks; see its label or the manufacturer's tool.
     firmware: Literal["v1", "v2", "v3"]
-    #: Ends of the position (rad), velocity (rad/s) and torque (Nm) fields of this model and firmware, both
-    #: signs.
+    #: Ends of the position (rad), velocity (rad/s) and torque (Nm) fields of this model and firmware, both signs.
     position_range_rad: Annotated[float, Field(ge=1.0, le=100.0)]
     velocity_range_rad_s: Annotated[float, Field(ge=1.0, le=200.0)]
     torque_range_nm: Annotated[float, Field(ge=1.0, le=LARGEST_FIELD_NM)]
@@ -51,8 +49,7 @@ class MotorConfig(Settings):
     joint_offset_rad: Offset = 0.0
     #: Turns of the motor's output per turn of the joint; 1: direct.
     transmission_ratio: Annotated[float, Field(ge=0.1, le=20.0)] = 1.0
-    #: Torque (Nm) that the output really gives per Nm in the frame; 1: as the firmware says. From a
-    #: measurement.
+    #: Torque (Nm) that the output really gives per Nm in the frame; 1: as the firmware says. From a measurement.
     torque_scale: Annotated[float, Field(ge=TORQUE_SCALE_RANGE[0], le=TORQUE_SCALE_RANGE[1])] = 1.0
     #: Identifier of its replies (v1, v2), as `bench scan` shows it; None: any. Set it when others use the
     #: bus: a frame of theirs whose first byte is this motor's id would else be taken for its reply.
