@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No module imports itself by way of others: what is imported when a module is loaded can be read from the bottom up."""
+"""No module imports itself by way of others: modules can be read from the bottom up."""
 
 import ast
 from collections.abc import Iterator

@@ -127,10 +127,10 @@ class JointMap:
 class RepetitionCheck:
     """Checks whether a motor's answer is a new one.
 
-    Replies carry no counter: an old one sent again looks like a joint at rest. Two things give it away, to the last bit of the frame. A motor that is told another torque cannot report the
-    same torque, angle and speed as before. And no worn joint that is given torque stays within one step of all three
-    fields (0.02 degrees, 0.02 rad/s, 0.03 Nm) for long. A joint at rest without torque cannot be told from a stale
-    one, and need not be: nothing pushes it.
+    Replies carry no counter: an old one sent again looks like a joint at rest. Two things give it away, to the last bit
+    of the frame. A motor that is told another torque cannot report the same torque, angle and speed as before. And no
+    worn joint that is given torque stays within one step of all three fields (0.02 degrees, 0.02 rad/s, 0.03 Nm) for
+    long. A joint at rest without torque cannot be told from a stale one, and need not be: nothing pushes it.
     """
 
     def __init__(self, contradiction_nm: float, contradiction_s: float, longest_s: float | None) -> None:
