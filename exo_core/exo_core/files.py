@@ -87,14 +87,25 @@ def _not_private(folder: Path) -> str:
     return ""
 
 
-def open_lock_file(path: Path) -> int:
+def open_lock_file(path: Path, *, shared: bool = False) -> int:
     """Descriptor of a file to lock with flock, made if need be; nothing is written to it and no link is followed.
+
+    Args:
+        shared: programs of other users may lock it as well, which takes the right to read it.
 
     Raises:
         UserError: it cannot be opened, or is no plain file.
     """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+        try:
+            handle = os.open(path, flags)
+        except FileNotFoundError:
+            handle = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+            if shared:
+                os.fchmod(handle, 0o644)  # whatever the umask
+    except FileExistsError:  # somebody was faster
+        return open_lock_file(path, shared=shared)
     except OSError as error:
         raise UserError(f"{path} cannot be locked ({error.strerror}): remove it") from error
     if not stat.S_ISREG(os.fstat(handle).st_mode):

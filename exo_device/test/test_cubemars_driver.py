@@ -4,6 +4,7 @@
 import math
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -473,7 +474,12 @@ def test_a_lost_bus_is_reported_without_spinning(bench, monkeypatch):
 
 
 def test_a_channel_has_one_master(tmp_path):
+    umask = os.umask(0o077)  # as programs set it
     lock = MasterLock("socketcan", "can0", tmp_path)
+    os.umask(umask)
+    assert stat.S_IMODE((tmp_path / "exo_gait-socketcan-can0.lock").stat().st_mode) == 0o644, (
+        "for other users' programs"
+    )
     with pytest.raises(
         DriverError, match="another program already commands the motors on socketcan can0 .* end it first"
     ):

@@ -4,19 +4,19 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import re
 import select
 import socket
-import stat
 import threading
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from exo_core.errors import UserError
+from exo_core.files import open_lock_file, runtime_folder
 from exo_device.drivers.base import DriverError
 
 
@@ -79,26 +79,25 @@ class MasterLock:
     """Held by the one program of this computer that commands the motors on a channel.
 
     A file is locked (flock), which ends with the process however that ends. It lies in /run/lock, where users share
-    it, else in the user's own folder for such files; none is followed through a link, and none is written to. Raises
-    DriverError when another program holds it.
+    it, else in the user's own folder for such files. Raises DriverError when another program holds it.
     """
 
     def __init__(self, interface: str, channel: str, folder: Path | None = None) -> None:
         name = re.sub(r"[^A-Za-z0-9.]+", "-", f"{interface}-{channel}").strip("-")
-        path = (folder or _lock_folder()) / f"exo_gait-{name}.lock"
         try:
-            self._file: int | None = _open_for_lock(path)
-        except OSError as error:
-            raise DriverError(
-                f"{path} cannot be locked ({error.strerror or error}): it must be a plain file that this user may read"
-            ) from error
+            folder = folder or (SHARED_LOCKS if os.access(SHARED_LOCKS, os.W_OK) else runtime_folder())
+            path = folder / f"exo_gait-{name}.lock"
+            handle = open_lock_file(path, shared=True)
+        except UserError as error:
+            raise DriverError(str(error)) from error
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            os.close(self._file)
+            os.close(handle)
             raise DriverError(
                 f"another program already commands the motors on {interface} {channel} (it holds {path}): end it first"
             ) from error
+        self._file: int | None = handle
 
     def release(self) -> None:
         """Gives the lock back; may be called twice."""
@@ -115,34 +114,6 @@ def _hear_own_group_only(fileno: int) -> None:
                 same.setsockopt(socket.IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0)
             else:
                 same.setsockopt(socket.IPPROTO_IP, IP_MULTICAST_ALL, 0)
-
-
-def _lock_folder() -> Path:
-    """SHARED_LOCKS, else a folder that this user alone can write to. Raises DriverError when there is none."""
-    if os.access(SHARED_LOCKS, os.W_OK):
-        return SHARED_LOCKS
-    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/exo_gait-{os.getuid()}")
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = os.lstat(folder)
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
-        raise DriverError(f"{folder} must be a folder of this user that nobody else can write to")
-    return folder
-
-
-def _open_for_lock(path: Path) -> int:
-    """A lock needs no right to write. Who makes the file lets others read it, so that they can lock it too."""
-    try:
-        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except FileNotFoundError:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_CREAT | os.O_EXCL
-        try:
-            file = os.open(path, flags, 0o644)
-        except FileExistsError:  # somebody was faster
-            return _open_for_lock(path)
-    if not stat.S_ISREG(os.fstat(file).st_mode):
-        os.close(file)
-        raise OSError(errno.EINVAL, "not a plain file")
-    return file
 
 
 class PythonCanPort(CanPort):
