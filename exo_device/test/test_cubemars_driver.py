@@ -17,10 +17,11 @@ import pytest
 
 from exo_device.description import load_device
 from exo_device.drivers import DriverError, make_driver, read_driver_config
+from exo_device.drivers.can.bus import JointMap
 from exo_device.drivers.can.port import MasterLock, PortError, PythonCanPort
 from exo_device.drivers.cubemars_can import MotorFault
 from exo_device.drivers.cubemars_can.config import PlausibilityLimits
-from exo_device.drivers.cubemars_can.driver import JointMap, PlausibilityCheck, RepetitionCheck
+from exo_device.drivers.cubemars_can.driver import PlausibilityCheck, RepetitionCheck
 from exo_device.emulator import EmulatedBus, Fault, Followed, SpringDamper
 from exo_device.emulator.in_process import MadeClock, SteppedCubemarsDriver
 from exo_device.emulator.motor import serve

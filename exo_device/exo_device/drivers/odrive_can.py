@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from exo_device.drivers.base import Offset, Settings
-from exo_device.drivers.can.bus import FOREIGN_MEMORY_S, CanConfig, CanMotor, Measurement
+from exo_device.drivers.can.bus import FOREIGN_MEMORY_S, CanConfig, CanMotor, JointMap, Measurement
 from exo_device.drivers.can.driver import CanDriver
 from exo_device.drivers.can.port import Frame
 
@@ -188,7 +188,7 @@ class Axis(CanMotor):
     def __init__(self, joint: str, config: AxisConfig, now_s: float, watchdog: WatchdogEndpoints | None = None) -> None:
         self.joint, self.address = joint, f"node {config.node_id}"
         self._node = config.node_id
-        self._sign, self._ratio, self._offset = config.sign, config.gear_ratio, config.joint_offset_rad
+        self._map = JointMap(config.sign, config.joint_offset_rad, config.gear_ratio)
         #: Applied torque (Nm), measured. Where the ODrive does not send it: the motor torque, while it says that it is
         #: on.
         self.torque = 0.0
@@ -205,13 +205,9 @@ class Axis(CanMotor):
         self._request_due_s = now_s
         self._measures_torque = self._was_left_alone = False
 
-    def shaft_torque(self, joint_nm: float) -> float:
-        """Torque (Nm) of the motor's shaft for this motor torque at the joint (Nm)."""
-        return self._sign * joint_nm / self._ratio
-
     def applied_torque(self, joint_nm: float) -> float:
         """Joint torque (Nm) that a frame carries for this motor torque."""
-        return self._sign * self._ratio * torque_as_sent(self.shaft_torque(joint_nm))
+        return self._map.joint_torque(torque_as_sent(self._map.frame_torque(joint_nm)))
 
     def frames(self, torque: float, enable: bool, now_s: float) -> list[Frame]:
         """Returns what to send in this cycle. Torque is always sent: it feeds the ODrive's watchdog."""
@@ -222,7 +218,7 @@ class Axis(CanMotor):
         torque = torque if enable else 0.0
         if not self._measures_torque:
             self.torque = torque if self._is_closed_loop else 0.0
-        frames = [set_torque(self._node, self.shaft_torque(torque))]
+        frames = [set_torque(self._node, self._map.frame_torque(torque))]
         if now_s >= self._request_due_s:
             self._request_due_s = now_s + REPEAT_S
             state = AxisState.CLOSED_LOOP_CONTROL if enable else AxisState.IDLE
@@ -276,8 +272,8 @@ class Axis(CanMotor):
             self.newest = Measurement(
                 now_s,
                 now_ns,
-                self._sign * TURN_RAD * pair[0] / self._ratio + self._offset,
-                self._sign * TURN_RAD * pair[1] / self._ratio,
+                self._map.joint_position(TURN_RAD * pair[0]),
+                self._map.joint_velocity(TURN_RAD * pair[1]),
                 self.torque,
                 self.temperature,
                 self.bus_voltage,
@@ -285,7 +281,7 @@ class Axis(CanMotor):
             )
         elif command == Command.GET_TORQUES:
             self._measures_torque = True
-            self.torque = self._sign * pair[1] * self._ratio
+            self.torque = self._map.joint_torque(pair[1])
         elif command == Command.GET_TEMPERATURE:
             known = [value for value in pair if math.isfinite(value)]
             self.temperature = max(known) if known else math.nan

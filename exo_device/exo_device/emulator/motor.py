@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from exo_device.drivers.can.port import CanPort, Frame, PortError
 from exo_device.drivers.cubemars_can.codec import MitCommand, Special
 from exo_device.drivers.cubemars_can.config import CubemarsConfig, MotorConfig
-from exo_device.drivers.cubemars_can.driver import JointMap
 
 #: Longest step of the integration (s): far below the period of the stiffest joint here.
 LARGEST_STEP_S = 0.001
@@ -196,7 +195,7 @@ class EmulatedMotor:
         self.commanded_torque = 0.0
         self._codec = config.codec(**(reply if config.firmware != "v3" else {}))
         self._needs_enable = self._codec.enable() is not None
-        self._map = JointMap.of(config)
+        self._map = config.joint_map()
         self._plan = plan
         self._zero = 0.0
         self._command_s = 0.0

@@ -119,6 +119,41 @@ class Measurement:
     error: int
 
 
+@dataclass(frozen=True)
+class JointMap:
+    """Turns the motor's side, which frames carry, into the joint's: MyoLegs sign, rad, rad/s, Nm; and back."""
+
+    sign: int
+    offset: float
+    ratio: float
+    #: Torque that the motor really gives over that in the frame.
+    torque_scale: float = 1.0
+
+    def joint_position(self, motor: float) -> float:
+        """Joint angle (rad) at this output angle (rad)."""
+        return self.sign * motor / self.ratio + self.offset
+
+    def joint_velocity(self, motor: float) -> float:
+        """Joint speed (rad/s) at this output speed (rad/s)."""
+        return self.sign * motor / self.ratio
+
+    def joint_torque(self, motor: float) -> float:
+        """Torque (Nm) at the joint for this number in a frame."""
+        return self.sign * motor * self.torque_scale * self.ratio
+
+    def motor_position(self, joint: float) -> float:
+        """Inverse of joint_position."""
+        return self.sign * (joint - self.offset) * self.ratio
+
+    def motor_velocity(self, joint: float) -> float:
+        """Inverse of joint_velocity."""
+        return self.sign * joint * self.ratio
+
+    def frame_torque(self, joint: float) -> float:
+        """Inverse of joint_torque."""
+        return self.sign * joint / (self.torque_scale * self.ratio)
+
+
 class CanMotor(ABC):
     """One motor: the frames to send, and its last report. All but frames is on the joint side."""
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from exo_device.drivers.base import Offset, Positive, Settings
-from exo_device.drivers.can.bus import CanConfig
+from exo_device.drivers.can.bus import CanConfig, JointMap
 from exo_device.drivers.cubemars_can.codec import (
     LONG_REPLY_BYTES,
     ClassicCodec,
@@ -68,6 +68,10 @@ class MotorConfig(Settings):
         if self.firmware == "v3" and missing:
             raise ValueError(f"firmware v3 also needs {', '.join(missing)}")
         return self
+
+    def joint_map(self) -> JointMap:
+        """How the motor drives its joint."""
+        return JointMap(self.sign, self.joint_offset_rad, self.transmission_ratio, self.torque_scale)
 
     def codec(self, **reply: int) -> MotorCodec:
         """Frames of this motor; reply: how an emulated classic motor answers (reply_bytes, reply_can_id)."""

@@ -7,7 +7,6 @@ A motor is seen from the joint's side, except in frames.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from exo_device.drivers.can.bus import FOREIGN_MEMORY_S, CanMotor, Measurement
 from exo_device.drivers.can.driver import CanDriver
@@ -85,45 +84,6 @@ class PlausibilityCheck:
         return MotorFault.NOT_FOLLOWING if self._wrong.see(t, differs) else NO_MOTOR_FAULT
 
 
-@dataclass(frozen=True)
-class JointMap:
-    """Motor side: what frames carry. Joint side: MyoLegs sign, rad, rad/s, Nm."""
-
-    sign: int
-    offset: float
-    ratio: float
-    torque_scale: float
-
-    @staticmethod
-    def of(motor: MotorConfig) -> JointMap:
-        """The map that a configuration describes."""
-        return JointMap(motor.sign, motor.joint_offset_rad, motor.transmission_ratio, motor.torque_scale)
-
-    def joint_position(self, motor: float) -> float:
-        """Joint angle (rad) at this output angle (rad)."""
-        return self.sign * motor / self.ratio + self.offset
-
-    def joint_velocity(self, motor: float) -> float:
-        """Joint speed (rad/s) at this output speed (rad/s)."""
-        return self.sign * motor / self.ratio
-
-    def joint_torque(self, motor: float) -> float:
-        """Torque (Nm) at the joint for this number in a frame."""
-        return self.sign * motor * self.torque_scale * self.ratio
-
-    def motor_position(self, joint: float) -> float:
-        """Inverse of joint_position."""
-        return self.sign * (joint - self.offset) * self.ratio
-
-    def motor_velocity(self, joint: float) -> float:
-        """Inverse of joint_velocity."""
-        return self.sign * joint * self.ratio
-
-    def frame_torque(self, joint: float) -> float:
-        """Inverse of joint_torque."""
-        return self.sign * joint / (self.torque_scale * self.ratio)
-
-
 class RepetitionCheck:
     """Checks whether a motor's answer is a new one.
 
@@ -175,7 +135,7 @@ class MotorChannel(CanMotor):
         self.joint = joint
         self.id, self.address = config.id, f"id {config.id}"
         self.codec = config.codec()
-        self.map = JointMap.of(config)
+        self.map = config.joint_map()
         self.faults = NO_MOTOR_FAULT
         #: Replies that nothing had been asked for: duplicates and late ones.
         self.surplus_replies = 0
