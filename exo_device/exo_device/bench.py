@@ -140,7 +140,10 @@ class Found:
 
 
 def scan(port: CanPort, ids: range) -> Iterator[Found]:
-    """Motors that answer to these ids, one after the other. Each one is off afterwards. Raises PortError."""
+    """Motors that answer to these ids, one after the other. Raises PortError.
+
+    They are asked by frames that switch a motor off, which every motor answers.
+    """
     for motor_id in ids:
         port.send(ClassicCodec(motor_id, ANY_RANGE).disable())
         port.send(V3Codec(motor_id, ANY_RANGE, ANY_CONSTANTS).disable())

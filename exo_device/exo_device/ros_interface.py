@@ -28,7 +28,6 @@ from exo_device import messages
 from exo_device.assembly import Assembly
 from exo_device.control_loop import LoopHooks
 from exo_device.memory import Kept
-from exo_device.messages import diagnostics_message
 from exo_device.safety import Answer, Event, Mode, Snapshot, fault_names
 from exo_device.signals import DeviceState
 from exo_device.torque_permit import is_permitted
@@ -44,7 +43,7 @@ FORGET_S = 0.2
 
 
 class Source(Enum):
-    """Says whose a message is."""
+    """Whose a message is."""
 
     FOLLOWED = auto()
     #: Of a second publisher.
@@ -54,7 +53,12 @@ class Source(Enum):
 
 
 class CommandSource:
-    """Follows one publisher."""
+    """Tells whether all commands come from one publisher, by its own count of what it published.
+
+    Python gets no identity with a message, only the publisher's running number. A second publisher has numbers of its
+    own, which do not go on where those of the first one are. One that publishes faster catches up in the end: then the
+    two cannot be told apart any more.
+    """
 
     def __init__(self) -> None:
         self._number: int | None = None
@@ -86,7 +90,10 @@ CLOSE_TIMEOUT_S = 1.0
 
 
 class LogThread:
-    """write: takes one event, may wait, may raise OSError."""
+    """Writes log lines of the control loop in a thread of its own: a full or slow disk must not hold the loop up.
+
+    write: takes one event, may wait, may raise OSError.
+    """
 
     def __init__(self, write: Callable[[Event], None], backlog: int = LARGEST_BACKLOG) -> None:
         self._write = write
@@ -282,7 +289,9 @@ class DeviceInterface:
         self._shown_mode = snapshot.mode
         self._diagnostics_due_ns = steady_ns + to_ns(DIAGNOSTICS_PERIOD_S)
         name = self._node.get_fully_qualified_name()
-        self._diagnostics.publish(diagnostics_message(name, snapshot, self._device, self._loop, loop_rate_hz, now_ns))
+        self._diagnostics.publish(
+            messages.diagnostics_message(name, snapshot, self._device, self._loop, loop_rate_hz, now_ns)
+        )
 
     def _log(self, event: Event) -> None:
         logger, text = self._node.get_logger(), one_line(event.text)  # names in it may come from anybody on the domain

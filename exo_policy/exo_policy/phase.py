@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bank of extended Kalman filters that locate joint angles and velocities on the average gait.
+"""The phase estimator tells the gait phase from what a device senses: joints, and whether the pelvis moves.
 
-State of each filter: [phase, stride rate (Hz), normalised speed, left-right phase deviation, angle offset (rad) of each
-joint, gain of each joint's excursion]. Measured: angle and velocity of every joint that the device has. The idea of
-gait phase as the state of a Kalman filter whose measurement model is average gait is that of Thatte, Shah and Geyer
-2019 (IEEE RA-L 4:3129) and Medrano et al. 2023 (IEEE T-RO 39:2170). A single filter may lock on a wrong phase, so
-several start around the cycle and the one that explains the signals best is used.
+It is causal and of constant cost per sample, and works for any set of sagittal hip, knee and ankle joints on one side
+or two. A bank of extended Kalman filters locates joint angles and velocities on the average gait. The state of each
+filter is [phase, stride rate (Hz), normalised speed, left-right phase deviation, angle offset (rad) of each joint, gain
+of each joint's excursion]; measured are angle and velocity of every joint that the device has. The idea of gait phase
+as the state of a Kalman filter whose measurement model is average gait is that of Thatte, Shah and Geyer 2019 (IEEE
+RA-L 4:3129) and Medrano et al. 2023 (IEEE T-RO 39:2170). A single filter may lock on a wrong phase, so several start
+around the cycle and the one that explains the signals best is used.
 """
 
 from __future__ import annotations

@@ -130,7 +130,9 @@ class PolicyRuntime:
 
 
 class CrossFade(Controller):
-    """Runs ``old`` and ``new`` side by side; the command moves from one to the other over ``duration_s``.
+    """Swaps controllers while a person walks: both run, and the command moves from one to the other.
+
+    It takes ``duration_s`` from ``old`` to ``new``.
 
     The weight of the new one is a raised cosine of time, counted in stamps of the observations from the first
     update. If the old one fails during the fade, its last command fades out in its place. A fade may itself

@@ -21,6 +21,8 @@ from exo_device.drivers.can.bus import FOREIGN_MEMORY_S, CanConfig, CanMotor, Jo
 from exo_device.drivers.can.driver import CanDriver
 from exo_device.drivers.can.port import Frame
 
+#: Standard frames: the identifier is the axis's node id and the command. Numbers are little-endian, floats of 32 bits,
+#: in turns and Nm of the motor's shaft.
 COMMAND_BITS = 5
 HIGHEST_NODE = 62  # 63 is nobody's: an ODrive without an address
 

@@ -66,14 +66,16 @@ class SpinningThread:
         self.node = None
 
 
-#: Latest wins: an old state or command is worth nothing.
-
 #: Motors that have not acknowledged the last frame after this time (s) are gone.
 LAST_FRAME_TIMEOUT_S = 1.0
 
 
 class RosMotorBus(MotorBus):
-    """Device's end of the simulator's motor topics, in the process's ROS context."""
+    """The device's end of the simulator's motor topics: sim/motor_states in, sim/motor_command out. Latest wins.
+
+    It has a small node of its own, spun by whoever calls receive(): a state then reaches the control loop without a hop
+    between threads, and does not queue behind the device node's services.
+    """
 
     def __init__(self, config: SimulatedConfig = SimulatedConfig()) -> None:
         self._config = config

@@ -344,7 +344,14 @@ ALIVE_PERIOD_S = 0.1
 
 
 class TopicGuardian:
-    """Follows the commands of one controller. node: holds the topics. steady_s: clock (s)."""
+    """The guardian of a controller: zero efforts on its topic when whoever commands it falls silent.
+
+    It needs nothing but the topic: a command with effort in it is a sign of life, and must be followed by the next one
+    within drivers.guardian.SILENCE_S. So it runs beside the controller manager, on whichever computer that is, and acts
+    as well when the network in between fails. The driver arms only while it hears the guardian on <topic>/guardian.
+
+    node: holds the topics. steady_s: clock (s).
+    """
 
     def __init__(self, node: Node, config: Ros2ControlConfig, steady_s: Callable[[], float] = time.monotonic) -> None:
         self._node, self._steady_s = node, steady_s

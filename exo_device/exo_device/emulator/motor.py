@@ -31,7 +31,7 @@ class Mechanics(ABC):
         """Lets this time (s) pass under this torque (Nm)."""
 
     def measured_torque(self, torque: float) -> float:
-        """Torque (Nm) that the motor reports while it was asked for this one."""
+        """Applied torque (Nm) that the motor reports for this motor torque."""
         return torque
 
 
