@@ -97,9 +97,8 @@ def load_checkpoint(
     """Read and check a checkpoint; return its tensors (by name) and its manifest.
 
     ``kind`` ("exo", "human" or "nerves") and ``contract``, where given, must be the checkpoint's. Raises
-    CheckpointError for a missing or damaged file, another format version or kind, a contract that differs
-    (every differing field is spelt out), a checksum that does not fit, and tensors that do not fit the
-    network.
+    CheckpointError for a missing or damaged file, another format version or kind, a contract that differs (every
+    differing field is spelt out), a checksum that does not fit, and tensors that do not fit the network.
     """
     tensor_file, manifest_file = checkpoint_files(path)
     manifest = _validate(manifest_file, _read_manifest(manifest_file))

@@ -84,10 +84,10 @@ def heading(words: str, small: str = "") -> Block:
     return Block("heading", {"words": words, "small": small})
 
 
-def table(head: Sequence[str | Cell], rows: Iterable[Sequence[str | Cell]]) -> Block:
+def table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> Block:
     """A table; the first column is left-aligned."""
 
-    def cells(row: Sequence[str | Cell]) -> list[Cell]:
+    def cells(row: Sequence[object]) -> list[Cell]:
         return [cell if isinstance(cell, Cell) else Cell(str(cell)) for cell in row]
 
     return Block("table", {"head": cells(head), "rows": [cells(row) for row in rows]})

@@ -170,7 +170,7 @@ class CheckLog:
         """Whether the last check is at least `period` samples ago."""
         return not self._log.rows or samples - self.newest["samples"] >= period
 
-    def add(self, samples: float, check: Check, keep: Callable[[dict[str, float]], None] = lambda row: None) -> bool:
+    def add(self, samples: float, check: Check, keep: Callable[[dict[str, float]], object] = lambda row: None) -> bool:
         """Writes a check down; returns whether it is the best so far.
 
         keep: called with its figures where it is, before they are written: what is called the best has to be there.
