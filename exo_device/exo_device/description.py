@@ -241,7 +241,7 @@ def load_device(path: str | Path) -> DeviceDescription:
     except YamlError as error:
         raise DeviceError(str(error)) from error
     except ValidationError as error:
-        raise DeviceError(f"{path}: {_one_line(error)}") from error
+        raise DeviceError(f"{path}: {validation_line(error)}") from error
 
 
 def _segment_names() -> list[str]:
@@ -254,7 +254,7 @@ def _check_names(kind: str, names: Iterable[str], allowed: list[str]) -> None:
             raise ValueError(f"unknown {kind} '{name}'; allowed: {', '.join(allowed)}")
 
 
-def _one_line(error: ValidationError) -> str:
+def validation_line(error: ValidationError) -> str:
     """First problem of a pydantic error, as `field: what is wrong (got value)`, and the number of others."""
     problems = error.errors(include_url=False)
     first = problems[0]

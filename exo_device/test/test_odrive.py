@@ -254,5 +254,5 @@ def test_an_order_of_another_host_is_an_error_and_who_only_reads_is_none():
 def test_a_gear_ratio_must_be_given():
     axis = CONFIG.model_dump()
     del axis["gear_ratio"]
-    with pytest.raises(DriverError, match="axes.a.gear_ratio: Field required"):
+    with pytest.raises(DriverError, match="axes.a.gear_ratio: this field is missing"):
         make_driver("odrive_can", {"interface": "virtual", "channel": "x", "axes": {"a": axis}})

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from exo_core.yaml_file import YamlError, read_mapping
+from exo_device.description import validation_line
 from exo_device.devices import DRIVERS
 from exo_device.drivers.base import Driver, DriverError
 
@@ -49,11 +50,6 @@ def make_driver(name: str, config: Mapping[str, Any] | BaseModel | None = None) 
         try:
             config = config_type.model_validate(dict(config or {}))
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            field = ".".join(str(part) for part in first["loc"])
-            said = first["msg"].removeprefix("Value error, ")
-            raise DriverError(
-                f"driver '{name}': {field + ': ' if field else ''}{said}; "
-                f"its settings are {', '.join(config_type.model_fields)}"
-            ) from error
+            known = ", ".join(config_type.model_fields)
+            raise DriverError(f"driver '{name}': {validation_line(error)}; its settings are {known}") from error
     return getattr(module, driver_name)(config)
