@@ -19,7 +19,7 @@ from exo_device.signals import DeviceState, MotorTorque
 from exo_msgs.msg import MotorCommand, MotorStates
 
 #: A node's thread ends within this time (s) of being told to.
-CLOSE_TIMEOUT_S = 1.0
+CLOSE_TIMEOUT_S = 5.0
 
 
 def driver_node(name: str, namespace: str = "") -> Node:
@@ -62,7 +62,8 @@ class SpinningThread:
         self._is_closing = True
         self._executor.shutdown()
         self._thread.join(CLOSE_TIMEOUT_S)
-        self.node.destroy_node()
+        if not self._thread.is_alive():  # a node that is taken from under its thread ends the process
+            self.node.destroy_node()
         self.node = None
 
 
