@@ -415,17 +415,17 @@ def _evaluate_human(chosen: argparse.Namespace) -> int:
 
 def _evaluate_exo(chosen: argparse.Namespace) -> int:
     from exo_bringup.deployment import walk_over_topics
-    from exo_lab.evaluate.exo import main as evaluate
-    from exo_lab.report.device import write_exo_page
+    from exo_lab.evaluate import main as evaluate
+    from exo_lab.report.results import write_evaluation_report
 
-    return evaluate(chosen.rest, walk_over_topics, write_exo_page)
+    return evaluate(chosen.rest, write_evaluation_report, kind="exo", deploy=walk_over_topics)
 
 
 def _evaluate_impaired(chosen: argparse.Namespace) -> int:
-    from exo_lab.evaluate.impaired import main as evaluate
+    from exo_lab.evaluate import main as evaluate
     from exo_lab.report.results import write_evaluation_report
 
-    return evaluate(chosen.rest, write_evaluation_report)
+    return evaluate(chosen.rest, write_evaluation_report, kind="impaired")
 
 
 def _inspect(chosen: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from exo_core.errors import UserError
-from exo_lab.evaluate.exo.command import LOCKSTEP, TopicWalk
+from exo_lab.evaluate.exo import LOCKSTEP, TopicWalk
 from exo_sim.human.checkpoint import find_human
 
 #: Figure of `exo sim`'s summary: metabolic power of the assisted half against the unpowered one (%).

@@ -9,9 +9,10 @@ import numpy as np
 
 from exo_device.devices import find_device
 from exo_lab.conditions import CONDITIONS, LEARNED, NO_DEVICE, SPLINE, UNPOWERED
-from exo_lab.evaluate.exo import population
-from exo_lab.evaluate.exo.command import COMMAND, CURVES_FILE, SUMMARY_FILE, merged
-from exo_lab.evaluate.exo.figures import evaluation_figures
+from exo_lab.evaluate import population
+from exo_lab.evaluate.command import CURVES_FILE, SUMMARY_FILE, write_curves
+from exo_lab.evaluate.exo import COMMAND
+from exo_lab.evaluate.exo_measures import exo_figures
 from exo_policy.profiles import ANKLE_GENERIC, HIP
 from exo_sim.body.subject import Subject
 from exo_sim.gait.sample import GaitSample
@@ -94,7 +95,7 @@ def made_up_results(policies=("a", "b", "c"), speeds=(1.0, 1.25), seeds=(200, 20
 
 def write_evaluation(folder: Path, checkpoint: str, results: list[WalkResult]) -> None:
     """summary.json and curves.csv as `exo evaluate exo` writes them."""
-    merged(results).write(folder / CURVES_FILE)
+    write_curves(folder / CURVES_FILE, results)
     speeds = sorted({result.task.speed_mps for result in results})
     policies = [
         {
@@ -109,12 +110,12 @@ def write_evaluation(folder: Path, checkpoint: str, results: list[WalkResult]) -
         for label in ("a", "b", "c")
     ]
     crowd = [
-        Figure(population.figure_name(condition), 0.1, "1/min", interval=(0.0, 0.7))
+        Figure(population.falls_name(condition), 0.1, "1/min", interval=(0.0, 0.7))
         for condition in population.CONDITIONS
     ]
     write_summary(
         folder / SUMMARY_FILE,
-        evaluation_figures(results) + crowd,
+        exo_figures(results) + crowd,
         {
             "speeds": speeds,
             "seeds": 2,

@@ -10,14 +10,13 @@ import pytest
 
 from exo_core.errors import UserError
 from exo_lab.conditions import LEARNED, PERSONALISED, PRACTISED, UNPOWERED
-from exo_lab.evaluate.impaired.assistance import assistance_figures
-from exo_lab.evaluate.impaired.clinical import clinical_figures
-from exo_lab.evaluate.impaired.cohort import COHORT_FILE, cohort_figures, write_cohort
-from exo_lab.evaluate.impaired.command import COMMAND
-from exo_lab.evaluate.impaired.deficits import load_deficits
-from exo_lab.evaluate.impaired.measure import ASYMMETRIES
-from exo_lab.evaluate.impaired.patients import HEALTHY, healthy
-from exo_lab.report.impaired import command_words, headline, load_impaired
+from exo_lab.evaluate.clinical import clinical_figures
+from exo_lab.evaluate.cohort import COHORT_FILE, cohort_figures, write_cohort
+from exo_lab.evaluate.deficits import load_deficits
+from exo_lab.evaluate.impaired import COMMAND
+from exo_lab.evaluate.patient_measures import ASYMMETRIES, assistance_figures
+from exo_lab.evaluate.patients import HEALTHY, healthy
+from exo_lab.report.impaired import command_words, headline, load_impaired_study
 from exo_lab.report.results import is_evaluation, report_folder, write_evaluation_report
 from exo_sim.body.subject import Subject
 from exo_sim.gait.curves import CurveTable
@@ -99,7 +98,7 @@ def test_the_page_holds_table_figures_and_the_way_back(folder):
     for name in ("severity", "plantarflexor_weakness_50_right", "drop_foot_left"):
         for suffix in (".svg", ".png"):
             assert (folder / "figures" / f"{name}{suffix}").stat().st_size > 20_000
-    evaluation = load_impaired(folder)
+    evaluation = load_impaired_study(folder)
     assert "3 of 5 deficits look as in the clinic (dorsiflexor weakness" in headline(evaluation)
     assert "personalised policy changes the cost per distance by" in headline(evaluation)
     again = " ".join(command_words(evaluation))
@@ -157,18 +156,20 @@ def test_a_cohort_is_a_figure_of_saving_against_severity(tmp_path):
     )
     page = write_evaluation_report(tmp_path).read_text()
     assert page.count("<svg") == 1 and "Cohort" in page
-    assert "hip_ankle saves" in headline(load_impaired(tmp_path)) and (tmp_path / "figures" / "cohort.png").is_file()
-    assert "--cohort 30" in " ".join(command_words(load_impaired(tmp_path)))
+    assert (
+        "hip_ankle saves" in headline(load_impaired_study(tmp_path)) and (tmp_path / "figures" / "cohort.png").is_file()
+    )
+    assert "--cohort 30" in " ".join(command_words(load_impaired_study(tmp_path)))
 
 
 def test_other_folders_are_refused_in_a_line(tmp_path, folder):
     with pytest.raises(UserError, match="exo evaluate human"):
         report_folder(["human", str(folder)])
     with pytest.raises(UserError, match="cannot be read"):
-        load_impaired(tmp_path)
+        load_impaired_study(tmp_path)
     (tmp_path / "summary.json").write_text('{"figures": []}')
     with pytest.raises(UserError, match="not the folder of an evaluation"):
-        load_impaired(tmp_path)
+        load_impaired_study(tmp_path)
     (tmp_path / "summary.json").write_text(f'{{"command": "{COMMAND}", "figures": []}}')
     with pytest.raises(UserError, match="damaged"):
-        load_impaired(tmp_path)
+        load_impaired_study(tmp_path)

@@ -12,19 +12,19 @@ import pytest
 
 from exo_bringup import cli
 from exo_core.errors import UserError
-from exo_lab.evaluate.evaluate_human import parser
-from exo_lab.evaluate.realism.figures import realism_figures
-from exo_lab.report.results import is_evaluation, write_evaluation_report
-from exo_lab.report.walker import (
+from exo_lab.evaluate.human import parser
+from exo_lab.evaluate.human_measures import human_figures
+from exo_lab.report.human import (
     COMPARED,
     SECTIONS,
     command_words,
     deviations,
     headline,
-    load_walker,
+    load_human_study,
     misses,
     severity,
 )
+from exo_lab.report.results import is_evaluation, write_evaluation_report
 from exo_sim.gait.curves import Curve, CurveTable
 from exo_sim.measurement import write_json, write_run_record, write_summary
 
@@ -58,7 +58,7 @@ def evaluation(folder: Path, falls_from: str = "", pushes: bool = True, **change
         "subject": "",
         "leg_length_m": 0.9,
     }
-    figures = realism_figures(walks, trials)
+    figures = human_figures(walks, trials)
     write_summary(folder / "summary.json", figures, configuration, 100, {"command": "exo evaluate human"})
     write_run_record(folder / "run.json", 12.0)
     return folder
@@ -68,7 +68,7 @@ def test_the_report_is_one_small_file_without_script_or_link(tmp_path):
     path = write_evaluation_report(evaluation(tmp_path))
     page = path.read_text(encoding="utf-8")
     assert path == tmp_path / "report.html" and path.stat().st_size < 3_000_000
-    names = [build(load_walker(tmp_path)).name for build in SECTIONS]
+    names = [*(build(load_human_study(tmp_path)).name for build in SECTIONS), "reproduction"]
     assert set(re.findall(r'(?<!xlink:)(?:href|src)="([^"]*)"', page)) == {f"#{name}" for name in names}
     assert all(
         link[0] == "#" or link.startswith("data:image/png") for link in re.findall(r'xlink:href="([^"]*)"', page)
@@ -95,7 +95,7 @@ def test_every_figure_is_well_formed_svg_with_a_title(tmp_path):
 
 
 def test_people_themselves_differ_in_nothing(tmp_path):
-    data = load_walker(evaluation(tmp_path))
+    data = load_human_study(evaluation(tmp_path))
     assert misses(data) == [] and "Every target is met" in str(SECTIONS[0](data).blocks)
     assert re.match(r"(\d+) of \1 targets are met\.$", headline(data))
     found = deviations(data)
@@ -106,7 +106,7 @@ def test_the_furthest_from_people_comes_first(tmp_path):
     def change(variable, side, curve):
         return 4.0 * curve if variable == "ankle_power_W_kg" else curve
 
-    data = load_walker(evaluation(tmp_path, falls_from="front", change=change))
+    data = load_human_study(evaluation(tmp_path, falls_from="front", change=change))
     assert [miss.name for miss in misses(data)] == ["push_off_excess", "pushes_recovered"]
     assert misses(data)[0].speeds == tuple(SPEEDS) and misses(data)[1].worst_speed is None
     content = str(SECTIONS[0](data).blocks)
@@ -138,7 +138,7 @@ def test_without_pushes_and_with_one_speed_it_still_reports(tmp_path, monkeypatc
 
 
 def test_the_command_measures_the_same_again(tmp_path):
-    words = command_words(load_walker(evaluation(tmp_path)))
+    words = command_words(load_human_study(evaluation(tmp_path)))
     assert words[:3] == ["exo", "evaluate", "human"]
     options = parser().parse_args(words[3:])
     assert options.speeds == SPEEDS and (options.seeds, options.duration, options.pushes) == (2, 60.0, 2)
@@ -162,5 +162,5 @@ def test_exo_report_knows_the_folder_of_an_evaluation(tmp_path, capsys):
 def test_a_damaged_folder_is_one_line(tmp_path, file, content, part):
     (evaluation(tmp_path) / file).write_text(content)
     with pytest.raises(UserError, match=part) as caught:
-        load_walker(tmp_path)
+        load_human_study(tmp_path)
     assert "\n" not in str(caught.value)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from exo_lab.conditions import LEARNED, NO_DEVICE, PERSONALISED, PRACTISED, UNPOWERED
-from exo_lab.evaluate.impaired.deficits import load_deficits
-from exo_lab.evaluate.impaired.patients import Patient, healthy, severity_series
+from exo_lab.evaluate.deficits import load_deficits
+from exo_lab.evaluate.patients import Patient, healthy, severity_series
 from exo_sim.body.subject import Subject, load_subject
 from exo_sim.gait.curves import Curve, CurveTable
 from exo_sim.gait.reference import NormativeGait

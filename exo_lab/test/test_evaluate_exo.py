@@ -8,9 +8,9 @@ import pytest
 from exo_device.devices import find_device
 from exo_device.safety.limits import LIMITS
 from exo_lab.conditions import Policy, find_policy
-from exo_lab.evaluate.exo import population, profile
-from exo_lab.evaluate.exo.command import main, parser, walk_tasks
-from exo_lab.evaluate.exo.tables import limits_table, population_table
+from exo_lab.evaluate import population
+from exo_lab.evaluate.exo import limits_table, main, parser, population_table, walk_tasks
+from exo_lab.evaluate.exo_measures import compare_torque
 from exo_policy.checkpoint import load_checkpoint, save_checkpoint
 from exo_policy.controllers.learned import shipped_checkpoint
 from exo_policy.profiles import ANKLE_GENERIC
@@ -121,11 +121,11 @@ def test_every_condition_has_the_walker_that_is_used_to_it(tmp_path):
 
 def test_profile_of_a_late_push_off():
     phase = np.arange(101) / 100.0
-    late = profile.compare("ankle", 0.3 * ANKLE_GENERIC(phase - 0.02))
+    late = compare_torque("ankle", 0.3 * ANKLE_GENERIC(phase - 0.02))
     assert late["r"] > 0.95 > late["cosine_r"] and late["best_lag"] == pytest.approx(2.0, abs=0.2)
     assert late["positive_peak_error"] == pytest.approx(2.0, abs=0.3)
-    assert profile.compare("ankle", np.full(101, 0.001)) == {} and profile.compare("hip", None) == {}
-    assert profile.compare("ankle", -0.3 * ANKLE_GENERIC(phase))["r"] == pytest.approx(-1.0, abs=1e-3)
+    assert compare_torque("ankle", np.full(101, 0.001)) == {} and compare_torque("hip", None) == {}
+    assert compare_torque("ankle", -0.3 * ANKLE_GENERIC(phase))["r"] == pytest.approx(-1.0, abs=1e-3)
 
 
 def test_motor_meter():

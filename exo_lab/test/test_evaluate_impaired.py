@@ -14,15 +14,15 @@ import pytest
 
 from exo_device.devices import find_device
 from exo_lab.conditions import LEARNED, NO_DEVICE, PERSONALISED, PRACTISED, UNPOWERED, Policy
-from exo_lab.evaluate.impaired import command
-from exo_lab.evaluate.impaired.assistance import assistance_figures, called_for
-from exo_lab.evaluate.impaired.clinical import clinical_figures, monotony
-from exo_lab.evaluate.impaired.clinical_table import as_csv, as_markdown, clinical_rows
-from exo_lab.evaluate.impaired.cohort import cohort_figures, random_patient, read_cohort, severity, write_cohort
-from exo_lab.evaluate.impaired.command import main, parser
-from exo_lab.evaluate.impaired.deficits import Sign, load_deficits
-from exo_lab.evaluate.impaired.measure import sign_value
-from exo_lab.evaluate.impaired.patients import (
+from exo_lab.evaluate import impaired
+from exo_lab.evaluate.clinical import as_csv, as_markdown, clinical_figures, clinical_rows, monotony, verdict
+from exo_lab.evaluate.cohort import cohort_figures, random_patient, read_cohort, severity, write_cohort
+from exo_lab.evaluate.command import Size
+from exo_lab.evaluate.deficits import Sign, load_deficits, sign_value
+from exo_lab.evaluate.figures import by_name
+from exo_lab.evaluate.impaired import assistance_table, clinical_tables, main, parser, patient_tasks
+from exo_lab.evaluate.patient_measures import assistance_figures, called_for
+from exo_lab.evaluate.patients import (
     HEALTHY,
     Patient,
     affected_side,
@@ -31,9 +31,7 @@ from exo_lab.evaluate.impaired.patients import (
     named_patients,
     severity_series,
 )
-from exo_lab.evaluate.impaired.policies import WornPolicy
-from exo_lab.evaluate.impaired.tables import assistance_table, clinical_tables
-from exo_lab.evaluate.impaired.tasks import patient_tasks
+from exo_lab.evaluate.policies import WornPolicy
 from exo_policy.controllers.learned import shipped_checkpoint
 from exo_sim.body.subject import Subject, load_subject
 from exo_sim.errors import SimError
@@ -50,10 +48,6 @@ _SPEC.loader.exec_module(made_up)
 DEFICITS = {deficit.name: deficit for deficit in load_deficits()}
 SHIPPED = str(shipped_checkpoint(find_device("hip_ankle").joint_names))
 GIVES = [("ankle_angle", -1.0), ("hip_flexion", -1.0), ("hip_flexion", 1.0)]
-
-
-def by_name(figures):
-    return {figure.name: figure for figure in figures}
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +173,15 @@ def test_one_walk_alone_shows_nothing():
     assert figures["shown.plantarflexor_weakness.1"].met is False
 
 
+@pytest.mark.parametrize("seeds, words", [((300, 301), "2 walks are too few to tell"), ((300, 301, 302), "not as in")])
+def test_what_does_not_show_in_two_walks_is_not_denied(seeds, words):
+    deficit = DEFICITS["hip_abductor_weakness"]  # nothing is made up for it
+    figures = by_name(clinical_figures(made_up.made_up_clinic([deficit], seeds=seeds), [deficit], [], {}, 1.0, "r"))
+    assert verdict(figures, deficit, 1.0).startswith(words)
+    (table,) = clinical_tables(clinical_rows(figures, [deficit], 1.0), figures, [deficit], 1.0)
+    assert words in table.title
+
+
 def test_somebody_who_never_walked_is_a_gap_and_no_success():
     deficit = DEFICITS["dorsiflexor_weakness"]
     walks = made_up.made_up_clinic([deficit])
@@ -257,9 +260,9 @@ def test_the_healthy_self_keeps_the_body_and_nothing_else():
 
 
 def test_patients_are_written_as_files_that_say_the_same(tmp_path):
-    patients = command._chosen_patients(parser().parse_args([]))
+    patients = impaired.chosen_patients(parser().parse_args([]))
     assert len(patients) == sum(one.side in ("r", None) for one in presets().values())
-    command._write_patients(tmp_path, patients)
+    impaired.write_patients(tmp_path, patients)
     for patient in patients:
         assert load_subject(tmp_path / f"{patient.name}.yaml") == patient.subject
 
@@ -327,9 +330,9 @@ def test_where_a_deficit_calls_for_torque():
 
 
 def walks_of(*arguments, policies=(), own=(), patients=(made_up.made_up_named(),), deficits=()):
-    options = parser().parse_args(["--seeds", "2", *arguments])
+    options = parser().parse_args(arguments)
     found = {}
-    for task in patient_tasks(options, Subject(), patients, deficits, policies, own):
+    for task in patient_tasks(options, Size(2, 30.0), Subject(), patients, deficits, policies, own):
         found.setdefault((task.person, task.condition), []).append(task)
     return found
 
@@ -381,8 +384,8 @@ def test_a_personalised_policy_needs_its_wearer():
 
 
 def test_policies_for_different_devices_are_measured_apart(tmp_path, capsys, monkeypatch):
-    found = [WornPolicy(Policy(device, SHIPPED, device)) for device in ("hip_ankle", "hip")]
-    monkeypatch.setattr(command, "find_policies", lambda paths, device, personalised: [] if personalised else found)
+    found = [Policy(device, SHIPPED, device) for device in ("hip_ankle", "hip")]
+    monkeypatch.setattr(impaired, "find_policies", lambda paths, device: found)
     assert main(["--exo", "a", "b", "--patients", "crouch", "--output", str(tmp_path)]) == 2
     assert "different devices (hip, hip_ankle)" in capsys.readouterr().err
 

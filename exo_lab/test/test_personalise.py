@@ -9,7 +9,7 @@ import yaml
 
 from exo_core.joints import STRENGTH_GROUPS
 from exo_device.devices import find_device
-from exo_lab.evaluate.impaired.policies import can_give, find_policies
+from exo_lab.evaluate.policies import can_give, find_personalised
 from exo_lab.train import check
 from exo_lab.train.command_line import refuse_another_training
 from exo_lab.train.exo_config import load_exo_config
@@ -105,7 +105,7 @@ def test_a_policy_is_fitted_once_and_says_to_whom(tmp_path, small, short_check, 
         result["humans"]["learned"] == "2_practice/human"
         and result["humans"]["practised"] != result["humans"]["learned"]
     )
-    worn = find_policies([str(folder)], None, personalised=True)[0]
+    worn = find_personalised([str(folder)], None)[0]
     assert worn.is_for(load_subject(f"preset:{WEARER}")) and not worn.is_for(Subject())
     assert ("ankle_angle", 1.0) in can_give([worn.policy])
 

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from exo_lab.evaluate.exo.profile_metrics import best_cosine, compare_profiles
+from exo_lab.evaluate.profile_metrics import best_cosine, compare_profiles
 from exo_policy.profiles import ANKLE_GENERIC, HIP, PROFILES
 
 PHASE = np.arange(100) / 100.0

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure as Drawing
 
 from exo_device.devices import find_device
 from exo_lab.recorded_motion import RecordedMotion
-from exo_lab.report import draw
+from exo_lab.report import figures as draw
 from exo_lab.report.catalogue import grouped_muscles
 from exo_lab.report.muscle_cost import muscle_power
 from exo_lab.report.style import condition_colour, figure_style, shown
@@ -51,7 +51,7 @@ def test_a_users_settings_do_not_reach_a_figure():
 
 
 def test_an_element_is_well_formed_has_a_title_and_no_identifier_that_nothing_uses():
-    element = draw.svg("what <it> shows", lambda: draw.bar_panel("t", "u", [draw.Bar("a", 2.0, 0.1, "#111111")]))
+    element = draw.svg("what <it> shows", lambda: draw.bar_panel("t", "u", [draw.Bar("a", 2.0, "#111111", 1.9, 2.1)]))
     root = ElementTree.fromstring(element)
     assert root.find("{http://www.w3.org/2000/svg}title").text == "what <it> shows"
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', element))
@@ -62,7 +62,8 @@ def test_an_element_is_well_formed_has_a_title_and_no_identifier_that_nothing_us
 def test_a_curve_breaks_where_it_is_not_known():
     mean = np.array([1.0, 2.0, math.nan, 4.0, 5.0])
     drawing, axes = draw.panel("t", "u")
-    draw.draw_curve(axes, Curve("assisted", 1.0, "l", "x", np.arange(5.0), mean, np.zeros(5)), "#123456", "l")
+    curve = Curve("assisted", 1.0, "l", "x", np.arange(5.0), mean, np.zeros(5))
+    draw.draw_stride(axes, [draw.Line.of(curve, "#123456")])
     line = axes.lines[0]
     assert np.isnan(line.get_ydata()[2]) and line.get_linestyle() == "--"
     element = draw.svg("t", lambda: drawing)
@@ -94,8 +95,11 @@ def test_muscles_of_no_group_come_last():
 
 
 def test_bars_stand_on_zero_and_are_as_high_as_their_value():
-    bars = [draw.Bar("a", 2.0, math.nan, "#111111"), draw.Bar("b", 4.0, 0.5, "#222222"),
-            draw.Bar("c", math.nan, math.nan, "#333333")]  # fmt: skip
+    bars = [
+        draw.Bar("a", 2.0, "#111111"),
+        draw.Bar("b", 4.0, "#222222", 3.5, 4.5, "4.0"),
+        draw.Bar("c", math.nan, "#333333"),
+    ]
     drawing = draw.bar_panel("t", "u", bars)
     assert [patch.get_height() for patch in drawing.axes[0].patches] == [2.0, 4.0]
     assert "not measured" in [text.get_text() for text in draw.bar_panel("t", "u", []).axes[0].texts]

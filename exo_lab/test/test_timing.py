@@ -5,7 +5,7 @@ import pytest
 
 from exo_bringup.recording import Recording
 from exo_core.message_schema import assemble_schema
-from exo_lab.report.timing import match_latencies, measure_timing
+from exo_lab.report.results import match_latencies, measure_timing
 
 MILLISECOND = 1_000_000
 

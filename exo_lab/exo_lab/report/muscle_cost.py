@@ -16,11 +16,7 @@ from exo_core.errors import UserError
 from exo_lab.recorded_motion import RecordedMotion, read_motion
 from exo_lab.report.run_data import RunData
 from exo_sim.body.model import BodyModel, build_body
-from exo_sim.body.muscles import (
-    all_active_and_passive,
-    muscle_curves,
-    normalised_length,
-)
+from exo_sim.body.muscles import all_active_and_passive, muscle_curves, normalised_length
 from exo_sim.metabolics import bhargava2004
 from exo_sim.metabolics.models import BASAL_W_KG
 from exo_sim.plant.energetics import muscle_parameters
@@ -87,13 +83,7 @@ def muscle_power(body: BodyModel, motion: RecordedMotion, samples: np.ndarray) -
         all_active_and_passive(curves, length[i], velocity[i], active[i], passive[i])
     parameters = muscle_parameters(body, curves, body.body_mass)
     return bhargava2004(
-        parameters,
-        excitation,
-        activation,
-        normalised_length(curves, length),
-        velocity,
-        active * activation,
-        passive,
+        parameters, excitation, activation, normalised_length(curves, length), velocity, active * activation, passive
     ).total
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -156,9 +156,14 @@ def side_entries(colour: str, whose: str = "") -> list[Entry]:
 def figure_value(figure: Figure, digits: int = 3) -> str:
     """A figure with its interval, as text; and of how many walks it is not."""
     value = shown(figure.value, digits)
-    if figure.interval is not None and all(end == end for end in figure.interval):
-        value += f" [{', '.join(shown(end, digits) for end in figure.interval)}]"
-    return value + figure.left_out_words
+    known = figure.low == figure.low and figure.high == figure.high  # not NaN
+    interval = f" [{shown(figure.low, digits)}, {shown(figure.high, digits)}]" if known else ""
+    return f"{value}{interval}{figure.left_out_words}"
+
+
+def unit_words(figure: Figure) -> str:
+    """Unit of a figure; nothing for a pure number."""
+    return "" if figure.unit == "1" else figure.unit
 
 
 def verdict(met: bool | None) -> Cell:
@@ -174,7 +179,7 @@ def in_signs(target: str | None) -> str:
     return (target or "").replace("<=", at_most).replace(">=", at_least).replace("-", "\N{MINUS SIGN}")
 
 
-def made_with(summary: dict, record: dict, *more: tuple[str, str]) -> Block:
+def made_with(summary: Mapping[str, Any], record: Mapping[str, Any], *more: tuple[str, str]) -> Block:
     """What a result was made with: revision, versions, machine."""
     rows = [
         ("Git revision", summary.get("git_revision")),
@@ -193,7 +198,7 @@ def write_page(path: Path, title: str, opening: Sequence[Block], sections: Seque
     Raises:
         UserError: it cannot be written.
     """
-    html = _template().render(title=title, opening=opening, sections=sections)
+    html = render(TEMPLATE, title=title, opening=opening, sections=sections)
     try:
         with whole_file(path) as file:
             file.write(html)
@@ -202,15 +207,21 @@ def write_page(path: Path, title: str, opening: Sequence[Block], sections: Seque
     return path
 
 
+def render(template: str, **content: Any) -> str:
+    """A template beside this file with its content; what goes into a page is escaped."""
+    return _environment().get_template(template).render(content)
+
+
 @cache
-def _template() -> jinja2.Template:
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
+        autoescape=lambda name: name == TEMPLATE,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
     )
-    colours = {"ink": INK, "faint": FAINT_INK, "missed": MISSED, "norm_line": NORM_LINE}
-    environment.globals["colours"] = colours
-    return environment.get_template(TEMPLATE)
+    environment.globals["colours"] = {"ink": INK, "faint": FAINT_INK, "missed": MISSED, "norm_line": NORM_LINE}
+    environment.filters["span"] = lambda bounds: " to ".join(f"{bound:g}" for bound in bounds)
+    return environment

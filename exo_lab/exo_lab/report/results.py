@@ -6,27 +6,35 @@ Also: which report belongs to which folder.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
-from exo_core.errors import UserError
-from exo_lab.report.run_data import RunData, load_run
-from exo_lab.report.run_figures import RunOutcome, run_figures
+import numpy as np
+
+from exo_core.errors import UserError, warn
+from exo_core.joints import SIDES
+from exo_core.message_schema import message_class
+from exo_core.recordings import RecordingError, RecordingReader
+from exo_lab.evaluate.figures import ANGLES, LARGEST_RMSE_DEG, SMALLEST_FORCE_R, SPEED_TOLERANCE_MPS, VERTICAL_FORCE
+from exo_lab.report.run_data import CONDITIONS, METABOLIC_POWER, RunData, load_run
 from exo_lab.report.study import command_of
-from exo_lab.report.timing import measure_timing
 from exo_lab.run_folder import RunFolder
 from exo_sim.body.model import MODEL_LEG_LENGTH_M
+from exo_sim.errors import GaitError
+from exo_sim.gait.scores import score_against_normative, score_against_reference
 from exo_sim.measurement import Figure, missed, write_run_record, write_summary
 
 COMMAND = "exo sim"
+#: The speed that a walk is held to (m/s): that of the walker's training. Speeds are commanded with two digits.
+TARGET_SPEED_MPS, SAME_SPEED_MPS = 1.25, 5e-3
+TORQUES = {"hip": "exo_torque_hip_Nm_kg", "ankle": "exo_torque_ankle_Nm_kg"}
 
 
 def write_report(
-    folder: RunFolder,
-    configuration: dict,
-    wall_time_s: float,
-    record: Mapping[str, object],
-    say: Callable[[str], None],
+    folder: RunFolder, configuration: dict, wall_time_s: float, record: Mapping[str, object], say: Callable[[str], None]
 ) -> bool:
     """Write everything that a finished or interrupted run leaves. Returns whether every target is met.
 
@@ -47,19 +55,34 @@ def report_again(run_folder: str, strict: bool) -> int:
 
 
 def _write_results(folder: RunFolder, configuration: dict, say: Callable[[str], None]) -> bool:
-    from exo_lab.report.picture import draw_run
-    from exo_lab.report.run import subtitle, write_report_page
+    from exo_lab.report.run import draw_run, write_report_page  # draws: imported when needed
 
     run = load_run(folder.path, ("summary",))
-    leg_length_m = MODEL_LEG_LENGTH_M * run.subject.length_scale
-    figures = run_figures(run.curves, run.strides, run.speed_mps, leg_length_m, _outcome(run))
+    figures = run_figures(run, _outcome(run))
     write_summary(folder.summary, figures, configuration, configuration["seed"], {"command": COMMAND})
-    draw_run(folder.picture, run.curves, run.strides, run.speed_mps, leg_length_m, subtitle(run))
+    draw_run(folder.picture, run)
     write_report_page(folder.path)
     for line in figure_lines(figures):
         say(line)
     say(f"written to {folder.path}: {', '.join(sorted(p.name for p in folder.path.iterdir() if p.is_file()))}")
     return not missed(figures)
+
+
+def figure_lines(figures: Sequence[Figure]) -> list[str]:
+    """The figures as lines of a plain table."""
+    marks = {None: "", True: "met", False: "MISSED"}
+    return [f"  {f.name:<26} {f.value:>9.3f} {f.unit:<6} {f.target or '':<14} {marks[f.met]}".rstrip() for f in figures]
+
+
+# --- the figures of a run
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What a run tells beside its curves and strides; `device_faults`: names of those latched when the run ended."""
+
+    falls: int = 0
+    device_faults: tuple[str, ...] = ()
 
 
 def _outcome(run: RunData) -> RunOutcome:
@@ -69,44 +92,125 @@ def _outcome(run: RunData) -> RunOutcome:
         raise UserError(f"{run.folder.record} cannot be used: {error}") from error
 
 
-def figure_lines(figures: Sequence[Figure]) -> list[str]:
-    """The figures as lines of a plain table."""
-    marks = {None: "", True: "met", False: "MISSED"}
-    return [
-        f"  {figure.name:<26} {figure.value:>9.3f} {figure.unit:<6} "
-        f"{figure.target or '':<14} {marks[figure.met]}".rstrip()
-        for figure in figures
-    ]
+def run_figures(run: RunData, outcome: RunOutcome) -> list[Figure]:
+    """Figures of the conditions "unassisted" and "assisted" and of the difference between them.
+
+    What was not walked gives NaN, which misses a target.
+    """
+    low, high = TARGET_SPEED_MPS - SPEED_TOLERANCE_MPS, TARGET_SPEED_MPS + SPEED_TOLERANCE_MPS
+    held = abs(run.speed_mps - TARGET_SPEED_MPS) < SAME_SPEED_MPS
+    speed_target = {"at_least": low, "at_most": high} if held else {}
+    small, none = {"at_most": LARGEST_RMSE_DEG}, {"at_most": 0.0}
+    figures = []
+    for c in CONDITIONS:
+        figures.append(Figure.judged(f"walking_speed_{c}", run.mean("speed", c), "m/s", **speed_target))
+        figures.append(Figure(f"stride_time_{c}", run.mean("duration", c), "s"))
+        for joint, variable in ANGLES.items():
+            error = _score(run, c, variable, score_against_reference, "rmse")
+            figures.append(Figure.judged(f"{joint}_rmse_{c}", error, "deg", **small))
+        r = _score(run, c, VERTICAL_FORCE, score_against_normative, "r")
+        figures.append(Figure.judged(f"grf_vertical_r_{c}", r, "1", **{"at_least": SMALLEST_FORCE_R}))
+        figures.append(Figure(f"metabolic_power_{c}", run.mean(METABOLIC_POWER, c), "W/kg"))
+        figures.append(Figure(f"strides_{c}", len(run.strides_of(c)), "1"))
+    without, assisted = (run.mean(METABOLIC_POWER, c) for c in CONDITIONS)
+    figures.append(Figure("metabolic_power_change", 100.0 * (assisted - without) / without, "%"))
+    figures += [Figure(f"assistance_peak_{joint}", _peak(run, name), "Nm/kg") for joint, name in TORQUES.items()]
+    figures.append(Figure.judged("falls", outcome.falls, "1", **none))
+    figures.append(Figure.judged("device_faults", len(outcome.device_faults), "1", **none))
+    return figures
+
+
+def _score(run: RunData, condition: str, variable: str, score: Callable, part: str) -> float:
+    """Mean over both sides; NaN where it was not walked long enough for a stride, or the walker fell."""
+    leg_length_m = MODEL_LEG_LENGTH_M * run.subject.length_scale
+    try:
+        curves = [run.curves.get(condition, variable, side) for side in SIDES]
+        return float(np.mean([getattr(score(curve, leg_length_m), part) for curve in curves]))
+    except GaitError:
+        return math.nan
+
+
+def _peak(run: RunData, variable: str) -> float:
+    """Largest mean assistance over the stride, both sides averaged; NaN where the joint is not driven."""
+    curves = [curve for side in SIDES if (curve := run.curve("assisted", variable, side)) is not None]
+    return float(np.mean([np.nanmax(np.abs(curve.mean)) for curve in curves])) if curves else math.nan
+
+
+# --- rates and latencies of the graph, from the wall times in a recording
+
+#: Name of a latency: topic that starts it, topic that ends it, and how both tell which belong together.
+LATENCIES: dict[str, tuple[str, str, Callable, Callable]] = {
+    "policy_round_trip": (
+        "exo/joint_states",
+        "exo/command",
+        lambda m: _stamp(m.header.stamp),
+        lambda m: _stamp(m.state_stamp),
+    ),
+    "motor_round_trip": ("sim/motor_states", "sim/motor_command", lambda m: m.sequence, lambda m: m.sequence),
+}
+#: The device's joint_states stand before the body's, whose name ends theirs.
+RATED_TOPICS = (
+    *("sim/motor_states", "sim/motor_command", "exo/joint_states", "exo/imu", "exo/command", "exo/status"),
+    *("human/state", "joint_states", "tf"),
+)
+
+
+def _rated(topic: str) -> str:
+    return next((name for name in RATED_TOPICS if topic.endswith("/" + name)), "")
+
+
+def _stamp(stamp) -> int:
+    return stamp.sec * 10**9 + stamp.nanosec
+
+
+def measure_timing(recording: Path) -> dict:
+    """Rates (Hz, wall time) by topic and latencies (ms: median, p99, count) of a recording; empty where nothing can be
+    read of it.
+
+    A message's time is when its sender sent it. The median interval is taken, so that pauses do not count. A recording
+    that the disk had no room for, or whose recorder was killed, is measured as far as it goes.
+    """
+    from rclpy.serialization import deserialize_message
+
+    ends = {topic for start, end, _, _ in LATENCIES.values() for topic in (start, end)}
+    times: dict[str, list[int]] = {}
+    decoded: dict[str, list[tuple[int, object]]] = {}
+    try:
+        for message in RecordingReader(recording).messages(lambda name: bool(_rated(name))):
+            topic = _rated(message.topic)
+            times.setdefault(topic, []).append(message.sent_ns)
+            if topic in ends:
+                content = deserialize_message(message.data, message_class(message.type_name))
+                decoded.setdefault(topic, []).append((message.sent_ns, content))
+    except RecordingError as error:
+        warn([f"no rates and latencies: {error}"])
+    rates = {
+        topic: round(1e9 / float(np.median(np.diff(stamps))), 1) for topic, stamps in times.items() if len(stamps) > 2
+    }
+    latencies = {}
+    for name, (start, end, start_key, end_key) in LATENCIES.items():
+        starts = [(start_key(m), t) for t, m in decoded.get(start, [])]
+        taken = match_latencies(starts, [(end_key(m), t) for t, m in decoded.get(end, [])])
+        if taken:
+            median, p99 = float(np.median(taken)), float(np.percentile(taken, 99))
+            latencies[name] = {"median_ms": round(median, 3), "p99_ms": round(p99, 3), "count": len(taken)}
+    return {"rates_hz": rates, "latencies": latencies}
+
+
+def match_latencies(starts: Sequence[tuple[int, int]], ends: Sequence[tuple[int, int]]) -> list[float]:
+    """Times (ms) from each start to the end with the same key; a repeated key counts once, from its first.
+
+    Args:
+        starts, ends: (key, time in ns).
+    """
+    first_start, first_end = dict(reversed(starts)), dict(reversed(ends))
+    return [(first_end[key] - first_start[key]) / 1e6 for key, _ in dict(starts).items() if key in first_end]
 
 
 # --- studies
 
-
-def _walker(folder: str | Path) -> Path:
-    from exo_lab.report.walker import write_walker_page
-
-    return write_walker_page(folder)
-
-
-def _device(folder: str | Path) -> Path:
-    from exo_lab.report.device import write_exo_page
-
-    return write_exo_page(folder)[0]
-
-
-def _impaired(folder: str | Path) -> Path:
-    from exo_lab.report.impaired import write_impaired_page
-
-    return write_impaired_page(folder)
-
-
-#: By the command in summary.json; what draws is imported when needed.
-STUDY_REPORTS: dict[str, Callable[[str | Path], Path]] = {
-    "exo evaluate human": _walker,
-    "exo evaluate exo": _device,
-    "exo evaluate impaired": _impaired,
-}
-KINDS = {command.rsplit(" ", 1)[1]: command for command in STUDY_REPORTS}
+#: The module that draws a study, by the command in its summary.json; imported when needed.
+STUDY_REPORTS = {f"exo evaluate {kind}": kind for kind in ("human", "exo", "impaired")}
 
 
 def is_evaluation(folder: str | Path) -> bool:
@@ -115,13 +219,13 @@ def is_evaluation(folder: str | Path) -> bool:
 
 
 def write_evaluation_report(folder: str | Path) -> Path:
-    """Write report.html into the folder of an evaluation. Returns its path.
+    """Write report.html, and what else belongs to it, into the folder of an evaluation. Returns the page's path.
 
     Raises:
         KeyError: not such a folder, see `is_evaluation`.
         UserError, GaitError: as the report does.
     """
-    return STUDY_REPORTS[command_of(folder)](folder)
+    return import_module(f"exo_lab.report.{STUDY_REPORTS[command_of(folder)]}").write_page_of(folder)
 
 
 def report_folder(words: Sequence[str]) -> str:
@@ -133,8 +237,8 @@ def report_folder(words: Sequence[str]) -> str:
     *kind, folder = words
     if not kind:
         return folder
-    if len(kind) > 1 or kind[0] not in KINDS:
-        raise UserError(f"give one folder, or {' or '.join(KINDS)} before it, got: {' '.join(words)}")
-    if command_of(folder) != KINDS[kind[0]]:
-        raise UserError(f"{folder} is not a folder that `{KINDS[kind[0]]}` wrote")
+    if len(kind) > 1 or kind[0] not in STUDY_REPORTS.values():
+        raise UserError(f"give one folder, or {' or '.join(STUDY_REPORTS.values())} before it, got: {' '.join(words)}")
+    if STUDY_REPORTS.get(command_of(folder)) != kind[0]:
+        raise UserError(f"{folder} is not a folder that `exo evaluate {kind[0]}` wrote")
     return folder

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the report of a run shows, and of several runs side by side."""
+"""What the report of a run shows, and of several runs side by side: report.html, comparison.html and gait.png."""
 
 from __future__ import annotations
 
@@ -11,24 +11,27 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from exo_core.errors import UserError
 from exo_core.joints import SIDES
-from exo_lab.report import draw
+from exo_lab.evaluate.human_measures import EMG_TITLES
+from exo_lab.report import figures as draw
 from exo_lab.report.catalogue import (
     ACTIVATION,
     ANGLES,
-    DEVICE,
-    EMG_TITLES,
+    DEVICE_POWERS,
+    DEVICE_TORQUES,
     FORCES,
-    HEADLINE,
     METABOLIC_CURVES,
     MOMENTS,
     POWERS,
     Variable,
     grouped_muscles,
 )
+from exo_lab.report.figures import Bar, Line
+from exo_lab.report.muscle_cost import muscle_costs
 from exo_lab.report.page import (
     REPORT_NAME,
     Block,
@@ -49,18 +52,26 @@ from exo_lab.report.page import (
     text,
     tiles,
     title,
+    unit_words,
     verdict,
     write_page,
 )
-from exo_lab.report.run_data import (
-    CONDITIONS,
-    METABOLIC_POWER,
-    METABOLIC_POWER_UMBERGER,
-    RunData,
-    load_run,
+from exo_lab.report.run_data import CONDITIONS, METABOLIC_POWER, METABOLIC_POWER_UMBERGER, RunData, load_run
+from exo_lab.report.study import words_of
+from exo_lab.report.style import (
+    COLOURS,
+    DASHES,
+    DPI,
+    INK,
+    NORM_BAND,
+    NORM_WORDS,
+    PNG_METADATA,
+    SIDE_NAMES,
+    condition_colour,
+    counted,
+    figure_style,
+    shown,
 )
-from exo_lab.report.style import DASHES, SIDE_NAMES, condition_colour, counted, shown
-from exo_sim.gait.curves import Curve
 from exo_sim.gait.stride_metrics import symmetry_index
 from exo_sim.gait.variables import EMG_MUSCLES
 from exo_sim.measurement import Figure
@@ -74,15 +85,17 @@ NO_CHANGE_PERCENT = 0.5
 #: Largest activation change that the map of differences resolves.
 LARGEST_CHANGE = 0.5
 DASH = shown(math.nan)
-#: What may differ between runs, as their labels name it.
+#: In the picture at the top: hip, knee, ankle, and force.
+HEADLINE = (*ANGLES[:3], FORCES[0])
+#: What may differ between runs, as their labels name it: words before and after it.
 LABEL_KEYS = {
-    "subject": "",
-    "device": "",
-    "controller": "",
-    "speed_mps": " m/s",
-    "human_checkpoint": "",
-    "checkpoint": "",
-    "seed": "seed ",
+    "subject": ("", ""),
+    "device": ("", ""),
+    "controller": ("", ""),
+    "speed_mps": ("", " m/s"),
+    "human_checkpoint": ("", ""),
+    "checkpoint": ("", ""),
+    "seed": ("seed ", ""),
 }
 #: Options of `exo sim` by the configuration's key.
 OPTIONS = {
@@ -109,6 +122,7 @@ STRIDE_FIGURES = (
     (METABOLIC_POWER_UMBERGER, "Metabolic power, Umberger 2010", "W/kg", 2, None),
     ("metabolic_cost", "Cost of transport, Bhargava 2004", "J/kg/m", 2, None),
 )
+MODELS = ((METABOLIC_POWER, "Bhargava 2004"), (METABOLIC_POWER_UMBERGER, "Umberger 2010"))
 Runs = Sequence[RunData]
 
 
@@ -147,7 +161,7 @@ def write_comparison_page(run_folders: Sequence[str | Path], output: str | Path 
         table(COMPARISON_HEAD, [_comparison_row(run) for run in runs]),
         text("; ".join(f"{run.label}: {run.folder.path.name}" for run in runs), faint=True),
         condition_legend(_conditions(runs), False, False, False),
-        pictures(2, [_cost_bars(runs, name, model, draw.WIDTH * 1.6) for name, model in MODELS]),
+        pictures(2, [_cost_bars(runs, *model, width=draw.WIDTH * 1.6) for model in MODELS]),
         *missing([f"{run.label}: {line}" for run in runs for line in run.notes]),
     ]
     return write_page(Path(output), "exo_gait: comparison", opening, _sections(runs))
@@ -163,21 +177,20 @@ def label_runs(runs: Runs) -> list[RunData]:
     return labelled
 
 
-def command_line(configuration: Mapping) -> str:
-    """`exo sim` with everything that the configuration says; empty values are the defaults and left out."""
-    words = ["exo", "sim", *MODES.get(configuration.get("mode", ""), [])]
-    for key, option in OPTIONS.items():
-        value = configuration.get(key, "")
-        if value not in ("", None):
-            words += [option, f"{value:g}" if isinstance(value, float) else str(value)]
-    return shlex.join(words)
-
-
 def _value_words(key: str, value) -> str:
     if value in (None, ""):
         return ""
     words = f"{value:g}" if isinstance(value, float) else Path(value).stem if isinstance(value, str) else str(value)
-    return f"{LABEL_KEYS[key]}{words}" if key == "seed" else f"{words}{LABEL_KEYS[key]}"
+    return words.join(LABEL_KEYS[key])
+
+
+def command_line(configuration: Mapping) -> str:
+    """`exo sim` with everything that the configuration says; empty values are the defaults and left out."""
+    mode = MODES.get(configuration.get("mode", ""), [])
+    return shlex.join(["exo", "sim", *mode, *words_of(configuration, OPTIONS)])
+
+
+# --- what runs share
 
 
 def _conditions(runs: Runs) -> list[str]:
@@ -189,6 +202,29 @@ def _label(runs: Runs, run: RunData) -> str:
     return f"{run.label} \N{MIDDLE DOT} " if len(runs) > 1 else ""
 
 
+def _labels(runs: Runs, alone: str = "") -> list[str]:
+    return [run.label if len(runs) > 1 else alone for run in runs]
+
+
+def _legs(runs: Runs) -> list[tuple[RunData, str, str]]:
+    """Every run, condition and side, in the order of tables."""
+    return [(run, condition, side) for run in runs for condition in run.conditions for side in SIDES]
+
+
+def _panels(runs: Runs, name: str, compose: Callable[[RunData, str], Drawing], words: str = "") -> list[str]:
+    """A panel for each run; `compose` is given the run and the panel's title, `words` describe it further."""
+    return [
+        draw.svg(f"{_label(runs, run)}{name}{words}", lambda run=run: compose(run, f"{_label(runs, run)}{name}"))
+        for run in runs
+    ]
+
+
+def _columns(runs: Runs, alone: int = PANELS_IN_A_ROW) -> tuple[int, float]:
+    """Panels in a row, and the width of one, so that text comes out equally large whatever their number."""
+    columns = len(runs) if len(runs) > 1 else alone
+    return columns, draw.WIDTH * PANELS_IN_A_ROW / columns
+
+
 # --- the summary
 
 
@@ -197,12 +233,9 @@ def subtitle(run: RunData) -> str:
     c = run.configuration
     if not c:
         return "config.yaml is missing: subject, device and speed are not known"
-    subject = run.subject
-    return (
-        f"{c.get('speed_mps', math.nan):g} m/s commanded, subject {subject.name} ({subject.height_m:.2f} m, "
-        f"{subject.mass_kg:g} kg), device {c.get('device', '?')}, controller {c.get('controller', '?')}, "
-        f"seed {c.get('seed', '?')}"
-    )
+    who = f"{run.subject.name} ({run.subject.height_m:.2f} m, {run.subject.mass_kg:g} kg)"
+    worn = ", ".join(f"{key} {c.get(key, '?')}" for key in ("device", "controller", "seed"))
+    return f"{c.get('speed_mps', math.nan):g} m/s commanded, subject {who}, {worn}"
 
 
 def one_line(run: RunData) -> str:
@@ -237,52 +270,16 @@ def _verdicts(run: RunData) -> tuple[int, int]:
     return sum(judged), len(judged)
 
 
-def _headline(run: RunData) -> str:
-    """Cost by condition, then the gait against the norm, in one figure."""
-
-    def compose() -> Drawing:
-        drawing = Drawing(figsize=(draw.WIDE / draw.POINTS, 2 * draw.HEIGHT / draw.POINTS / 1.9))
-        height = 2 * draw.HEIGHT / 1.9
-        floor, high = draw.BOTTOM, height - draw.TOP - draw.BOTTOM
-        axes = draw.add_axes(drawing, (draw.LEFT, floor, 120.0, high))
-        draw.write_title(drawing, 0.0, "Metabolic power", "W/kg, gross")
-        for place, condition in enumerate(run.conditions):
-            values = run.values(METABOLIC_POWER, condition)
-            if values.size:
-                mean, sd = float(values.mean()), np.nan_to_num(sample_sd(values))
-                axes.bar(place, mean, 0.7, yerr=sd, color=condition_colour(condition), capsize=3)
-                axes.annotate(shown(mean), (place, mean + sd), xytext=(0, 3),
-                              textcoords="offset points", ha="center", fontsize=draw.SMALL)  # fmt: skip
-        axes.set_xticks(range(len(run.conditions)), run.conditions, fontsize=9)
-        axes.margins(y=0.16)
-        step = (draw.WIDE - 176.0) / len(HEADLINE)
-        for place, variable in enumerate(HEADLINE):
-            x = 176.0 + place * step
-            draw.write_title(drawing, x, variable.title, variable.unit)
-            axes = draw.add_axes(drawing, (x + draw.LEFT, floor, step - draw.LEFT - draw.RIGHT, high))
-            _draw_variable(axes, run, variable, None)
-        return drawing
-
-    return draw.svg(
-        "Metabolic power, hip, knee and ankle angle and vertical ground reaction force in both conditions", compose
-    )
-
-
 def _tiles(run: RunData) -> list[tuple[str, str]]:
     met, count = _verdicts(run)
-    speeds = [run.mean("speed", condition) for condition in run.conditions]
+    speeds = " / ".join(shown(run.mean("speed", condition)) for condition in run.conditions)
     falls, faults = run.record.get("falls"), run.record.get("device_faults")
+    stops = f"{DASH if falls is None else falls} / {DASH if faults is None else len(faults)}"
     return [
         (f"{shown(metabolic_change(run), 1, sign=True)} %", "metabolic power, assisted against unassisted"),
-        (
-            " / ".join(map(shown, speeds)) + " m/s" if speeds else DASH,
-            "walking speed, " + " / ".join(run.conditions) if speeds else "walking speed",
-        ),
+        (f"{speeds} m/s" if speeds else DASH, ", ".join(["walking speed", " / ".join(run.conditions)]).strip(", ")),
         (f"{met} of {count}" if count else DASH, "targets met"),
-        (
-            f"{DASH if falls is None else falls} / {DASH if faults is None else len(faults)}",
-            "falls / device faults",
-        ),
+        (stops, "falls / device faults"),
     ]
 
 
@@ -310,93 +307,96 @@ def _comparison_row(run: RunData) -> list[str]:
 # --- curves over the stride
 
 
-def _sections(runs: Runs) -> list[Section]:
-    return [build(runs) for build in SECTIONS]
-
-
-def _curves(run: RunData, variable: str) -> list[tuple[Curve, str]]:
-    """Curves of a variable in every condition and on both sides, each with its condition."""
-    found = ((run.curve(c, variable, side), c) for c in run.conditions for side in SIDES)
-    return [(curve, c) for curve, c in found if curve is not None and np.isfinite(curve.mean).any()]
+def _lines(run: RunData, variable: str) -> list[Line]:
+    """Curves of a variable in every condition and on both sides."""
+    found = ((run.curve(condition, variable, side), condition) for _, condition, side in _legs([run]))
+    return [Line.of(c, condition_colour(condition)) for c, condition in found if c and np.isfinite(c.mean).any()]
 
 
 def stride_range(runs: Runs, variable: str) -> tuple[float, float] | None:
     """Common range of a variable in several runs, norm included; None where none has it."""
-    curves = [curve for run in runs for curve, _ in _curves(run, variable)]
-    return draw.curve_range(curves, [run.norm_curve(variable) for run in runs])
+    return draw.curve_range(
+        [line for run in runs for line in _lines(run, variable)], [run.norm_curve(variable) for run in runs]
+    )
 
 
-def _draw_variable(axes, run: RunData, variable: Variable, limits: tuple[float, float] | None) -> None:
-    curves = _curves(run, variable.name)
-    draw.stride_axes(axes, limits or stride_range([run], variable.name))
-    draw.draw_norm(axes, run.norm_curve(variable.name))
-    for curve, condition in curves:
-        draw.draw_curve(axes, curve, condition_colour(condition), curve.side)
-    if not curves:
-        axes.set_yticks([])
-        draw.words(axes, "not measured")
-        return
-    for condition in run.conditions:
+def _draw_variable(axes: Axes, run: RunData, variable: Variable, limits: tuple[float, float] | None) -> None:
+    lines = _lines(run, variable.name)
+    draw.draw_stride(axes, lines, run.norm_curve(variable.name), limits)
+    for condition in run.conditions if lines else ():
         draw.draw_toe_off(axes, run.mean("stance_percent", condition), condition_colour(condition))
-
-
-def _panel_width(columns: int) -> float:
-    """Width of a panel, so that text comes out equally large whatever the number of columns."""
-    return draw.WIDTH * PANELS_IN_A_ROW / columns
 
 
 def _curve_grid(runs: Runs, variables: Sequence[Variable]) -> Block:
     """One panel a variable; with several runs one row a variable, side by side on the same scale."""
-    columns = len(runs) if len(runs) > 1 else FULL_ROW if len(variables) == FULL_ROW else PANELS_IN_A_ROW
+    columns, width = _columns(runs, FULL_ROW if len(variables) == FULL_ROW else PANELS_IN_A_ROW)
     svgs = []
     for variable in variables:
         limits = stride_range(runs, variable.name)
-        for run in runs:
 
-            def compose(run=run, variable=variable, limits=limits) -> Drawing:
-                name = f"{_label(runs, run)}{variable.title}"
-                drawing, axes = draw.panel(name, variable.unit, _panel_width(columns))
-                _draw_variable(axes, run, variable, limits)
-                return drawing
+        def compose(run: RunData, name: str, variable=variable, limits=limits) -> Drawing:
+            drawing, axes = draw.panel(name, variable.unit, width)
+            _draw_variable(axes, run, variable, limits)
+            return drawing
 
-            svgs.append(draw.svg(f"{_label(runs, run)}{variable.title} ({variable.unit}) over the stride", compose))
+        svgs += _panels(runs, variable.title, compose, f" ({variable.unit}) over the stride")
     return pictures(columns, svgs)
 
 
-def _with_norm(name: str, heading_words: str, variables: Sequence[Variable], words: str = "") -> Callable:
+def _curves(name: str, heading_words: str, variables: Sequence[Variable], words: str = "") -> Callable[[Runs], Section]:
     def build(runs: Runs) -> Section:
-        blocks = [condition_legend(_conditions(runs)), _curve_grid(runs, variables)]
-        return Section(name, heading_words, [text(words, faint=True), *blocks] if words else blocks)
+        blocks = [text(words, faint=True)] if words else []
+        return Section(
+            name, heading_words, [*blocks, condition_legend(_conditions(runs)), _curve_grid(runs, variables)]
+        )
 
     return build
 
 
-def sample_sd(values: np.ndarray) -> float:
-    """Standard deviation (n - 1) of values (n,), as that of the curves; one value alone has none (NaN)."""
-    return float(values.std(ddof=1)) if values.size > 1 else math.nan
+def _headline(run: RunData) -> str:
+    """Cost by condition, then the gait against the norm, in one figure."""
+
+    def compose() -> Drawing:
+        height, room = 2 * draw.HEIGHT / 1.9, 176.0
+        drawing = Drawing(figsize=(draw.WIDE / draw.POINTS, height / draw.POINTS))
+        floor, high = draw.BOTTOM, height - draw.TOP - draw.BOTTOM
+        draw.write_title(drawing, 0.0, "Metabolic power", "W/kg, gross")
+        axes = draw.add_axes(drawing, (draw.LEFT, floor, 120.0, high))
+        draw.draw_bars(axes, _cost_of(run, METABOLIC_POWER), empty="")
+        axes.tick_params(axis="x", labelsize=9)
+        step = (draw.WIDE - room) / len(HEADLINE)
+        for place, variable in enumerate(HEADLINE):
+            x = room + place * step
+            draw.write_title(drawing, x, variable.title, variable.unit)
+            inner = (x + draw.LEFT, floor, step - draw.LEFT - draw.RIGHT, high)
+            _draw_variable(draw.add_axes(drawing, inner), run, variable, None)
+        return drawing
+
+    return draw.svg(
+        "Metabolic power, hip, knee and ankle angle and vertical ground reaction force in both conditions", compose
+    )
 
 
 def _mean_sd(values: np.ndarray, digits: int = 3) -> str:
     if not values.size:
         return DASH
-    return f"{shown(float(values.mean()), digits)} \N{PLUS-MINUS SIGN} {shown(sample_sd(values), digits)}"
+    return f"{shown(float(values.mean()), digits)} \N{PLUS-MINUS SIGN} {shown(draw.sample_sd(values), digits)}"
 
 
 def _device(runs: Runs) -> Section:
     """Torque and power of the exoskeleton, and its work a stride."""
-    driven = [variable for variable in DEVICE if any(variable.name in run.curves.variables for run in runs)]
+    known = {name for run in runs for name in run.curves.variables}
+    driven = [variable for variable in (*DEVICE_TORQUES, *DEVICE_POWERS) if variable.name in known]
     if not driven:
         return Section("device", "Exoskeleton", [text("No curve of torque or power of a device was recorded.")])
-    joints = [v.name.removeprefix("exo_torque_").removesuffix("_Nm_kg") for v in driven if "torque" in v.name]
+    joints = [v.name.removeprefix("exo_torque_").removesuffix("_Nm_kg") for v in driven if v in DEVICE_TORQUES]
     rows = [
         [
             f"{_label(runs, run)}{condition}, {SIDE_NAMES[side]} leg",
             *(_mean_sd(run.values(name, condition, side)) for name in ("exo_positive_work", "exo_negative_work")),
             *(_mean_sd(_peaks(run, condition, side, joint)) for joint in joints),
         ]
-        for run in runs
-        for condition in run.conditions
-        for side in SIDES
+        for run, condition, side in _legs(runs)
     ]
     head = ["Work of a stride", "given (J/kg)", "taken (J/kg)", *(f"peak {joint} (Nm/kg)" for joint in joints)]
     blocks = [condition_legend(_conditions(runs), norm=False), _curve_grid(runs, driven), table(head, rows)]
@@ -405,14 +405,15 @@ def _device(runs: Runs) -> Section:
 
 def _peaks(run: RunData, condition: str, side: str, joint: str) -> np.ndarray:
     """Largest torque of each stride at a driven joint (Nm/kg)."""
-    peaks = [
-        peak
-        for stride in run.strides
-        if (stride["condition"], stride["side"]) == (condition, side)
-        for name, peak in zip(stride.get("exo_joint_names", ()), stride.get("exo_torque_peak", ()), strict=False)
-        if name.split("_")[0] == joint and peak is not None
-    ]
-    return np.array(peaks, dtype=float)
+    return np.array(
+        [
+            peak
+            for stride in run.strides_of(condition, side)
+            for name, peak in zip(stride.get("exo_joint_names", ()), stride.get("exo_torque_peak", ()), strict=False)
+            if name.split("_")[0] == joint and peak is not None
+        ],
+        dtype=float,
+    )
 
 
 # --- muscles
@@ -420,31 +421,26 @@ def _peaks(run: RunData, condition: str, side: str, joint: str) -> np.ndarray:
 
 def _muscles(runs: Runs) -> Section:
     """Activation maps of both legs, and five muscles against measured EMG."""
+    maps = [pictures(3, svgs) for run in runs for side in SIDES if (svgs := _maps(runs, run, side))]
+    columns, width = _columns(runs)
+    panels: list[str] = []
+    for emg, name in EMG_TITLES.items():
+        panels += _panels(
+            runs, name, lambda run, t, emg=emg: _emg_panel(run, t, emg, width), ": activation against EMG"
+        )
     blocks = [
         text(
-            "Activation from 0 (light) to 1 (dark) over the stride from that leg's heel strike, muscles from hip to "
-            "foot. The third map is assisted minus unassisted: purple where assistance relieves a muscle, brown where "
-            "it works more.",
+            "Activation from 0 (light) to 1 (dark) over the stride from that leg's heel strike, muscles from hip to foot. "
+            "The third map is assisted minus unassisted: purple where assistance relieves a muscle, brown where it works "
+            "more.",
             faint=True,
-        )
-    ]
-    maps = [pictures(3, svgs) for run in runs for side in SIDES if (svgs := _maps(runs, run, side))]
-    blocks += maps or [text("No activation was recorded.")]
-    columns = PANELS_IN_A_ROW if len(runs) == 1 else len(runs)
-    panels = [
-        draw.svg(
-            f"{_label(runs, run)}{EMG_TITLES[emg]}: activation against EMG",
-            lambda run=run, emg=emg: _emg_panel(runs, run, emg, _panel_width(columns)),
-        )
-        for emg in EMG_MUSCLES
-        for run in runs
-    ]
-    blocks += [
+        ),
+        *(maps or [text("No activation was recorded.")]),
         heading("Against measured EMG"),
         text(
             "Grey: linear envelope of typically developing children and adolescents (Schwartz et al. 2008). Both are "
-            "shown over their own largest value, since EMG has no absolute scale; several heads under one electrode "
-            "are averaged.",
+            "shown over their own largest value, since EMG has no absolute scale; several heads under one electrode are "
+            "averaged.",
             faint=True,
         ),
         condition_legend(_conditions(runs), norm=False, toe_off=False),
@@ -455,12 +451,8 @@ def _muscles(runs: Runs) -> Section:
 
 def activation_rows(run: RunData, condition: str, side: str) -> dict[str, np.ndarray]:
     """Mean activation (101,) over the stride by muscle; empty without curves of that side and condition."""
-    rows = {}
-    for muscle in run.muscles:
-        curve = run.curve(condition, f"{ACTIVATION}{muscle}", side)
-        if curve is not None:
-            rows[muscle] = np.interp(np.arange(101.0), curve.phase_percent, curve.mean)
-    return rows
+    curves = {muscle: run.curve(condition, f"{ACTIVATION}{muscle}", side) for muscle in run.muscles}
+    return {m: np.interp(np.arange(101.0), c.phase_percent, c.mean) for m, c in curves.items() if c is not None}
 
 
 def _maps(runs: Runs, run: RunData, side: str) -> list[str]:
@@ -471,62 +463,37 @@ def _maps(runs: Runs, run: RunData, side: str) -> list[str]:
         before, after = (by_condition[condition] for condition in CONDITIONS)
         change = {m: after[m] - before[m] for m in before if m in after}
         maps.append((f"{leg}, change", "assisted minus unassisted", change, (-LARGEST_CHANGE, LARGEST_CHANGE)))
-    return [
-        draw.svg(
-            f"{name}: activation of {len(rows)} muscles over the stride",
-            lambda name=name, unit=unit, rows=rows, limits=limits: draw.stride_map(
-                name,
-                unit,
-                {group: {m: rows[m] for m in members} for group, members in grouped_muscles(list(rows)).items()},
-                limits,
-                labels=128.0,
-                row=8.5,
-            ),
+    svgs = []
+    for name, unit, rows, limits in maps:
+        groups = {group: {m: rows[m] for m in own} for group, own in grouped_muscles(list(rows)).items()}
+        words = f"{name}: activation of {len(rows)} muscles over the stride"
+        svgs.append(
+            draw.svg(words, lambda map_=(name, unit, groups, limits): draw.stride_map(*map_, labels=128.0, row=8.5))
         )
-        for name, unit, rows, limits in maps
-    ]
+    return svgs
 
 
-def _emg_panel(runs: Runs, run: RunData, emg: str, width: float) -> Drawing:
+def _emg_panel(run: RunData, name: str, emg: str, width: float) -> Drawing:
     heads = EMG_MUSCLES[emg]
-    unit = f"over its largest value; {', '.join(heads)}"
-    drawing, axes = draw.panel(f"{_label(runs, run)}{EMG_TITLES[emg]}", unit, width)
-    draw.stride_axes(axes, (0.0, 1.08))
-    norm = run.norm_curve(emg)
-    if norm is not None:
-        largest = norm.mean.max()
-        draw.draw_norm(axes, dataclasses.replace(norm, mean=norm.mean / largest, sd=norm.sd / largest))
-    for condition in run.conditions:
-        for side in SIDES:
-            curves = [run.curve(condition, f"{ACTIVATION}{head}", side) for head in heads]
-            if all(curve is not None for curve in curves):
-                mean = np.mean([curve.mean for curve in curves], axis=0)
-                if np.nanmax(mean) > 0.0:
-                    axes.plot(
-                        curves[0].phase_percent,
-                        mean / np.nanmax(mean),
-                        color=condition_colour(condition),
-                        ls=DASHES[side],
-                    )
+    drawing, axes = draw.panel(name, f"over its largest value; {', '.join(heads)}", width)
+    lines = []
+    for _, condition, side in _legs([run]):
+        curves = [c for head in heads if (c := run.curve(condition, f"{ACTIVATION}{head}", side)) is not None]
+        mean = np.mean([curve.mean for curve in curves], axis=0)
+        if len(curves) == len(heads) and np.nanmax(mean) > 0.0:
+            phase, colour = curves[0].phase_percent, condition_colour(condition)
+            lines.append(Line(phase, mean / np.nanmax(mean), None, colour, DASHES[side]))
+    draw.draw_stride(axes, lines, draw.over_largest(run.norm_curve(emg)), (0.0, 1.08), empty="")
     return drawing
 
 
 # --- metabolic cost
 
 
-MODELS = (
-    (METABOLIC_POWER, "Bhargava 2004"),
-    (METABOLIC_POWER_UMBERGER, "Umberger 2010"),
-)
-
-
 def _metabolic(runs: Runs) -> Section:
     """Cost by condition, over time, over the stride and by muscle group."""
-    panels = [_cost_bars(runs, name, model) for name, model in MODELS]
-    panels += [
-        draw.svg(f"{_label(runs, run)}metabolic power of each stride", lambda run=run: _cost_of_each_stride(runs, run))
-        for run in runs
-    ]
+    panels = [_cost_bars(runs, *model) for model in MODELS]
+    panels += _panels(runs, "Each stride", _cost_of_each_stride, ": metabolic power")
     blocks = [
         text("Gross power of the whole body over the wearer's mass, basal rate included.", faint=True),
         condition_legend(_conditions(runs), norm=False),
@@ -538,39 +505,42 @@ def _metabolic(runs: Runs) -> Section:
     return Section("metabolic", "Metabolic cost", blocks)
 
 
+def _cost_of(run: RunData, name: str, group: str = "") -> list[Bar]:
+    """A bar a condition."""
+    return [Bar.of(group or c, run.values(name, c), condition_colour(c)) for c in run.conditions]
+
+
 def _cost_bars(runs: Runs, name: str, model: str, width: float = draw.WIDTH) -> str:
-    bars = []
-    for run in runs:
-        for condition in run.conditions:
-            values = run.values(name, condition)
-            mean, sd = (float(values.mean()), sample_sd(values)) if values.size else (math.nan, math.nan)
-            group = run.label if len(runs) > 1 else condition
-            bars.append(draw.Bar(group, mean, sd, condition_colour(condition)))
+    bars = [bar for run, label in zip(runs, _labels(runs), strict=True) for bar in _cost_of(run, name, label)]
     unit = "W/kg, gross, mean and SD of strides"
     return draw.svg(
         f"Metabolic power by condition, {model}", lambda: draw.bar_panel(f"By condition, {model}", unit, bars, width)
     )
 
 
-def _cost_of_each_stride(runs: Runs, run: RunData) -> Drawing:
-    drawing, axes = draw.panel(f"{_label(runs, run)}Each stride", "W/kg, gross, Bhargava 2004; rings: left leg")
-    known = [stride for stride in run.strides if stride.get(METABOLIC_POWER) is not None]
-    for stride in known:
-        colour = condition_colour(stride["condition"])
-        axes.plot(stride["end"], stride[METABOLIC_POWER], "o", ms=4.5, mec=colour,
-                  mfc=colour if stride["side"] == "r" else "white")  # fmt: skip
+def _cost_of_each_stride(run: RunData, name: str) -> Drawing:
+    drawing, axes = draw.panel(name, "W/kg, gross, Bhargava 2004; rings: left leg")
+    draw_cost_over_time(axes, run.strides, 4.5)
     axes.set_xlabel("simulated time (s)", fontsize=draw.SMALL, labelpad=2)
-    axes.set_xlim(left=0.0)
-    axes.set_ylim(bottom=0.0)
-    if not known:
-        axes.set_yticks([])
-        draw.words(axes, "no full stride")
     return drawing
 
 
-def _cost_by_group(runs: Runs, run: RunData) -> list[Block]:
-    from exo_lab.report.muscle_cost import muscle_costs
+def draw_cost_over_time(axes: Axes, strides: Sequence[Mapping], size: float) -> None:
+    """A dot for each stride of the right leg, a ring for the left."""
+    known = [stride for stride in strides if stride.get(METABOLIC_POWER) is not None]
+    for stride in known:
+        colour = condition_colour(stride["condition"])
+        filled = colour if stride["side"] == "r" else "white"
+        axes.plot(stride["end"], stride[METABOLIC_POWER], "o", ms=size, mec=colour, mfc=filled)
+    axes.set_xlim(left=0.0)
+    if known:
+        axes.set_ylim(0.0, 1.3 * max(stride[METABOLIC_POWER] for stride in known))
+    else:
+        axes.set_yticks([])
+        draw.words(axes, "no full stride")
 
+
+def _cost_by_group(runs: Runs, run: RunData) -> list[Block]:
     name = f"{_label(runs, run)}Metabolic cost by muscle group"
     try:
         costs = muscle_costs(run)
@@ -578,25 +548,20 @@ def _cost_by_group(runs: Runs, run: RunData) -> list[Block]:
         return missing([f"{name}: {error}."])
     if not costs:
         return missing([f"{name}: nothing was walked without a fall in a measured part."])
-    groups = grouped_muscles(list(next(iter(costs.values())).by_muscle))
-    bars = [
-        draw.Bar(group, sum(cost.by_muscle[m] for m in members), math.nan, condition_colour(condition))
-        for group, members in groups.items()
-        for condition, cost in costs.items()
-    ]
-    rest = max(
-        abs(sum(cost.by_muscle.values()) + cost.basal - cost.recorded) / cost.recorded for cost in costs.values()
-    )
+    first = next(iter(costs.values()))
+    bars = []
+    for group, members in grouped_muscles(list(first.by_muscle)).items():
+        for condition, cost in costs.items():
+            power = sum(cost.by_muscle[m] for m in members)
+            bars.append(Bar(group, power, condition_colour(condition), words=shown(power)))
+    rest = max(abs(sum(c.by_muscle.values()) + c.basal - c.recorded) / c.recorded for c in costs.values())
     words = (
         "Both legs together, worked out from the recording with the simulator's own model (Bhargava 2004); the rest of "
-        f"the body adds {next(iter(costs.values())).basal:.1f} W/kg. The sum agrees with the recorded whole-body power "
-        f"to {100.0 * rest:.1f} %."
+        f"the body adds {first.basal:.1f} W/kg. The sum agrees with the recorded whole-body power to {100.0 * rest:.1f} %."
     )
     unit = "W/kg of body mass, mean over the measured time"
-    return [
-        text(words, faint=True),
-        pictures(1, [draw.svg(name, lambda: draw.bar_panel(name, unit, bars, draw.WIDE, 230.0))]),
-    ]
+    panel = draw.svg(name, lambda: draw.bar_panel(name, unit, bars, draw.WIDE, 230.0))
+    return [text(words, faint=True), pictures(1, [panel])]
 
 
 # --- symmetry
@@ -604,26 +569,24 @@ def _cost_by_group(runs: Runs, run: RunData) -> list[Block]:
 
 def _symmetry(runs: Runs) -> Section:
     """Symmetry indices of stride figures, ranges of motion, force and power."""
-    svgs = []
-    for run in runs:
+    width = draw.WIDE if len(runs) == 1 else draw.WIDE / 2
+
+    def compose(run: RunData, name: str) -> Drawing:
         rows = {
-            name: {c: symmetry_index(read(run, c, "r"), read(run, c, "l")) for c in run.conditions}
-            for name, read in SYMMETRY_MEASURES.items()
+            measure: {c: symmetry_index(read(run, c, "r"), read(run, c, "l")) for c in run.conditions}
+            for measure, read in SYMMETRY_MEASURES.items()
         }
-        width = draw.WIDE if len(runs) == 1 else draw.WIDE / 2
-        svgs.append(
-            draw.svg(
-                f"{_label(runs, run)}symmetry indices",
-                lambda run=run, rows=rows, width=width: draw.dot_rows(
-                    f"{_label(runs, run)}Asymmetry", "symmetry index (%)", rows, condition_colour, width
-                ),
-            )
-        )
+        return draw.dot_rows(name, "symmetry index (%)", rows, condition_colour, width)
+
     words = (
         "Symmetry index 200 |R \N{MINUS SIGN} L| / (R + L) of the means of both legs (Robinson 1987): 0 % is symmetric."
     )
     legend = condition_legend(_conditions(runs), False, False, False)
-    return Section("symmetry", "Symmetry", [text(words, faint=True), legend, pictures(min(len(runs), 2), svgs)])
+    panels = pictures(min(len(runs), 2), _panels(runs, "Asymmetry", compose, ": symmetry indices"))
+    return Section("symmetry", "Symmetry", [text(words, faint=True), legend, panels])
+
+
+Reader = Callable[[RunData, str, str], float]
 
 
 def _stance_time(run: RunData, condition: str, side: str) -> float:
@@ -631,15 +594,13 @@ def _stance_time(run: RunData, condition: str, side: str) -> float:
     return share / 100.0 * duration
 
 
-def _range_of(joint: str) -> Callable[[RunData, str, str], float]:
+def _range_of(joint: str) -> Reader:
     def read(run: RunData, condition: str, side: str) -> float:
+        parts = ("joint_names", "angle_min", "angle_max")
         ranges = [
             high - low
-            for stride in run.strides
-            if (stride["condition"], stride["side"]) == (condition, side)
-            for name, low, high in zip(
-                stride.get("joint_names", ()), stride.get("angle_min", ()), stride.get("angle_max", ()), strict=False
-            )
+            for stride in run.strides_of(condition, side)
+            for name, low, high in zip(*(stride.get(part, ()) for part in parts), strict=False)
             if name == f"{joint}_{side}"
         ]
         return float(np.mean(ranges)) if ranges else math.nan
@@ -647,7 +608,7 @@ def _range_of(joint: str) -> Callable[[RunData, str, str], float]:
     return read
 
 
-def _peak_of(variable: str) -> Callable[[RunData, str, str], float]:
+def _peak_of(variable: str) -> Reader:
     def read(run: RunData, condition: str, side: str) -> float:
         curve = run.curve(condition, variable, side)
         return float(np.nanmax(curve.mean)) if curve is not None and np.isfinite(curve.mean).any() else math.nan
@@ -655,7 +616,7 @@ def _peak_of(variable: str) -> Callable[[RunData, str, str], float]:
     return read
 
 
-SYMMETRY_MEASURES: dict[str, Callable[[RunData, str, str], float]] = {
+SYMMETRY_MEASURES: dict[str, Reader] = {
     "step length": lambda run, condition, side: run.mean("step_length", condition, side),
     "stance time": _stance_time,
     "hip range of motion": _range_of("hip_flexion"),
@@ -672,53 +633,44 @@ SYMMETRY_MEASURES: dict[str, Callable[[RunData, str, str], float]] = {
 
 def _strides(runs: Runs) -> Section:
     """Means and SD of stride figures by condition and leg."""
-    columns = [(run, condition, side) for run in runs for condition in run.conditions for side in SIDES]
+    columns, alone = _legs(runs), len(runs) == 1
     if not columns:
         return Section("strides", "Strides", [text("No full stride was walked in a measured part of the run.")])
-    norm = runs[0].norm if len(runs) == 1 else None
-    last = [""] if len(runs) == 1 else []
     rows = []
     for name, words, unit, digits, attribute in STRIDE_FIGURES:
-        row = [f"{words} ({unit})", *(_mean_sd(r.values(name, c, side), digits) for r, c, side in columns)]
-        if last:
-            row.append(shown(getattr(norm, attribute), digits) if norm is not None and attribute else DASH)
-        rows.append(row)
-    counts = [sum((s["condition"], s["side"]) == (c, side) for s in run.strides) for run, c, side in columns]
-    rows.append(["Strides", *map(str, counts), *last])
-    head = [
-        "Mean \N{PLUS-MINUS SIGN} SD",
-        *(f"{_label(runs, run)}{c}, {SIDE_NAMES[side]}" for run, c, side in columns),
-        *(["children (Schwartz 2008)"] if last else []),
-    ]
-    return Section("strides", "Strides", [table(head, rows)])
+        norm = getattr(runs[0].norm, attribute or "", math.nan)
+        numbers = [_mean_sd(run.values(name, condition, side), digits) for run, condition, side in columns]
+        rows.append([f"{words} ({unit})", *numbers, *([shown(norm, digits)] if alone else [])])
+    counts = [str(len(run.strides_of(condition, side))) for run, condition, side in columns]
+    rows.append(["Strides", *counts, *([""] if alone else [])])
+    heads = [f"{_label(runs, run)}{condition}, {SIDE_NAMES[side]}" for run, condition, side in columns]
+    norms = ["children (Schwartz 2008)"] if alone else []
+    return Section("strides", "Strides", [table(["Mean \N{PLUS-MINUS SIGN} SD", *heads, *norms], rows)])
 
 
 def _health(runs: Runs) -> Section:
     """Faults, falls, rates and latencies."""
-    rows = [
-        ("Run", lambda r: {True: "complete", False: "interrupted"}.get(r.get("complete"), DASH)),
-        ("Falls of the wearer", lambda r: str(r.get("falls", DASH))),
-        ("Device faults latched", lambda r: ", ".join(r["device_faults"]) or "none" if "device_faults" in r else DASH),
-        ("Device's last cause", lambda r: r.get("device_cause") or DASH),
-        ("Time from start to first step (s)", lambda r: shown(r.get("first_step_s", math.nan), 1)),
-        ("Duration, wall time (s)", lambda r: shown(r.get("wall_time_s", math.nan), 1)),
-    ]
-    labels = [run.label if len(runs) > 1 else "" for run in runs]
+    readers: dict[str, Callable[[Mapping], str]] = {
+        "Run": lambda r: {True: "complete", False: "interrupted"}.get(r.get("complete"), DASH),
+        "Falls of the wearer": lambda r: str(r.get("falls", DASH)),
+        "Device faults latched": lambda r: ", ".join(r["device_faults"]) or "none" if "device_faults" in r else DASH,
+        "Device's last cause": lambda r: r.get("device_cause") or DASH,
+        "Time from start to first step (s)": lambda r: shown(r.get("first_step_s", math.nan), 1),
+        "Duration, wall time (s)": lambda r: shown(r.get("wall_time_s", math.nan), 1),
+    }
     graphs = [run.record.get("graph") or {} for run in runs]
-    groups = [
-        [table(["", *labels], [[name, *(Cell(read(run.record), "text") for run in runs)] for name, read in rows])]
-    ]
-    latencies = sorted({name for graph in graphs for name in graph.get("latencies", {})})
-    if latencies:
-        body = [
-            [name.replace("_", " "), *(_latency(graph.get("latencies", {}).get(name)) for graph in graphs)]
-            for name in latencies
-        ]
-        groups.append([heading("Round trips, wall time"), table(["median / 99th percentile (ms)", *labels], body)])
-    rates = list(dict.fromkeys(topic for graph in graphs for topic in graph.get("rates_hz", {})))
-    if rates:
-        body = [[t, *(shown(graph.get("rates_hz", {}).get(t, math.nan), 1) for graph in graphs)] for t in rates]
-        groups.append([heading("Rates of topics, wall time"), table(["topic (Hz)", *labels], body)])
+    latencies, rates = ([graph.get(key, {}) for graph in graphs] for key in ("latencies", "rates_hz"))
+    rows = [[name, *(Cell(read(run.record), "text") for run in runs)] for name, read in readers.items()]
+    groups: list[list[Block]] = [[table(["", *_labels(runs)], rows)]]
+    names = sorted({name for known in latencies for name in known})
+    if names:
+        rows = [[name.replace("_", " "), *(_latency(known.get(name)) for known in latencies)] for name in names]
+        head = ["median / 99th percentile (ms)", *_labels(runs)]
+        groups.append([heading("Round trips, wall time"), table(head, rows)])
+    topics = list(dict.fromkeys(topic for known in rates for topic in known))
+    if topics:
+        rows = [[topic, *(shown(known.get(topic, math.nan), 1) for known in rates)] for topic in topics]
+        groups.append([heading("Rates of topics, wall time"), table(["topic (Hz)", *_labels(runs)], rows)])
     else:
         groups.append([text("Rates and round trips are not known: nothing was recorded.", faint=True)])
     return Section("health", "Device health", [beside(groups)])
@@ -731,23 +683,18 @@ def _latency(figures: Mapping | None) -> str:
 def _targets(runs: Runs) -> Section:
     """All figures of summary.json, with their targets."""
     by_run = [{f["name"]: Figure.from_entry(f) for f in run.summary.get("figures", [])} for run in runs]
-    names = list(dict.fromkeys(name for figures in by_run for name in figures))
-    if not names:
-        return Section("targets", "Figures and targets", [text("No figures: summary.json is missing or empty.")])
     rows = []
-    for name in names:
+    for name in dict.fromkeys(name for figures in by_run for name in figures):
         known = next(figures[name] for figures in by_run if name in figures)
-        row = [
-            name.replace("_", " "),
-            Cell("" if known.unit == "1" else known.unit, "text"),
-            Cell(in_signs(known.target), "text"),
-        ]
+        row = [name.replace("_", " "), Cell(unit_words(known), "text"), Cell(in_signs(known.target), "text")]
         for figures in by_run:
             found = figures.get(name)
             digits = 0 if known.unit == "1" and found is not None and float(found.value).is_integer() else 3
             row += [DASH if found is None else figure_value(found, digits), verdict(found.met if found else None)]
         rows.append(row)
-    values = [words for run in runs for words in (run.label if len(runs) > 1 else "value", "")]
+    if not rows:
+        return Section("targets", "Figures and targets", [text("No figures: summary.json is missing or empty.")])
+    values = [words for label in _labels(runs, "value") for words in (label, "")]
     head = ["Figure", Cell("unit", "text"), Cell("target", "text"), *values]
     return Section("targets", "Figures and targets", [table(head, rows)])
 
@@ -756,34 +703,26 @@ def _reproduction(runs: Runs) -> Section:
     """Command, versions, revision, seed, configuration."""
     blocks = []
     for run in runs:
-        if len(runs) > 1:
-            blocks.append(heading(run.label))
-        if run.configuration:
-            blocks.append(command(command_line(run.configuration)))
-            if run.configuration.get("mode") != "lockstep":
-                words = "The run was not in lockstep: its numbers depend on the machine's timing and come out close, not equal."
-                blocks.append(text(words, faint=True))
+        blocks += [heading(run.label)] if len(runs) > 1 else []
+        blocks += [command(command_line(run.configuration))] if run.configuration else []
+        if run.configuration and run.configuration.get("mode") != "lockstep":
+            words = (
+                "The run was not in lockstep: its numbers depend on the machine's timing and come out close, not equal."
+            )
+            blocks.append(text(words, faint=True))
         seed = ("Seed", str(run.summary.get("seed", DASH)))
-        blocks.append(made_with(run.summary, run.record, seed, ("Run folder", run.folder.path.name)))
-        blocks.append(heading("Configuration"))
-        blocks.append(
-            code(yaml.safe_dump(dict(run.configuration), sort_keys=True))
-            if run.configuration
-            else text("config.yaml is missing.")
-        )
+        blocks += [made_with(run.summary, run.record, seed, ("Run folder", run.folder.path.name))]
+        content = yaml.safe_dump(dict(run.configuration), sort_keys=True)
+        blocks += [heading("Configuration"), code(content) if run.configuration else text("config.yaml is missing.")]
     return Section("reproduction", "How to reproduce it", blocks)
 
 
+MOMENT_WORDS = "Internal moments of muscles, passive tissue and device together, over the wearer's mass."
 SECTIONS: tuple[Callable[[Runs], Section], ...] = (
-    _with_norm("angles", "Joint angles", ANGLES),
-    _with_norm(
-        "moments",
-        "Joint moments",
-        MOMENTS,
-        "Internal moments of muscles, passive tissue and device together, over the wearer's mass.",
-    ),
-    _with_norm("powers", "Joint powers", POWERS, "Sagittal plane; muscles, passive tissue and device together."),
-    _with_norm("forces", "Ground reaction force", FORCES),
+    _curves("angles", "Joint angles", ANGLES),
+    _curves("moments", "Joint moments", MOMENTS, MOMENT_WORDS),
+    _curves("powers", "Joint powers", POWERS, "Sagittal plane; muscles, passive tissue and device together."),
+    _curves("forces", "Ground reaction force", FORCES),
     _muscles,
     _device,
     _metabolic,
@@ -793,3 +732,44 @@ SECTIONS: tuple[Callable[[Runs], Section], ...] = (
     _targets,
     _reproduction,
 )
+
+
+def _sections(runs: Runs) -> list[Section]:
+    return [build(runs) for build in SECTIONS]
+
+
+# --- gait.png
+
+PICTURE_IN = (12.6, 6.3)
+
+
+def draw_run(path: Path, run: RunData) -> None:
+    """Write the picture as PNG: angles and force against the norm, assistance, metabolic cost; panels without data say so.
+
+    Raises OSError if it cannot be written.
+    """
+    with figure_style():
+        drawing = draw.sheet(PICTURE_IN, "Walking with and without assistance", subtitle(run), x=0.05)
+        panels = drawing.subplots(2, 4)
+        variables = (*HEADLINE, DEVICE_TORQUES[0], DEVICE_TORQUES[2])
+        for axes, variable in zip(panels.flat, variables, strict=False):
+            axes.set_title(variable.title)
+            axes.set_ylabel(variable.unit)
+            driven = variable in HEADLINE or not len(run.curves)
+            draw.draw_stride(axes, _lines(run, variable.name), run.norm_curve(variable.name),
+                             empty="no full stride" if driven else "not driven by this device")  # fmt: skip
+        over_time, bars = panels[1, 2:]
+        for axes, name in ((over_time, "Metabolic power, each stride"), (bars, "Metabolic power")):
+            axes.set_title(name)
+            axes.set_ylabel("W/kg, gross")
+        draw_cost_over_time(over_time, run.strides, 3.6)
+        over_time.set_xlabel("simulated time (s); hollow: left leg")
+        draw.draw_bars(bars, _cost_of(run, METABOLIC_POWER), empty="no full stride")
+        if math.isfinite(metabolic_change(run)):
+            bars.set_title(f"{shown(metabolic_change(run), 1, sign=True)} %", loc="right")
+        entries = [draw.line_entry(COLOURS[condition], condition) for condition in CONDITIONS]
+        entries += [draw.line_entry(INK, f"{SIDE_NAMES[side]} leg", DASHES[side]) for side in SIDES]
+        entries.append(draw.band_entry(NORM_BAND, NORM_WORDS))
+        drawing.legend(handles=entries, loc="lower center", ncols=len(entries), bbox_to_anchor=(0.5, 0.0))
+        drawing.subplots_adjust(left=0.055, right=0.985, top=0.85, bottom=0.14, wspace=0.34, hspace=0.48)
+        drawing.savefig(path, dpi=DPI, metadata=PNG_METADATA)

@@ -86,28 +86,19 @@ class RunData:
         """Mean and SD of the norm, or None."""
         return self.norm.curve(variable) if self.norm and variable in NormativeGait.variables() else None
 
+    def strides_of(self, condition: str, side: str | None = None) -> list[Mapping]:
+        """Strides of a condition (of one side)."""
+        return [s for s in self.strides if s["condition"] == condition and side in (None, s["side"])]
+
     def values(self, name: str, condition: str, side: str | None = None) -> np.ndarray:
         """A stride figure of all strides (of one side); those without it are left out."""
-        return np.array(
-            [
-                stride[name]
-                for stride in self.strides
-                if stride["condition"] == condition and side in (None, stride["side"]) and stride.get(name) is not None
-            ],
-            dtype=float,
-        )
+        found = [s[name] for s in self.strides_of(condition, side) if s.get(name) is not None]
+        return np.array(found, dtype=float)
 
     def mean(self, name: str, condition: str, side: str | None = None) -> float:
         """Mean of `values`; NaN without strides."""
         values = self.values(name, condition, side)
         return float(values.mean()) if values.size else math.nan
-
-    def figure(self, name: str) -> float:
-        """A figure of summary.json; NaN where it is not there."""
-        for figure in self.summary.get("figures", []):
-            if figure["name"] == name and figure["value"] is not None:
-                return float(figure["value"])
-        return math.nan
 
 
 def load_run(path: str | Path, unread: Sequence[str] = ()) -> RunData:
@@ -150,18 +141,8 @@ def load_run(path: str | Path, unread: Sequence[str] = ()) -> RunData:
     if record.get("complete") is False:
         notes.append("The run was interrupted before its end.")
     subject = _subject(configuration, notes)
-    return RunData(
-        folder,
-        folder.path.name,
-        configuration,
-        record,
-        summary,
-        curves,
-        strides,
-        subject,
-        _norm(configuration, subject, notes),
-        notes,
-    )
+    norm = _norm(configuration, subject, notes)
+    return RunData(folder, folder.path.name, configuration, record, summary, curves, strides, subject, norm, notes)
 
 
 def _is_there(file: Path, consequence: str, notes: list[str]) -> bool:

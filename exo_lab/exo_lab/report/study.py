@@ -1,34 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the reports of all studies share: a folder's summary, its figures by name, the way to make it again."""
+"""What the reports of all studies share: a folder's summary, its figures by name, the page, the way to make it again."""
 
 from __future__ import annotations
 
 import json
 import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from exo_core.errors import UserError
+from exo_lab.evaluate.command import CURVES_FILE, RECORD_FILE, SUMMARY_FILE
 from exo_lab.report.page import (
+    REPORT_NAME,
     Block,
     Section,
     command,
     figure_value,
     folded,
     in_signs,
+    lead,
     made_with,
+    missing,
     table,
     text,
+    title,
+    unit_words,
     verdict,
+    write_page,
 )
-from exo_sim.gait.curves import CurveTable
+from exo_sim.errors import GaitError
+from exo_sim.gait.curves import Curve, CurveTable
 from exo_sim.gait.strides import read_coverage_warnings
 from exo_sim.measurement import Figure
 
-SUMMARY_FILE, CURVES_FILE, RECORD_FILE = "summary.json", "curves.csv", "run.json"
 #: Stands for a figure that is not there.
 NOTHING = Figure("nothing", math.nan, "1")
 
@@ -52,6 +61,14 @@ class Study:
     def configuration(self) -> Mapping[str, Any]:
         """As it was run."""
         return self.summary["configuration"]
+
+    def curve_of(self, condition: str, variable: str, side: str, speed: float) -> Curve | None:
+        """Mean and SD over the strides of all walks in a condition; None where a value is not known."""
+        try:
+            curve = self.curves.get(condition, variable, side, speed)
+        except GaitError:
+            return None
+        return curve if np.isfinite(curve.mean).all() else None
 
     @property
     def judged(self) -> list[Figure]:
@@ -95,12 +112,23 @@ def read_json(file: Path) -> dict:
     return content
 
 
-def load_study(folder: str | Path, command_name: str, keys: Sequence[str], with_curves: bool = True) -> Study:
+AnyStudy = TypeVar("AnyStudy", bound=Study)
+
+
+def load_study(
+    kind: type[AnyStudy],
+    folder: str | Path,
+    command_name: str,
+    keys: Sequence[str],
+    has_curves: Callable[[Mapping[str, Any]], bool] = lambda configuration: True,
+) -> AnyStudy:
     """Reads a folder.
 
     Args:
+        kind: of study.
         command_name: that wrote it, as in "exo evaluate exo".
         keys: that its configuration must hold.
+        has_curves: whether a study of a configuration has curves.
 
     Raises:
         UserError: not such a folder, or a damaged file.
@@ -118,34 +146,36 @@ def load_study(folder: str | Path, command_name: str, keys: Sequence[str], with_
     if lacking or not figures:
         raise UserError(f"{folder / SUMMARY_FILE} is damaged: it lacks {', '.join(lacking) or 'figures'}")
     record = read_json(folder / RECORD_FILE) if (folder / RECORD_FILE).is_file() else {}
-    curves = CurveTable.read(folder / CURVES_FILE) if with_curves else CurveTable()
-    return Study(folder, summary, record, figures, curves)
+    curves = CurveTable.read(folder / CURVES_FILE) if has_curves(summary["configuration"]) else CurveTable()
+    return kind(folder, summary, record, figures, curves)
 
 
-def options_of(configuration: Mapping[str, Any], options: Mapping[str, str]) -> list[str]:
-    """Words of a command line for what a configuration says; empty values are the defaults and left out."""
+def words_of(configuration: Mapping[str, Any], options: Mapping[str, str]) -> list[str]:
+    """Words of a command line for what a configuration says; empty values are the defaults and left out.
+
+    Args:
+        options: by the configuration's key.
+    """
+
+    def word(value) -> str:
+        return f"{value:g}" if isinstance(value, float) else str(value)
+
     words: list[str] = []
     for key, option in options.items():
         value = configuration.get(key)
         if value is True:
             words.append(option)
         elif isinstance(value, list) and value:
-            words += [option, *(f"{v:g}" if isinstance(v, float) else str(v) for v in value)]
+            words += [option, *map(word, value)]
         elif value not in (None, "", False) and not isinstance(value, (list, dict)):
-            words += [option, f"{value:g}" if isinstance(value, float) else str(value)]
+            words += [option, word(value)]
     return words
-
-
-def again(study: Study, words: Sequence[str], *more: Block) -> Section:
-    """How to measure the same again, and what it was made with."""
-    blocks = [command(shlex.join(words)), *more, made_with(dict(study.summary), dict(study.record))]
-    return Section("reproduction", "How to reproduce it", blocks)
 
 
 def everything(study: Study) -> Section:
     """All figures, folded away."""
     rows = [
-        (name, figure_value(f), "" if f.unit == "1" else f.unit, in_signs(f.target), verdict(f.met))
+        (name, figure_value(f), unit_words(f), in_signs(f.target), verdict(f.met))
         for name, f in study.figures.items()
         if math.isfinite(f.value) or f.met is not None
     ]
@@ -153,6 +183,19 @@ def everything(study: Study) -> Section:
     return Section("figures", "All figures", [folded(f"{len(rows)} figures", table(head, rows))])
 
 
-def same_to_the_digit() -> Block:
-    """What repeating a study gives."""
-    return text("The same code, checkpoint and seeds give the same figures to the last digit.", faint=True)
+def write_study(
+    study: Study, page_title: str, heading_words: str, subtitle: str, headline: str, above: Sequence[Block],
+    sections: Sequence[Section], words: Sequence[str], *more: Block,
+) -> Path:  # fmt: skip
+    """Write the report of a study into its folder: its result, `above`, sections, how to repeat it. Returns its path.
+
+    Args:
+        words: the command that measures the same again; `more`: what is said below it.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    opening = [title(heading_words), text(subtitle, faint=True), lead(headline), *above, *missing(study.notes)]
+    made = made_with(study.summary, study.record)
+    again = Section("reproduction", "How to reproduce it", [command(shlex.join(words)), *more, made])
+    return write_page(study.folder / REPORT_NAME, f"exo_gait: {page_title}", opening, [*sections, again])

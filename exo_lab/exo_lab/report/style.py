@@ -40,7 +40,7 @@ INK, FAINT_INK, RULE = "#222222", "#666666", "#BBBBBB"
 MET, MISSED = "#00674A", "#A83A00"
 TARGET_BAND = "#E4EFE9"
 #: Line style by side.
-DASHES = {"r": "-", "l": (0, (4, 2))}
+DASHES: dict[str, str | tuple] = {"r": "-", "l": (0, (4, 2))}
 SIDE_NAMES = {"r": "right", "l": "left"}
 #: The norm was measured on typically developing children and adolescents, whoever walks beside it.
 NORM_WORDS = "typically developing children and adolescents, mean \N{PLUS-MINUS SIGN} SD (Schwartz et al. 2008)"

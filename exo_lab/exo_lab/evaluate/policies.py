@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The trained policies of an evaluation of patients: for everybody, or for one wearer each."""
+"""The trained policies of a study: found, checked against their devices, and by whom they are worn."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from exo_device.devices import find_device
 from exo_lab.conditions import RESULT_FILE, Policy, find_policy
@@ -18,6 +19,57 @@ from exo_sim.human.checkpoint import load_any_human
 
 #: Wearer that stands in while a policy is tried for fitting its device (kg).
 ANY_MASS_KG = 75.0
+
+
+def find_policies(paths: Sequence[str], device: str | None) -> list[Policy]:
+    """Policies from folders or checkpoints, checked; labels are made different.
+
+    Raises:
+        SimError, CheckpointError, DeviceError, ControllerError: one that cannot be used.
+    """
+    found = [find_policy(path, device) for path in paths]
+    labels = [policy.label for policy in found]
+    if len(set(labels)) != len(labels):  # folders of the same name in different places
+        found = [replace(policy, label=f"{policy.label}_{i}") for i, policy in enumerate(found, 1)]
+    for policy in found:
+        check_policy(policy)
+    return found
+
+
+def check_policy(policy: Policy) -> None:
+    """Refuses now, not after half an hour of walking, a policy that does not fit its device, or lacks a walker.
+
+    Raises:
+        SimError, CheckpointError, DeviceError, ControllerError: it cannot be used.
+    """
+    device = find_device(policy.device)
+    if device is None:
+        raise SimError("--device none has no policy to measure; name a device")
+    make_controller(
+        "learned",
+        joint_names=device.joint_names,
+        wearer_mass=ANY_MASS_KG,
+        torque_limit=device.torque_limits(ANY_MASS_KG),
+        checkpoint=policy.checkpoint,
+    )
+    for _, human in policy.humans:
+        load_any_human(human)
+
+
+def describe(policy: Policy) -> dict[str, Any]:
+    """For the configuration in summary.json."""
+    _, manifest = load_checkpoint(policy.checkpoint, kind="exo")
+    training = manifest.training
+    return {
+        "label": policy.label,
+        "checkpoint": policy.checkpoint,
+        "device": policy.device,
+        "humans": dict(policy.humans),
+        "sha256": manifest.sha256,
+        "samples": training.samples,
+        "training_seed": training.seed,
+        "git_revision": training.git_revision,
+    }
 
 
 @dataclass(frozen=True)
@@ -46,32 +98,16 @@ def _who(subject: Subject) -> dict:
     return subject.model_dump(exclude={"name", "preferred_speed_mps"})
 
 
-def find_policies(paths: Sequence[str], device: str | None, personalised: bool) -> list[WornPolicy]:
-    """Policies from folders or checkpoints, checked against their devices; labels are made different.
+def find_personalised(paths: Sequence[str], device: str | None) -> list[WornPolicy]:
+    """Policies from folders that `exo personalise` wrote, each with its wearer.
 
     Raises:
         SimError, CheckpointError, DeviceError, ControllerError: one that cannot be used.
     """
-    wearers = [_wearer(Path(path)) if personalised else (None, ()) for path in paths]
-    found = [WornPolicy(find_policy(path, device), *wearer) for path, wearer in zip(paths, wearers)]
-    labels = [worn.policy.label for worn in found]
-    if len(set(labels)) != len(labels):  # folders of the same name in different places
-        found = [
-            replace(worn, policy=replace(worn.policy, label=f"{worn.policy.label}_{i}"))
-            for i, worn in enumerate(found, 1)
-        ]
+    wearers = [_wearer(Path(path)) for path in paths]
+    found = [WornPolicy(p, *wearer) for p, wearer in zip(find_policies(paths, device), wearers, strict=True)]
     for worn in found:
-        description = find_device(worn.policy.device)
-        if description is None:
-            raise SimError("--device none has no policy to measure; name a device")
-        make_controller(
-            "learned",
-            joint_names=description.joint_names,
-            wearer_mass=ANY_MASS_KG,
-            torque_limit=description.torque_limits(ANY_MASS_KG),
-            checkpoint=worn.policy.checkpoint,
-        )
-        for _, human in (*worn.policy.humans, *worn.others):
+        for _, human in worn.others:
             load_any_human(human)
     return found
 
@@ -84,8 +120,8 @@ def _wearer(path: Path) -> tuple[Subject, tuple[tuple[str, str], ...]]:
         others = tuple((condition, str(path / stem)) for condition, stem in sorted(result["humans_of_others"].items()))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SimError(
-            f"{path} is not a folder that `exo personalise` has finished; give one, or use --exo for a "
-            "policy for everybody"
+            f"{path} is not a folder that `exo personalise` has finished; give one, or use --exo for a policy for "
+            "everybody"
         ) from error
     return make_subject(fields, str(file)), others
 
@@ -99,26 +135,9 @@ def can_give(policies: Sequence[Policy]) -> list[tuple[str, float]]:
         low, high = action.minimum or (-1.0,) * len(action.names), action.maximum or (1.0,) * len(action.names)
         own = {
             (name[:-2], sign)
-            for name, a, b in zip(action.names, low, high)
+            for name, a, b in zip(action.names, low, high, strict=True)
             for sign, share in ((-1.0, -a), (1.0, b))
             if share > 0.0
         }
         given = own if given is None else given & own
     return sorted(given or ())
-
-
-def describe(worn: WornPolicy) -> dict:
-    """For the configuration in summary.json."""
-    policy = worn.policy
-    _, manifest = load_checkpoint(policy.checkpoint, kind="exo")
-    return {
-        "label": policy.label,
-        "checkpoint": policy.checkpoint,
-        "device": policy.device,
-        "humans": dict(policy.humans),
-        "wearer": worn.wearer and worn.wearer.name,
-        "sha256": manifest.sha256,
-        "samples": manifest.training.samples,
-        "training_seed": manifest.training.seed,
-        "git_revision": manifest.training.git_revision,
-    }

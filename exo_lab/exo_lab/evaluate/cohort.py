@@ -17,7 +17,8 @@ from scipy import stats
 from exo_core.joints import SIDES
 from exo_device.description import DeviceDescription
 from exo_lab.conditions import CONTROLLERS, LEARNED, UNPOWERED
-from exo_lab.evaluate.impaired.measure import ASYMMETRIES, asymmetry, cost_of_transport
+from exo_lab.evaluate.figures import cost_of_transport
+from exo_lab.evaluate.patient_measures import ASYMMETRIES, asymmetry
 from exo_sim.body.model import build_body
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, MUSCLE_GROUPS
 from exo_sim.body.subject import Subject

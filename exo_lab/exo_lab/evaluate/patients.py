@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from exo_lab.evaluate.impaired.deficits import Deficit, load_deficits
+from exo_lab.evaluate.deficits import Deficit, load_deficits
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE
 from exo_sim.body.subject import Subject, make_subject
 from exo_sim.errors import SimError
@@ -76,18 +76,6 @@ def severity_series(deficit: Deficit, subject: Subject, side: str) -> list[Patie
 def series_name(deficit: Deficit, strength: float) -> str:
     """Name of a member of a severity series: dorsiflexor_weakness_at_50."""
     return HEALTHY if strength == 1.0 else f"{deficit.name}_at_{100.0 * strength:g}"
-
-
-def known_deficit(name: str) -> Deficit:
-    """A deficit by its name.
-
-    Raises:
-        SimError: no such deficit; lists those there are.
-    """
-    for deficit in load_deficits():
-        if deficit.name == name:
-            return deficit
-    raise SimError(f"unknown deficit '{name}'; known: {', '.join(d.name for d in load_deficits())}")
 
 
 def named_patients(words: Sequence[str], find) -> list[Patient]:

@@ -153,7 +153,7 @@ def population_figures(walks: Sequence[PopulationWalk]) -> list[Figure]:
             minutes = sum(walk.minutes for walk in own)
             rate, interval = rate_interval(sum(walk.falls for walk in own), minutes)
             figures += [
-                Figure(figure_name(condition), rate, "1/min", interval=interval),
+                Figure(falls_name(condition), rate, "1/min", interval=interval),
                 Figure(minutes_name(condition), minutes, "min"),
             ]
         if own and condition == LEARNED:
@@ -164,8 +164,8 @@ def population_figures(walks: Sequence[PopulationWalk]) -> list[Figure]:
     return figures
 
 
-def figure_name(condition: str) -> str:
-    """Name of a condition's figure."""
+def falls_name(condition: str) -> str:
+    """Name of the figure of how often people fell in a condition."""
     return f"population_falls_per_minute.{condition}"
 
 

@@ -9,10 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from exo_lab.evaluate.realism.cost import cheapest_speed
-from exo_lab.evaluate.realism.figures import realism_figures
-from exo_lab.evaluate.realism.group import at_speed, split_name
-from exo_lab.evaluate.realism.table import overall_table, speed_table
+from exo_lab.evaluate.human import overall_table, speed_table
+from exo_lab.evaluate.human_measures import at_speed, cheapest_speed, human_figures, split_name
 from exo_sim.metabolics.models import looney2019
 from exo_sim.world.meters import ForceMeter
 
@@ -26,7 +24,7 @@ SPEEDS = (0.75, 1.0, 1.25, 1.5, 1.75)
 
 def figures_of(pushes=(), seeds=2, speeds=SPEEDS, **changes):
     walks = [made_up.made_up_walk(speed, seed, **changes) for seed in range(seeds) for speed in speeds]
-    return {figure.name: figure for figure in realism_figures(walks, list(pushes))}
+    return {figure.name: figure for figure in human_figures(walks, list(pushes))}
 
 
 def missed(figures) -> set[str]:
@@ -98,7 +96,7 @@ def test_falls_speed_impact_and_asymmetry():
 
 def test_one_fall_in_ten_walks_is_reported_with_its_interval():
     walks = [made_up.made_up_walk(1.25, seed, fell=seed == 3) for seed in range(10)]
-    share = next(f for f in realism_figures(walks, []) if f.name == "walks_without_fall")
+    share = next(f for f in human_figures(walks, []) if f.name == "walks_without_fall")
     assert share.value == 0.9 and share.met is False and share.interval[0] < 0.9 < share.interval[1]
 
 
@@ -112,9 +110,9 @@ def test_a_walk_without_strides_is_left_out_and_none_at_all_misses():
     empty = made_up.made_up_walk(1.25, 1, fell=True, speed=math.nan, force_peaks_bw=[])
     empty.curves = type(empty.curves)()
     empty.scalars = dict.fromkeys(empty.scalars, math.nan)
-    both = {f.name: f for f in realism_figures([made_up.made_up_walk(1.25), empty], [])}
+    both = {f.name: f for f in human_figures([made_up.made_up_walk(1.25), empty], [])}
     assert both["hip_angle_r_at_1.25"].met and both["walks_without_fall"].value == 0.5
-    alone = {f.name: f for f in realism_figures([empty], [])}
+    alone = {f.name: f for f in human_figures([empty], [])}
     assert math.isnan(alone["hip_angle_r_at_1.25"].value) and alone["hip_angle_r_at_1.25"].met is False
 
 

@@ -1,20 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The deficits that clinicians know and the signs they know them by; the data are in deficits.yaml beside this file."""
+"""The deficits that clinicians know, the signs they know them by, and the value of a sign in a walk.
+
+The data are in deficits.yaml beside this file.
+"""
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from importlib import resources
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from exo_core.yaml_file import parse_yaml
 from exo_sim.body.muscle_groups import MUSCLE_GROUPS
+from exo_sim.errors import SimError
+from exo_sim.world.walk import WalkResult
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Percent = Annotated[float, Field(ge=0.0, le=100.0)]
 TOE_OFF = "toe_off"
+OTHER_SIDE = {"r": "l", "l": "r"}
 
 
 class _Model(BaseModel):
@@ -92,3 +100,50 @@ def load_deficits() -> tuple[Deficit, ...]:
     """All deficits, in the order of every table."""
     text = (resources.files(__package__) / "deficits.yaml").read_text(encoding="utf-8")
     return tuple(Deficit.model_validate(entry) for entry in parse_yaml(text, "deficits.yaml"))
+
+
+def known_deficit(name: str) -> Deficit:
+    """A deficit by its name.
+
+    Raises:
+        SimError: no such deficit; lists those there are.
+    """
+    for deficit in load_deficits():
+        if deficit.name == name:
+            return deficit
+    raise SimError(f"unknown deficit '{name}'; known: {', '.join(d.name for d in load_deficits())}")
+
+
+def sign_value(walk: WalkResult, sign: Sign, side: str) -> float:
+    """A sign of somebody whose affected leg is `side`; NaN where the walk does not tell.
+
+    The asymmetry is signed: 200 (affected - opposite) / (affected + opposite), percent.
+    """
+    affected, opposite = (_of_leg(walk, sign, leg) for leg in (side, OTHER_SIDE[side]))
+    if sign.leg == "asymmetry":
+        total = affected + opposite
+        return 200.0 * (affected - opposite) / total if total > 0.0 else math.nan
+    return {"affected": affected, "opposite": opposite, "both": 0.5 * (affected + opposite)}[sign.leg]
+
+
+def _of_leg(walk: WalkResult, sign: Sign, side: str) -> float:
+    if sign.stride or sign.window is None:
+        return walk.scalar(sign.stride, side)
+    curve = walk.curve(sign.curve, side)
+    first = walk.scalar("stance_percent", side) if sign.window[0] == TOE_OFF else float(sign.window[0])
+    if curve is None or not math.isfinite(first) or not np.isfinite(curve).all():
+        return math.nan
+    within = slice(math.ceil(first), math.floor(sign.window[1]) + 1)
+    return float(_TAKE[sign.take](curve[within], walk.scalar("duration", side) / (len(curve) - 1)))
+
+
+#: Of a piece of a curve and the time between its points (s).
+_TAKE = {
+    "max": lambda values, step: values.max(),
+    "mean": lambda values, step: values.mean(),
+    "negative_mean": lambda values, step: -values.mean(),
+    "negative_min": lambda values, step: -values.min(),
+    "fastest_fall": lambda values, step: -(np.diff(values) / step).min(),
+    "fastest_rise": lambda values, step: (np.diff(values) / step).max(),
+    "positive_work": lambda values, step: np.trapezoid(np.maximum(values, 0.0), dx=step),
+}
