@@ -4,6 +4,7 @@
 import dataclasses
 import importlib.util
 import json
+import math
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -20,6 +21,7 @@ from exo_lab.report.run import (
     command_line,
     label_runs,
     one_line,
+    sample_sd,
     stride_range,
     write_comparison_page,
     write_report_page,
@@ -54,6 +56,60 @@ def run(tmp_path):
     folder = made_up.run_folder(tmp_path)
     report_again(str(folder.path), strict=False)
     return folder
+
+
+def _changed(file, place, value):
+    content = json.loads(file.read_text())
+    *way, last = place
+    inner = content
+    for key in way:
+        inner = inner[key]
+    inner[last] = value
+    file.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    "name, place, value, word",
+    [
+        ("run.json", ["falls"], 10**400, "falls"),
+        ("run.json", ["falls"], float("inf"), "falls"),
+        ("run.json", ["device_faults"], [[]], "device_faults"),
+        ("run.json", ["complete"], {}, "complete"),
+        ("run.json", ["changes"], "the speed", "changes"),
+        ("strides.json", [1, "speed"], {"a": 1}, "speed"),
+        ("strides.json", [1, "duration"], 10**400, "duration"),
+        ("strides.json", [0, "condition"], True, "condition"),
+        ("strides.json", [0], "no stride", "strides.json"),
+        ("strides.json", [0, "metabolic_power_per_mass"], [[]], "metabolic_power_per_mass"),
+    ],
+)
+def test_a_file_that_no_run_has_written_so_is_one_line_with_its_name(tmp_path, name, place, value, word):
+    folder = made_up.run_folder(tmp_path)
+    _changed(folder.path / name, place, value)
+    with pytest.raises(UserError) as caught:
+        report_again(str(folder.path), strict=False)
+    said = str(caught.value)
+    assert name in said and word in said and "\n" not in said and len(said) < 400
+
+
+@pytest.mark.parametrize(
+    "name, value", [("speed_mps", None), ("speed_mps", 10**400), ("subject", 3), ("phases", "all")]
+)
+def test_a_configuration_that_no_run_has_written_so_is_one_line(tmp_path, name, value):
+    folder = made_up.run_folder(tmp_path, **{name: value})
+    with pytest.raises(UserError, match=f"config.yaml is damaged: {name} is "):
+        report_again(str(folder.path), strict=False)
+
+
+def test_strides_have_a_sample_sd_and_one_alone_has_none():
+    assert sample_sd(np.array([1.0, 2.0, 4.0])) == pytest.approx(math.sqrt(7.0 / 3.0))
+    assert math.isnan(sample_sd(np.array([1.0]))) and math.isnan(sample_sd(np.array([])))
+
+
+def test_what_somebody_changed_under_way_stands_at_the_top(tmp_path):
+    record = {"falls": 0, "device_faults": [], "complete": True, "changes": ["At 12.5 s the wearer was changed"]}
+    folder = made_up.run_folder(tmp_path, record=record)
+    assert "At 12.5 s the wearer was changed." in load_run(folder.path).notes
 
 
 def page_of(folder) -> str:

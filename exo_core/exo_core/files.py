@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import stat
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from exo_core.errors import UserError
+from exo_core.errors import UserError, one_line
 
 #: Where systemd keeps a folder for each user who is logged in: a service of that user has no XDG_RUNTIME_DIR.
 USER_FOLDERS = "/run/user"
@@ -145,14 +146,15 @@ def named_file(kind: str, name_or_path: str | Path, folder: Path) -> Path:
     Raises:
         UserError: there is no such file; lists the names that there are.
     """
-    given = Path(name_or_path).expanduser()
-    candidates = [given]
-    if given.parts[:1] == ("config",):
-        candidates.append(folder / given.name)
-    if given.suffix not in (".yaml", ".yml") and len(given.parts) == 1:
-        candidates.append(folder / f"{name_or_path}.yaml")
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate.resolve()
+    with contextlib.suppress(OSError, RuntimeError):  # a name that is too long, and ~somebody whom nobody knows
+        given = Path(name_or_path).expanduser()
+        candidates = [given]
+        if given.parts[:1] == ("config",):
+            candidates.append(folder / given.name)
+        if given.suffix not in (".yaml", ".yml") and len(given.parts) == 1:
+            candidates.append(folder / f"{name_or_path}.yaml")
+        for candidate in candidates:
+            if candidate.is_file():
+                return candidate.resolve()
     known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
-    raise UserError(f"{kind} '{name_or_path}' is neither a file nor one of the names there are: {known}")
+    raise UserError(f"{kind} '{one_line(name_or_path, 200)}' is neither a file nor one of the names there are: {known}")

@@ -10,7 +10,7 @@ import pytest
 
 from exo_core import files
 from exo_core.errors import LONGEST_LINE_BYTES, UserError, one_line
-from exo_core.files import open_lock_file, read_limited, runtime_folder, whole_file
+from exo_core.files import named_file, open_lock_file, read_limited, runtime_folder, whole_file
 
 
 @pytest.fixture
@@ -111,3 +111,14 @@ def test_foreign_text_forges_no_line_and_hides_none():
     assert line.isprintable() and len(line.encode()) <= LONGEST_LINE_BYTES
     assert one_line("hüfte  links\n") == "hüfte links"
     assert len(one_line("ü" * 1000, 64).encode()) <= 64
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 5000, "~nobody-of-this-name/hip", "\0", "", ".", "/dev/null", "\x1b[2J\nforged"]
+)
+def test_a_name_that_is_no_file_is_one_short_line_whatever_it_is(tmp_path, name):
+    (tmp_path / "hip.yaml").write_text("")
+    assert named_file("device", "hip", tmp_path) == tmp_path / "hip.yaml"
+    with pytest.raises(UserError, match="names there are: hip") as caught:
+        named_file("device", name, tmp_path)
+    assert len(str(caught.value)) < 400 and "\n" not in str(caught.value) and "\x1b" not in str(caught.value)

@@ -63,3 +63,19 @@ def test_start_returns_the_exit_code_of_main(tmp_path, monkeypatch):
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def test_compiled_code_has_a_place_where_neither_installation_nor_home_can_be_written(tmp_path):
+    home, runtime = tmp_path / "home", tmp_path / "runtime"
+    home.write_text("no folder")
+    runtime.mkdir(mode=0o700)
+    environment = {**os.environ, "HOME": str(home), "XDG_RUNTIME_DIR": str(runtime)}
+    for name in ("XDG_CACHE_HOME", "NUMBA_CACHE_DIR"):
+        environment.pop(name, None)
+    program = "import os; os.access = lambda *_: {}; from exo_core import programs; programs.prepare(); "
+    program += "print(os.environ.get('NUMBA_CACHE_DIR'))"
+    for writable, expected in ((False, str(runtime / "exo_gait" / "numba")), (True, "None")):
+        run = subprocess.run(
+            [sys.executable, "-c", program.format(writable)], env=environment, capture_output=True, text=True
+        )
+        assert (run.stdout.strip(), run.returncode) == (expected, 0), run.stderr

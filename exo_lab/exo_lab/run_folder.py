@@ -11,6 +11,9 @@ import yaml
 from exo_core.errors import UserError
 from exo_core.yaml_file import YamlError, read_mapping
 
+#: No run was asked for more; what says so was written by no run.
+FASTEST_MPS = 100.0
+
 
 class RunFolder:
     """Names of the files in a run folder."""
@@ -71,4 +74,10 @@ class RunFolder:
             raise UserError(str(error)) from error
         if "seed" not in content:
             raise UserError(f"{self.configuration} is not the configuration of a run")
+        speed = content.get("speed_mps", 1.0)
+        wrong = [name for name in ("subject", "device", "controller") if not isinstance(content.get(name, ""), str)]
+        wrong += [] if isinstance(speed, (int, float)) and 0.0 <= speed < FASTEST_MPS else ["speed_mps"]
+        wrong += [] if isinstance(content.get("phases", []), list) else ["phases"]
+        if wrong:
+            raise UserError(f"{self.configuration} is damaged: {wrong[0]} is {str(content[wrong[0]])[:40]!r}")
         return content

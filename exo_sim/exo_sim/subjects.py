@@ -20,6 +20,8 @@ from exo_sim.errors import SimError
 
 #: Begins the name of a patient of the presets, where a subject is asked for.
 PRESET_PREFIX = "preset:"
+#: Letters of a subject's name: it becomes that of a file, and of human/subject.
+LONGEST_NAME = 128
 SUBJECT_FOLDER = Path(__file__).resolve().parent / "config" / "subjects"
 
 
@@ -132,7 +134,7 @@ def with_presets(fields: dict[str, Any], source: str) -> dict[str, Any]:
             result[field] = {**value, **own}
     if speeds:
         result.setdefault("preferred_speed_mps", min(speeds))
-        result.setdefault("name", "_".join(names))
+        result.setdefault("name", "_".join(names)[:LONGEST_NAME])
     return result
 
 

@@ -161,6 +161,15 @@ def test_subject_file_errors_are_one_line(tmp_path):
     assert load_subject("") == Subject()
 
 
+def test_what_is_wrong_is_shown_in_part_however_long_it_is():
+    with pytest.raises(SimError) as caught:
+        make_subject({"name": "x" * 900_000})
+    assert len(str(caught.value)) < 400
+    with pytest.raises(SimError) as caught:
+        make_subject({"y" * 900_000: 1})
+    assert len(str(caught.value)) < 600
+
+
 def test_unknown_device_lists_the_known_ones():
     with pytest.raises(UserError, match="hip_ankle"):
         find_device("knee")

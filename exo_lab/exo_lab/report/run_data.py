@@ -25,6 +25,8 @@ from exo_sim.gait.strides import read_coverage_warnings
 from exo_sim.subjects import subject_file
 
 CONDITIONS = ("unassisted", "assisted")
+#: What lies beyond was written by no run.
+LARGEST_NUMBER, MOST_FALLS = 1e12, 1_000_000
 METABOLIC_POWER, METABOLIC_POWER_UMBERGER = "metabolic_power_per_mass", "metabolic_power_umberger_per_mass"
 
 
@@ -120,7 +122,7 @@ def load_run(path: str | Path, unread: Sequence[str] = ()) -> RunData:
         if _is_there(folder.configuration, "subject, device and speed are not known", notes)
         else {}
     )
-    record = _json(folder.record, "falls, faults and timing are not known", dict, notes)
+    record = _record(folder, _json(folder.record, "falls, faults and timing are not known", dict, notes))
     summary = {}
     if "summary" not in unread:
         summary = _json(folder.summary, "there are no figures and targets; `exo report` writes it", dict, notes)
@@ -163,17 +165,51 @@ def _json(file: Path, consequence: str, kind: type, notes: list[str]):
     return content
 
 
+def _record(folder: RunFolder, record: Mapping) -> Mapping:
+    """run.json, whose entries are what a run writes."""
+    texts = ("device_faults", "changes")
+    wrong = [name for name in texts if not _is_list_of(record.get(name, []), str)]
+    wrong += [name for name in ("complete",) if not isinstance(record.get(name, True), bool)]
+    falls = record.get("falls", 0)
+    wrong += ["falls"] if isinstance(falls, bool) or not isinstance(falls, int) or not 0 <= falls < MOST_FALLS else []
+    if wrong:
+        raise UserError(f"{folder.record} is damaged: {wrong[0]} is {str(record[wrong[0]])[:40]!r}")
+    return record
+
+
+def _is_list_of(value: object, kind: type | tuple[type, ...]) -> bool:
+    return isinstance(value, list) and all(isinstance(item, kind) for item in value)
+
+
+def _check_stride(stride: Mapping) -> None:
+    """Raise TypeError for a record that no run writes: numbers or None, lists of them, words for the words."""
+    for name, value in stride.items():
+        if name in ("condition", "side"):
+            fits = isinstance(value, str)
+        elif name in ("joint_names", "exo_joint_names"):
+            fits = _is_list_of(value, str)
+        else:
+            fits = all(
+                one is None or (isinstance(one, (int, float)) and abs(one) < LARGEST_NUMBER)
+                for one in (value if isinstance(value, list) else [value])
+            )
+        if not fits:
+            raise TypeError(f"{name} of a stride is {str(value)[:40]!r}")
+
+
 def _measured(folder: RunFolder, strides: list, configuration: Mapping) -> list[Mapping]:
     """Strides that began and ended within a measured phase, as those in the curves."""
     phases = configuration.get("phases", [])
     try:
-        begins = {later["name"]: earlier["until_s"] for earlier, later in zip(phases, phases[1:])}
+        begins = {later["name"]: float(earlier["until_s"]) for earlier, later in zip(phases, phases[1:])}
+        for stride in strides:
+            _check_stride(stride)
         return [
             s
             for s in strides
             if s["condition"] and s["side"] in SIDES and s["start"] >= begins.get(s["condition"], -math.inf)
         ]
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UserError(f"{folder.strides} or {folder.configuration.name} is damaged: {error}") from error
 
 

@@ -8,11 +8,14 @@ from typing import Annotated, TypeVar
 
 from pydantic import Field, ValidationError
 
+from exo_core.errors import one_line
 from exo_core.yaml_file import YamlError, parse_mapping, read_mapping
 from exo_sim.body.impairments import Contracture, Impairments, Spasticity
 from exo_sim.errors import SimError
-from exo_sim.subjects import PRESET_PREFIX, with_presets
+from exo_sim.subjects import LONGEST_NAME, PRESET_PREFIX, with_presets
 
+#: Of what is wrong (bytes): a file may hold a name of a megabyte.
+MOST_SHOWN = 100
 #: Stature of the unscaled MyoLegs model (m) and its mass (kg): Rajagopal et al. 2016, IEEE TBME 63:2068.
 MODEL_HEIGHT_M = 1.70
 MODEL_MASS_KG = 75.0
@@ -26,7 +29,7 @@ class Subject(Impairments):
     A file may also name presets, `preset: drop_foot_right` or a list of them; their impairments add to its own.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-]+$")] = "default"
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-]+$", max_length=LONGEST_NAME)] = "default"
     #: Stature (m).
     height_m: Annotated[float, Field(ge=1.50, le=1.95)] = MODEL_HEIGHT_M
     #: Body mass without device (kg).
@@ -93,7 +96,7 @@ def _checked(kind: type[Checked], fields: dict, source: str) -> Checked:
         return kind.model_validate(fields)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
+        field = one_line(".".join(str(part) for part in first["loc"]), MOST_SHOWN)
         message = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
             inner = {"contractures": Contracture, "spasticity": Spasticity}.get(first["loc"][0])
@@ -101,4 +104,4 @@ def _checked(kind: type[Checked], fields: dict, source: str) -> Checked:
             raise SimError(f"{source}: unknown field '{field}'; allowed: {', '.join(allowed)}") from error
         if not first["loc"]:  # about the fields together
             raise SimError(f"{source}: {message}") from error
-        raise SimError(f"{source}: {field}: {message} (got {first.get('input')!r})") from error
+        raise SimError(f"{source}: {field}: {message} (got {one_line(repr(first.get('input')), MOST_SHOWN)})") from error
