@@ -126,7 +126,9 @@ class Telemetry:
     @property
     def mode_name(self) -> str:
         """Device mode as text; `-` before the first status."""
-        return "-" if self.mode is None else MODE_NAMES[self.mode]
+        if self.mode is None:
+            return "-"
+        return MODE_NAMES[self.mode] if self.mode < len(MODE_NAMES) else f"mode {self.mode}"  # of a foreign publisher
 
     def line(self, duration_s: float) -> str:
         """One plain line for a log."""

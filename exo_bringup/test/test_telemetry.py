@@ -77,6 +77,13 @@ def test_what_somebody_changes_under_way_is_told_once_with_its_time():
     assert device.startswith("At 31.0 s (assisted) the device gave no torque")
 
 
+def test_a_mode_that_there_is_not_ends_no_run():
+    telemetry = walking()
+    telemetry.device_status(200, "", (), 100.0, 0.004)
+    assert telemetry.mode_name == "mode 200" and "mode 200" in telemetry.line(40.0)
+    assert "mode 200" in text_of(render(telemetry, RunOptions()))
+
+
 def test_a_walk_that_nobody_touches_has_no_changes():
     assert walking().changes == []
 
