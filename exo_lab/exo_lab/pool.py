@@ -7,10 +7,13 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from exo_core.errors import UserError
 
 #: Libraries that would start a thread a core in every process read these when they are imported.
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -44,7 +47,8 @@ def run_all(
         show: a progress bar on the terminal.
 
     Raises:
-        what function raises; results that were finished before are kept in the store.
+        UserError: the system killed a process. What function raises. Results that were finished before are kept in the
+            store.
     """
     results = [None if store is None else store.load(task) for task in tasks]
     with progress_bar(show) as progress, one_thread():
@@ -63,6 +67,11 @@ def run_all(
                 if store is not None:
                     store.save(tasks[i], results[i])
                 progress.advance(bar)
+        except BrokenProcessPool as error:
+            raise UserError(
+                f"{description}: a process was killed, perhaps for want of memory: fewer --workers need less; the same "
+                "command goes on with what is finished"
+            ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     return results

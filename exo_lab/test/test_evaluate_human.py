@@ -2,14 +2,17 @@
 """`exo evaluate human` with the shipped walker, at a short length."""
 
 import json
+import os
 from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
+from exo_core.errors import UserError
 from exo_device.devices import device_file
 from exo_lab.evaluate import main
 from exo_lab.evaluate.store import DECISIVE, ResultStore
+from exo_lab.pool import run_all
 from exo_sim.body.subject import Subject
 from exo_sim.gait.curves import CurveTable
 from exo_sim.gait.strides import StrideRecorder
@@ -99,6 +102,12 @@ def test_results_belong_to_what_the_devices_file_says(tmp_path):
 def test_results_belong_to_the_code_that_walks():
     for part in ("exo_device/safety/", "exo_policy/controllers/", "exo_sim/plant/", "exo_core/"):
         assert any(part.startswith(decisive) or decisive.startswith(part.rstrip("/")) for decisive in DECISIVE), part
+
+
+def test_a_process_that_the_system_killed_is_one_line():
+    with pytest.raises(UserError, match="walking: a process was killed.*--workers.*goes on") as caught:
+        run_all(os._exit, [9], 1, "walking", show=False)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("origin, axis, sign", [("behind", 0, 1), ("front", 0, -1), ("left", 1, -1), ("right", 1, 1)])

@@ -10,7 +10,7 @@ from exo_lab.rl.config import PpoConfig
 from exo_lab.rl.env import MirrorMap
 from exo_lab.rl.ppo import OBSERVATION_GROUP, LearnerView, build_ppo, tensor_sizes
 from exo_lab.rl.runner import load_state, save_state
-from exo_lab.rl.workers import WorkerError, WorkerPool
+from exo_lab.rl.workers import WorkerDied, WorkerError, WorkerPool
 from exo_policy.checkpoint import CheckpointError
 from exo_policy.manifest import NetworkSpec
 from exo_policy.networks import MlpPolicy
@@ -142,6 +142,17 @@ def test_saved_policy_is_the_mean_over_the_last_iterations(tmp_path):
     twin.load_policy(algorithm.policy_tensors())  # begins anew with the mean
     twin.average.update()
     assert twin.policy_tensors()[name] == pytest.approx(5.0)
+
+
+def test_a_worker_that_the_system_killed_is_one_line():
+    pool = WorkerPool(reach_env.make_env, 2, seed=1)
+    try:
+        pool._processes[0].kill()
+        pool._processes[0].join()
+        with pytest.raises(WorkerDied, match="worker 0 died without a word"):
+            pool.step(np.zeros((16, 2), np.float32))
+    finally:
+        pool.close()
 
 
 def test_workers_join_their_batches_and_their_errors_arrive():

@@ -157,6 +157,10 @@ class WorkerError(RuntimeError):
     """A worker process failed; the message carries its traceback."""
 
 
+class WorkerDied(WorkerError):
+    """The system killed a worker process; one line."""
+
+
 class WorkerPool:
     """Several BatchEnv, each in its own process, seen as one BatchEnv.
 
@@ -192,8 +196,8 @@ class WorkerPool:
     def step(self, action: np.ndarray) -> StepResult:
         """One step of every environment with actions (n, A)."""
         start = 0
-        for connection, count in zip(self._connections, self._counts):
-            connection.send(("step", action[start : start + count]))
+        for index, count in enumerate(self._counts):
+            self._send(index, ("step", action[start : start + count]))
             start += count
         return _joined(self._gather())
 
@@ -228,21 +232,31 @@ class WorkerPool:
                 process.kill()
 
     def _call(self, *message) -> list:
-        for connection in self._connections:
-            connection.send(message)
+        for index in range(self.workers):
+            self._send(index, message)
         return self._gather()
+
+    def _send(self, index: int, message: tuple) -> None:
+        try:
+            self._connections[index].send(message)
+        except ConnectionError:
+            raise _died(index) from None
 
     def _gather(self) -> list:
         answers = []
         for index, connection in enumerate(self._connections):
             try:
                 kind, value = connection.recv()
-            except EOFError:
-                raise WorkerError(f"worker {index} died without a word (out of memory?)") from None
+            except (EOFError, ConnectionError):
+                raise _died(index) from None
             if kind == "error":
                 raise WorkerError(f"worker {index} failed:\n{value}")
             answers.append(value)
         return answers
+
+
+def _died(index: int) -> WorkerDied:
+    return WorkerDied(f"worker {index} died without a word (out of memory?)")
 
 
 def _joined(parts: list[StepResult]) -> StepResult:

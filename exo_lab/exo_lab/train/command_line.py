@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from exo_core.errors import ExitCode
 from exo_device.description import DeviceError
 from exo_lab.rl.config import STATE_FILE
+from exo_lab.rl.workers import WorkerDied
 from exo_lab.train.config import (
     HUMAN_DEFAULTS,
     HumanTrainingConfig,
@@ -150,7 +151,8 @@ def training_record(document: dict, metrics: dict[str, float]) -> dict:
 
 
 def run_command(name: str, train: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
-    """Runs a training; bad input becomes one line on stderr and exit code 2, a full disk one line and exit code 1."""
+    """Runs a training; bad input becomes one line on stderr and exit code 2, a full disk one line and exit code 1,
+    as does a worker that the system killed."""
     try:
         return train(options)
     except (SimError, DeviceError, CheckpointError, MeasurementError) as error:
@@ -158,4 +160,7 @@ def run_command(name: str, train: Callable[[argparse.Namespace], int], options: 
         return ExitCode.BAD_INPUT
     except OSError as error:
         print(f"{name}: {error}", file=sys.stderr)
+        return ExitCode.FAILED
+    except WorkerDied as error:
+        print(f"{name}: {error}; fewer --workers need less, and the same command goes on", file=sys.stderr)
         return ExitCode.FAILED
