@@ -28,8 +28,8 @@ _graphics_wanted = ""
 def prepare() -> None:
     """Does what every program needs first, before anything heavy is imported.
 
-    Files that it writes are its user's alone; MUJOCO_GL is set aside, for itself and its children: films alone draw, and
-    ask graphics_wanted(); and numba has a place for what it compiles.
+    Files that it writes are its user's alone; MUJOCO_GL is set aside, for itself and its children: films alone draw,
+    and ask graphics_wanted(); and numba has a place for what it compiles.
     """
     global _graphics_wanted
     keep_private()
