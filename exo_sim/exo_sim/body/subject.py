@@ -104,4 +104,6 @@ def _checked(kind: type[Checked], fields: dict, source: str) -> Checked:
             raise SimError(f"{source}: unknown field '{field}'; allowed: {', '.join(allowed)}") from error
         if not first["loc"]:  # about the fields together
             raise SimError(f"{source}: {message}") from error
-        raise SimError(f"{source}: {field}: {message} (got {one_line(repr(first.get('input')), MOST_SHOWN)})") from error
+        raise SimError(
+            f"{source}: {field}: {message} (got {one_line(repr(first.get('input')), MOST_SHOWN)})"
+        ) from error
