@@ -160,8 +160,8 @@ DECLARATIONS: dict[str, tuple[bool | float | str, str, tuple[float, float] | Non
     ),
     "second_publisher": (
         _SAFETY.second_publisher,
-        "What a command of a second publisher of exo/command does, which is not followed: "
-        "fault stops the device, ignore goes on.",
+        "While two nodes publish exo/command: fault follows neither and stops the device, ignore goes on with the "
+        "one whose messages' numbers go on.",
         None,
     ),
     "ramp_down_s": (_SAFETY.ramp_down_s, "A stop brings torque to zero within this time (s).", (0.04, 1.0)),

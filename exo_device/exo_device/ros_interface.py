@@ -48,29 +48,36 @@ class Source(Enum):
     FOLLOWED = auto()
     #: Of a second publisher.
     FOREIGN = auto()
-    #: Of either: the numbers of both are close together.
+    #: Of either: the numbers of both are close together, or a second one might make them so.
     UNKNOWN = auto()
 
 
 class CommandSource:
     """Tells whether all commands come from one publisher, by its own count of what it published.
 
-    Python gets no identity with a message, only the publisher's running number. A second publisher has numbers of its
-    own, which do not go on where those of the first one are. One that publishes faster catches up in the end: then the
-    two cannot be told apart any more.
+    Python gets no identity with a message, only the publisher's running number. A second publisher by mistake has numbers of its own, which do not go on where those of the first one are. One with
+    intent has the next number from its first message on; but DDS delivers nothing of a publisher that it has not made
+    known before, so that a strict listener never follows it.
+
+    strict: nobody is followed while more than one is there, whatever its numbers, and be it the one of before.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, strict: bool) -> None:
+        self._strict = strict
         self._number: int | None = None
         self._foreign_number: int | None = None
         self._heard_s = 0.0
 
-    def judge(self, number: int, publishers: int, now_s: float, *, is_active: bool) -> Source:
+    def judge(self, number: int | None, publishers: int, now_s: float, *, is_active: bool) -> Source:
         """Says whose a message is.
 
-        number: that its publisher gave it. publishers: of the topic, as far as they are known. is_active:
+        number: that its publisher gave it; None: of a middleware without them. publishers: of the topic, as far as they are known. is_active:
         torque is given, so that nobody else may take the place of a publisher that has fallen silent.
         """
+        if self._strict and publishers > 1:
+            return Source.UNKNOWN
+        if number is None:  # only the supervisor's own counting is left
+            return Source.FOLLOWED
         followed = None if not is_active and now_s - self._heard_s > FORGET_S else self._number
         if followed is None or publishers < 2:
             self._foreign_number = None
@@ -137,6 +144,8 @@ ANSWER_MARGIN_S = 0.5
 #: So many callers of exo/arm may wait for the outcome; others are answered at once that it is on its way.
 MOST_WAITING = 16
 NOT_CONFIGURED = "the device node is not configured"
+#: rmw's word for the node of a publisher that is known before its node is, and ours.
+UNKNOWN_NAME, NAMELESS = "_NODE_NAME_UNKNOWN_", "one whose name is not known yet"
 
 
 class DeviceServices:
@@ -221,7 +230,7 @@ class DeviceInterface:
         self._imu = node.create_publisher(Imu, "exo/imu", SENSOR)
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", DIAGNOSTICS_DEPTH)
         self._command = node.create_subscription(TorqueCommand, "exo/command", self._on_command, LATEST)
-        self._source = CommandSource()
+        self._source = CommandSource(strict=self._loop.supervisor.config.second_publisher == "fault")
         self._permitted = node.create_publisher(Bool, "exo/torque_permitted", LATCHED)
         self._lines = LogThread(self._log)
 
@@ -243,11 +252,7 @@ class DeviceInterface:
         publishers = self._command.get_publisher_count()
         now_s = self._loop.steady_now_ns() / NANOSECONDS_PER_SECOND
         is_active = self._loop.supervisor.mode is Mode.ACTIVE
-        number = info["publication_sequence_number"]
-        if number is None:  # a middleware without them: only the supervisor's own counting is left
-            source = Source.FOLLOWED
-        else:
-            source = self._source.judge(number, publishers, now_s, is_active=is_active)
+        source = self._source.judge(info["publication_sequence_number"], publishers, now_s, is_active=is_active)
         if source is Source.FOLLOWED:
             self._loop.submit(messages.command_from_message(message))
             return
@@ -257,7 +262,10 @@ class DeviceInterface:
     def _publishers(self) -> str:
         """Names of the nodes that publish commands; two graphs in one domain have twice the same."""
         found = self._node.get_publishers_info_by_topic(self._command.topic_name)
-        names = Counter(f"{point.node_namespace.rstrip('/')}/{point.node_name}" for point in found)
+        names = Counter(
+            NAMELESS if point.node_name == UNKNOWN_NAME else f"{point.node_namespace.rstrip('/')}/{point.node_name}"
+            for point in found
+        )
         return ", ".join(name if count == 1 else f"{count} of the name {name}" for name, count in sorted(names.items()))
 
     def _publish_state(self, state: DeviceState) -> None:

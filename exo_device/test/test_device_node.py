@@ -145,6 +145,7 @@ class Bench:
         self.wait(lambda: self.commands[-1].torque[0] > 0.9 * torque, "torque at the motors")
 
     def close(self) -> None:
+        self.node.destroy_publisher(self._command)  # it would be a second one beside the next test's
         self._executor.shutdown()
         self.context.try_shutdown()
         self._thread.join(5.0)
@@ -265,11 +266,58 @@ def test_a_second_publisher_of_commands_stops_it_by_default(start):
     bench.wait(lambda: (intruder.push(), bench.statuses[-1].mode == DeviceStatus.FAULT)[1], "the fault")
     status = bench.statuses[-1]
     assert status.faults & DeviceStatus.FAULT_SEQUENCE_GAP
-    assert "/test/intruder" in status.cause and "/test/bench" in status.cause
+    assert "two nodes publish" in status.cause and "/test/bench" in status.cause
     assert min(min(command.torque, default=0.0) for command in bench.commands) >= 0.0
     bench.wait(lambda: not bench.commands[-1].enable, "motors off")
     code, output = device.end(signal.SIGINT)
     assert code == 0 and "/test/intruder" in output
+
+
+#: Publishes, as soon as somebody hears it, with a number of its choice, and stays until its standard input ends.
+FORGER = """
+import sys, time, rclpy
+from builtin_interfaces.msg import Time
+from exo_core.ros import LATEST
+from exo_msgs.msg import TorqueCommand
+number, sec, nanosec, joints = *map(int, sys.argv[1:4]), sys.argv[4:]
+rclpy.init()
+node = rclpy.create_node("forger", namespace="/test")
+publisher = node.create_publisher(TorqueCommand, "exo/command", LATEST)
+for _ in range(number):
+    publisher.publish(TorqueCommand())
+while not publisher.get_subscription_count():
+    time.sleep(0.001)
+stamp = Time(sec=sec, nanosec=nanosec)
+publisher.publish(TorqueCommand(state_stamp=stamp, sequence=number, names=joints, torque=[-20.0] * len(joints)))
+sys.stdin.read()
+node.destroy_node()
+rclpy.shutdown()
+"""
+
+
+def test_one_that_knows_the_next_number_is_not_followed(start):
+    """Messages sent before the device has discovered a publisher count, too: it can have any number it likes."""
+    bench, device = start(**RELAXED)
+    bench.arm(8.0)
+    state, number = bench.joint_states[-1].header.stamp, bench._command_sequence + 20
+    intruder = subprocess.Popen(
+        [sys.executable, "-c", FORGER, str(number), str(state.sec), str(state.nanosec), *JOINTS],
+        env={**os.environ, "ROS_DOMAIN_ID": str(DOMAIN), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"},
+        stdin=subprocess.PIPE,
+    )
+    try:
+        status = bench.wait_mode(DeviceStatus.FAULT)
+        assert status.faults & DeviceStatus.FAULT_SEQUENCE_GAP and "two nodes publish" in status.cause
+        bench.wait(lambda: not bench.commands[-1].enable, "motors off")
+        assert min(min(command.torque, default=0.0) for command in bench.commands) >= 0.0
+        bench.torque = 0.0
+        assert bench.call("disarm").success
+        reply = bench.call("arm")
+        assert not reply.success and "two nodes publish" in reply.message
+        intruder.communicate(timeout=PATIENCE_S)  # it ends in order
+        bench.arm(8.0)
+    finally:
+        intruder.kill()
 
 
 def test_a_second_publisher_of_commands_is_ignored_on_request(start):

@@ -13,8 +13,8 @@ from exo_device.safety import Event
 
 
 class Listener:
-    def __init__(self) -> None:
-        self.source, self.now_s = CommandSource(), 100.0
+    def __init__(self, *, strict: bool = False) -> None:
+        self.source, self.now_s = CommandSource(strict=strict), 100.0
 
     def judges(self, number, publishers=2, *, is_active=True, after_s=0.01) -> Source:
         self.now_s += after_s
@@ -70,6 +70,18 @@ def test_one_that_catches_up_is_never_followed_but_cannot_be_told_apart_in_the_e
     assert source is Source.UNKNOWN and 0 < own - other <= LARGEST_STEP
     assert listener.judges(own + 1) is listener.judges(other + 1) is Source.UNKNOWN
     assert listener.hears(own + 2, publishers=1)  # it has gone
+
+
+def test_while_two_nodes_publish_a_strict_listener_follows_neither():
+    listener = Listener(strict=True)
+    assert listener.hears(1000, publishers=1)
+    for number in (1001, 1002, 7, None):  # the next one, as somebody writes it who wants to be followed
+        assert listener.judges(number) is Source.UNKNOWN
+    assert listener.hears(1003, publishers=1) and listener.hears(None, publishers=1)
+
+
+def test_without_numbers_everybody_is_followed_who_is_not_strict():
+    assert all(Listener().hears(None) for _ in range(3))
 
 
 PATIENCE_S = 20.0

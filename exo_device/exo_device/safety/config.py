@@ -81,7 +81,7 @@ class SafetyConfig:
     max_stuck_commands: int = 10
     #: Each good command forgives this share of one that did not advance. Two publishers in turns still add up.
     stuck_forgiveness: float = 0.25
-    #: fault: a command of a second publisher stops the device; ignore: it is counted and logged.
+    #: While two publish commands: fault follows neither and stops the device; ignore counts and logs the second's.
     second_publisher: str = "fault"
     #: Lockstep with a simulator: only stamps count as time, so that a run can be repeated exactly. Steady
     #: time then detects silence alone.

@@ -204,7 +204,7 @@ class SafetySupervisor:
     def on_foreign_command(self, cause: str, now: Instant, *, must_stop: bool = False) -> None:
         """A command of a second publisher has come and was not followed; cause: who publishes.
 
-        must_stop: it may have been the policy's own as well.
+        must_stop: it may have been the policy's own as well, see CommandSource.
         """
         if self._foreign is None or self._foreign[1] != cause:
             self._machine.note(True, f"a command was refused: {cause}")
@@ -340,7 +340,11 @@ class SafetySupervisor:
     def _arming_obstacle(self, now: Instant) -> str | None:
         """Returns what is missing of: a fresh, sound state; a fresh, sound command that counts up; one publisher."""
         problem = self._states.problem(now) or self._state_problem
-        problem = problem or self._commands.problem(now) or self._command_problem
+        if problem:
+            return problem.cause
+        if self._foreign and now.steady_since(self._foreign[0]) < FOREIGN_MEMORY_S:
+            return self._foreign[1]  # before what follows from it: no command of the policy is followed either
+        problem = self._commands.problem(now) or self._command_problem
         if problem:
             return problem.cause
         state = self._newest_state
@@ -348,8 +352,6 @@ class SafetySupervisor:
         running = self._torque.rest(state.torque) if self._measures_torque else None
         if posture or running:
             return posture or f"not asked for torque yet, and {running}"
-        if self._foreign and now.steady_since(self._foreign[0]) < FOREIGN_MEMORY_S:
-            return self._foreign[1]
         return self._commands.stuck_text() or None
 
     @property
