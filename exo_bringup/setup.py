@@ -30,8 +30,6 @@ setup(
     ],
     install_requires=["setuptools"],
     zip_safe=False,
-    maintainer="exo_gait maintainers",
-    maintainer_email="maintainers@exo-gait.dev",
     description="Starts, records, shows and reports the exo_gait graph",
     license="Apache-2.0",
     # how colcon sees that `colcon test` is to run pytest

@@ -13,8 +13,6 @@ setup(
     ],
     install_requires=["setuptools"],
     zip_safe=False,
-    maintainer="exo_gait maintainers",
-    maintainer_email="maintainers@exo-gait.dev",
     description="What all exo_gait packages share",
     license="Apache-2.0",
     # how colcon sees that `colcon test` is to run pytest

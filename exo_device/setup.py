@@ -18,8 +18,6 @@ setup(
     ],
     install_requires=["setuptools"],
     zip_safe=False,
-    maintainer="exo_gait maintainers",
-    maintainer_email="maintainers@exo-gait.dev",
     description="The device side of an exoskeleton: drivers, safety supervisor and device node",
     license="Apache-2.0",
     # how colcon sees that `colcon test` is to run pytest

@@ -16,8 +16,6 @@ setup(
     ],
     install_requires=["setuptools"],
     zip_safe=False,
-    maintainer="exo_gait maintainers",
-    maintainer_email="maintainers@exo-gait.dev",
     description="Training, evaluation and reports of exo_gait",
     license="Apache-2.0",
     # how colcon sees that `colcon test` is to run pytest

@@ -14,8 +14,6 @@ setup(
     ],
     install_requires=["setuptools", "numpy", "scipy", "pydantic>=2", "safetensors"],
     zip_safe=False,
-    maintainer="exo_gait maintainers",
-    maintainer_email="maintainers@exo-gait.dev",
     description="Exoskeleton policies: contract, checkpoints, controllers and the policy node",
     license="Apache-2.0",
     # how colcon sees that `colcon test` is to run pytest

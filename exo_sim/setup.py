@@ -20,8 +20,6 @@ setup(
     ],
     install_requires=["setuptools"],
     zip_safe=False,
-    maintainer="exo_gait maintainers",
-    maintainer_email="maintainers@exo-gait.dev",
     description="A muscle-driven human that walks in an exoskeleton, simulated in MuJoCo",
     license="Apache-2.0",
     # how colcon sees that `colcon test` is to run pytest
