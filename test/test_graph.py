@@ -9,13 +9,16 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 
-from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy, qos_profile_sensor_data
 from std_srvs.srv import SetBool, Trigger
 
 from exo_bringup.monitor_node import seconds
+from exo_bringup.topics import TOPICS
+from exo_core.message_schema import message_class
 from exo_msgs.msg import DeviceStatus
 from exo_msgs.srv import LoadPolicy, SetSpeed
 
+TOPIC = {topic.name: topic for topic in TOPICS}
 CONTROL_PERIOD_S, DISPLAY_PERIOD_S = 0.01, 0.02
 #: The issue's bound on how long torque may outlive the policy (s).
 TORQUE_GONE_WITHIN_S = 0.15
@@ -72,6 +75,16 @@ def test_the_table_of_topics_says_what_the_graph_publishes(walking):
             assert end.node_name in publishers or end.node_name.startswith("_device"), (name, end.node_name)
             assert ("reliable" in qos) == (end.qos_profile.reliability == ReliabilityPolicy.RELIABLE), name
             assert ("transient" in qos) == (end.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL), name
+
+
+def test_a_plain_subscription_as_in_any_tutorial_hears_every_stream(walking):
+    """Reliable, depth 10: a best-effort publisher would leave it empty without an error. Sensor data's is heard, too."""
+    streams = ("joint_states", "human/markers", "human/state", "sim/root_pose", "exo/joint_states", "exo/imu", "tf")
+    heard = {(name, how): [] for name in streams for how in ("plain", "sensor data")}
+    for (name, how), messages in heard.items():
+        qos = 10 if how == "plain" else qos_profile_sensor_data
+        walking.node.create_subscription(message_class(TOPIC[name].type_name), name, messages.append, qos)
+    walking.wait_until(lambda: all(len(messages) > 3 for messages in heard.values()), f"all of {sorted(heard)}")
 
 
 def test_imu_and_joint_states_share_their_stamps_and_commands_answer_them(walking):
