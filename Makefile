@@ -5,7 +5,7 @@ ARGS ?=
 ENV := source tools/env.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sim check test test-quick train-human clean
+.PHONY: help setup sim check test test-quick train-human lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -19,7 +19,7 @@ sim: setup ## the main job: a human walks in the exoskeleton over ROS 2, first u
 
 check: setup ## lint, format and types
 	@$(ENV) && { python -m ruff --version && python -m mypy --version; } >/dev/null 2>&1 \
-	  || .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	  || .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(ENV) && exec python tools/check.py $(ARGS)
 
 test: setup ## the whole test suite, without the endurance trials
@@ -30,6 +30,9 @@ test-quick: setup ## unit tests: no graph of processes, no training
 
 train-human: setup ## train the walker
 	@$(ENV) && exec exo train human $(ARGS)
+
+lock: ## after a change of requirements*.txt: the lock files, with the hash of every package
+	@python3 tools/lock.py
 
 clean: ## remove the environment and the builds; runs/ stays
 	rm -rf .venv build install log .pytest_cache

@@ -54,6 +54,7 @@ _SLOW = (
     "test/test_interchangeable",
     "test/test_mock",
     "test/test_recorder",
+    "test/test_setup",
     "test/test_viewer",
     "test/test_visualization",
     "test_can_graph",

