@@ -78,7 +78,7 @@ def test_the_table_of_topics_says_what_the_graph_publishes(walking):
 
 
 def test_a_plain_subscription_as_in_any_tutorial_hears_every_stream(walking):
-    """Reliable, depth 10: a best-effort publisher would leave it empty without an error. Sensor data's is heard, too."""
+    """Reliable, depth 10: a best-effort publisher would leave it empty in silence. Sensor data's hears it, too."""
     streams = ("joint_states", "human/markers", "human/state", "sim/root_pose", "exo/joint_states", "exo/imu", "tf")
     heard = {(name, how): [] for name in streams for how in ("plain", "sensor data")}
     for (name, how), messages in heard.items():

@@ -55,9 +55,10 @@ class Source(Enum):
 class CommandSource:
     """Tells whether all commands come from one publisher, by its own count of what it published.
 
-    Python gets no identity with a message, only the publisher's running number. A second publisher by mistake has numbers of its own, which do not go on where those of the first one are. One with
-    intent has the next number from its first message on; but DDS delivers nothing of a publisher that it has not made
-    known before, so that a strict listener never follows it.
+    Python gets no identity with a message, only the publisher's running number. A second publisher by mistake has
+    numbers of its own, which do not go on where those of the first one are; one that publishes faster catches up in the
+    end, and then the two cannot be told apart. One with intent has the next number from its first message on. But DDS
+    delivers nothing of a publisher that it has not made known before, so that a strict listener never follows it.
 
     strict: nobody is followed while more than one is there, whatever its numbers, and be it the one of before.
     """
@@ -71,8 +72,8 @@ class CommandSource:
     def judge(self, number: int | None, publishers: int, now_s: float, *, is_active: bool) -> Source:
         """Says whose a message is.
 
-        number: that its publisher gave it; None: of a middleware without them. publishers: of the topic, as far as they are known. is_active:
-        torque is given, so that nobody else may take the place of a publisher that has fallen silent.
+        number: that its publisher gave it; None: of a middleware without them. publishers: of the topic, as far as they
+        are known. is_active: torque is given, so that nobody else may take the place of a publisher that has fallen silent.
         """
         if self._strict and publishers > 1:
             return Source.UNKNOWN
