@@ -25,8 +25,7 @@ from endurance.bus import PATIENT_BUS, PATIENT_DEVICE, PATIENT_IMU, adopt, bus_s
 from endurance.torque_series import WalkRecord
 from exo_bringup.graph import GraphOptions, NodeSpec, describe_graph
 from exo_bringup.monitor_node import seconds
-from exo_bringup.paths import executable_path
-from exo_bringup.processes import Children, child_environment
+from exo_bringup.processes import Children, child_environment, executable_path
 from exo_core.errors import UserError
 from exo_core.ros import LATCHED
 from exo_device.description import load_device

@@ -22,7 +22,7 @@ def _harness():
 @pytest.fixture(scope="session")
 def domain():
     """A free ROS domain, held for the session against other runs on this machine."""
-    from exo_bringup.graph_lock import GraphLock
+    from exo_bringup.processes import GraphLock
     from exo_core.errors import UserError
 
     for number in range(20, 60):

@@ -13,8 +13,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from exo_bringup.graph import GraphOptions, describe_graph
 from exo_bringup.monitor_node import parameter_request, seconds
-from exo_bringup.paths import executable_path
-from exo_bringup.processes import Children, child_environment
+from exo_bringup.processes import Children, child_environment, executable_path
 from exo_bringup.topics import TOPICS
 from exo_core.message_schema import message_class
 from exo_msgs.msg import DeviceStatus

@@ -98,7 +98,7 @@ def test_imu_and_joint_states_share_their_stamps_and_commands_answer_them(walkin
 
 
 def test_what_rviz_needs_is_there(walking):
-    from exo_bringup.robot_state import RobotState
+    from exo_bringup.shown_body import RobotState
 
     description, tf, fixed, markers, joints = (
         walking.listen(name) for name in ("robot_description", "tf", "tf_static", "human/markers", "joint_states")

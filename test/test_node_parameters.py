@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from exo_bringup.paths import executable_path
+from exo_bringup.processes import executable_path
 from exo_core.errors import ExitCode
 
 PATIENCE_S = 90.0

@@ -171,6 +171,6 @@ def test_every_node_may_do_what_it_does_and_no_more(policy):
 
 
 def test_it_is_installed_with_the_package():
-    from exo_bringup.paths import share_folder
+    from exo_bringup.graph import share_folder
 
     assert (share_folder() / "config" / "security" / "policy.xml").is_file()

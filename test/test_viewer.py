@@ -24,8 +24,7 @@ from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 
 from exo_bringup.graph import NodeSpec
-from exo_bringup.paths import executable_path
-from exo_bringup.processes import child_environment
+from exo_bringup.processes import child_environment, executable_path
 from exo_bringup.topics import VIEWER_ADDRESS
 from exo_bringup.viewer.access import link_file
 from exo_core.ros import LATCHED

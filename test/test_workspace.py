@@ -140,14 +140,24 @@ KEYS = {
     "pytest": "python3-pytest",
     "rich": "python3-rich",
     "scipy": "python3-scipy",
-    "transforms3d": "python3-transforms3d",
     "yaml": "python3-yaml",
 }
 #: Modules that have none, and the line of requirements.txt that brings them.
 FROM_PIP = {
     **{
         name: name
-        for name in ("cma", "mcap", "mujoco", "numba", "pyarrow", "safetensors", "tensordict", "torch", "viser")
+        for name in (
+            "cma",
+            "mcap",
+            "mujoco",
+            "numba",
+            "pyarrow",
+            "safetensors",
+            "tensordict",
+            "torch",
+            "trimesh",
+            "viser",
+        )
     },
     "cantools": "cantools",
     "llvmlite": "numba",

@@ -6,7 +6,19 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterable, Mapping
 
+from exo_bringup.graph import (
+    CHOICES,
+    HARDWARE_DEFAULTS,
+    MOTOR_CHOICES,
+    NODE_CHOICES,
+    SIM_DEFAULTS,
+    VIEWER_CHOICES,
+    WALK_CHOICES,
+    WORN_CHOICES,
+    default_of,
+)
 from exo_core.programs import prepare
 
 #: Exit code after Ctrl-C: 128 + SIGINT, as shells count.
@@ -37,8 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=SIM_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_graph_arguments(sim)
-    add_viewer_arguments(sim, shown=True)
+    add_walk(sim, viewer=True)
     sim.add_argument(
         "--duration",
         type=float,
@@ -65,9 +76,8 @@ def build_parser() -> argparse.ArgumentParser:
         description="Starts the graph that the launch file starts, where ros2 launch is not installed. "
         "The device is disarmed: call exo/arm to switch the torque on.",
     )
-    add_graph_arguments(graph)
-    add_viewer_arguments(graph, shown=False)
-    add_node_arguments(graph)
+    add_walk(graph, viewer=False)
+    add_choices(graph, NODE_CHOICES, {})
     graph.set_defaults(run=_graph)
 
     hardware = commands.add_parser(
@@ -76,16 +86,9 @@ def build_parser() -> argparse.ArgumentParser:
         description="Starts what hardware.launch.py starts, where ros2 launch is not installed, and stays "
         "until Ctrl-C. The device is disarmed: call exo/arm to switch the torque on.",
     )
-    add_worn_arguments(hardware, controller="zero")
-    add_viewer_arguments(hardware, shown=False)
-    add_node_arguments(hardware)
-    hardware.add_argument(
-        "--driver", default="cubemars_can", metavar="NAME", help="driver of the motors (default: %(default)s)"
-    )
-    hardware.add_argument("--driver-config", default="", metavar="YAML", help="settings of the driver")
-    hardware.add_argument(
-        "--use-mock-hardware", action="store_true", help="emulated motors in the place of the real ones"
-    )
+    names = (*WORN_CHOICES, *MOTOR_CHOICES, "use_mock_hardware", *NODE_CHOICES, *VIEWER_CHOICES)
+    add_choices(hardware, names, HARDWARE_DEFAULTS)
+    add_domain(hardware)
     hardware.set_defaults(run=_hardware)
 
     view = commands.add_parser(
@@ -94,9 +97,8 @@ def build_parser() -> argparse.ArgumentParser:
         description="Serves a page that shows what the topics of a running graph say, simulated or real, and "
         "whose buttons call its services. Stays until Ctrl-C, also while the graph is started anew.",
     )
-    add_place_arguments(view)
-    add_viewer_place_arguments(view)
-    view.add_argument("--device", default="", metavar="NAME|YAML", help="exoskeleton (default: ask the graph)")
+    add_choices(view, ("device", "namespace", *VIEWER_CHOICES[1:]), {"device": ""})
+    add_domain(view)
     view.set_defaults(run=_view)
 
     for name, text, kinds in (
@@ -104,10 +106,10 @@ def build_parser() -> argparse.ArgumentParser:
             "train",
             "train a policy",
             (
-                ("human", "the walker", _train_human),
-                ("nerves", "a walker whose network drives the muscles", _train_nerves),
-                ("compensations", "how the walker makes up for weakness", _train_compensations),
-                ("exo", "the device's", _train_exo),
+                ("human", "the walker", _train(None)),
+                ("nerves", "a walker whose network drives the muscles", _train("nerves")),
+                ("compensations", "how the walker makes up for weakness", _train("compensations")),
+                ("exo", "the device's", _train("exo")),
             ),
         ),
         (
@@ -124,7 +126,7 @@ def build_parser() -> argparse.ArgumentParser:
         what = group.add_subparsers(dest="kind", required=True, metavar="WHAT")
         for kind, explanation, run in kinds:
             _handed_on(what, kind, explanation, run)
-    _handed_on(commands, "personalise", "fit an exoskeleton policy to one wearer, in minutes", _personalise)
+    _handed_on(commands, "personalise", "fit an exoskeleton policy to one wearer, in minutes", _train("personalise"))
     _handed_on(commands, "ship", "put a training's checkpoint into the packages, if it can be repeated", _ship)
     _handed_on(commands, "emulate", "motors that are not there, on a CAN bus", _emulate)
     _handed_on(commands, "bench", "first steps with real motors; signs and zeros on the wearer", _bench)
@@ -172,38 +174,23 @@ def _handed_on(commands, name: str, explanation: str, run) -> None:
     command.set_defaults(run=run)
 
 
-def add_worn_arguments(parser: argparse.ArgumentParser, controller: str) -> None:
-    """Options about wearer, device and policy, simulated or not; `controller` is the default of one."""
-    parser.add_argument(
-        "--subject",
-        default="default",
-        metavar="NAME|YAML",
-        help="who walks: name in config/subjects, a file, or preset:NAME (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--device",
-        default="hip_ankle",
-        metavar="NAME|YAML",
-        help="exoskeleton: name in config/devices or a file (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--controller",
-        default=controller,
-        metavar="NAME",
-        help="assistance: spline, zero or learned (default: %(default)s)",
-    )
-    parser.add_argument("--checkpoint", default="", metavar="FILE", help="checkpoint for --controller learned")
-    add_place_arguments(parser)
+def add_choices(parser: argparse.ArgumentParser, names: Iterable[str], defaults: Mapping[str, object]) -> None:
+    """Options for choices about the graph, by name."""
+    for name in names:
+        choice, default = CHOICES[name], default_of(name, defaults)
+        flag = f"--{name.replace('_', '-')}"
+        shown = (
+            "" if default in ("", None, False) else " (default: yes)" if default is True else " (default: %(default)s)"
+        )
+        if default is None or isinstance(default, bool):
+            form: dict = {"action": argparse.BooleanOptionalAction}
+        else:
+            form = {"type": type(default), "metavar": choice.metavar}
+        parser.add_argument(flag, default=default, help=choice.description + shown, **form)
 
 
-def add_place_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options that say which graph is meant."""
-    parser.add_argument(
-        "--namespace",
-        default="",
-        metavar="NS",
-        help="namespace of the graph: two graphs can run side by side",
-    )
+def add_domain(parser: argparse.ArgumentParser) -> None:
+    """The option that says in which ROS domain the graph is."""
     parser.add_argument(
         "--domain-id",
         type=int,
@@ -213,71 +200,11 @@ def add_place_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_node_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options about the nodes of a graph that stays; `sim` leads them itself."""
-    parser.add_argument(
-        "--policy",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="start policy_node; --no-policy where another node publishes exo/command (default: yes)",
-    )
-    parser.add_argument(
-        "--params-file",
-        default="",
-        metavar="YAML",
-        help="ROS parameters on top of the package's; the options here win over it",
-    )
-    parser.add_argument(
-        "--log-level",
-        default="info",
-        choices=("debug", "info", "warn", "error", "fatal"),
-        help="least severity that the nodes log (default: %(default)s)",
-    )
-    parser.add_argument("--record", default="", metavar="FILE", help="MCAP file that all topics are recorded to")
-
-
-def add_viewer_arguments(parser: argparse.ArgumentParser, shown: bool) -> None:
-    """Options of the viewer; `shown`: whether it is there by default."""
-    parser.add_argument(
-        "--viewer",
-        action=argparse.BooleanOptionalAction,
-        default=shown,
-        help=f"show the graph in the browser (default: {'yes' if shown else 'no'})",
-    )
-    add_viewer_place_arguments(parser)
-
-
-def add_viewer_place_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options that say where the viewer is."""
-    parser.add_argument(
-        "--viewer-host",
-        default="127.0.0.1",
-        metavar="HOST",
-        help="address that the viewer listens on; 0.0.0.0 for other machines (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--viewer-port",
-        type=int,
-        default=8080,
-        metavar="N",
-        help="TCP port of the viewer, the next free one if it is taken (default: %(default)s)",
-    )
-
-
-def add_graph_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options that say what runs, common to `sim` and `graph`."""
-    add_worn_arguments(parser, controller="spline")
-    parser.add_argument(
-        "--speed", type=float, default=1.25, metavar="V", help="walking speed (m/s, default: %(default)g)"
-    )
-    parser.add_argument(
-        "--human-checkpoint",
-        default="",
-        metavar="NAME|FILE",
-        help="the walker: a checkpoint, or walker, impaired_walker or nerves, which come with exo_sim "
-        "(default: walker or impaired_walker, by the subject)",
-    )
-    parser.add_argument("--seed", type=int, default=0, help="seed of everything random (default: %(default)s)")
+def add_walk(parser: argparse.ArgumentParser, viewer: bool) -> None:
+    """What `sim` and `graph` let choose; `viewer`: whether it is there by default."""
+    names = (*WORN_CHOICES, *WALK_CHOICES, *VIEWER_CHOICES)
+    add_choices(parser, names, {**SIM_DEFAULTS, "viewer": viewer})
+    add_domain(parser)
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument(
         "--lockstep",
@@ -285,13 +212,6 @@ def add_graph_arguments(parser: argparse.ArgumentParser) -> None:
         help="the simulator waits for each command: reproducible, as fast as it goes",
     )
     mode.add_argument("--fast", action="store_true", help="as fast as it goes, not reproducible")
-    parser.add_argument(
-        "--visualization",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="/tf, robot_description and markers, for RViz and Foxglove (default: only without the viewer, "
-        "which does not need them: two cores do not carry both in real time)",
-    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -330,46 +250,27 @@ def _graph(chosen: argparse.Namespace) -> int:
 
 
 def _hardware(chosen: argparse.Namespace) -> int:
-    from exo_bringup.run_options import hardware_options_from_arguments
+    from exo_bringup.run_options import graph_options_from_arguments
     from exo_bringup.runner import run_hardware
 
-    return run_hardware(hardware_options_from_arguments(chosen), chosen.domain_id)
+    return run_hardware(graph_options_from_arguments(chosen), chosen.domain_id)
 
 
 def _view(chosen: argparse.Namespace) -> int:
-    from exo_bringup.viewer.command import run_viewer
+    from exo_bringup.runner import run_viewer
 
     return run_viewer(chosen)
 
 
-def _train_human(chosen: argparse.Namespace) -> int:
-    from exo_lab.train import main as train
+def _train(kind: str | None):
+    """Hands a command to the trainings; None is the walker's."""
 
-    return train(chosen.rest) or 0
+    def run(chosen: argparse.Namespace) -> int:
+        from exo_lab.train import main as train
 
+        return (train(chosen.rest, kind=kind) if kind else train(chosen.rest)) or 0
 
-def _train_nerves(chosen: argparse.Namespace) -> int:
-    from exo_lab.train import main as train
-
-    return train(chosen.rest, kind="nerves")
-
-
-def _train_compensations(chosen: argparse.Namespace) -> int:
-    from exo_lab.train import main as train
-
-    return train(chosen.rest, kind="compensations")
-
-
-def _train_exo(chosen: argparse.Namespace) -> int:
-    from exo_lab.train import main as train
-
-    return train(chosen.rest, kind="exo") or 0
-
-
-def _personalise(chosen: argparse.Namespace) -> int:
-    from exo_lab.train import main as train
-
-    return train(chosen.rest, kind="personalise")
+    return run
 
 
 def _ship(chosen: argparse.Namespace) -> int:
@@ -429,7 +330,7 @@ def _evaluate_impaired(chosen: argparse.Namespace) -> int:
 
 
 def _inspect(chosen: argparse.Namespace) -> int:
-    from exo_bringup.inspection_page import print_inspection
+    from exo_bringup.inspection import print_inspection
 
     print_inspection(chosen.recording)
     return 0

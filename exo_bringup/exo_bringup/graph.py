@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 
-from exo_bringup.mock_hardware import emulated_settings, emulator_arguments
-from exo_bringup.paths import share_folder
 from exo_core.errors import UserError
+from exo_core.files import runtime_folder, whole_file
 from exo_core.joints import STRENGTH_GROUPS
 from exo_core.yaml_file import read_mapping
-from exo_device.devices import DRIVERS, device_file, device_joints, driver_file
+from exo_device.devices import DRIVERS, MULTICAST, MULTICAST_CHANNEL, device_file, device_joints, driver_file
 from exo_sim.errors import SimError
 from exo_sim.subjects import PRESET_PREFIX, subject_file, with_presets
 
@@ -44,8 +45,32 @@ RECORDER = "recorder_node"
 #: Program that emulates motors, and the controller that it stands for where the driver is ros2_control: that node's
 #: parameters are asked for by its name.
 EMULATOR, EMULATED_CONTROLLER = "motor_emulator", "forward_effort_controller"
+CUBEMARS, ROS2_CONTROL = "cubemars_can", "ros2_control"
+#: What the emulator calls the motors of a driver.
+MOTORS = {CUBEMARS: "cubemars", ROS2_CONTROL: "ros2_control"}
+#: Settings that are taken where none are given; no real motor may be driven with an example's.
+EXAMPLE = "cubemars_example"
+#: UDP port of the emulated bus in ROS domain 0; each domain has its own, as it has its own topics. Clear of DDS's.
+FIRST_PORT = 43200
 #: Drivers without motors that somebody could wear.
 WITHOUT_MOTORS = ("simulated", "replay")
+PACKAGE = "exo_bringup"
+
+
+def share_folder() -> Path:
+    """Folder with launch, config, rviz, meshes and urdf: the installed one, else that of the source tree."""
+    try:
+        from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+    except ImportError:
+        return _source_folder()
+    try:
+        return Path(get_package_share_directory(PACKAGE))
+    except PackageNotFoundError:
+        return _source_folder()
+
+
+def _source_folder() -> Path:
+    return Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -125,6 +150,69 @@ class GraphOptions:
     viewer_port: int = 8080
 
 
+@dataclass(frozen=True)
+class Choice:
+    """One of GraphOptions as a user chooses it: `--its-name` of `exo`, `its_name:=` of a launch file."""
+
+    description: str
+    metavar: str = ""
+    #: What it may be; empty: anything.
+    allowed: tuple[str, ...] = ()
+
+
+#: What can be chosen, by name: a field of GraphOptions without its unit.
+CHOICES = {
+    "device": Choice("exoskeleton: name in config/devices or path of a YAML file", "NAME|YAML"),
+    "subject": Choice("who wears it: name in config/subjects, path of a YAML file, or preset:NAME", "NAME|YAML"),
+    "controller": Choice("assistance: zero, spline or learned", "NAME", CONTROLLERS),
+    "checkpoint": Choice("checkpoint of the learned controller", "FILE"),
+    "driver": Choice("driver of the motors", "NAME", tuple(DRIVERS)),
+    "driver_config": Choice("settings of the driver: name in config/drivers or path of a YAML file", "NAME|YAML"),
+    "use_mock_hardware": Choice("emulated motors in the place of the real ones"),
+    "speed": Choice("walking speed (m/s)", "V"),
+    "mode": Choice("how time passes", "NAME", MODES),
+    "seed": Choice("seed of everything random", "N"),
+    "human_checkpoint": Choice(
+        "the walker: a checkpoint, or walker, impaired_walker or nerves, which come with exo_sim; empty: walker or "
+        "impaired_walker, by the subject",
+        "NAME|FILE",
+    ),
+    "policy": Choice("start policy_node; without it another node publishes exo/command"),
+    "params_file": Choice("ROS parameters on top of the package's; what is chosen here wins over it", "YAML"),
+    "log_level": Choice("least severity that the nodes log", "NAME", LOG_LEVELS),
+    "record": Choice("MCAP file that all topics are recorded to; empty: none", "FILE"),
+    "namespace": Choice("namespace of all nodes: two graphs can run side by side", "NS"),
+    "visualization": Choice(
+        "publish /tf, robot_description and markers, for RViz and Foxglove; by itself only without the viewer, which "
+        "does not need them: two cores do not carry both in real time"
+    ),
+    "rviz": Choice("start RViz with the package's configuration"),
+    "viewer": Choice("show the graph in the browser"),
+    "viewer_host": Choice("address that the viewer listens on; 0.0.0.0 for other machines", "HOST"),
+    "viewer_port": Choice("TCP port of the viewer, the next free one if it is taken", "N"),
+}
+#: Options whose field of GraphOptions has its unit in the name.
+FIELDS = {"speed": "speed_mps"}
+#: What every graph lets choose, and what belongs to the viewer and to nodes that stay.
+WORN_CHOICES = ("device", "subject", "controller", "checkpoint", "namespace")
+VIEWER_CHOICES = ("viewer", "viewer_host", "viewer_port")
+NODE_CHOICES = ("policy", "params_file", "log_level", "record")
+WALK_CHOICES = ("speed", "seed", "human_checkpoint", "visualization")
+MOTOR_CHOICES = ("driver", "driver_config")
+#: Defaults on a device computer, and of a simulated graph, that differ from those of GraphOptions.
+HARDWARE_DEFAULTS, SIM_DEFAULTS = {"driver": "cubemars_can"}, {"controller": "spline"}
+
+
+def default_of(name: str, defaults: Mapping[str, object]) -> object:
+    """Default of a choice: that of GraphOptions but for what is in `defaults`."""
+    return defaults.get(name, getattr(GraphOptions, FIELDS.get(name, name)))
+
+
+def chosen_options(values: Mapping[str, object]) -> GraphOptions:
+    """Options from the values of choices, by name."""
+    return GraphOptions(**{FIELDS.get(name, name): value for name, value in values.items()})
+
+
 def describe_graph(options: GraphOptions) -> list[NodeSpec]:
     """Nodes of the simulated graph: simulator, device, and policy, recorder and what shows it as they are asked for.
 
@@ -193,6 +281,41 @@ def describe_hardware(options: GraphOptions) -> list[NodeSpec]:
         *_device_and_policy(emulated, files, device, subject),
         *_viewer(options, files, device, subject),
     ]
+
+
+def emulated_settings(driver: str, driver_config: str) -> str:
+    """Path of the driver's settings with the bus of the emulator in the place of the real one.
+
+    Args:
+        driver: cubemars_can or ros2_control; the others need no motors.
+        driver_config: settings of the real motors; empty for the example's.
+
+    Raises:
+        UserError: no emulator for this driver, settings that cannot be read or are another driver's.
+    """
+    if driver not in MOTORS:
+        raise UserError(f"use_mock_hardware needs a driver with motors: {' or '.join(MOTORS)}, not '{driver}'")
+    if driver == ROS2_CONTROL:  # a controller's topics are the same, whoever stands behind them
+        return driver_config
+    path = driver_config or str(driver_file(EXAMPLE))
+    settings = read_mapping(path, f"`driver: {driver}` and that driver's settings")
+    if settings.pop("driver", driver) != driver:
+        raise UserError(f"{path}: these are no settings of driver '{driver}', which was chosen")
+    domain = int(os.environ.get("ROS_DOMAIN_ID") or 0)
+    settings.update(interface=MULTICAST, channel=MULTICAST_CHANNEL, bus_options={"port": FIRST_PORT + domain})
+    text = yaml.safe_dump({"driver": driver, **settings}, sort_keys=False)
+    # one file a user, settings and domain: both programs read it, and a restart of one finds it again
+    emulated = runtime_folder() / f"emulated-{Path(path).stem}-{domain}.yaml"
+    with whole_file(emulated, mode=0o600) as file:
+        file.write(text)
+    return str(emulated)
+
+
+def emulator_arguments(driver: str, settings: str, joint_names: tuple[str, ...]) -> tuple[str, ...]:
+    """Arguments of motor_emulator for the motors of a driver, turning legs that swing on springs."""
+    if driver == ROS2_CONTROL:
+        return (MOTORS[driver], "--joints", ",".join(joint_names))
+    return (MOTORS[driver], "--config", settings)
 
 
 def check_options(options: GraphOptions) -> None:

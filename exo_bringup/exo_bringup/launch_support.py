@@ -7,85 +7,68 @@ library.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from exo_bringup.graph import CONTROLLERS, LOG_LEVELS, MODES, GraphOptions, NodeSpec
-from exo_bringup.graph_lock import GraphLock, ros_domain_id
-from exo_bringup.paths import executable_path
+from exo_bringup.graph import (
+    CHOICES,
+    HARDWARE_DEFAULTS,
+    MOTOR_CHOICES,
+    NODE_CHOICES,
+    SIM_DEFAULTS,
+    VIEWER_CHOICES,
+    WALK_CHOICES,
+    WORN_CHOICES,
+    GraphOptions,
+    NodeSpec,
+    chosen_options,
+    default_of,
+)
+from exo_bringup.processes import GraphLock, executable_path, ros_domain_id
 from exo_core.errors import UserError
-from exo_device.devices import DRIVERS
 
 #: Words for true and false: launch's own, and those that Python's str() makes where a launch file includes ours.
 TRUTHS = ("true", "false", "True", "False")
+#: What launch calls a truth that the graph decides by itself.
 AUTO = "auto"
 
 
 @dataclass(frozen=True)
 class Argument:
-    """One launch argument: its name is that of a GraphOptions field, but for those in FIELDS."""
+    """One launch argument."""
 
     name: str
     default: str
     description: str
     #: What it may be; empty: anything.
-    choices: tuple[str, ...] = ()
+    choices: tuple[str, ...]
 
 
-def _truth(name: str, default: str, description: str) -> Argument:
-    return Argument(name, default, description, TRUTHS)
+def _argument(name: str, defaults: Mapping[str, object]) -> Argument:
+    value, choice = default_of(name, defaults), CHOICES[name]
+    if value is None:
+        return Argument(name, AUTO, choice.description, (AUTO, *TRUTHS))
+    if isinstance(value, bool):
+        return Argument(name, str(value).lower(), choice.description, TRUTHS)
+    return Argument(name, str(value), choice.description, choice.allowed)
 
 
-#: Launch arguments whose GraphOptions field has its unit in the name.
-FIELDS = {"speed": "speed_mps"}
-
-COMMON_ARGUMENTS = (
-    Argument("device", "hip_ankle", "exoskeleton: name in config/devices or path of a YAML file"),
-    Argument("subject", "default", "wearer: name in config/subjects, path of a YAML file, or preset:NAME"),
-    Argument("checkpoint", "", "checkpoint of the learned controller"),
-    Argument("driver_config", "", "settings of the driver: name in config/drivers or path of a YAML file"),
-    _truth("policy", "true", "start policy_node; false where another node publishes exo/command"),
-    Argument("params_file", "", "ROS parameters on top of the package's; the arguments here win over it"),
-    Argument("log_level", "info", "least severity that the nodes log", LOG_LEVELS),
-    Argument("record", "", "MCAP file that all topics are recorded to; empty: none"),
-    Argument("namespace", "", "namespace of all nodes"),
-    _truth("viewer", "false", "show the graph in the browser"),
-    Argument("viewer_host", "127.0.0.1", "address that the viewer listens on; 0.0.0.0 for other machines"),
-    Argument("viewer_port", "8080", "TCP port of the viewer, the next free one if it is taken"),
-)
-SIM_ARGUMENTS = COMMON_ARGUMENTS + (
-    Argument("controller", "spline", "assistance", CONTROLLERS),
-    Argument("driver", "simulated", "driver of the motors", tuple(DRIVERS)),
-    Argument("speed", "1.25", "walking speed (m/s)"),
-    Argument("mode", "realtime", "how time passes", MODES),
-    Argument("seed", "0", "seed of everything random"),
-    Argument("human_checkpoint", "", "checkpoint of the walker; empty for the one that comes with exo_sim"),
-    Argument(
-        "visualization",
-        AUTO,
-        "publish /tf, robot_description and markers; auto: unless viewer:=true, which needs none of them",
-        (AUTO, *TRUTHS),
-    ),
-    _truth("rviz", "false", "start RViz with the package's configuration"),
-)
-HARDWARE_ARGUMENTS = COMMON_ARGUMENTS + (
-    Argument("controller", "zero", "assistance", CONTROLLERS),
-    Argument("driver", "cubemars_can", "driver of the motors", tuple(DRIVERS)),
-    _truth("use_mock_hardware", "false", "emulated motors in the place of the real ones"),
-)
+_COMMON = (*WORN_CHOICES, *MOTOR_CHOICES, *NODE_CHOICES, *VIEWER_CHOICES)
+SIM_ARGUMENTS = tuple(_argument(name, SIM_DEFAULTS) for name in (*_COMMON, *WALK_CHOICES, "mode", "rviz"))
+HARDWARE_ARGUMENTS = tuple(_argument(name, HARDWARE_DEFAULTS) for name in (*_COMMON, "use_mock_hardware"))
 
 
 def options_from_launch(values: dict[str, str]) -> GraphOptions:
     """Graph options from launch arguments. Raises UserError for a text that is no number or truth."""
-    truths = {argument.name for argument in (*SIM_ARGUMENTS, *HARDWARE_ARGUMENTS) if set(TRUTHS) <= {*argument.choices}}
-    kinds = {"speed": float, "seed": int, "viewer_port": int, **dict.fromkeys(truths, _read_truth)}
     converted = {}
     for name, text in values.items():
+        default = default_of(name, {})
+        kind = _read_truth if default is None or isinstance(default, bool) else type(default)
         try:
-            converted[FIELDS.get(name, name)] = kinds.get(name, str)(text)
+            converted[name] = kind(text)
         except ValueError as error:
             raise UserError(f"launch argument {name}: cannot use '{text}'") from error
-    return GraphOptions(**converted)
+    return chosen_options(converted)
 
 
 def _read_truth(text: str) -> bool | None:

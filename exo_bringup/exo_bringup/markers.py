@@ -10,12 +10,10 @@ from geometry_msgs.msg import Point
 from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
+from exo_bringup import look
+
 BASE_LINK, ODOM = "base_link", "odom"
 MUSCLES, FORCE, TORQUE = "muscles", "ground_reaction_force", "device_torque"
-#: Relaxed to fully active, blue to red, a little darker than pure (red, green, blue).
-RELAXED, ACTIVE = np.array([0.20, 0.30, 0.80]), np.array([0.85, 0.10, 0.10])
-FORCE_COLOUR = ColorRGBA(r=0.0, g=0.62, b=0.45, a=1.0)
-TORQUE_COLOUR = ColorRGBA(r=0.90, g=0.60, b=0.0, a=1.0)
 #: A muscle's line, thin at rest and thicker in action (m).
 THINNEST_M, THICKEST_M = 0.004, 0.012
 #: Lengths of arrows: a body weight of 75 kg comes out at 0.9 m, 37 Nm of ankle torque at 0.3 m.
@@ -38,7 +36,7 @@ class MarkerBuilder:
         for name, path in paths.items():
             marker = self._muscles.get(name) or self._new_muscle(name)
             level = float(np.clip(activation.get(name, 0.0), 0.0, 1.0))
-            red, green, blue = RELAXED + level * (ACTIVE - RELAXED)
+            red, green, blue = look.MUSCLE_RELAXED + level * (look.MUSCLE_ACTIVE - look.MUSCLE_RELAXED)
             marker.header.stamp = stamp
             marker.scale.x = THINNEST_M + level * (THICKEST_M - THINNEST_M)
             marker.color = ColorRGBA(r=red, g=green, b=blue, a=1.0)
@@ -49,11 +47,11 @@ class MarkerBuilder:
 
     def force(self, identity: int, foot: np.ndarray, force: np.ndarray, stamp) -> None:
         """Arrow from the centre of pressure (3,) along a force (3,) in N, both in odom."""
-        self._arrow(FORCE, identity, ODOM, foot, force * METRES_PER_NEWTON, FORCE_COLOUR, stamp)
+        self._arrow(FORCE, identity, ODOM, foot, force * METRES_PER_NEWTON, look.FORCE, stamp)
 
     def torque(self, identity: int, link: str, axis: np.ndarray, torque: float, stamp) -> None:
         """Arrow at a link's origin along the joint's axis (3,), as long as the torque (Nm), right-handed."""
-        self._arrow(TORQUE, identity, link, np.zeros(3), axis * torque * METRES_PER_NEWTON_METRE, TORQUE_COLOUR, stamp)
+        self._arrow(TORQUE, identity, link, np.zeros(3), axis * torque * METRES_PER_NEWTON_METRE, look.TORQUE, stamp)
 
     def _new_muscle(self, name: str) -> Marker:
         marker = Marker(ns=MUSCLES, id=len(self._muscles), type=Marker.LINE_STRIP, action=Marker.ADD, text=name)
@@ -70,12 +68,14 @@ class MarkerBuilder:
         frame: str,
         start: np.ndarray,
         along: np.ndarray,
-        colour: ColorRGBA,
+        colour: tuple[float, float, float],
         stamp,
     ) -> None:
         key = (namespace, identity)
         if key not in self._arrows:
-            self._arrows[key] = Marker(ns=namespace, id=identity, type=Marker.ARROW, color=colour)
+            red, green, blue = colour
+            tint = ColorRGBA(r=red, g=green, b=blue, a=1.0)
+            self._arrows[key] = Marker(ns=namespace, id=identity, type=Marker.ARROW, color=tint)
             self._arrows[key].header.frame_id = frame
             self._arrows[key].pose.orientation.w = 1.0
             self.array.markers.append(self._arrows[key])

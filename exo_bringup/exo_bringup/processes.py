@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Child processes that cannot outlive their parent, are stopped in steps and logged to files.
+"""Programs of the graph: where they are, who may start them, and child processes that cannot outlive their parent.
+
+One graph runs in a ROS domain and namespace of a machine. The launch files import this module: standard library only.
 
 Each child leads a session of its own, so that Ctrl-C in the terminal reaches the parent alone, which stops
 the children in order. The kernel sends them SIGTERM if the parent dies first (prctl(2), PR_SET_PDEATHSIG).
@@ -8,6 +10,7 @@ the children in order. The kernel sends them SIGTERM if the parent dies first (p
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import functools
 import os
 import re
@@ -19,7 +22,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from exo_core.errors import UserError
+from exo_core.files import open_lock_file, runtime_folder
 
+#: Domains whose ports lie below the ephemeral ones that the system hands out, on every platform of ROS 2.
+LARGEST_DOMAIN_ID = 101
 #: From <linux/prctl.h>.
 PR_SET_PDEATHSIG = 1
 AUTOGROUP = Path("/proc/self/autogroup")
@@ -181,3 +187,63 @@ def child_environment(**extra: str) -> dict[str, str]:
     environment.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     environment.update(extra)
     return environment
+
+
+def executable_path(package: str, executable: str) -> Path:
+    """Program that `ros2 run package executable` would start.
+
+    Raises UserError if the workspace is not built or not sourced.
+    """
+    hint = "build it with `make setup`, or with `colcon build` and `source install/setup.bash`"
+    try:
+        from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+    except ImportError as error:
+        raise UserError(f"ROS 2 is not in this Python environment: {hint}") from error
+    try:
+        path = Path(get_package_prefix(package)) / "lib" / package / executable
+    except PackageNotFoundError as error:
+        if package == "rviz2":
+            hint = "install ros-jazzy-rviz2, or leave out rviz:=true"
+        raise UserError(f"package {package} is not there: {hint}") from error
+    if not path.is_file():
+        raise UserError(f"package {package} has no program {executable}: {hint}")
+    return path
+
+
+def ros_domain_id(chosen: int | None = None) -> int:
+    """The ROS domain: what was chosen, else ROS_DOMAIN_ID, else 0. UserError: out of range."""
+    text = os.environ.get("ROS_DOMAIN_ID", "") or "0" if chosen is None else str(chosen)
+    if not text.isdigit() or int(text) > LARGEST_DOMAIN_ID:
+        raise UserError(f"the ROS domain must be 0 to {LARGEST_DOMAIN_ID}, got '{text}' (--domain-id or ROS_DOMAIN_ID)")
+    return int(text)
+
+
+class GraphLock:
+    """A lock of a ROS domain and namespace on this machine, held from construction to release().
+
+    The kernel frees it when its holder dies.
+    """
+
+    def __init__(self, domain_id: int, namespace: str, folder: str | Path | None = None):
+        """Raises UserError if another exo_gait graph of this domain and namespace holds it, or it cannot be made."""
+        label = namespace.strip("/").replace("/", ".") or "root"
+        self._file = open_lock_file(Path(folder or runtime_folder()) / f"graph-{domain_id}-{label}.lock")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._file)
+            raise UserError(in_use_message(domain_id, namespace)) from error
+
+    def release(self) -> None:
+        """Free the lock. The file stays: removing it would race with the next holder."""
+        os.close(self._file)
+
+
+def in_use_message(domain_id: int, namespace: str) -> str:
+    """What to tell when a graph of this domain and namespace runs already."""
+    name = namespace.strip("/")
+    where = f"ROS domain {domain_id}" + (f", namespace /{name}" if name else "")
+    return (
+        f"another exo_gait graph runs in {where}: stop it, or choose another domain (ROS_DOMAIN_ID, --domain-id: 0 to "
+        f"{LARGEST_DOMAIN_ID}) or namespace (--namespace, ros2 launch ... namespace:=)"
+    )

@@ -11,8 +11,7 @@ from pathlib import Path
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-from exo_bringup.background_recording import BackgroundRecording
-from exo_bringup.recording import Recording
+from exo_bringup.recording import BackgroundRecording, Recording
 from exo_bringup.topics import TOPICS, Topic
 from exo_core.message_schema import assemble_schema, message_class
 from exo_core.ros import Declaration, ParameterError, declare_parameters, run_node

@@ -8,8 +8,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exo_bringup.graph import GraphOptions, check_options
-from exo_bringup.graph_lock import ros_domain_id
+from exo_bringup.graph import CHOICES, GraphOptions, check_options, chosen_options
+from exo_bringup.processes import ros_domain_id
 from exo_core.errors import UserError
 from exo_device.devices import device_file
 from exo_sim.subjects import subject_file
@@ -91,53 +91,10 @@ class RunOptions:
 
 def graph_options_from_arguments(chosen: argparse.Namespace) -> GraphOptions:
     """Graph options of a command line, checked. Raises a ValueError of one line for bad input."""
-    options = GraphOptions(
-        device=chosen.device,
-        subject=chosen.subject,
-        controller=chosen.controller,
-        checkpoint=chosen.checkpoint,
-        human_checkpoint=chosen.human_checkpoint,
-        speed_mps=chosen.speed,
-        seed=chosen.seed,
-        mode="lockstep" if chosen.lockstep else "fast" if chosen.fast else "realtime",
-        namespace=chosen.namespace.strip("/"),
-        visualization=chosen.visualization,
-        **viewer_options(chosen),
-        **node_options(chosen),
-    )
-    check_graph(options)
-    return options
-
-
-def viewer_options(chosen: argparse.Namespace) -> dict:
-    """The options of the viewer, as GraphOptions has them."""
-    return {
-        "viewer": chosen.viewer,
-        "viewer_host": chosen.viewer_host,
-        "viewer_port": chosen.viewer_port,
-    }
-
-
-def node_options(chosen: argparse.Namespace) -> dict:
-    """What `exo graph` and `exo hardware` let choose of the nodes as a whole, as GraphOptions has it."""
-    names = ("policy", "params_file", "log_level", "record")
-    return {name: getattr(chosen, name) for name in names if hasattr(chosen, name)}
-
-
-def hardware_options_from_arguments(chosen: argparse.Namespace) -> GraphOptions:
-    """Graph options of `exo hardware`, checked. Raises a ValueError of one line for bad input."""
-    options = GraphOptions(
-        device=chosen.device,
-        subject=chosen.subject,
-        controller=chosen.controller,
-        checkpoint=chosen.checkpoint,
-        namespace=chosen.namespace.strip("/"),
-        driver=chosen.driver,
-        driver_config=chosen.driver_config,
-        use_mock_hardware=chosen.use_mock_hardware,
-        **viewer_options(chosen),
-        **node_options(chosen),
-    )
+    values = {name: getattr(chosen, name) for name in CHOICES if hasattr(chosen, name)}
+    options = chosen_options({**values, "namespace": chosen.namespace.strip("/")})
+    if getattr(chosen, "lockstep", False) or getattr(chosen, "fast", False):
+        options = dataclasses.replace(options, mode="lockstep" if chosen.lockstep else "fast")
     check_graph(options)
     return options
 

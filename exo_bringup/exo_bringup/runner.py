@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starts the graph as processes, leads it through a run, and stops it: what `exo sim` and `exo graph` do."""
+"""Starts the graph as processes, leads it through a run, and stops it: what `exo sim`, `exo graph` and `exo view` do."""
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import math
 import os
@@ -12,13 +13,12 @@ import time
 from pathlib import Path
 
 from exo_bringup.graph import RECORDER, GraphOptions, NodeSpec, describe_graph, describe_hardware
-from exo_bringup.graph_lock import GraphLock, in_use_message, ros_domain_id
 from exo_bringup.live_table import Display
-from exo_bringup.paths import executable_path
-from exo_bringup.processes import Children, child_environment
+from exo_bringup.processes import Children, GraphLock, child_environment, executable_path, in_use_message, ros_domain_id
 from exo_bringup.run_options import FADE_S, Phase, RunOptions
 from exo_bringup.telemetry import ACTIVE_MODE, FAULT_MODE, Telemetry
 from exo_core.errors import UserError
+from exo_device.devices import device_file
 from exo_lab.run_folder import RunFolder
 
 SIMULATOR = "simulator_node"
@@ -375,3 +375,26 @@ def _stay(specs: list[NodeSpec], graph: GraphOptions, chosen_domain: int | None)
         except Interrupted:
             pass
     return 0
+
+
+def run_viewer(chosen: argparse.Namespace) -> int:
+    """The whole of `exo view`: serve the page of a graph that runs already, until a signal. Returns the exit code; raises UserError for bad options."""
+    if not 0 <= chosen.viewer_port <= 65535:
+        raise UserError(f"--viewer-port must be 0 to 65535, got {chosen.viewer_port}")
+    device = str(device_file(chosen.device)) if chosen.device else ""
+    os.environ["ROS_DOMAIN_ID"] = str(ros_domain_id(chosen.domain_id))
+    spec = NodeSpec(
+        "exo_bringup",
+        "viewer_node",
+        "viewer_node",
+        chosen.namespace.strip("/"),
+        parameters={"device_config": device, "host": chosen.viewer_host, "port": chosen.viewer_port},
+    )
+    try:
+        from exo_bringup.viewer_node import main
+    except ImportError as error:
+        raise UserError(f"the viewer needs a built workspace: run `make setup` ({error})") from error
+    with tempfile.TemporaryDirectory(prefix="exo_gait-view-") as folder:
+        overrides = Path(folder) / "viewer_node.yaml"
+        overrides.write_text(spec.parameter_yaml(), encoding="utf-8")
+        return main(spec.command_line("exo view", overrides))

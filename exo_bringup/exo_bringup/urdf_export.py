@@ -4,10 +4,12 @@
 Links are the bodies of the MuJoCo model with their inertia, joints have MyoLegs' names, axes and limits.
 base_link (REP-105) sits at the pelvis' origin with REP-103 axes; a body with several joints becomes a chain
 of massless links. The knee's coupled joints (patella, translations) are polynomials of the knee's angle,
-which URDF's <mimic> cannot say: they are joints too, and whoever publishes /tf moves them (robot_state.py).
-Bones are meshes (urdf_meshes.py), the device is made of simple shapes (urdf_shapes.py).
+which URDF's <mimic> cannot say: they are joints too, and whoever publishes /tf moves them (shown_body.py).
+The device is made of the model's visual geoms. Bones are STL files, one a body, made once at the model's own size;
+the URDF scales them to the subject.
 
     python -m exo_bringup.urdf_export --device hip_ankle --output exo_bringup/urdf/exo_human.urdf
+    python -m exo_bringup.urdf_export --meshes exo_bringup/meshes
 """
 
 from __future__ import annotations
@@ -15,17 +17,21 @@ from __future__ import annotations
 import argparse
 import sys
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import mujoco
 import numpy as np
+import trimesh
+from scipy.spatial.transform import Rotation
 
-from exo_bringup import rotations
-from exo_bringup.paths import share_folder
-from exo_bringup.urdf_meshes import MESH_ADDRESS, RING
-from exo_bringup.urdf_shapes import BONE, DEVICE, MATERIALS, Shape, shapes_of
+from exo_bringup.body_pose import ANY_PHYSICS_RATE_HZ
+from exo_bringup.graph import share_folder
+from exo_bringup.look import BONE
 from exo_core.errors import UserError
 from exo_device.description import ImuSpec
-from exo_sim.body.model import IMU_SITE, BodyModel, build_body
+from exo_sim.body.device_geoms import DEVICE_GROUP
+from exo_sim.body.model import IMU_SITE, MYO_TO_REP103, BodyModel, build_body
+from exo_sim.body.subject import Subject
 
 BASE_LINK = "base_link"
 #: Body with the free joint, which base_link stands for.
@@ -40,8 +46,14 @@ VELOCITY_LIMIT = 12.0
 PASSIVE_EFFORT = 250.0
 #: A body lighter than this (kg) only joins others and gets no inertia.
 LIGHTEST_KG = 1e-6
-#: A body must be compiled for some rate; its kinematics do not depend on it.
-ANY_PHYSICS_RATE_HZ = 500.0
+#: Where a URDF's reader finds the bones of a body.
+MESH_ADDRESS = "package://exo_bringup/meshes/{name}.stl"
+#: Geoms of MyoLegs that are bones; the floor's and the others are of other groups or belong to the world.
+BONE_GROUP = 0
+#: Bodies with more triangles than this are simplified: ribs of 26,000 triangles show no more at arm's length.
+LARGEST_TRIANGLES, OTHERS_TRIANGLES = {"torso": 5000, "head": 2500}, 1000
+#: Simplification merges the vertices within a cell; the finest cell tried (m), and by how much cells grow.
+FINEST_CELL_M, CELL_GROWTH = 0.001, 1.15
 
 
 def urdf_text(
@@ -63,8 +75,9 @@ def urdf_text(
     """
     robot = ElementTree.Element("robot", name=name)
     robot.append(ElementTree.Comment(" Written by exo_bringup.urdf_export from MyoLegs (myo-sim) and the device. "))
-    for material, colour in MATERIALS.items():
-        element = ElementTree.SubElement(robot, "material", name=material)
+    shapes = np.flatnonzero(model.geom_group == DEVICE_GROUP)
+    for colour in dict.fromkeys([(*BONE, 1.0), *(tuple(rgba) for rgba in model.geom_rgba[shapes].tolist())]):
+        element = ElementTree.SubElement(robot, "material", name=_material(colour))
         ElementTree.SubElement(element, "color", rgba=_numbers(colour))
     ElementTree.SubElement(robot, "link", name=BASE_LINK)
     for body in range(1, model.nbody):
@@ -87,12 +100,12 @@ def _add_body(
 ) -> None:
     name = model.body(body).name
     parent = model.body(model.body_parentid[body]).name
-    position, rpy = model.body_pos[body], rotations.to_roll_pitch_yaw(model.body_quat[body][[1, 2, 3, 0]])
+    position, rotation = model.body_pos[body], _rotation(model.body_quat[body])
     if parent == ROOT_BODY:
         parent = BASE_LINK
         # the root body's axes are those of the walking direction -y: base_link's are turned to +x
-        position = np.array([-position[1], position[0], position[2]])
-        rpy = _turned_to_base(model.body_quat[body])
+        position, rotation = MYO_TO_REP103 @ position, Rotation.from_matrix(MYO_TO_REP103) * rotation
+    rpy = _rpy(rotation)
     joints = range(model.body_jntadr[body], model.body_jntadr[body] + model.body_jntnum[body])
     for index in joints:
         if np.abs(model.jnt_pos[index]).max() > 0.0:
@@ -109,9 +122,13 @@ def _add_body(
     _add_link(robot, model, body, name, length_scale)
 
 
-def _turned_to_base(quaternion_wxyz: np.ndarray) -> np.ndarray:
-    quarter_turn = rotations.from_roll_pitch_yaw((0.0, 0.0, np.pi / 2.0))
-    return rotations.to_roll_pitch_yaw(rotations.multiply(quarter_turn, quaternion_wxyz[[1, 2, 3, 0]]))
+def _rotation(quaternion_wxyz: np.ndarray) -> Rotation:
+    return Rotation.from_quat(quaternion_wxyz[[1, 2, 3, 0]])
+
+
+def _rpy(rotation: Rotation) -> np.ndarray:
+    """Angles (3,) in rad about the fixed axes x, y and z."""
+    return rotation.as_euler("xyz", suppress_warnings=True)
 
 
 def _add_joint(robot, model, index, parent, child, position, rpy, efforts) -> None:
@@ -141,42 +158,42 @@ def _add_link(robot, model: mujoco.MjModel, body: int, name: str, length_scale: 
     link = ElementTree.SubElement(robot, "link", name=name)
     if model.body_mass[body] > LIGHTEST_KG:
         inertial = ElementTree.SubElement(link, "inertial")
-        rpy = rotations.to_roll_pitch_yaw(model.body_iquat[body][[1, 2, 3, 0]])
+        rpy = _rpy(_rotation(model.body_iquat[body]))
         ElementTree.SubElement(inertial, "origin", xyz=_numbers(model.body_ipos[body]), rpy=_numbers(rpy))
         ElementTree.SubElement(inertial, "mass", value=_numbers([model.body_mass[body]]))
         # the smallest are of 1e-6 kg m^2: nine digits, not nine decimals
         xx, yy, zz = (f"{moment:.9g}" for moment in model.body_inertia[body])
         ElementTree.SubElement(inertial, "inertia", ixx=xx, iyy=yy, izz=zz, ixy="0", ixz="0", iyz="0")
     if (share_folder() / "meshes" / f"{name}.stl").is_file():
-        visual = ElementTree.SubElement(link, "visual")
-        geometry = ElementTree.SubElement(visual, "geometry")
-        _add_mesh(geometry, name, [length_scale] * 3)
-        ElementTree.SubElement(visual, "material", name=BONE)
-    for shape in shapes_of(model, body):
-        _add_visual(link, shape)
+        geometry = _add_visual(link, (*BONE, 1.0))
+        address = MESH_ADDRESS.format(name=name)
+        ElementTree.SubElement(geometry, "mesh", filename=address, scale=_numbers([length_scale] * 3))
+    for geom in np.flatnonzero((model.geom_bodyid == body) & (model.geom_group == DEVICE_GROUP)):
+        _add_shape(link, model, geom)
 
 
-def _add_mesh(geometry, name: str, scale) -> None:
-    ElementTree.SubElement(geometry, "mesh", filename=MESH_ADDRESS.format(name=name), scale=_numbers(scale))
-
-
-def _add_visual(link, shape: Shape) -> None:
+def _add_visual(link, colour, position=(0.0, 0.0, 0.0), rpy=(0.0, 0.0, 0.0)):
     visual = ElementTree.SubElement(link, "visual")
-    along = shape.end - shape.start
-    length = float(np.linalg.norm(along))
-    rpy = np.zeros(3)
-    if length > 0.0:  # URDF's cylinder lies along z
-        x, y, z = along / length
-        rpy = np.array([0.0, np.arctan2(np.hypot(x, y), z), np.arctan2(y, x)])
-    ElementTree.SubElement(visual, "origin", xyz=_numbers((shape.start + shape.end) / 2.0), rpy=_numbers(rpy))
+    ElementTree.SubElement(visual, "origin", xyz=_numbers(position), rpy=_numbers(rpy))
     geometry = ElementTree.SubElement(visual, "geometry")
-    if shape.box is not None:
-        ElementTree.SubElement(geometry, "box", size=_numbers(shape.box))
-    elif shape.is_ring:
-        _add_mesh(geometry, RING, [shape.radius, shape.radius, length])
+    ElementTree.SubElement(visual, "material", name=_material(colour))
+    return geometry
+
+
+def _add_shape(link, model: mujoco.MjModel, geom: int) -> None:
+    """A box or a cylinder of the device; a capsule's rounded ends are left out, which URDF cannot say."""
+    kind, size = mujoco.mjtGeom(model.geom_type[geom]), model.geom_size[geom]
+    rpy = _rpy(_rotation(model.geom_quat[geom]))
+    geometry = _add_visual(link, tuple(model.geom_rgba[geom].tolist()), model.geom_pos[geom], rpy)
+    if kind == mujoco.mjtGeom.mjGEOM_BOX:
+        ElementTree.SubElement(geometry, "box", size=_numbers(2.0 * size))
     else:
-        ElementTree.SubElement(geometry, "cylinder", radius=_numbers([shape.radius]), length=_numbers([length]))
-    ElementTree.SubElement(visual, "material", name=DEVICE)
+        ElementTree.SubElement(geometry, "cylinder", radius=_numbers(size[:1]), length=_numbers(2.0 * size[1:2]))
+
+
+def _material(colour) -> str:
+    """A material's name is its colour: red, green, blue from 0 to 255, in hexadecimal."""
+    return "colour_" + "".join(f"{round(255 * float(part)):02x}" for part in colour[:3])
 
 
 def _numbers(values) -> str:
@@ -198,7 +215,49 @@ def build_urdf(subject: str = "", device: str = "") -> str:
     from exo_sim.body.subject import load_subject
 
     description = load_device(device) if device else None
-    return subject_urdf(build_body(load_subject(subject), description, ANY_PHYSICS_RATE_HZ))
+    return subject_urdf(build_body(load_subject(subject), description, ANY_PHYSICS_RATE_HZ, visuals=True))
+
+
+def bone_meshes(model: mujoco.MjModel) -> dict[str, trimesh.Trimesh]:
+    """Each body's bones in m in the body's frame, by body; none without visuals."""
+    meshes: dict[str, list[trimesh.Trimesh]] = {}
+    is_bone = (model.geom_type == mujoco.mjtGeom.mjGEOM_MESH) & (model.geom_group == BONE_GROUP)
+    for geom in np.flatnonzero(is_bone & (model.geom_bodyid != 0)):
+        mesh = int(model.geom_dataid[geom])
+        vertices = model.mesh_vert[model.mesh_vertadr[mesh] :][: model.mesh_vertnum[mesh]]
+        faces = model.mesh_face[model.mesh_faceadr[mesh] :][: model.mesh_facenum[mesh]]
+        placed = _rotation(model.geom_quat[geom]).apply(vertices) + model.geom_pos[geom]
+        body = model.body(model.geom_bodyid[geom]).name
+        meshes.setdefault(body, []).append(trimesh.Trimesh(placed, faces, process=False))
+    return {body: trimesh.util.concatenate(parts) for body, parts in meshes.items()}
+
+
+def simplify(mesh: trimesh.Trimesh, most: int) -> trimesh.Trimesh:
+    """The same surface in at most `most` triangles, by merging vertices that share a cell of a grid.
+
+    Rossignac and Borrel 1993, "Multi-resolution 3D approximations for rendering complex scenes".
+    """
+    cell, simpler = FINEST_CELL_M, mesh
+    while len(simpler.faces) > most:
+        cells = np.floor(mesh.vertices / cell).astype(np.int64)
+        _, group, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
+        group = group.ravel()
+        centres = np.column_stack([np.bincount(group, mesh.vertices[:, axis]) for axis in range(3)]) / counts[:, None]
+        simpler = trimesh.Trimesh(centres, group[mesh.faces], process=False)
+        simpler.update_faces(simpler.nondegenerate_faces() & simpler.unique_faces())
+        cell *= CELL_GROWTH
+    return simpler
+
+
+def write_meshes(folder: str | Path) -> list[Path]:
+    """Writes one STL file a body with bones, at the size of the unscaled model. Returns the files."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for body, mesh in bone_meshes(build_body(Subject(), None, ANY_PHYSICS_RATE_HZ, visuals=True).model).items():
+        files.append(folder / f"{body}.stl")
+        simplify(mesh, LARGEST_TRIANGLES.get(body, OTHERS_TRIANGLES)).export(files[-1])
+    return files
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -210,8 +269,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--subject", default="default", help="name or YAML file (default: %(default)s)")
     parser.add_argument("--device", default="hip_ankle", help="name or YAML file (default: %(default)s)")
     parser.add_argument("--output", default="-", help="file to write; - for the terminal (default)")
+    parser.add_argument("--meshes", default="", metavar="FOLDER", help="write the bones there instead")
     chosen = parser.parse_args(arguments)
     try:
+        if chosen.meshes:
+            print(*write_meshes(chosen.meshes), sep="\n")
+            return 0
         text = build_urdf(
             str(subject_file(chosen.subject)),
             str(device_file(chosen.device)),

@@ -14,8 +14,7 @@ from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
 from exo_bringup.markers import BASE_LINK, ODOM, MarkerBuilder
-from exo_bringup.robot_state import Transform
-from exo_bringup.shown_body import ShownBody
+from exo_bringup.shown_body import ShownBody, Transform
 from exo_core.ros import LATCHED, LATEST, LATEST_BEST_EFFORT, Declaration, declare_parameters, run_node
 from exo_device.description import load_device
 from exo_msgs.msg import HumanState, Subject

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from exo_bringup import cli, runner
-from exo_bringup.paths import executable_path
+from exo_bringup.processes import executable_path
 
 FAKE_NODE = Path(__file__).with_name("fake_node.py")
 #: FAKE_EXO_VIEWER=1: a stand-in for the viewer as well; otherwise there is none.

@@ -10,16 +10,19 @@ import pytest
 from PIL import Image
 
 from exo_bringup import cli
-from exo_bringup.film import encode, gl, look
-from exo_bringup.film.clips import Clip, choose_clips, heel_strikes
+from exo_bringup.film import encode, scene
 from exo_bringup.film.make import (
+    Clip,
     FilmOptions,
     camera_at,
+    choose_clips,
     frame_times,
+    heel_strikes,
     make_film,
     render_frames,
 )
 from exo_bringup.film.scene import pose_at
+from exo_bringup.look import BACKGROUND
 from exo_core.errors import UserError
 from exo_device.devices import find_device
 from exo_lab.recorded_motion import read_motion
@@ -128,7 +131,7 @@ def test_a_film_loses_quality_until_it_fits(tmp_path):
 
 def test_the_colours_of_the_legend_survive_the_palette(tmp_path):
     path = tmp_path / "film.gif"
-    wanted = look.meaningful_colours()
+    wanted = encode.meaningful_colours()
     picture = np.full((60, 90, 3), 240, dtype=np.uint8)
     for place, colour in enumerate(wanted):
         picture[place, :3] = colour
@@ -149,23 +152,23 @@ def test_a_name_that_is_no_film_and_mp4_without_ffmpeg_are_refused_before_render
 
 
 def test_without_opengl_one_line_says_what_to_install(monkeypatch):
-    monkeypatch.delenv(gl.VARIABLE, raising=False)
-    monkeypatch.setattr(gl, "_works", lambda _: False)
+    monkeypatch.delenv(scene.GRAPHICS_VARIABLE, raising=False)
+    monkeypatch.setattr(scene, "_works", lambda _: False)
     with pytest.raises(UserError, match="libosmesa6") as caught:
-        gl.choose_backend()
+        scene.choose_backend()
     assert "\n" not in str(caught.value)
 
 
 def test_osmesa_serves_where_egl_does_not(monkeypatch):
-    monkeypatch.delenv(gl.VARIABLE, raising=False)
-    monkeypatch.setattr(gl, "_works", lambda backend: backend == "osmesa")
-    assert gl.choose_backend() == "osmesa"
-    monkeypatch.setenv(gl.VARIABLE, "egl")
+    monkeypatch.delenv(scene.GRAPHICS_VARIABLE, raising=False)
+    monkeypatch.setattr(scene, "_works", lambda backend: backend == "osmesa")
+    assert scene.choose_backend() == "osmesa"
+    monkeypatch.setenv(scene.GRAPHICS_VARIABLE, "egl")
     with pytest.raises(UserError, match="MUJOCO_GL=egl does not work"):
-        gl.choose_backend()
-    monkeypatch.setenv(gl.VARIABLE, "glfw")
+        scene.choose_backend()
+    monkeypatch.setenv(scene.GRAPHICS_VARIABLE, "glfw")
     with pytest.raises(UserError, match="without a display"):
-        gl.choose_backend()
+        scene.choose_backend()
 
 
 @pytest.fixture(scope="module")
@@ -218,7 +221,7 @@ def test_a_cut_recording_is_one_clear_line(recorded):
 @pytest.fixture
 def backend():
     try:
-        return gl.choose_backend()
+        return scene.choose_backend()
     except UserError as error:
         pytest.skip(str(error))
 
@@ -233,12 +236,12 @@ def test_three_frames_show_the_person_and_the_muscles_that_work(tmp_path, body, 
         pictures = render_frames(run, walk, clips, frame_times(clips, 1.0), backend, options, lambda _: None)
         assert len(pictures) == 3 and pictures[0].width == 320
         pixels = np.asarray(pictures[1]).astype(int)
-        scene = pixels[80:240, :158]
-        background = np.round(255 * np.array(look.BACKGROUND))
-        assert np.abs(scene[4, 4] - background).max() <= 3
-        assert (np.abs(scene - background).max(axis=2) > 60).mean() > 0.03  # somebody is there
+        left = pixels[80:240, :158]
+        background = np.round(255 * np.array(BACKGROUND))
+        assert np.abs(left[4, 4] - background).max() <= 3
+        assert (np.abs(left - background).max(axis=2) > 60).mean() > 0.03  # somebody is there
         assert (pixels[80:240, :158] != pixels[80:240, 162:]).any()  # at two different instants
-        red[activation] = int(((scene[..., 0] > 120) & (scene[..., 1] < 60) & (scene[..., 2] < 70)).sum())
+        red[activation] = int(((left[..., 0] > 120) & (left[..., 1] < 60) & (left[..., 2] < 70)).sum())
     assert red[0.0] < 20 < red[1.0]
 
 

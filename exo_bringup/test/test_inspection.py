@@ -13,9 +13,8 @@ from rich.console import Console
 from sensor_msgs.msg import JointState
 
 from exo_bringup.cli import main
-from exo_bringup.inspection_page import render
+from exo_bringup.inspection import inspect_recording, render
 from exo_bringup.recording import Recording
-from exo_bringup.run_inspection import inspect_recording
 from exo_core.errors import UserError
 from exo_core.message_schema import assemble_schema
 from exo_msgs.msg import DeviceStatus, TorqueCommand
@@ -94,11 +93,11 @@ def test_topics_with_rates_and_gaps(run):
 
 def test_modes_faults_and_torques(run):
     inspection = inspect_recording(run)
-    assert [change.mode for change in inspection.changes] == ["DISARMED", "ACTIVE", "FAULT"]
-    (stop,) = inspection.stops
+    assert [change.mode for change in inspection.device.changes] == ["DISARMED", "ACTIVE", "FAULT"]
+    (stop,) = inspection.device.stops
     assert stop.faults == ("STALE_COMMAND",) and stop.cause == "no command for 60 ms"
-    assert stop.time_s == pytest.approx(4.0) and inspection.active_s == pytest.approx(3.0)
-    hip, ankle = inspection.joints
+    assert stop.time_s == pytest.approx(4.0) and inspection.device.active_s == pytest.approx(3.0)
+    hip, ankle = inspection.device.joints
     assert (hip.name, hip.asked_peak, hip.given_peak) == ("hip_flexion_r", 10.0, 8.0)
     assert hip.peak_power_w == pytest.approx(16.0) and hip.given_rms == pytest.approx(8.0)
     assert ankle.given_peak == 25.0 and 15.0 < ankle.given_rms < 25.0
@@ -158,7 +157,7 @@ def test_two_devices_in_one_recording_are_a_part_each(tmp_path):
     text = page(inspection)
     assert "device in /left_lab: 1 faults" in text and "torque in /right_lab" in text
     with pytest.raises(UserError, match="2 devices.*/left_lab, /right_lab"):
-        _ = inspection.changes
+        _ = inspection.device
 
 
 @pytest.mark.parametrize(

@@ -23,10 +23,9 @@ from exo_bringup.graph import (
     describe_hardware,
     subject_strengths,
 )
-from exo_bringup.graph_lock import GraphLock
 from exo_bringup.launch_support import HARDWARE_ARGUMENTS, SIM_ARGUMENTS, options_from_launch
-from exo_bringup.paths import executable_path
-from exo_bringup.run_options import graph_options_from_arguments, hardware_options_from_arguments
+from exo_bringup.processes import GraphLock, executable_path
+from exo_bringup.run_options import graph_options_from_arguments
 from exo_core.errors import UserError
 from exo_core.joints import STRENGTH_GROUPS
 from exo_device.devices import device_folder, driver_file
@@ -250,7 +249,7 @@ def test_rviz_is_started_on_demand_only(stub_launch):
 
 #: What is not there in the Python of `ros2 launch`, or in a version of its own.
 ABSENT = """pydantic pydantic_core numba llvmlite mujoco myo_sim torch scipy matplotlib viser rich jinja2 mcap can
-safetensors transforms3d PIL rclpy""".split()
+safetensors trimesh PIL rclpy""".split()
 IN_THE_SYSTEMS_PYTHON = """
 import sys
 
@@ -327,10 +326,9 @@ def launch_defaults(arguments):
 
 
 def test_launch_and_exo_have_the_same_defaults():
-    graph = graph_options_from_arguments(build_parser().parse_args(["graph"]))
-    assert launch_defaults(SIM_ARGUMENTS) == graph
-    hardware = hardware_options_from_arguments(build_parser().parse_args(["hardware"]))
-    assert launch_defaults(HARDWARE_ARGUMENTS) == hardware
+    for command, arguments in (("graph", SIM_ARGUMENTS), ("hardware", HARDWARE_ARGUMENTS)):
+        chosen = graph_options_from_arguments(build_parser().parse_args([command]))
+        assert launch_defaults(arguments) == chosen
 
 
 def test_a_graph_without_policy_node_leaves_the_command_to_another():

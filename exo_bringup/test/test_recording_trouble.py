@@ -10,8 +10,7 @@ import pytest
 from mcap.exceptions import McapError
 from mcap.reader import NonSeekingReader
 
-from exo_bringup.background_recording import BackgroundRecording
-from exo_bringup.recording import FLUSH_PERIOD_S, Recording
+from exo_bringup.recording import FLUSH_PERIOD_S, BackgroundRecording, Recording
 
 PATIENCE_S = 60.0
 RATE_HZ = 100
@@ -23,7 +22,7 @@ HEADER = b"\0\1\0\0"
 CHILD = """
 import os, resource, signal, sys
 from pathlib import Path
-from exo_bringup.background_recording import BackgroundRecording
+from exo_bringup.recording import BackgroundRecording
 from exo_bringup.recording import Recording
 now = [0.0]
 recording = Recording(Path(sys.argv[1]), clock=lambda: now[0])

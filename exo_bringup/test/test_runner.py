@@ -15,7 +15,7 @@ import yaml
 from mcap.reader import make_reader
 
 from exo_bringup import cli
-from exo_bringup.graph_lock import GraphLock, ros_domain_id
+from exo_bringup.processes import GraphLock, ros_domain_id
 from exo_bringup.run_options import RunOptions
 from exo_bringup.runner import GraphSession
 from exo_bringup.telemetry import FAULT_MODE, Telemetry

@@ -9,13 +9,15 @@ from pathlib import Path
 import mujoco
 import numpy as np
 import pytest
+import trimesh
+from scipy.spatial.transform import Rotation
 
-from exo_bringup import rotations, urdf_export, urdf_meshes
-from exo_bringup.robot_state import RobotState
-from exo_bringup.shown_body import ShownBody
+from exo_bringup import urdf_export
+from exo_bringup.shown_body import RobotState, ShownBody
 from exo_core.errors import UserError
 from exo_device.description import load_device
 from exo_device.devices import device_file
+from exo_sim.body.device_geoms import DEVICE_GROUP
 from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject, make_subject
 from exo_sim.gait.reference import JOINTS
@@ -77,7 +79,7 @@ def inertias(robot):
         inertial = link.find("inertial")
         if inertial is not None:
             origin, moments = inertial.find("origin"), inertial.find("inertia")
-            turn = rotations.to_matrix(rotations.from_roll_pitch_yaw(numbers(origin.get("rpy"))))
+            turn = Rotation.from_euler("xyz", numbers(origin.get("rpy"))).as_matrix()
             principal = np.diag([float(moments.get(key)) for key in ("ixx", "iyy", "izz")])
             mass = float(inertial.find("mass").get("value"))
             found[link.get("name")] = (mass, numbers(origin.get("xyz")), turn @ principal @ turn.T)
@@ -95,7 +97,7 @@ def test_mass_centre_and_inertia_of_every_link_are_the_models(body, robot):
     assert sum(mass for mass, _, _ in found.values()) == pytest.approx(body.total_mass, abs=1e-3)
     for name, (mass, centre, tensor) in found.items():
         index = model.body(name).id
-        turn = rotations.to_matrix(model.body_iquat[index][[1, 2, 3, 0]])
+        turn = Rotation.from_quat(model.body_iquat[index][[1, 2, 3, 0]]).as_matrix()
         assert mass == pytest.approx(model.body_mass[index], rel=1e-6), name
         assert centre == pytest.approx(model.body_ipos[index], abs=1e-6), name
         expected = turn @ np.diag(model.body_inertia[index]) @ turn.T
@@ -135,30 +137,54 @@ def test_every_mesh_is_found_through_its_package(robot):
         package, _, place = rest.partition("/")
         assert scheme == "package", f"{address}: RViz finds meshes of other machines by package:// only"
         file = Path(packages.get_package_share_directory(package)) / place
-        triangles = urdf_meshes.read_stl(file)
+        triangles = trimesh.load_mesh(file).triangles
         assert file.stat().st_size == 84 + 50 * len(triangles), f"{file} is no binary STL"
         assert len(triangles) > 100 and np.isfinite(triangles).all()
 
 
 def test_the_bones_lie_where_mujoco_has_them():
     model = build_body(Subject(), None, 500.0, visuals=True).model
-    bones = urdf_meshes.bone_triangles(model)
+    bones = urdf_export.bone_meshes(model)
     files = {path.stem for path in (ROOT / "meshes").glob("*.stl")}
-    assert set(bones) | {urdf_meshes.RING} == files, "run python -m exo_bringup.urdf_meshes exo_bringup/meshes"
-    for name, triangles in bones.items():
-        written = urdf_meshes.read_stl(ROOT / "meshes" / f"{name}.stl").reshape(-1, 3)
-        exact = triangles.reshape(-1, 3)
-        for ends in (np.min, np.max):  # merging moves a vertex by a cell at most
-            assert np.allclose(ends(written, axis=0), ends(exact, axis=0), atol=0.01), name
+    assert set(bones) == files, "run python -m exo_bringup.urdf_export --meshes exo_bringup/meshes"
+    for name, exact in bones.items():
+        written = trimesh.load_mesh(ROOT / "meshes" / f"{name}.stl")
+        assert np.allclose(written.bounds, exact.bounds, atol=0.01), name  # merging moves a vertex by a cell at most
 
 
 def test_simplifying_keeps_the_shape_and_the_number_asked_for():
-    ring = urdf_meshes.ring_triangles()
-    fewer = urdf_meshes.simplify(ring, 150)
-    assert len(ring) == 8 * urdf_meshes.RING_SIDES and 50 < len(fewer) <= 150
-    radius = np.linalg.norm(fewer.reshape(-1, 3)[:, :2], axis=1)
-    assert 0.8 < radius.min() and radius.max() < 1.01
-    assert urdf_meshes.simplify(ring, len(ring)) is ring
+    ball = trimesh.creation.icosphere(subdivisions=5, radius=0.1)
+    fewer = urdf_export.simplify(ball, 2000)
+    assert 500 < len(fewer.faces) <= 2000 < len(ball.faces)
+    assert fewer.volume == pytest.approx(ball.volume, rel=0.1) and fewer.area == pytest.approx(ball.area, rel=0.1)
+    assert urdf_export.simplify(ball, len(ball.faces)) is ball
+
+
+def test_the_device_in_the_urdf_is_that_of_the_model(robot):
+    """Every visual geom of the model once, in the link of its body, with its place, size and colour."""
+    model = build_body(Subject(), load_device(device_file("hip_ankle")), 500.0, visuals=True).model
+    colours = {m.get("name"): numbers(m.find("color").get("rgba")) for m in robot.findall("material")}
+    links = {link.get("name"): link.findall("visual") for link in robot.iter("link")}
+    count = 0
+    for body in range(1, model.nbody):
+        geoms = np.flatnonzero((model.geom_bodyid == body) & (model.geom_group == DEVICE_GROUP))
+        shapes = [v for v in links.get(model.body(body).name, []) if v.find("geometry/mesh") is None]
+        assert len(shapes) == len(geoms)
+        for geom, visual in zip(geoms, shapes):
+            count += 1
+            assert numbers(visual.find("origin").get("xyz")) == pytest.approx(model.geom_pos[geom], abs=1e-6)
+            turn = Rotation.from_euler("xyz", numbers(visual.find("origin").get("rpy"))).as_matrix()
+            exact = Rotation.from_quat(model.geom_quat[geom][[1, 2, 3, 0]]).as_matrix()
+            assert np.allclose(turn, exact, atol=RPY_LOSS)
+            box = visual.find("geometry/box")
+            if box is None:
+                cylinder = visual.find("geometry/cylinder")
+                size = [float(cylinder.get("radius")), 0.5 * float(cylinder.get("length"))]
+                assert size == pytest.approx(model.geom_size[geom, :2], abs=1e-6)
+            else:
+                assert 0.5 * numbers(box.get("size")) == pytest.approx(model.geom_size[geom], abs=1e-6)
+            assert colours[visual.find("material").get("name")] == pytest.approx(model.geom_rgba[geom], abs=1e-6)
+    assert count > 100
 
 
 def test_a_taller_subject_gets_longer_bones(body):
@@ -190,7 +216,7 @@ def test_links_are_where_mujoco_has_them(body, urdf, seed):
 
     # base_link has REP-103's axes: it is the root body turned a quarter about z
     root = model.body("Full Body").id
-    turn = data.xmat[root].reshape(3, 3) @ rotations.to_matrix(rotations.from_roll_pitch_yaw((0.0, 0.0, -np.pi / 2)))
+    turn = data.xmat[root].reshape(3, 3) @ Rotation.from_euler("z", -np.pi / 2).as_matrix()
     places = {"base_link": (data.xpos[root], turn)}
     state = RobotState(urdf)
     waiting = state.static_transforms() + state.transforms(positions)
@@ -200,7 +226,7 @@ def test_links_are_where_mujoco_has_them(body, urdf, seed):
             waiting.append(item)
             continue
         at, rotation = places[item.parent]
-        places[item.child] = (at + rotation @ item.position, rotation @ rotations.to_matrix(item.quaternion))
+        places[item.child] = (at + rotation @ item.position, rotation @ Rotation.from_quat(item.quaternion).as_matrix())
     for index in range(1, model.nbody):
         name = model.body(index).name
         if name != "Full Body":
@@ -222,8 +248,8 @@ def test_base_link_points_forward_and_up(urdf):
     items = {item.child: item for item in state.static_transforms() + state.transforms({})}
     while link != "base_link":
         item = items[link]
-        rotation = rotations.to_matrix(item.quaternion) @ rotation
-        position = item.position + rotations.to_matrix(item.quaternion) @ position
+        rotation = Rotation.from_quat(item.quaternion).as_matrix() @ rotation
+        position = item.position + Rotation.from_quat(item.quaternion).as_matrix() @ position
         link = item.parent
     assert position[2] < -0.8 and position[0] > 0.05 and position[1] < 0.0
 
@@ -258,7 +284,7 @@ def test_the_imus_frame_is_where_the_device_has_it(height):
     link, place, turn = device.imu.frame_id, np.zeros(3), np.eye(3)
     while link != "base_link":
         item = items[link]
-        rotation = rotations.to_matrix(item.quaternion)
+        rotation = Rotation.from_quat(item.quaternion).as_matrix()
         place, turn, link = item.position + rotation @ place, rotation @ turn, item.parent
     # MyoLegs writes a quarter turn with three digits: 0.8 mrad
     assert np.allclose(turn, np.eye(3), atol=1e-3)

@@ -12,11 +12,8 @@ pytest.importorskip("viser", reason="needs viser")
 
 from exo_bringup.viewer.access import make_access
 from exo_bringup.viewer.figure import Figure
-from exo_bringup.viewer.memory import Memory
-from exo_bringup.viewer.page import Page
-from exo_bringup.viewer.people import IMPAIRMENTS, impairments, persons
-from exo_bringup.viewer.snapshot import Foot, Snapshot
-from exo_bringup.viewer.status_text import status_text
+from exo_bringup.viewer.page import IMPAIRMENTS, Page, impairments, persons
+from exo_bringup.viewer.state import Foot, Memory, Snapshot, status_text
 from exo_device.devices import device_file
 from exo_sim.body.subject import Subject, make_impairments
 
@@ -41,7 +38,7 @@ def walking(figure, time_s=1.0):
     now = Snapshot(
         joints={"knee_angle_r": 0.5, "knee_angle_l": 0.4, "hip_flexion_l": 0.3},
         device_joints={"hip_flexion_r": 0.2},
-        device_torque=dict.fromkeys(figure.device_joints, 10.0),
+        device_torque=dict.fromkeys(figure.body.exo_joints, 10.0),
         root_position=np.array([3.2, 0.1, 0.95]),
         root_xyzw=np.array([0.0, 0.0, 0.0, 1.0]),
         muscle_names=figure.muscles,
@@ -67,7 +64,7 @@ def test_the_figure_is_light_and_complete(figure):
     vertices = [mesh[0] for part in figure.parts for mesh in part.meshes.values()]
     assert 5_000 < sum(map(len, faces)) < MOST_TRIANGLES
     assert 4 * (sum(f.size for f in faces) + sum(v.size for v in vertices)) < MOST_BYTES
-    assert {kind for part in figure.parts for kind in part.meshes} == {"bones", "frame", "cuffs"}
+    assert {kind for part in figure.parts for kind in part.meshes} == {"bones", "frame", "cuffs", "motors"}
     starts, _, muscle = figure.muscle_segments()
     assert set(muscle) == set(range(80)) and len(starts) > 160
 
@@ -78,14 +75,14 @@ def test_parts_and_muscles_move_with_the_person(figure):
         return figure.part_places()[0][index].copy()
 
     upright = np.array([0.0, 0.0, 0.0, 1.0])
-    figure.set_pose(np.zeros(3), upright, {"knee_angle_r": 0.0})
+    figure.set_positions({"knee_angle_r": 0.0}, (np.zeros(3), upright))
     first, path = toes(), figure.muscle_segments()[0]
-    figure.set_pose(np.array([1.0, 0.0, 0.0]), upright, {"knee_angle_r": 0.0})
+    figure.set_positions({"knee_angle_r": 0.0}, (np.array([1.0, 0.0, 0.0]), upright))
     # 1 m forward is the model's -y
     assert toes() - first == pytest.approx([0.0, -1.0, 0.0], abs=1e-9)
     moved = np.tile([0.0, -1.0, 0.0], (len(path), 1))
     assert figure.muscle_segments()[0] - path == pytest.approx(moved, abs=1e-9)
-    figure.set_pose(np.array([1.0, 0.0, 0.0]), upright, {"knee_angle_r": 1.0})
+    figure.set_positions({"knee_angle_r": 1.0}, (np.array([1.0, 0.0, 0.0]), upright))
     assert np.linalg.norm(toes() - first) > 0.3
 
 

@@ -4,12 +4,10 @@
 import numpy as np
 import pytest
 
-from exo_bringup.viewer import arrows, look, shapes
-from exo_bringup.viewer.cost_comparison import SETTLING_STRIDES, CostComparison
-from exo_bringup.viewer.decimation import cluster_vertices, join
-from exo_bringup.viewer.stride_curves import StrideCurve
-from exo_bringup.viewer.time_trace import TimeTrace
-from exo_bringup.viewer.tubes import instances
+from exo_bringup import look
+from exo_bringup.viewer import stage
+from exo_bringup.viewer.stage import instances
+from exo_bringup.viewer.state import SETTLING_STRIDES, CostComparison, StrideCurve, TimeTrace
 
 
 def rotated(quaternion, vector):
@@ -24,36 +22,22 @@ def volume(mesh):
     return np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6.0
 
 
-def test_shapes_are_closed_and_look_outwards():
-    start, end = np.array([0.1, -0.2, 0.3]), np.array([0.5, 0.4, -0.1])
-    length = np.linalg.norm(end - start)
-    assert volume(shapes.unit_cylinder(64, caps=True)) == pytest.approx(np.pi, rel=0.01)
-    assert volume(shapes.unit_cone(64)) == pytest.approx(np.pi / 3.0, rel=0.01)
-    assert volume(shapes.cylinder(start, end, 0.1, 64)) == pytest.approx(np.pi * 0.01 * length, rel=0.01)
-    assert volume(shapes.box(start, shapes.frame_along(end - start), (0.1, 0.2, 0.3))) == pytest.approx(0.048)
-    ball = 4.0 / 3.0 * np.pi * 0.1**3
-    assert volume(shapes.capsule(start, end, 0.1, 64)) == pytest.approx(np.pi * 0.01 * length + ball, rel=0.05)
+def test_what_is_drawn_many_times_has_its_size_and_looks_outwards():
+    assert volume(stage.unit_cylinder(64, caps=True)) == pytest.approx(np.pi, rel=0.01)
+    assert volume(stage.unit_cone(64)) == pytest.approx(np.pi / 3.0, rel=0.01)
+    for shape in (stage.unit_cylinder(6, caps=False), stage.unit_cone(6)):
+        assert (shape[0][:, 2].min(), shape[0][:, 2].max()) == pytest.approx((0.0, 1.0))
+    assert len(stage.unit_cylinder(6, caps=False)[1]) == 12
 
 
 def test_the_floor_is_one_square_without_gaps():
-    light, dark = shapes.chequer(4, 0.5)
+    light, dark = (stage.chequer(4, 0.5, odd) for odd in (0, 1))
     for vertices, faces in (light, dark):
         a, b, c = (vertices[faces[:, i]] for i in range(3))
         normal = np.cross(b - a, c - a)
         assert np.all(normal[:, 2] > 0.0) and normal[:, 2].sum() / 2.0 == pytest.approx(2.0)
     both = np.vstack([light[0], dark[0]])
     assert both.min(axis=0) == pytest.approx([-1, -1, 0]) and both.max(axis=0) == pytest.approx([1, 1, 0])
-
-
-def test_a_coarser_mesh_keeps_its_size_and_loses_faces():
-    mesh = shapes.capsule(np.zeros(3), np.array([0.0, 0.0, 0.4]), 0.05, sides=200)
-    vertices, faces = cluster_vertices(*mesh, 0.01)
-    assert len(faces) < 0.8 * len(mesh[1]) and faces.max() < len(vertices)
-    assert volume((vertices, faces)) == pytest.approx(volume(mesh), rel=0.1)
-    assert not (faces == np.roll(faces, 1, axis=1)).any()
-    joined = join([mesh, mesh])
-    assert volume(joined) == pytest.approx(2.0 * volume(mesh))
-    assert join([])[0].shape == (0, 3)
 
 
 def test_tubes_reach_from_start_to_end_whatever_the_direction():
@@ -78,26 +62,27 @@ def test_what_has_no_place_is_not_drawn():
 def test_torque_arrows_turn_with_the_torque():
     centre, axis, first = np.zeros(3), np.array([0.0, 0, 1]), np.array([1.0, 0, 0])
     for share in (0.5, -0.5):
-        arrow = arrows.bent(centre, axis, first, share, 1.0)
+        arrow = look.torque_arrow(centre, axis, first, share, 1.0)
         turned = np.cross(arrow.starts, arrow.ends)[:, 2]
         assert np.all(np.sign(turned) == np.sign(share))
-        assert arrow.starts[0] == pytest.approx([arrows.ARC_RADIUS_M, 0, 0])
-    assert not arrows.bent(centre, axis, first, 0.01, 1.0).radii.any(), "noise is not drawn"
-    longer = arrows.bent(centre, axis, first, 1.0, 1.0)
-    assert len(longer.radii) == len(arrows.none_of(arrows.ARC_PIECES, 1).radii), "as many pieces as without"
+        assert arrow.starts[0] == pytest.approx([look.ARC_RADIUS_M, 0, 0])
+    noise = look.torque_arrow(centre, axis, first, 0.01, 1.0)
+    assert not noise.radii.any() and not noise.head_radii.any(), "noise is not drawn"
+    longer = look.torque_arrow(centre, axis, first, 1.0, 1.0)
+    assert len(longer.radii) == len(noise.radii), "as many pieces as without"
 
 
-def test_force_arrows_have_their_length_and_short_ones_are_left_out():
-    arrow = arrows.straight(np.zeros(3), np.array([0.0, 0, 0.7]))
-    assert arrow.tips[0] == pytest.approx([0, 0, 0.7]) and arrow.ends[0] == pytest.approx(arrow.feet[0])
-    assert not arrows.straight(np.zeros(3), np.array([0.0, 0, 0.01])).head_radii.any()
-    assert not arrows.straight(np.full(3, np.nan), np.ones(3)).radii.any()
+def test_force_arrows_have_their_length_and_small_ones_are_left_out():
+    arrow = look.force_arrow(np.zeros(3), np.array([0.0, 0, 1.0]))
+    assert arrow.tips[0] == pytest.approx([0, 0, look.FORCE_ARROW_M]) and arrow.ends[0] == pytest.approx(arrow.feet[0])
+    assert not look.force_arrow(np.zeros(3), np.array([0.0, 0, 0.04])).head_radii.any()
+    assert not look.force_arrow(np.full(3, np.nan), np.ones(3)).radii.any()
 
 
 def test_muscles_grow_with_force_and_redden_with_activation():
-    radii = look.muscle_radii(np.array([0.0, 500.0, 2000.0, np.nan]))
+    radii = stage.muscle_radii(np.array([0.0, 500.0, 2000.0, np.nan]))
     assert radii[0] < radii[1] < radii[2] and radii[3] == radii[0]
-    colours = look.muscle_colours(np.array([0.0, 0.5, 1.0])).astype(int)
+    colours = look.muscle_colours(np.array([0.0, 0.5, 1.0]))
     assert np.all(np.diff(colours[:, 0]) > 0) and np.all(np.diff(colours[:, 2]) < 0)
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from exo_bringup.film import look
+from exo_bringup.look import FORCE, SMALLEST_TORQUE, TORQUE, muscle_colours
+from exo_lab.report.style import FAINT_INK, INK
 
 #: All measures are in pixels of a panel of this width, and grow with it.
 DESIGN_WIDTH = 360
@@ -91,10 +92,10 @@ def _head(pen: _Pen, panel: Panel, left: int, width: int) -> None:
     near, far = left + pen.px(MARGIN), left + width - pen.px(MARGIN)
     pen.draw.rectangle((left, 0, left + width, pen.px(STRIPE) - 1), fill=panel.colour)
     pen.text(near, pen.px(14), panel.title, panel.colour, "la", TITLE, bold=True)
-    pen.text(near, pen.px(40), panel.subtitle, look.FAINT_INK, "la")
+    pen.text(near, pen.px(40), panel.subtitle, FAINT_INK, "la")
     if np.isfinite(panel.power):
-        pen.text(far, pen.px(14), f"{panel.power:.1f} W/kg", look.INK, "ra", TITLE, bold=True)
-        pen.text(far, pen.px(40), panel.power_words, look.FAINT_INK, "ra")
+        pen.text(far, pen.px(14), f"{panel.power:.1f} W/kg", INK, "ra", TITLE, bold=True)
+        pen.text(far, pen.px(40), panel.power_words, FAINT_INK, "ra")
 
 
 def _bars(pen: _Pen, panel: Panel, left: int, top: int, width: int) -> None:
@@ -114,36 +115,35 @@ def _bars(pen: _Pen, panel: Panel, left: int, top: int, width: int) -> None:
 def _bar(pen: _Pen, name: str, xs: tuple[int, int, int], y: int, share: float, torque_nm: float) -> None:
     x, start, end = xs
     height, middle = pen.px(BAR_HEIGHT), (start + end) // 2
-    pen.text(x, y + height / 2, name, look.FAINT_INK, "lm")
+    pen.text(x, y + height / 2, name, FAINT_INK, "lm")
     pen.draw.rectangle((start, y, end, y + height), fill=TRACK)
     if np.isfinite(share):
-        drawn = abs(share) > look.SMALLEST_TORQUE
+        drawn = abs(share) > SMALLEST_TORQUE
         tip = round(middle + share * (end - start) / 2)
         if drawn:
-            pen.draw.rectangle((min(middle, tip), y, max(middle, tip), y + height), fill=_hex(look.TORQUE))
+            pen.draw.rectangle((min(middle, tip), y, max(middle, tip), y + height), fill=_hex(TORQUE))
         value = f"{torque_nm if drawn else 0.0:.0f} Nm".replace("-", "\N{MINUS SIGN}")
-        pen.text(end + pen.px(BAR_END - 4), y + height / 2, value, look.INK, "rm")
-    pen.draw.line((middle, y - pen.px(2), middle, y + height + pen.px(2)), fill=look.FAINT_INK)
+        pen.text(end + pen.px(BAR_END - 4), y + height / 2, value, INK, "rm")
+    pen.draw.line((middle, y - pen.px(2), middle, y + height + pen.px(2)), fill=FAINT_INK)
 
 
 def _foot(pen: _Pen, footnote: str, top: int, width: int) -> None:
     pen.draw.line((0, top, width, top), fill=TRACK)
     middle, x = top + pen.px(FOOT / 2), pen.px(MARGIN)
-    x += pen.text(x, middle, "muscle activation  0", look.FAINT_INK, "lm") + pen.px(6)
-    for step in range(SCALE_STEPS):
-        colour = look.MUSCLE_RELAXED + step / (SCALE_STEPS - 1) * (look.MUSCLE_ACTIVE - look.MUSCLE_RELAXED)
+    x += pen.text(x, middle, "muscle activation  0", FAINT_INK, "lm") + pen.px(6)
+    for step, colour in enumerate(muscle_colours(np.linspace(0.0, 1.0, SCALE_STEPS))):
         left, right = (x + pen.px(SCALE_WIDTH * (step + edge) / SCALE_STEPS) for edge in (0, 1))
         pen.draw.rectangle((left, middle - pen.px(5), right, middle + pen.px(4)), fill=_hex(colour))
     x += pen.px(SCALE_WIDTH + 6)
-    x += pen.text(x, middle, "1", look.FAINT_INK, "lm") + pen.px(MARGIN)
-    for colour, words in ((look.TORQUE, "device torque"), (look.FORCE, "ground reaction")):
+    x += pen.text(x, middle, "1", FAINT_INK, "lm") + pen.px(MARGIN)
+    for colour, words in ((TORQUE, "device torque"), (FORCE, "ground reaction")):
         if x + pen.px(110) > width:  # a single narrow panel has no room for all
             return
         pen.draw.rectangle((x, middle - pen.px(4), x + pen.px(SWATCH), middle + pen.px(3)), fill=_hex(colour))
         x += pen.px(SWATCH + 6)
-        x += pen.text(x, middle, words, look.FAINT_INK, "lm") + pen.px(MARGIN)
+        x += pen.text(x, middle, words, FAINT_INK, "lm") + pen.px(MARGIN)
     if x + pen.px(140) <= width:
-        pen.text(width - pen.px(MARGIN), middle, footnote, look.FAINT_INK, "rm")
+        pen.text(width - pen.px(MARGIN), middle, footnote, FAINT_INK, "rm")
 
 
 def _hex(colour) -> str:

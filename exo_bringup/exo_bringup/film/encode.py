@@ -6,31 +6,38 @@ from __future__ import annotations
 import io
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from exo_bringup.film.look import meaningful_colours
+from exo_bringup.look import BACKGROUND, FORCE, TORQUE, muscle_colours
 from exo_core.errors import UserError
+from exo_lab.report.style import COLOURS, FAINT_INK, INK
 
-#: From the best picture to the smallest file: (colours, scale) of GIF, (quality, scale) of WebP, (CRF, scale)
-#: of MP4.
-GIF_STEPS = ((160, 1.0), (112, 1.0), (80, 0.9), (64, 0.75), (48, 0.6), (40, 0.45))
-WEBP_STEPS = ((82, 1.0), (65, 1.0), (50, 0.85), (35, 0.7), (20, 0.5))
-MP4_STEPS = ((20, 1.0), (25, 1.0), (30, 0.85), (36, 0.7), (42, 0.5))
+#: From the best picture to the smallest file: (colours of GIF, quality of WebP or CRF of MP4; scale).
+STEPS = {
+    ".gif": ((160, 1.0), (112, 1.0), (80, 0.9), (64, 0.75), (48, 0.6), (40, 0.45)),
+    ".webp": ((82, 1.0), (65, 1.0), (50, 0.85), (35, 0.7), (20, 0.5)),
+    ".mp4": ((20, 1.0), (25, 1.0), (30, 0.85), (36, 0.7), (42, 0.5)),
+}
 #: A GIF's palette is made from this many frames; colours are counted in bins of this many bits a channel.
 PALETTE_FRAMES, BIN_BITS = 8, 5
 #: A colour's weight is its pixel count to this power: the background must not crowd out thin muscles.
 COUNT_POWER = 0.35
-SUFFIXES = (".gif", ".webp", ".mp4")
+#: Steps of the muscles' scale that a reduced palette keeps as they are.
+KEPT_MUSCLE_STEPS = 8
+FFMPEG = (
+    "ffmpeg -loglevel error -f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {rate:g} -i - -an -c:v libx264 -crf {crf} "
+    "-pix_fmt yuv420p -vf pad=ceil(iw/2)*2:ceil(ih/2)*2 -movflags frag_keyframe+empty_moov -f mp4 -"
+)
 
 
 def check_output(path: Path) -> None:
     """Raises UserError if a film cannot become this file, before anything is rendered."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise UserError(f"{path.name}: a film ends in {', '.join(SUFFIXES)}")
+    if path.suffix.lower() not in STEPS:
+        raise UserError(f"{path.name}: a film ends in {', '.join(STEPS)}")
     if path.suffix.lower() == ".mp4" and shutil.which("ffmpeg") is None:
         raise UserError(
             "MP4 needs the program ffmpeg, which is not installed (apt install ffmpeg); "
@@ -46,24 +53,21 @@ def write_film(path: Path, frames: Sequence[Image.Image], period_s: float, most_
     Raises:
         UserError: it cannot be written, or no quality makes it small enough.
     """
-    suffix = path.suffix.lower()
-    steps, encode = {".gif": (GIF_STEPS, _gif), ".webp": (WEBP_STEPS, _webp), ".mp4": (MP4_STEPS, _mp4)}[suffix]
-    data = _smallest_loss(frames, period_s, most_bytes, steps, encode)
+    encode = {".gif": _gif, ".webp": _webp, ".mp4": _mp4}[path.suffix.lower()]
+    for quality, scale in STEPS[path.suffix.lower()]:
+        data = encode(_scaled(frames, scale), period_s, quality)
+        if len(data) <= most_bytes:
+            break
+    else:
+        raise UserError(
+            f"the film does not fit into {most_bytes / 1e6:g} MB: make it shorter with --seconds, or narrower with "
+            "--width"
+        )
     try:
         path.write_bytes(data)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
     return len(data)
-
-
-def _smallest_loss(frames, period_s: float, most_bytes: int, steps, encode: Callable) -> bytes:
-    for quality, scale in steps:
-        data = encode(_scaled(frames, scale), period_s, quality)
-        if len(data) <= most_bytes:
-            return data
-    raise UserError(
-        f"the film does not fit into {most_bytes / 1e6:g} MB: make it shorter with --seconds, or narrower with --width"
-    )
 
 
 def _scaled(frames: Sequence[Image.Image], scale: float) -> Sequence[Image.Image]:
@@ -74,20 +78,28 @@ def _scaled(frames: Sequence[Image.Image], scale: float) -> Sequence[Image.Image
     return [frame.resize(size, Image.Resampling.LANCZOS) for frame in frames]
 
 
+def meaningful_colours() -> list[tuple[int, int, int]]:
+    """Colours (0 to 255) that a reader compares with a legend: a reduced palette must keep them."""
+    written = [tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5)) for colour in (*COLOURS.values(), INK, FAINT_INK)]
+    drawn = (TORQUE, FORCE, BACKGROUND, *muscle_colours(np.linspace(0.0, 1.0, KEPT_MUSCLE_STEPS)))
+    return [*written, (255, 255, 255), *(tuple(round(255 * float(part)) for part in colour) for colour in drawn)]
+
+
 def _gif(frames: Sequence[Image.Image], period_s: float, colours: int) -> bytes:
     """One palette for all frames: pixels that do not change are then left out."""
     palette = _palette(frames[:: max(1, len(frames) // PALETTE_FRAMES)][:PALETTE_FRAMES], colours)
     reduced = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    return _animated(reduced, period_s, format="GIF", optimize=False)
+
+
+def _webp(frames: Sequence[Image.Image], period_s: float, quality: int) -> bytes:
+    return _animated(frames, period_s, format="WEBP", quality=quality, method=4)
+
+
+def _animated(frames: Sequence[Image.Image], period_s: float, **options) -> bytes:
     stream = io.BytesIO()
-    reduced[0].save(
-        stream,
-        "GIF",
-        save_all=True,
-        append_images=reduced[1:],
-        duration=round(1000 * period_s),
-        loop=0,
-        optimize=False,
-    )
+    timing = {"duration": round(1000 * period_s), "loop": 0}
+    frames[0].save(stream, save_all=True, append_images=list(frames[1:]), **timing, **options)
     return stream.getvalue()
 
 
@@ -106,52 +118,9 @@ def _palette(frames: Sequence[Image.Image], colours: int) -> Image.Image:
     return palette
 
 
-def _webp(frames: Sequence[Image.Image], period_s: float, quality: int) -> bytes:
-    stream = io.BytesIO()
-    frames[0].save(
-        stream,
-        "WEBP",
-        save_all=True,
-        append_images=list(frames[1:]),
-        duration=round(1000 * period_s),
-        loop=0,
-        quality=quality,
-        method=4,
-    )
-    return stream.getvalue()
-
-
 def _mp4(frames: Sequence[Image.Image], period_s: float, crf: int) -> bytes:
     width, height = frames[0].size
-    command = [
-        "ffmpeg",
-        "-loglevel",
-        "error",
-        "-f",
-        "rawvideo",
-        "-pix_fmt",
-        "rgb24",
-        "-s",
-        f"{width}x{height}",
-        "-r",
-        f"{1.0 / period_s:g}",
-        "-i",
-        "-",
-        "-an",
-        "-c:v",
-        "libx264",
-        "-crf",
-        str(crf),
-        "-pix_fmt",
-        "yuv420p",
-        "-vf",
-        "pad=ceil(iw/2)*2:ceil(ih/2)*2",
-        "-movflags",
-        "frag_keyframe+empty_moov",
-        "-f",
-        "mp4",
-        "-",
-    ]
+    command = FFMPEG.format(width=width, height=height, rate=1.0 / period_s, crf=crf).split()
     done = subprocess.run(command, input=b"".join(frame.tobytes() for frame in frames), capture_output=True)
     if done.returncode != 0:
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]

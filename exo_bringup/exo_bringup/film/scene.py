@@ -1,34 +1,82 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The person in the device on a chequered floor, drawn at any instant of a recorded motion."""
+"""The person in the device on a chequered floor, drawn off-screen at any instant of a recorded motion."""
 
 from __future__ import annotations
 
+import importlib
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import mujoco
 import numpy as np
+from mujoco.rendering.classic import gl_context
 
-from exo_bringup.film import look
-from exo_bringup.film.device_solids import DeviceSolids
-from exo_bringup.film.gl import make_context
-from exo_bringup.film.solids import SolidPainter
+from exo_bringup.body_pose import BodyPose
+from exo_bringup.look import BACKGROUND, BONE, FORCE, TORQUE, Arrows, muscle_colours
 from exo_core.errors import UserError
-from exo_core.joints import SIDES
+from exo_core.programs import GRAPHICS_VARIABLE, graphics_wanted
 from exo_lab.recorded_motion import RecordedMotion
+from exo_sim.body.device_geoms import CUFF, DEVICE_GROUP
 from exo_sim.body.model import FLOOR_GEOM, MYO_TO_REP103, BodyModel
-from exo_sim.gait.reference import GRAVITY_M_S2
 
-MOST_SOLIDS = 6000
-FORCE_RADIUS_M = 0.016
-SHADOW_EDGE, SAMPLES, ROUNDNESS = 2048, 4, 16
+#: MuJoCo's two ways to draw without a display, in the order in which they are tried; MUJOCO_GL chooses one.
+BACKENDS = ("egl", "osmesa")
+PROBE_TIMEOUT_S = 60.0
+NO_OPENGL = (
+    "no off-screen OpenGL: neither EGL nor OSMesa works here; install one of them "
+    "(Debian and Ubuntu: apt install libegl1 libgl1-mesa-dri, or libosmesa6)"
+)
 #: Bones are meshes of this group; muscles' wrapping surfaces and contact shapes have others.
 BONE_GROUP = 0
-CHEQUER_EDGE = 64
+MOST_GEOMS, HEAD_DISCS = 6000, 14
+SHADOW_EDGE, SAMPLES, ROUNDNESS = 2048, 4, 16
+FLOOR_LIGHT, FLOOR_DARK = (0.93, 0.935, 0.94), (0.865, 0.875, 0.89)
+#: A floor tile's edge, and a muscle's width at rest and fully active (m).
+TILE_M, MUSCLE_THINNEST_M, MUSCLE_THICKEST_M = 0.5, 0.005, 0.013
+#: From the wearer's right, a little from ahead and above (degrees; azimuth 0 looks to the wearer's left).
+AZIMUTH_DEG, ELEVATION_DEG = 24.0, -8.0
+#: Vertical field of view: narrow, as from far off (degrees); the height that fills the picture and its middle (m, for
+#: the unscaled body).
+FIELD_OF_VIEW_DEG, VIEW_HEIGHT_M, VIEW_MIDDLE_M = 22.0, 1.92, 0.86
 #: From where the light falls, relative to the person (m, REP-103), and how far shadows reach (m).
-LIGHT_FROM = np.array([1.5, -2.0, 4.0])
-SHADOW_REACH = 1.4
+LIGHT_FROM, SHADOW_REACH = np.array([1.5, -2.0, 4.0]), 1.4
 #: A wall of the background's colour behind everything, out in the fog (m): without it the sky would be black.
 WALL_DISTANCE_M, WALL_HALF_M = 18.0, 40.0
+
+
+def choose_backend() -> str:
+    """Name of a way to draw that works here.
+
+    A failed attempt leaves PyOpenGL bound to that platform, so each is tried in a process of its own.
+
+    Raises:
+        UserError: none works, or MUJOCO_GL names one that does not.
+    """
+    wanted = graphics_wanted()
+    if wanted and wanted not in BACKENDS:
+        raise UserError(
+            f"{GRAPHICS_VARIABLE}={wanted} cannot draw without a display: unset it, or choose {' or '.join(BACKENDS)}"
+        )
+    for backend in (wanted,) if wanted else BACKENDS:
+        if _works(backend):
+            return backend
+    told = f"{GRAPHICS_VARIABLE}={wanted} does not work here: unset it to try the other one"
+    raise UserError(told if wanted else NO_OPENGL)
+
+
+def _works(backend: str) -> bool:
+    code = "import mujoco; mujoco.Renderer(mujoco.MjModel.from_xml_string('<mujoco/>'), 16, 16).render()"
+    environment = {key: value for key, value in os.environ.items() if key != "PYOPENGL_PLATFORM"}
+    environment[GRAPHICS_VARIABLE] = backend
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, timeout=PROBE_TIMEOUT_S
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
 
 
 @dataclass(frozen=True)
@@ -71,7 +119,7 @@ class FilmScene:
 
     Args:
         body: built with visuals. Its model is changed: colours, floor texture, hidden scenery.
-        backend: from `gl.choose_backend`.
+        backend: from `choose_backend`.
         width, height: of a picture (pixels).
 
     Raises:
@@ -79,33 +127,25 @@ class FilmScene:
     """
 
     def __init__(self, body: BodyModel, backend: str, width: int, height: int):
-        self._body, self._model = body, body.model
-        self._data = mujoco.MjData(body.model)
-        self._device = DeviceSolids(body)
-        self._muscle_tendon = body.model.actuator_trnid[: len(body.muscles), 0].copy()
+        self._pose, self._model = BodyPose(body), body.model
         self._prepare_model(width, height)
-        self._gl = make_context(backend, width, height)
-        self._gl.make_current()
-        self._viewport = mujoco.MjrRect(0, 0, width, height)
-        self._scene = mujoco.MjvScene(body.model, MOST_SOLIDS)
-        self._scene.flags[mujoco.mjtRndFlag.mjRND_FOG] = True
-        self._scene.flags[mujoco.mjtRndFlag.mjRND_HAZE] = False
-        self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = False
-        self._painter = SolidPainter(self._scene)
+        try:
+            # MuJoCo chooses when it is imported, and by a variable that programs of this project set aside
+            gl_context.GLContext = importlib.import_module(f"mujoco.{backend}").GLContext
+            self._renderer = mujoco.Renderer(self._model, height, width, max_geom=MOST_GEOMS)
+        except Exception as error:  # PyOpenGL's errors have no common base
+            raise UserError(f"OpenGL by {backend} failed: {' '.join(str(error).split())}") from error
+        flags = self._renderer.scene.flags
+        flags[mujoco.mjtRndFlag.mjRND_FOG] = True
+        flags[mujoco.mjtRndFlag.mjRND_HAZE] = flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = False
         self._option = mujoco.MjvOption()
-        self._option.geomgroup[:] = 0
-        self._option.geomgroup[BONE_GROUP] = self._option.geomgroup[self._model.geom(FLOOR_GEOM).group[0]] = 1
-        self._option.sitegroup[:] = 0
+        self._option.geomgroup[:] = self._option.sitegroup[:] = 0
+        self._option.geomgroup[[BONE_GROUP, DEVICE_GROUP, self._model.geom(FLOOR_GEOM).group[0]]] = 1
         self._option.flags[mujoco.mjtVisFlag.mjVIS_TENDON] = True
         self._camera = mujoco.MjvCamera()
-        self._camera.azimuth, self._camera.elevation = look.AZIMUTH_DEG, look.ELEVATION_DEG
-        self._camera.distance = (
-            0.5 * body.subject.length_scale * look.VIEW_HEIGHT_M / np.tan(0.5 * np.deg2rad(look.FIELD_OF_VIEW_DEG))
-        )
-        self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100)
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
-        if self._context.currentBuffer != mujoco.mjtFramebuffer.mjFB_OFFSCREEN:
-            raise UserError("this OpenGL driver has no off-screen buffer; try MUJOCO_GL=osmesa")
+        self._camera.azimuth, self._camera.elevation = AZIMUTH_DEG, ELEVATION_DEG
+        self._scale = body.subject.length_scale
+        self._camera.distance = 0.5 * self._scale * VIEW_HEIGHT_M / np.tan(0.5 * np.deg2rad(FIELD_OF_VIEW_DEG))
 
     def __enter__(self) -> FilmScene:
         return self
@@ -115,124 +155,111 @@ class FilmScene:
 
     def close(self) -> None:
         """Give the OpenGL context back."""
-        if self._context is not None:
-            self._gl.make_current()
-            self._context.free()
-            self._gl.free()
-            self._context = None
+        self._renderer.close()
 
     def render(
         self, pose: Pose, joint_names: tuple[str, ...], muscle_names: tuple[str, ...], camera_at: np.ndarray
     ) -> np.ndarray:
         """Picture (height, width, 3) of bytes; the camera looks at camera_at (2,), m on the floor."""
-        self._set_pose(pose, joint_names)
-        self._colour_muscles(dict(zip(muscle_names, pose.activation)))
-        # MuJoCo draws the scene's own lights: the light goes along with the person, so that the shadow does
-        self._camera.lookat[:] = MYO_TO_REP103.T @ np.array(
-            [*camera_at, self._body.subject.length_scale * look.VIEW_MIDDLE_M]
+        data = self._pose.data
+        self._pose.set_positions(
+            dict(zip(joint_names, pose.joint_position)), (pose.root_position, pose.root_orientation_xyzw)
         )
-        mujoco.mjv_updateScene(
-            self._model, self._data, self._option, None, self._camera, mujoco.mjtCatBit.mjCAT_ALL, self._scene
-        )
-        for light in self._scene.lights[: self._scene.nlight]:
-            light.pos[:] = MYO_TO_REP103.T @ (LIGHT_FROM + [*camera_at, 0.0])
-            light.dir[:] = MYO_TO_REP103.T @ (-LIGHT_FROM / np.linalg.norm(LIGHT_FROM))
-        self._draw_wall()
-        self._device.draw(self._painter, self._data, pose.torque)
-        self._draw_forces(pose)
-        self._gl.make_current()
-        mujoco.mjr_render(self._viewport, self._scene, self._context)
-        picture = np.empty((self._viewport.height, self._viewport.width, 3), dtype=np.uint8)
-        mujoco.mjr_readPixels(picture, None, self._viewport, self._context)
-        return picture[::-1]
-
-    def _set_pose(self, pose: Pose, joint_names: tuple[str, ...]) -> None:
-        data, coupling = self._data, self._body.coupling
-        for name, value in zip(joint_names, pose.joint_position):
-            data.joint(name).qpos[0] = value
-        data.qpos[coupling.qpos] = coupling.positions(data.qpos[self._body.joint_qpos])
-        data.qpos[:3] = MYO_TO_REP103.T @ pose.root_position
-        x, y, z, w = pose.root_orientation_xyzw
-        matrix = np.empty(9)
-        mujoco.mju_quat2Mat(matrix, np.array([w, x, y, z]))
-        mujoco.mju_mat2Quat(data.qpos[3:7], (MYO_TO_REP103.T @ matrix.reshape(3, 3) @ MYO_TO_REP103).flatten())
-        mujoco.mj_kinematics(self._model, data)
         mujoco.mj_comPos(self._model, data)
         mujoco.mj_camlight(self._model, data)
         mujoco.mj_tendon(self._model, data)
+        self._colour(dict(zip(muscle_names, pose.activation)), pose.torque)
+        self._camera.lookat[:] = MYO_TO_REP103.T @ np.array([*camera_at, self._scale * VIEW_MIDDLE_M])
+        self._renderer.update_scene(data, self._camera, self._option)
+        scene = self._renderer.scene
+        # the scene's own lights go along with the person, so that the shadow does
+        for light in scene.lights[: scene.nlight]:
+            light.pos[:] = MYO_TO_REP103.T @ (LIGHT_FROM + [*camera_at, 0.0])
+            light.dir[:] = MYO_TO_REP103.T @ (-LIGHT_FROM / np.linalg.norm(LIGHT_FROM))
+        self._draw_wall()
+        for arrow in self._pose.torque_arrows(pose.torque):
+            self._draw_arrow(arrow, TORQUE)
+        for arrow in self._pose.force_arrows(pose.force, pose.pressure_centre):
+            self._draw_arrow(arrow, FORCE)
+        return self._renderer.render()
 
-    def _colour_muscles(self, activation: dict[str, float]) -> None:
-        levels = np.clip([activation.get(name, 0.0) for name in self._body.muscles], 0.0, 1.0)
-        colours = look.MUSCLE_RELAXED + levels[:, None] * (look.MUSCLE_ACTIVE - look.MUSCLE_RELAXED)
-        self._model.tendon_rgba[self._muscle_tendon, :3] = colours
-        self._model.tendon_width[self._muscle_tendon] = look.MUSCLE_THINNEST_M + levels * (
-            look.MUSCLE_THICKEST_M - look.MUSCLE_THINNEST_M
-        )
+    def _colour(self, activation: dict[str, float], torque: dict[str, float]) -> None:
+        """Muscles by activation, the caps of motors by torque."""
+        body, model = self._pose.body, self._model
+        levels = np.clip([activation.get(name, 0.0) for name in body.muscles], 0.0, 1.0)
+        tendons = model.actuator_trnid[: len(levels), 0]
+        model.tendon_rgba[tendons, :3] = muscle_colours(levels)
+        model.tendon_width[tendons] = MUSCLE_THINNEST_M + levels * (MUSCLE_THICKEST_M - MUSCLE_THINNEST_M)
+        for joint, cap in self._pose.motor_caps.items():
+            share = abs(self._pose.torque_share(joint, torque.get(joint, np.nan)))
+            model.geom_rgba[cap, :3] = np.array(CUFF) + share * (np.array(TORQUE) - np.array(CUFF))
+
+    def _draw_arrow(self, arrow: Arrows, colour) -> None:
+        for start, end, radius in zip(arrow.starts, arrow.ends, arrow.radii):
+            self._connect(mujoco.mjtGeom.mjGEOM_CAPSULE, start, end, radius, colour)
+        for foot, tip, radius in zip(arrow.feet, arrow.tips, arrow.head_radii):
+            points = np.linspace(foot, tip, HEAD_DISCS + 1)  # MuJoCo has no cone
+            for disc, (start, end) in enumerate(zip(points, points[1:])):
+                kind = mujoco.mjtGeom.mjGEOM_CYLINDER
+                self._connect(kind, start, end, radius * (1.0 - disc / HEAD_DISCS), colour)
+
+    def _connect(self, kind, start: np.ndarray, end: np.ndarray, radius: float, colour) -> None:
+        if radius > 0.0:
+            geom = self._add(kind, np.zeros(3), np.zeros(3), np.eye(3), colour)
+            mujoco.mjv_connector(geom, kind, radius, start, end)
 
     def _draw_wall(self) -> None:
         azimuth = np.deg2rad(self._camera.azimuth)
-        ahead, left = (
-            np.array([np.cos(azimuth), np.sin(azimuth), 0.0]),
-            np.array([-np.sin(azimuth), np.cos(azimuth), 0.0]),
-        )
-        self._painter.box(
-            self._camera.lookat + WALL_DISTANCE_M * ahead,
-            np.column_stack([ahead, left, [0.0, 0.0, 1.0]]),
-            (0.1, WALL_HALF_M, WALL_HALF_M),
-            look.BACKGROUND,
-        )
+        ahead = np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
+        axes = np.column_stack([ahead, [-ahead[1], ahead[0], 0.0], [0.0, 0.0, 1.0]])
+        half = np.array([0.1, WALL_HALF_M, WALL_HALF_M])
+        self._add(mujoco.mjtGeom.mjGEOM_BOX, half, self._camera.lookat + WALL_DISTANCE_M * ahead, axes, BACKGROUND)
 
-    def _draw_forces(self, pose: Pose) -> None:
-        weight = self._body.total_mass * GRAVITY_M_S2
-        for place in range(len(SIDES)):
-            force, foot = pose.force[place] / weight, pose.pressure_centre[place]
-            if np.isfinite(foot).all() and np.linalg.norm(force) > look.SMALLEST_FORCE:
-                self._painter.arrow(
-                    MYO_TO_REP103.T @ foot,
-                    MYO_TO_REP103.T @ (foot + look.FORCE_ARROW_M * force),
-                    FORCE_RADIUS_M,
-                    look.FORCE,
-                )
+    def _add(self, kind, size, place, axes, colour) -> mujoco.MjvGeom:
+        """One more geom of the scene, until the next update."""
+        scene = self._renderer.scene
+        geom = scene.geoms[scene.ngeom]
+        scene.ngeom += 1
+        mujoco.mjv_initGeom(geom, kind, size, place, axes.flatten(), np.array([*colour, 1.0], dtype=np.float32))
+        return geom
 
     def _prepare_model(self, width: int, height: int) -> None:
         model = self._model
         model.vis.global_.offwidth, model.vis.global_.offheight = width, height
-        model.vis.global_.fovy = look.FIELD_OF_VIEW_DEG
+        model.vis.global_.fovy = FIELD_OF_VIEW_DEG
         quality = model.vis.quality
         quality.shadowsize, quality.offsamples = SHADOW_EDGE, SAMPLES
         quality.numslices = quality.numstacks = ROUNDNESS
         model.vis.headlight.ambient[:], model.vis.headlight.diffuse[:] = 0.45, 0.35
         model.vis.headlight.specular[:] = 0.1
-        model.vis.rgba.fog[:] = (*look.BACKGROUND, 1.0)
+        model.vis.rgba.fog[:] = (*BACKGROUND, 1.0)
         model.stat.extent = 1.0
         model.vis.map.fogstart, model.vis.map.fogend = 7.0, 16.0
         model.vis.map.znear, model.vis.map.zfar = 0.5, 30.0
         model.vis.map.shadowclip = SHADOW_REACH
         model.light_diffuse[:], model.light_ambient[:], model.light_specular[:] = 0.45, 0.0, 0.15
         model.light_type[:] = mujoco.mjtLightType.mjLIGHT_DIRECTIONAL
-        for geom in range(model.ngeom):
-            if model.geom_bodyid[geom] == 0 and model.geom(geom).name != FLOOR_GEOM:
-                model.geom_rgba[geom, 3] = 0.0
-                model.geom_matid[geom] = -1
-            elif model.geom_group[geom] == BONE_GROUP:
-                model.geom_matid[geom] = -1
-                model.geom_rgba[geom] = (*look.BONE, 1.0)
-        self._lay_floor()
+        floor = model.geom(FLOOR_GEOM).id
+        is_scenery = (model.geom_bodyid == 0) & (np.arange(model.ngeom) != floor)
+        is_bone = (model.geom_bodyid != 0) & (model.geom_group == BONE_GROUP)
+        model.geom_rgba[is_scenery, 3] = 0.0
+        model.geom_rgba[is_bone] = (*BONE, 1.0)
+        model.geom_matid[is_scenery | is_bone] = -1
+        self._lay_floor(floor)
 
-    def _lay_floor(self) -> None:
+    def _lay_floor(self, floor: int) -> None:
         """An endless floor, its texture overwritten with a chequer of ours."""
         model = self._model
-        floor = model.geom(FLOOR_GEOM)
-        model.geom_size[floor.id, :2] = 0.0
-        material = int(floor.matid[0])
+        model.geom_size[floor, :2] = 0.0
+        material = int(model.geom_matid[floor])
         if material < 0 or (texture := int(model.mat_texid[material].max())) < 0:
             raise UserError("the body's floor has no texture to draw a chequer on")
         rows, columns = int(model.tex_height[texture]), int(model.tex_width[texture])
         odd = (np.arange(rows)[:, None] * 2 // rows + np.arange(columns)[None, :] * 2 // columns) % 2
-        colours = np.where(odd[..., None] == 1, look.FLOOR_DARK, look.FLOOR_LIGHT)
+        colours = np.where(odd[..., None] == 1, FLOOR_DARK, FLOOR_LIGHT)
         start = int(model.tex_adr[texture])
         model.tex_data[start : start + rows * columns * 3] = (255 * colours).astype(np.uint8).flatten()
         model.mat_texuniform[material] = True
-        model.mat_texrepeat[material] = 0.5 / look.TILE_M
+        model.mat_texrepeat[material] = 0.5 / TILE_M
         model.mat_reflectance[material], model.mat_specular[material] = 0.0, 0.0
         model.mat_rgba[material] = 1.0

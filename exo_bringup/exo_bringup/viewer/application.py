@@ -10,10 +10,8 @@ from rclpy.node import Node
 
 from exo_bringup.viewer.access import make_access
 from exo_bringup.viewer.figure import Figure
-from exo_bringup.viewer.listener import Listener
-from exo_bringup.viewer.page import Page
-from exo_bringup.viewer.people import persons
-from exo_bringup.viewer.services import Services
+from exo_bringup.viewer.page import Page, persons
+from exo_bringup.viewer.ros import Listener, Services
 from exo_sim.body.subject import Subject, load_subject
 
 #: Rate while nobody looks (Hz): enough to gather curves over the stride.

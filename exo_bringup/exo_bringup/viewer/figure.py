@@ -1,39 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The person and the device of the page: rigid parts, made once, and where they and the muscles are.
+"""The person and the device of the page: rigid parts, made once, and where they are.
 
 Everything is in the axes of the body's model; `MODEL_TO_WORLD_WXYZ` turns them into REP-103's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import mujoco
 import numpy as np
+import trimesh
 
-from exo_bringup.body_pose import PULLEY
-from exo_bringup.film.device_solids import DeviceSolids
-from exo_bringup.urdf_export import ANY_PHYSICS_RATE_HZ
-from exo_bringup.viewer.rigid_parts import RigidPart, rigid_parts
+from exo_bringup.body_pose import ANY_PHYSICS_RATE_HZ, BodyPose
+from exo_bringup.graph import share_folder
+from exo_bringup.look import BONE
+from exo_core.errors import UserError
 from exo_device.description import load_device
-from exo_sim.body.model import MYO_TO_REP103, BodyModel, build_body
+from exo_sim.body.device_geoms import CUFF, DEVICE_GROUP, FRAME, MOTOR
+from exo_sim.body.model import build_body
 from exo_sim.body.subject import Subject
 
 #: MYO_TO_REP103 as a quaternion w, x, y, z: a quarter turn to the left.
 MODEL_TO_WORLD_WXYZ = (np.sqrt(0.5), 0.0, 0.0, np.sqrt(0.5))
+#: Kinds of parts and their colours.
+BONES = "bones"
+PART_COLOURS = {BONES: BONE, "frame": FRAME, "cuffs": CUFF, "motors": MOTOR}
+#: Corners round a bar, half way over its end, and round a motor.
+BAR_CORNERS, MOTOR_CORNERS = (12, 8), 24
 
 
 @dataclass(frozen=True)
-class TorqueArc:
-    """A driven joint's torque: where its arrow turns, about which axis, from which direction, each (3,)."""
+class RigidPart:
+    """A body of the model with everything that moves with it.
 
-    centre: np.ndarray
-    axis: np.ndarray
-    first: np.ndarray
+    Attributes:
+        body: its name.
+        meshes: vertices (V, 3) m in the body's frame and faces (F, 3), by kind (PART_COLOURS).
+    """
+
+    body: str
+    meshes: dict[str, tuple[np.ndarray, np.ndarray]]
 
 
-class Figure:
+class Figure(BodyPose):
     """One body with its device, and its pose.
 
     Args:
@@ -46,83 +56,67 @@ class Figure:
 
     def __init__(self, subject: Subject, device_file: str = ""):
         device = load_device(device_file) if device_file else None
-        self._body: BodyModel = build_body(subject, device, ANY_PHYSICS_RATE_HZ, visuals=True)
-        self._model = model = self._body.model
-        self._data = mujoco.MjData(model)
-        self._solids = DeviceSolids(self._body)
-        self._qpos = {model.joint(i).name: int(model.jnt_qposadr[i]) for i in range(1, model.njnt)}
-        self.muscles = self._body.muscles
-        self.device_joints = self._body.exo_joints
-        muscle_of_tendon = np.full(model.ntendon, -1)
-        muscle_of_tendon[model.actuator_trnid[: len(self.muscles), 0]] = np.arange(len(self.muscles))
-        self._muscle_of_tendon = muscle_of_tendon
-        mujoco.mj_kinematics(model, self._data)
-        self.parts: tuple[RigidPart, ...] = rigid_parts(self._body, self._data, self._solids)
-        self._part_ids = np.array([model.body(part.body).id for part in self.parts])
-        self.standing_height_m = float(self._data.body("pelvis").xpos[2])
-
-    @property
-    def subject(self) -> Subject:
-        """Whose body it is."""
-        return self._body.subject
-
-    @property
-    def weight_n(self) -> float:
-        """Weight of person and device (N)."""
-        return self._body.total_mass * self._body.gravity
-
-    @property
-    def leg_length_m(self) -> float:
-        """Hip height (m)."""
-        return self._body.leg_length_m
-
-    @property
-    def mass_kg(self) -> float:
-        """Mass of the person (kg)."""
-        return self._body.body_mass
-
-    def set_pose(self, position: np.ndarray, xyzw: np.ndarray, joints: Mapping[str, float]) -> None:
-        """Take the pelvis' place (3,) m and orientation (4,) in the world, and joint positions by name.
-
-        Joints that are not named keep their place; names that the body does not have are left aside.
-        """
-        data, coupling = self._data, self._body.coupling
-        for name, value in joints.items():
-            address = self._qpos.get(name)
-            if address is not None:
-                data.qpos[address] = value
-        data.qpos[coupling.qpos] = coupling.positions(data.qpos[self._body.joint_qpos])
-        data.qpos[:3] = MYO_TO_REP103.T @ position
-        matrix = np.empty(9)
-        mujoco.mju_quat2Mat(matrix, np.asarray(xyzw, dtype=float)[[3, 0, 1, 2]])
-        turned = MYO_TO_REP103.T @ matrix.reshape(3, 3) @ MYO_TO_REP103
-        mujoco.mju_mat2Quat(data.qpos[3:7], turned.flatten())
-        mujoco.mj_kinematics(self._model, data)
+        super().__init__(build_body(subject, device, ANY_PHYSICS_RATE_HZ, visuals=True))
+        self.subject, self.muscles = subject, self.body.muscles
+        self.parts = self._rigid_parts()
+        self._part_ids = np.array([self.body.model.body(part.body).id for part in self.parts])
+        self.standing_height_m = float(self.data.body("pelvis").xpos[2])
 
     def part_places(self) -> tuple[np.ndarray, np.ndarray]:
         """Positions (P, 3) and quaternions (P, 4) w, x, y, z of `parts`."""
-        return self._data.xpos[self._part_ids], self._data.xquat[self._part_ids]
+        return self.data.xpos[self._part_ids], self.data.xquat[self._part_ids]
 
-    def muscle_segments(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Starts and ends (S, 3) of the straight pieces of all muscles, and whose they are (S,)."""
-        data = self._data
-        mujoco.mj_tendon(self._model, data)
-        count = int(data.ten_wrapnum.sum())
-        points = data.wrap_xpos.reshape(-1, 3)[:count]
-        muscle = np.repeat(self._muscle_of_tendon, data.ten_wrapnum)
-        muscle[data.wrap_obj.reshape(-1)[:count] == PULLEY] = -1
-        joined = (muscle[:-1] == muscle[1:]) & (muscle[:-1] >= 0)
-        return points[:-1][joined], points[1:][joined], muscle[:-1][joined]
+    def _rigid_parts(self) -> tuple[RigidPart, ...]:
+        """Bodies without a joint between them move as one; MuJoCo calls them welded."""
+        model = self.body.model
+        parts: dict[int, dict[str, list[trimesh.Trimesh]]] = {}
 
-    def torque_arcs(self) -> dict[str, TorqueArc]:
-        """Where to draw torques, by driven joint."""
-        arcs = {}
-        for joint in self.device_joints:
-            place = self._solids.motor_place(self._data, joint)
-            if place is not None:
-                arcs[joint] = TorqueArc(place.centre + 1.5 * place.half, place.axis, place.setting_out)
-        return arcs
+        def add(body: int, kind: str, mesh: trimesh.Trimesh) -> None:
+            carrier = model.body_weldid[body]
+            mesh.apply_transform(np.linalg.inv(self._place(carrier)) @ self._place(body))
+            parts.setdefault(carrier, {}).setdefault(kind, []).append(mesh)
 
-    def torque_share(self, joint: str, torque: float) -> float:
-        """Torque (Nm) over the joint's limit, -1 to 1; 0 where it is not known."""
-        return self._solids.torque_share(joint, torque)
+        for body in range(1, model.nbody):
+            path = share_folder() / "meshes" / f"{model.body(body).name}.stl"
+            if path.is_file():  # the bones of the URDF, at the unscaled size
+                try:
+                    mesh = trimesh.load_mesh(path)
+                except (OSError, ValueError) as error:
+                    raise UserError(f"{path} cannot be read: {error}") from error
+                add(body, BONES, mesh.apply_scale(self.subject.length_scale))
+        for geom in np.flatnonzero(model.geom_group == DEVICE_GROUP):
+            add(model.geom_bodyid[geom], _kind(model.geom_rgba[geom, :3]), _solid(model, geom))
+        joined = {
+            model.body(body).name: {kind: trimesh.util.concatenate(meshes) for kind, meshes in kinds.items()}
+            for body, kinds in parts.items()
+        }
+        return tuple(
+            RigidPart(name, {kind: (np.array(mesh.vertices), np.array(mesh.faces)) for kind, mesh in kinds.items()})
+            for name, kinds in joined.items()
+        )
+
+    def _place(self, body: int) -> np.ndarray:
+        return _transform(self.data.xpos[body], self.data.xquat[body])
+
+
+def _kind(rgb: np.ndarray) -> str:
+    return min(PART_COLOURS, key=lambda kind: float(np.abs(np.array(PART_COLOURS[kind]) - rgb).max()))
+
+
+def _solid(model: mujoco.MjModel, geom: int) -> trimesh.Trimesh:
+    """A geom as a mesh in its body's frame."""
+    kind, (radius, half, _) = mujoco.mjtGeom(model.geom_type[geom]), model.geom_size[geom]
+    if kind == mujoco.mjtGeom.mjGEOM_BOX:
+        mesh = trimesh.creation.box(2.0 * model.geom_size[geom])
+    elif kind == mujoco.mjtGeom.mjGEOM_CAPSULE:
+        mesh = trimesh.creation.capsule(2.0 * half, radius, count=BAR_CORNERS)
+    else:
+        mesh = trimesh.creation.cylinder(radius, 2.0 * half, sections=MOTOR_CORNERS)
+    mesh.apply_translation(-mesh.bounds.mean(axis=0))
+    return mesh.apply_transform(_transform(model.geom_pos[geom], model.geom_quat[geom]))
+
+
+def _transform(position: np.ndarray, wxyz: np.ndarray) -> np.ndarray:
+    matrix = trimesh.transformations.quaternion_matrix(wxyz)
+    matrix[:3, 3] = position
+    return matrix

@@ -6,10 +6,9 @@ from __future__ import annotations
 import numpy as np
 import viser
 
-from exo_bringup.viewer import look
-from exo_bringup.viewer.memory import ANGLE_JOINTS, WINDOW_S, Memory
-from exo_bringup.viewer.snapshot import Snapshot
+from exo_bringup.viewer.state import ANGLE_JOINTS, WINDOW_S, Memory, Snapshot
 from exo_core.joints import SIDES
+from exo_lab.report.style import COLOURS, NORM_LINE
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, muscles_of
 from exo_sim.errors import GaitError
 from exo_sim.gait.curves import PHASE_PERCENT
@@ -30,6 +29,9 @@ TORQUE_RANGE_NM, TORQUE_STEP_NM = 20.0, 10.0
 COST_RANGE = (2.0, 8.0)
 #: The band changes with speed; new ones are made in steps of this (m/s).
 SPEED_STEP_MPS = 0.05
+#: Right and left, told apart with any kind of colour vision (Okabe and Ito), and lines that are no sides.
+SIDE_COLOURS = {"r": "#D55E00", "l": "#0072B2"}
+LINE_COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999", "#000000")
 NORM_FILL = "rgba(160,160,160,0.35)"
 #: The band beside whoever walks, see exo_lab.report.style.NORM_WORDS.
 WHOSE_NORM = "children (Schwartz 2008)"
@@ -85,9 +87,9 @@ class Plots:
             (PHASE_PERCENT.astype(float), *[nothing] * 4),
             (
                 {"label": "stride %"},
-                {"label": f"{WHOSE_NORM} + SD", "stroke": look.NORM_LINE, "width": 0.5, "points": {"show": False}},
-                {"label": f"{WHOSE_NORM} - SD", "stroke": look.NORM_LINE, "width": 0.5, "points": {"show": False}},
-                *({"label": SIDE_LABELS[side], "stroke": look.SIDE_COLOURS[side], "width": 2} for side in SIDES),
+                {"label": f"{WHOSE_NORM} + SD", "stroke": NORM_LINE, "width": 0.5, "points": {"show": False}},
+                {"label": f"{WHOSE_NORM} - SD", "stroke": NORM_LINE, "width": 0.5, "points": {"show": False}},
+                *({"label": SIDE_LABELS[side], "stroke": SIDE_COLOURS[side], "width": 2} for side in SIDES),
             ),
             bands=({"series": (1, 2), "fill": NORM_FILL},),
             scales={"x": {"time": False, "range": (0, 100)}, "y": {"range": ANGLE_RANGES["knee_angle"]}},
@@ -155,7 +157,7 @@ class Plots:
         lines = tuple(
             {
                 "label": label,
-                "stroke": look.LINE_COLOURS[i % len(look.LINE_COLOURS)],
+                "stroke": LINE_COLOURS[i % len(LINE_COLOURS)],
                 "width": 1.5,
                 "points": {"show": False},
             }
@@ -172,7 +174,7 @@ class Plots:
 
     def _cost_plot(self):
         points = {"show": True, "size": 5}
-        kinds = (("without", look.COLOURS["unassisted"]), ("with", look.COLOURS["assisted"]))
+        kinds = (("without", COLOURS["unassisted"]), ("with", COLOURS["assisted"]))
         return self._server.gui.add_uplot(
             (np.array([0.0, 1.0]), *[np.full(2, np.nan)] * 2),
             (

@@ -21,6 +21,7 @@ import numpy as np
 
 from exo_core.joints import SIDES
 from exo_device.description import DeviceDescription
+from exo_sim.body.device_geoms import add_device_geoms
 from exo_sim.body.impaired_body import Condition, healthy_condition, impair, memory_size, strength_deficit
 from exo_sim.body.impairments import Impairments
 from exo_sim.body.muscle_groups import GROUPS_BY_SIDE, strength_by_group, strength_by_muscle
@@ -264,7 +265,7 @@ def build_body(
 
     Args:
         physics_rate_hz: steps of the physics per second (Hz), 200 to 2,000.
-        visuals: keep bones and other shapes that only a viewer needs; without them a step is faster.
+        visuals: keep bones and the device's shapes, which are for the eye alone; without them a step is faster.
         accelerometer: of the IMU; nothing else needs the accelerations of all segments, which cost 7 % of a step where
             every step reads the sensors. Who reads DeviceSensors needs it.
 
@@ -279,6 +280,8 @@ def build_body(
         scale_spec(spec, subject)
         if device is not None:
             add_exoskeleton(spec, device)
+            if visuals:
+                add_device_geoms(spec, device, subject.length_scale)
         _add_sensors(spec, device, accelerometer)
         muscles = sum(a.dyntype == mujoco.mjtDyn.mjDYN_MUSCLE for a in spec.actuators)
         spec.nuserdata = memory_size(muscles)
