@@ -91,6 +91,17 @@ def test_every_page_of_the_site_is_reached_from_its_index():
     assert {page for page in PAGES if page.is_relative_to(ROOT / "docs")} <= reached
 
 
+def test_the_walks_through_the_code_stop_at_files_that_exist():
+    """Every step of a walk names its file; the links are looked at above."""
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    walks = re.findall(r"^## Walk \d: (.+?)$(.*?)(?=^## )", text, re.MULTILINE | re.DOTALL)
+    assert [title.split(",")[0] for title, _ in walks] == ["an activation", "a torque", "a limit", "a training"]
+    for title, walk in walks:
+        steps = re.findall(r"^\d\. .+?(?=^\d\. |\Z)", walk, re.MULTILINE | re.DOTALL)
+        named = [target for step in steps for target in LINK.findall(step) if target.endswith((".py", ".yaml"))]
+        assert len(steps) >= 5 and len(set(named)) >= len(steps), title
+
+
 def rows(page, *first):
     """Cells of the tables of a reference page whose first heading is one of these, by the code in the first cell."""
     found, wanted = {}, False
