@@ -146,18 +146,7 @@ KEYS = {
 FROM_PIP = {
     **{
         name: name
-        for name in (
-            "cma",
-            "mcap",
-            "mujoco",
-            "numba",
-            "pyarrow",
-            "safetensors",
-            "tensordict",
-            "torch",
-            "trimesh",
-            "viser",
-        )
+        for name in ("cma", "mcap", "mujoco", "numba", "pyarrow", "safetensors", "tensordict", "torch", "viser")
     },
     "cantools": "cantools",
     "llvmlite": "numba",
@@ -169,6 +158,7 @@ FROM_PIP = {
     "playwright": "playwright",
     "rsl_rl": "rsl-rl-lib",
     "tensorboard": "tensorboard",
+    "trimesh": "viser",
     "websockets": "viser",
     "zstandard": "mcap",
 }
