@@ -73,7 +73,8 @@ class CommandSource:
         """Says whose a message is.
 
         number: that its publisher gave it; None: of a middleware without them. publishers: of the topic, as far as they
-        are known. is_active: torque is given, so that nobody else may take the place of a publisher that has fallen silent.
+        are known. is_active: torque is given, so that nobody else may take the place of a publisher that has fallen
+        silent.
         """
         if self._strict and publishers > 1:
             return Source.UNKNOWN
