@@ -101,6 +101,15 @@ def test_a_configuration_that_no_run_has_written_so_is_one_line(tmp_path, name, 
         report_again(str(folder.path), strict=False)
 
 
+def test_a_run_that_ended_early_is_reported_and_its_falls_are_not_known(tmp_path):
+    folder = made_up.run_folder(tmp_path)
+    folder.record.unlink()
+    assert report_again(str(folder.path), strict=True) == 1
+    figures = {f["name"]: f for f in json.loads(folder.summary.read_text())["figures"]}
+    for name in ("falls", "device_faults"):
+        assert figures[name]["value"] is None and figures[name]["met"] is False
+
+
 def test_strides_have_a_sample_sd_and_one_alone_has_none():
     assert sample_sd(np.array([1.0, 2.0, 4.0])) == pytest.approx(math.sqrt(7.0 / 3.0))
     assert math.isnan(sample_sd(np.array([1.0]))) and math.isnan(sample_sd(np.array([])))

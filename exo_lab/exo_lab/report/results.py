@@ -79,14 +79,17 @@ def figure_lines(figures: Sequence[Figure]) -> list[str]:
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What a run tells beside its curves and strides; `device_faults`: names of those latched when the run ended."""
+    """What a run tells beside its curves and strides; `device_faults`: names of those latched when the run ended,
+    None where that is not known, as `falls` is NaN."""
 
-    falls: int = 0
-    device_faults: tuple[str, ...] = ()
+    falls: float = 0
+    device_faults: tuple[str, ...] | None = ()
 
 
 def _outcome(run: RunData) -> RunOutcome:
     try:
+        if not run.record:  # the run ended before it was written
+            return RunOutcome(math.nan, None)
         return RunOutcome(int(run.record["falls"]), tuple(run.record["device_faults"]))
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{run.folder.record} cannot be used: {error}") from error
@@ -116,7 +119,8 @@ def run_figures(run: RunData, outcome: RunOutcome) -> list[Figure]:
     figures.append(Figure("metabolic_power_change", 100.0 * (assisted - without) / without, "%"))
     figures += [Figure(f"assistance_peak_{joint}", _peak(run, name), "Nm/kg") for joint, name in TORQUES.items()]
     figures.append(Figure.judged("falls", outcome.falls, "1", **none))
-    figures.append(Figure.judged("device_faults", len(outcome.device_faults), "1", **none))
+    faults = math.nan if outcome.device_faults is None else len(outcome.device_faults)
+    figures.append(Figure.judged("device_faults", faults, "1", **none))
     return figures
 
 
