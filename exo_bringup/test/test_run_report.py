@@ -15,13 +15,13 @@ import pytest
 from exo_bringup import cli
 from exo_bringup.run_options import RunOptions, options_from_arguments
 from exo_core.errors import UserError
+from exo_lab.report.figures import sample_sd
 from exo_lab.report.results import report_again
 from exo_lab.report.run import (
     _conditions,
     command_line,
     label_runs,
     one_line,
-    sample_sd,
     stride_range,
     write_comparison_page,
     write_report_page,
