@@ -144,6 +144,7 @@ def assemble(
         simulated=driver.is_simulation,
         torque_is_measured=driver.measures_torque,
         posture_check=is_worn,
+        ros_time_is_the_worlds=not use_sim_time,
     )
     supervisor = SafetySupervisor(device, mass_kg, safety)
     hashes = file_sha256(chosen.device_config), file_sha256(chosen.driver_config)
@@ -166,7 +167,7 @@ def assemble(
         *hashes,
         is_worn=is_worn,
         unchecked=_unchecked(chosen, folder, hashes, device) if folder is not None else "",
-        warnings=(*(_warnings(chosen) if is_worn else ()), *driver.warnings()),
+        warnings=(*(_warnings(chosen, driver) if is_worn else ()), *driver.warnings()),
         permit_line=line,
         kept=kept,
         _file=LatchFile(path, on_error) if folder is not None else None,
@@ -223,8 +224,11 @@ def _unchecked(chosen: DeviceParameters, folder: Path, hashes: tuple[str, str], 
     )
 
 
-def _warnings(chosen: DeviceParameters) -> Iterator[str]:
+def _warnings(chosen: DeviceParameters, driver: Driver) -> Iterator[str]:
     if not chosen.stride_gate:
         yield "stride_gate is off: torque does not wait until the wearer walks"
     if not chosen.require_bench_check:
         yield "require_bench_check is off: nobody has to check signs and zeros before torque"
+    imu = getattr(getattr(driver, "config", None), "imu", None)
+    if imu is not None and imu.source == "none":
+        yield "there is no IMU (imu.source: none): a fall is not noticed"

@@ -41,6 +41,8 @@ OTHER_SIDE_SHARE = 0.6
 SPEED_SHARE = 0.5
 #: Forward bend of the pelvis that is asked for, at least.
 BEND_RAD = math.radians(20.0)
+#: Who bends forward leans aside by less than this share of it; an IMU that is turned by 30 degrees makes more of it.
+MOST_ASIDE = 0.5
 #: Of so much of the beginning the median is the start (s).
 START_S = 0.3
 #: Fewer samples than this are no motion (at 100 Hz: half a second).
@@ -257,6 +259,11 @@ def _imu_bends(seen: Recording, notes: dict[str, Any]) -> Iterator[str]:
         yield f"the IMU bent by {_deg(pitch[peak])} only, and {_deg(BEND_RAD)} were wanted"
     elif pitch[peak] < 0.0:
         yield f"the IMU says that you bent backward, by {_deg(-pitch[peak])}: its x axis must point forward (REP 145)"
+    elif np.abs(roll).max() > MOST_ASIDE * pitch[peak]:
+        yield (
+            f"the IMU bent by {_deg(pitch[peak])} and to the side by {_deg(np.abs(roll).max())}: bend straight forward, or "
+            "it is turned about the vertical, and its x axis must point forward (REP 145)"
+        )
     else:
         turned = _summed(seen.gyro[: peak + 1, 1], seen.t[: peak + 1])
         if abs(turned - pitch[peak]) > SPEED_SHARE * pitch[peak]:

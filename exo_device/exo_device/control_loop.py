@@ -251,6 +251,9 @@ class ControlLoop:
             is_new = self.supervisor.on_state(state, self._now(state))
             is_unanswered = self.supervisor.answered_stamp_ns != state.stamp_ns
             self._answered = not is_new
+            lost = self.supervisor.pop_lost_zeros()
+        if lost:
+            self.driver.doubt_zeros(lost)
         passed_on_s = (self._state_steady_ns - self._passed_on_ns) / NANOSECONDS_PER_SECOND
         if is_new or is_unanswered and passed_on_s >= REPEAT_S:
             self._passed_on_ns = self._state_steady_ns

@@ -48,6 +48,12 @@ MAX_POWER_W = 1000.0
 #: Steepest torque (Nm/s): the strongest device here from nothing to all it has within 50 ms. No limb needs more, and
 #: a torque sensor of 100 Hz would not see it come.
 MAX_SLEW_NM_PER_S = 5000.0
+#: Shortest way (rad) over which torque fades before an end of range: 1 degree, which a walking joint crosses within two
+#: states of 100 Hz.
+LEAST_TAPER_RAD = math.radians(1.0)
+#: Slowest torque loop (Hz): one that takes longer than a step to follow assists nobody, and what it gives says nothing
+#: of what it was asked for.
+LEAST_BANDWIDTH_HZ = 1.0
 #: Angles of healthy adults (rad), lowest and highest, with 10 to 20 degrees for those who bend further: the ranges of
 #: motion of the American Academy of Orthopaedic Surgeons. A file that is in degrees, or has a sign wrong, lies outside.
 ANATOMICAL_RANGE_RAD = {
@@ -110,9 +116,9 @@ class JointSpec(_Model):
     #: Joint angles between which the device may push (rad, MyoLegs sign): (lowest, highest).
     range_rad: tuple[Finite, Finite]
     #: Over this angle before each end of range_rad (rad) torque towards that end fades to zero.
-    taper_rad: Positive
+    taper_rad: Annotated[float, Field(ge=LEAST_TAPER_RAD, allow_inf_nan=False)]
     #: -3 dB bandwidth of the closed torque loop as a first-order low-pass (Hz).
-    bandwidth_hz: Annotated[float, Field(gt=0.0, le=1000.0)]
+    bandwidth_hz: Annotated[float, Field(ge=LEAST_BANDWIDTH_HZ, le=1000.0)]
     #: Dead time from command to the first change of torque (s).
     delay_s: Annotated[float, Field(ge=0.0, le=0.1)]
     #: Rotor inertia seen at the joint, gear ratio squared included (kg m^2).

@@ -108,6 +108,11 @@ WORN_RANGES = {
     "command_silence_s": (0.0, 0.2, "torque that no policy asks for any more"),
     "ros_silence_s": (0.05, 2.0, "so long exo/stop is not heard"),
     "ramp_down_s": (0.04, 0.2, "so long a stop takes"),
+    "stride_shortest_s": (0.4, 2.0, "what is faster trembles"),
+    "stride_longest_s": (0.5, 5.0, "so long torque may go on after the last stride"),
+    "stride_least_swing_rad": (0.08, 1.0, "who stands sways by 3 degrees"),
+    "fade_in_strides": (1.0, 20.0, "full torque with the first stride"),
+    "fade_in_s": (0.5, 60.0, "full torque at once"),
 }
 #: Parameters that hold one of a few words.
 CHOICES = {"driver": tuple(sorted(DRIVERS)), "second_publisher": SECOND_PUBLISHER}

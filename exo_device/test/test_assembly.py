@@ -11,7 +11,7 @@ pytest.importorskip("rclpy")
 
 from exo_device import assembly
 from exo_device.assembly import CONFIGURATION_ERRORS, assemble
-from exo_device.drivers import read_driver_config
+from exo_device.drivers import DriverError, make_driver, read_driver_config
 from exo_device.memory import Kept, LatchFile, file_sha256, latch_path, state_folder, write_check
 from exo_device.parameters import DECLARATIONS, DeviceParameters, ParameterGuard
 from exo_device.safety import Fault, Instant, Mode
@@ -106,6 +106,11 @@ def test_simulated_time_is_refused_with_real_motors(shop):
         ({"command_silence_s": 600.0}, "command_silence_s"),
         ({"ros_silence_s": 0.0}, "ros_silence_s must be 0.05 to 2"),
         ({"ramp_down_s": 1.0}, "ramp_down_s"),
+        ({"stride_shortest_s": 0.1}, "stride_shortest_s"),
+        ({"stride_longest_s": 10.0}, "stride_longest_s"),
+        ({"stride_least_swing_rad": 0.02}, "stride_least_swing_rad"),
+        ({"fade_in_strides": 0.0}, "fade_in_strides"),
+        ({"stride_gate": False, "fade_in_s": 0.0}, "fade_in_s"),
         ({"second_publisher": "ignore"}, "second_publisher must be fault"),
         ({"lockstep": True}, "lockstep is for simulation"),
     ],
@@ -119,6 +124,23 @@ def test_what_switches_a_drivers_protection_off_is_refused_with_real_motors(shop
     shop.write(plausibility={"following_nm": 1000.0})
     assert "plausibility.following_nm" in refusal(shop.make)
     shop.make(use_mock_hardware=True).close()
+    shop.write(imu={"source": "none", "max_age_s": 1.0})
+    assert "imu.max_age_s is 1, and at most 0.1" in refusal(shop.make)
+    shop.make(use_mock_hardware=True).close()
+
+
+@pytest.mark.parametrize("settings, word", [({"host_timeout_s": 5.0}, "host_timeout_s"),
+                                            ({"imu": {"max_age_s": 1.0}}, "imu.max_age_s")])  # fmt: skip
+def test_a_controller_has_the_bounds_of_a_bus_where_somebody_wears_it(settings, word):
+    make_driver("ros2_control").require_wearable()
+    with pytest.raises(DriverError, match=word):
+        make_driver("ros2_control", settings).require_wearable()
+
+
+def test_a_device_without_an_imu_is_told_what_it_does_not_see(shop):
+    setup = shop.make()
+    assert any("a fall is not noticed" in line for line in setup.warnings)
+    setup.close()
 
 
 def test_a_cap_beyond_what_a_motor_can_be_told_is_refused(shop):

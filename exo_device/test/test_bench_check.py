@@ -162,6 +162,7 @@ JOINTS = ("hip_flexion_r", "ankle_angle_r", "hip_flexion_l", "ankle_angle_l")
         ({"lazy": 0.2}, ["were wanted: move further"]),
         ({"imu": ((0, 1, 0), (-1, 0, 0), (0, 0, 1))}, ["bent to the side", "x axis must point forward"]),
         ({"imu": ((-1, 0, 0), (0, -1, 0), (0, 0, 1))}, ["bent backward"]),
+        ({"imu": ((0.7071, 0.7071, 0), (-0.7071, 0.7071, 0), (0, 0, 1))}, ["turned about the vertical"]),
         ({"imu": ((1, 0, 0), (0, -1, 0), (0, 0, -1))}, ["tilted by 180 deg", "z must point up"]),
         ({"imu": ((0, 0, 1), (0, 1, 0), (-1, 0, 0))}, ["tilted by 90 deg"]),
         ({"quaternion_order": "wxyz"}, ["disagree by 180 deg", "x, y, z, w"]),

@@ -381,3 +381,12 @@ def test_a_refused_command_reaches_the_supervisor(lab_of):
     lab.cycle(5.0)
     lab.loop.foreign_command("two nodes publish exo/command: /a, /b")
     assert lab.loop.supervisor.mode is Mode.STOPPING and "/a, /b" in lab.loop.supervisor.pop_events()[-1].text
+
+
+def test_a_leap_leaves_the_drivers_zero_in_doubt(lab_of):
+    lab = lab_of(safety={"simulated": False, "ros_time_is_the_worlds": False}).activate()
+    doubts = []
+    lab.driver.doubt_zeros = doubts.append
+    lab.cycle(position=[0.3, 0.0, 0.0, 0.0])
+    assert doubts == [{"hip_flexion_r": "its angle leapt"}]
+    assert Fault.IMPLAUSIBLE_STATE in lab.snapshots[-1][0].faults

@@ -491,6 +491,17 @@ def test_a_channel_has_one_master(tmp_path):
     MasterLock("socketcan", "can0", tmp_path).release()
 
 
+def test_an_adapter_by_another_name_has_one_master_all_the_same(tmp_path):
+    adapter, link = tmp_path / "ttyACM0", tmp_path / "by-id"
+    adapter.touch()
+    link.symlink_to(adapter)
+    lock = MasterLock("slcan", str(adapter), tmp_path)
+    for name in (link, f"{adapter}@1000000", f"{link}@2000000"):
+        with pytest.raises(DriverError, match="another program already commands"):
+            MasterLock("slcan", str(name), tmp_path)
+    lock.release()
+
+
 def test_a_lock_follows_no_link_and_takes_plain_files_only(tmp_path):
     victim = tmp_path / "victim"
     victim.write_text("mine")

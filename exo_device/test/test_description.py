@@ -78,6 +78,8 @@ def broken(tmp_path, *keys, value):
         (("joints", "ankle_angle_l", "range_rad"), [-0.61, 1.92], ["range_rad of ankle_angle_r"]),
         (("joints", "hip_flexion_r", "slew_limit_nm_per_s"), 1e12, ["slew_limit_nm_per_s", "5000"]),
         (("joints", "hip_flexion_r", "power_limit_w"), 1e12, ["power_limit_w", "1000"]),
+        (("joints", "hip_flexion_r", "taper_rad"), 1e-6, ["taper_rad", "0.017"]),
+        (("joints", "hip_flexion_r", "bandwidth_hz"), 0.01, ["bandwidth_hz", "1"]),
         (("joints", "hip_flexion_r", "velocity_limit_rad_s"), 1e12, ["velocity_limit_rad_s", "25"]),
         (("joints", "hip_flexion_r", "torque_limit_nm_per_kg"), 1000.0, ["torque_limit_nm_per_kg", "2"]),
         (("joints", "hip_flexion_r", "torque_limit_nm"), 300.0, ["torque_limit_nm", "250"]),

@@ -165,6 +165,7 @@ def test_fault_stops_the_device(lab_of, fault):
         assert "exo/confirm_zeros" in lab.loop.arm().message
         for motor in lab.motors.values():
             motor._zero = 0.0  # somebody has zeroed it again
+        lab.run(0.05)  # which is a leap
         lab.driver.confirm_zeros()
     lab.activate()
 

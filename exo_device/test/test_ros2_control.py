@@ -18,6 +18,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Imu, JointState
+from std_msgs.msg import Float64MultiArray
 
 from exo_device.drivers import DriverError, make_driver
 from exo_device.drivers.imu import ImuConfig, make_imu_source
@@ -121,6 +122,57 @@ def test_a_controller_that_is_not_there_is_answered_with_what_to_do(ros):
     with driver:
         with pytest.raises(DriverError, match="load and activate it"):
             driver.configure(JOINTS)
+
+
+@pytest.mark.parametrize(
+    "message, topic", [(JointState, "joint_states"), (Float64MultiArray, "forward_effort_controller/commands")]
+)
+def test_a_second_one_who_says_where_joints_are_or_what_motors_give_stops_the_device(ros, message, topic):
+    """A joint_state_publisher beside the broadcaster, or a second master of the controller."""
+    node = rclpy.create_node("first", namespace=NAMESPACE)
+    other = rclpy.create_node("other", namespace=NAMESPACE)
+    states = node.create_publisher(JointState, "joint_states", 10)
+    whole = {"name": ["their_hip", "their_ankle"], "position": [0.1, 0.2], "velocity": [0.0] * 2, "effort": [0.0] * 2}
+    with make_driver("ros2_control", {**SETTINGS, "command_order": ORDER}) as driver:
+        driver.configure(JOINTS)
+
+        def reads() -> bool:
+            states.publish(JointState(**whole))
+            try:
+                return driver.read(0.05) is not None
+            except DriverError as error:
+                assert f"2 nodes publish topic '{topic}'" in str(error)
+                return False
+
+        wait_until(reads)
+        second = other.create_publisher(message, topic, 10)
+        wait_until(lambda: not reads())
+        with pytest.raises(DriverError, match="end the others"):
+            driver.read(0.0)
+        other.destroy_publisher(second)
+        wait_until(reads)
+    node.destroy_node()
+    other.destroy_node()
+
+
+def test_joint_states_that_fell_silent_leave_the_zeros_in_doubt(ros):
+    """A controller manager that was started anew may count from another zero."""
+    node = rclpy.create_node("broadcaster", namespace=NAMESPACE)
+    publisher = node.create_publisher(JointState, "joint_states", 10)
+    whole = {"name": ["their_hip", "their_ankle"], "position": [0.1, 0.2], "velocity": [0.0] * 2, "effort": [0.0] * 2}
+    with make_driver("ros2_control", {**SETTINGS, "command_order": ORDER}) as driver:
+        driver.configure(JOINTS)
+        wait_until(lambda: publisher.get_subscription_count() > 0)
+        publisher.publish(JointState(**whole))
+        assert driver.read(PATIENCE_S) is not None and driver.arming_obstacle() == ""
+        time.sleep(0.15)
+        publisher.publish(JointState(**whole))
+        assert driver.read(PATIENCE_S) is not None
+        assert "call exo/confirm_zeros" in driver.arming_obstacle() and set(driver.doubted_zeros()) == set(JOINTS)
+        assert "hip_flexion_r" in driver.confirm_zeros() and driver.arming_obstacle() == ""
+        driver.doubt_zeros({"ankle_angle_r": "its angle leapt"})
+        assert "its angle leapt" in driver.arming_obstacle()
+    node.destroy_node()
 
 
 def test_a_given_order_asks_nobody(ros):
@@ -233,6 +285,16 @@ def test_an_imu_without_a_stamp_is_refused():
     source = make_imu_source(ImuConfig(source="topic"))
     source.take(imu_at(0))
     with pytest.raises(DriverError, match="leaves the stamp of its header empty"):
+        source.newest()
+
+
+@pytest.mark.parametrize("what", ["angular_velocity", "linear_acceleration"])
+def test_an_imu_that_says_it_measures_no_rate_or_no_force_is_refused(what):
+    """Its zeros would be taken for a wearer at rest, or in free fall."""
+    source = make_imu_source(ImuConfig(source="topic"))
+    source.use_clock(lambda: NOW_NS)
+    source.take(imu_at(NOW_NS, **{f"{what}_covariance": [-1.0] + [0.0] * 8}))
+    with pytest.raises(DriverError, match=f"has no {what.replace('_', ' ')}"):
         source.newest()
 
 

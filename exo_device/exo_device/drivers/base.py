@@ -33,6 +33,17 @@ class DriverError(ValueError):
     """Motors or bus cannot be used; the message is one line that says what to do."""
 
 
+def require_at_most(driver: str, settings: object, loosest: Mapping[str, float], prefix: str = "") -> None:
+    """Raises DriverError for a setting that is off, or looser than where somebody wears the motors."""
+    for name, limit in loosest.items():
+        value = getattr(settings, name, limit)
+        if value is None or value > limit:
+            raise DriverError(
+                f"driver '{driver}': {prefix}{name} is {'off' if value is None else f'{value:g}'}, and at most "
+                f"{limit:g} where somebody wears the motors (emulated ones: use_mock_hardware)"
+            )
+
+
 class Driver(ABC):
     """One device's motors and IMU.
 
@@ -103,7 +114,8 @@ class Driver(ABC):
         return {}
 
     def doubt_zeros(self, doubts: Mapping[str, str]) -> None:
-        """Takes over what an earlier driver of these motors doubted; to be called before configure."""
+        """Takes over why joints' zeros are not to be trusted: from an earlier driver of these motors, or by what their
+        angles did."""
 
     @abstractmethod
     def connect(self) -> None:

@@ -37,7 +37,11 @@ class ImuConfig(Settings):
     namespace: str = ""
 
 
+#: The oldest sample (s) where somebody wears the motors: a fall must show.
+LOOSEST_WORN_IMU = {"max_age_s": 0.1}
 STANDARD_GRAVITY_M_S2 = 9.80665
+#: First element of a covariance where there is no such quantity (sensor_msgs/Imu).
+UNKNOWN = -1.0
 #: A second publisher is looked for this often (s).
 PUBLISHERS_PERIOD_S = 0.2
 TWO_PUBLISHERS = "{count} nodes publish the IMU's topic '{topic}': end all but its driver"
@@ -88,7 +92,7 @@ class RosImu(ImuSource):
         self._ros_ns: Callable[[], int] = time.time_ns
         #: Stamp (ns) and sample; one that is repeated with its stamp stays as old as it is.
         self._newest: tuple[int, ImuSample] | None = None
-        self._problem = ""
+        self._problem = self._lacks = ""
         self._looked_s = -math.inf
 
     def use_clock(self, ros_ns: Callable[[], int]) -> None:
@@ -114,6 +118,8 @@ class RosImu(ImuSource):
         if received is None:
             raise DriverError(f"no IMU sample on topic '{topic}' yet; is its driver running?")
         sampled_ns, sample = received
+        if self._lacks:
+            raise DriverError(f"the IMU on topic '{topic}' says that it has no {self._lacks} (covariance -1)")
         if sampled_ns == 0:
             raise DriverError(f"the IMU on topic '{topic}' leaves the stamp of its header empty: nobody knows its age")
         age_s = (self._ros_ns() - sampled_ns) / NANOSECONDS_PER_SECOND
@@ -140,6 +146,11 @@ class RosImu(ImuSource):
 
     def take(self, message: Any) -> None:
         """Takes in a sensor_msgs/Imu."""
+        covariances = {
+            "angular velocity": message.angular_velocity_covariance,
+            "linear acceleration": message.linear_acceleration_covariance,
+        }
+        self._lacks = next((what for what, covariance in covariances.items() if covariance[0] == UNKNOWN), "")
         self._newest = stamp_ns(message.header.stamp), ImuSample.of_message(message)
 
 

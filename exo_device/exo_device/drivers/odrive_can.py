@@ -206,6 +206,12 @@ class Axis(CanMotor):
         self._on_since_s: float | None = None
         self._request_due_s = now_s
         self._measures_torque = self._was_left_alone = False
+        #: When it was told to be on or off last, and the torque (Nm, joint side) that it was given last.
+        self._switched_s, self._given = now_s, 0.0
+
+    def _refuses_off(self, now_s: float) -> bool:
+        """Tells whether it goes on in closed loop although it is told to be off, so that it takes no orders."""
+        return self._on_since_s is None and self._is_closed_loop and now_s - self._switched_s > START_S
 
     def applied_torque(self, joint_nm: float) -> float:
         """Joint torque (Nm) that a frame carries for this motor torque."""
@@ -216,10 +222,11 @@ class Axis(CanMotor):
         self._asked_s = now_s
         if enable != (self._on_since_s is not None):
             self._on_since_s = now_s if enable else None
-            self._request_due_s = now_s
+            self._request_due_s = self._switched_s = now_s
+        self._given = torque if enable else self._given
         torque = torque if enable else 0.0
         if not self._measures_torque:
-            self.torque = torque if self._is_closed_loop else 0.0
+            self.torque = (self._given if self._refuses_off(now_s) else torque) if self._is_closed_loop else 0.0
         frames = [set_torque(self._node, self._map.frame_torque(torque))]
         if now_s >= self._request_due_s:
             self._request_due_s = now_s + REPEAT_S
@@ -322,6 +329,8 @@ class Axis(CanMotor):
                 f"no heartbeat from the ODrive of {self.joint} ({self.address}): neither its state nor its errors are "
                 "known; set heartbeat_msg_rate_ms to 100"
             )
+        if self._refuses_off(now_s):
+            return f"the ODrive of {self.joint} ({self.address}) is told to be off, and says that it is not"
         return ""
 
     def _is_commanded_by_others(self, now_s: float) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Annotated, Literal
 
@@ -24,9 +24,10 @@ from std_msgs.msg import Empty, Float64MultiArray
 from exo_core.joints import named_twice
 from exo_core.ros import LATEST, LATEST_BEST_EFFORT
 from exo_core.time import stamp_ns
-from exo_device.drivers.base import Driver, DriverError, Offset, Settings
+from exo_device.drivers.base import Driver, DriverError, Offset, Settings, require_at_most
+from exo_device.drivers.can.bus import SHORTEST_RESET_S, ZeroTrust
 from exo_device.drivers.guardian import REPEAT_S, SILENCE_S, GuardianKind, OwnGuardian, TorqueWatch, is_ended
-from exo_device.drivers.imu import ImuConfig, make_imu_source
+from exo_device.drivers.imu import LOOSEST_WORN_IMU, PUBLISHERS_PERIOD_S, ImuConfig, make_imu_source
 from exo_device.drivers.ros import driver_node
 from exo_device.signals import SEQUENCE_WRAP, DeviceState, MotorTorque
 
@@ -126,6 +127,8 @@ GUARDIAN_SILENCE_S = 1.0
 FAREWELL_S = 0.2
 #: A service that becomes ready wakes nobody: look at least this often (s).
 LONGEST_SPIN_S = 0.05
+#: The longest pause (s) of the device node where somebody wears the motors.
+LOOSEST_WORN = {"host_timeout_s": SILENCE_S}
 
 
 class Ros2ControlDriver(Driver):
@@ -149,10 +152,18 @@ class Ros2ControlDriver(Driver):
         self._guardian: OwnGuardian | None = None
         self._guardian_s = self._written_s = -math.inf
         self._limits: dict[str, float] = {}
+        self._zeros = ZeroTrust()
+        self._heard_s: float | None = None
+        self._looked_s = -math.inf
+        self._others = ""
 
     @property
     def bus_name(self) -> str:
         return f"{self.name}-{self.config.namespace}-{self.config.topic}"
+
+    def require_wearable(self) -> None:
+        require_at_most(self.name, self.config, LOOSEST_WORN)
+        require_at_most(self.name, self.config.imu, LOOSEST_WORN_IMU, "imu.")
 
     def use_clock(self, ros_ns: Callable[[], int]) -> None:
         self._imu.use_clock(ros_ns)
@@ -205,6 +216,9 @@ class Ros2ControlDriver(Driver):
         self._wait(lambda: self._newest is not None or self._woken, timeout_s)
         if self._torque.any() and not self._is_guarded():
             raise DriverError(self._guardian_obstacle())
+        self._look_for_others()
+        if self._others:
+            raise DriverError(self._others)
         message, self._newest = self._newest, None
         if message is None:
             return None
@@ -242,7 +256,21 @@ class Ros2ControlDriver(Driver):
         self._limits = dict(torque_nm)
 
     def arming_obstacle(self) -> str:
-        return "" if self.config.unguarded or self._is_guarded() else self._guardian_obstacle()
+        unguarded = "" if self.config.unguarded or self._is_guarded() else self._guardian_obstacle()
+        return self._zeros.obstacle(self._joint_names) or unguarded
+
+    def confirm_zeros(self) -> str:
+        if self._joint_names and self._torque.any():
+            raise DriverError("zeros can only be confirmed while the motors are off")
+        confirmed = self._zeros.confirm(self._joint_names)
+        return f"the zero of {', '.join(confirmed)} is trusted again" if confirmed else super().confirm_zeros()
+
+    def doubted_zeros(self) -> dict[str, str]:
+        return self._zeros.doubts()
+
+    def doubt_zeros(self, doubts: Mapping[str, str]) -> None:
+        for joint, why in doubts.items():
+            self._zeros.doubt(joint, why)
 
     def warnings(self) -> list[str]:
         if self.config.guardian != "none":
@@ -333,6 +361,23 @@ class Ros2ControlDriver(Driver):
 
     def _on_states(self, message: JointState) -> None:
         self._newest = message
+        now_s, before_s = time.monotonic(), self._heard_s
+        self._heard_s = now_s
+        if before_s is not None and now_s - before_s > SHORTEST_RESET_S:  # whoever measures may have begun anew
+            why = f"topic '{self.config.state_topic}' was silent, or nobody listened, for {now_s - before_s:.2f} s"
+            self.doubt_zeros(dict.fromkeys(self._joint_names, why))
+
+    def _look_for_others(self) -> None:
+        """Finds a second one who says where the joints are, or what the motors are to give."""
+        now_s = time.monotonic()
+        if self._node is None or now_s - self._looked_s < PUBLISHERS_PERIOD_S:
+            return
+        self._looked_s, self._others = now_s, ""
+        guardians = 0 if self.config.guardian == "none" else 1
+        for topic, most in ((self.config.state_topic, 1), (self.config.topic, 1 + guardians)):
+            count = self._node.count_publishers(topic)
+            if count > most:
+                self._others = f"{count} nodes publish topic '{topic}', and {most} may: end the others"
 
     def _require_ready(self) -> None:
         if self._node is None or not self._joint_names:

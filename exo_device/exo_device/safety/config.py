@@ -18,7 +18,7 @@ MAY_BE_ZERO = (
     "stuck_forgiveness",
     "stride_least_shake_m_s2",
 )
-SWITCHES = ("lockstep", "stride_gate", "simulated", "torque_is_measured", "posture_check")
+SWITCHES = ("lockstep", "stride_gate", "simulated", "torque_is_measured", "posture_check", "ros_time_is_the_worlds")
 #: What a command of a second publisher does while torque is given. It is never followed.
 SECOND_PUBLISHER = ("fault", "ignore")
 
@@ -91,6 +91,8 @@ class SafetyConfig:
     #: The applied torque in the states is measured, or reported by the motors, and answers the motor torque. False
     #: where it was recorded or is not there.
     torque_is_measured: bool = True
+    #: ROS time is the system's. False: somebody else's, as a simulator's that moves emulated motors.
+    ros_time_is_the_worlds: bool = True
     #: No arming but in upright standing: for a device that somebody may wear.
     posture_check: bool = False
 

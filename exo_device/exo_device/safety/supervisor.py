@@ -18,13 +18,15 @@ from exo_device.safety.limits import CommandLimiter, StoppingRamp
 from exo_device.safety.modes import ARMED, MOTORS_ON, Answer, Event, Fault, Mode, ModeMachine, Problem
 from exo_device.safety.plausibility import ImuCheck, MotionCheck, ShakingCheck, TorqueCheck
 from exo_device.safety.stride_gate import Assistance
-from exo_device.safety.watchdog import CommandWatch, StateWatch
+from exo_device.safety.watchdog import ClockWatch, CommandWatch, StateWatch
 from exo_device.safety.wearer import not_standing
 from exo_device.signals import Command, DeviceState, MotorTorque
 from exo_device.timing import Instant
 
 #: No arming for this long (s, steady time) after a command of a second publisher.
 FOREIGN_MEMORY_S = 1.0
+#: Motors of which nothing is heard for this long (s, steady time) after a stop may be going on.
+UNHEARD_AFTER_STOP_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class SafetySupervisor:
         self._machine = ModeMachine()
         self._states = StateWatch(config)
         self._commands = CommandWatch(config)
+        self._clock = ClockWatch()
         self._state_check = StateCheck(self.limits, config)
         self._slew, self._thermal = self._limiter.slew, self._limiter.thermal
         self._assistance = Assistance(config, self.joint_names)
@@ -71,11 +74,15 @@ class SafetySupervisor:
         self._torque = TorqueCheck(device, self.limits.cap)
         self._shaking = ShakingCheck(self.joint_names, self.limits.cap)
         self._imu = ImuCheck()
+        self._lost_zeros: dict[str, str] = {}
         self._measures_torque = config.torque_is_measured and config.follows_steady_time
         self._state_problem: Problem | None = None
         self._command_problem: Problem | None = None
         self._commanded = np.zeros(len(self.joint_names))
         self._ramp: StoppingRamp | None = None
+        #: Time (s) since the end of a stop, until a state tells how the motors took it; None while none is awaited.
+        self._unheard_s: float | None = None
+        self._checked: Instant | None = None
         self._foreign: tuple[Instant, str] | None = None
         self._foreign_commands = 0
         self._since: Instant | None = None
@@ -218,12 +225,14 @@ class SafetySupervisor:
         self._assistance.upright.see(state.stamp_s, state.imu)
         problem = self._motion.see(state, self._slew.torque, may_leap=self.config.simulated)
         problem = problem or self._imu.see(state.stamp_s, state.imu)
+        self._lost_zeros.update(self._motion.lost)
         if problem is None and self._measures_torque and self.mode is not Mode.DISARMED:
             problem = self._torque.following(now.steady_s, state.torque)
         return problem
 
     def _verify_stop(self, state: DeviceState, now: Instant) -> None:
         """Motors that go on although they are told to stop are a fault in every mode."""
+        self._unheard_s = None
         if self._measures_torque:
             is_stopped = self.mode in (Mode.DISARMED, Mode.FAULT)
             problem = self._torque.stopped(now.steady_s, state.torque, must_be_zero=is_stopped)
@@ -235,11 +244,29 @@ class SafetySupervisor:
     def check(self, now: Instant) -> None:
         """Runs the watchdogs and the steps of arming, without making a motor torque."""
         if self.mode is Mode.ACTIVE:
-            problem = self._states.problem(now) or self._commands.problem(now)
+            problem = self._states.problem(now) or self._commands.problem(now) or self._clock_problem(now)
             if problem:
                 self._fault(problem, now)
-        elif self.mode is Mode.ARMING:
+            return
+        self._clock.begin(now)
+        if self.mode is Mode.ARMING:
             self._try_to_become_active(now)
+        self._listen_after_stop(now)
+
+    def _listen_after_stop(self, now: Instant) -> None:
+        """Motors that say nothing after a stop are a fault: nobody knows whether they obey."""
+        before, self._checked = self._checked or now, now
+        if self._unheard_s is None:
+            return
+        self._unheard_s += min(now.steady_since(before), self.config.output_gap_s)  # a pause of this process is none
+        if self._unheard_s > UNHEARD_AFTER_STOP_S:
+            self._unheard_s = None
+            cause = "told to stop, and nothing was heard of the motors since: take the power away"
+            self._fault(Problem(Fault.STOP_NOT_CONFIRMED, cause), now)
+
+    def _clock_problem(self, now: Instant) -> Problem | None:
+        is_compared = self.config.follows_steady_time and self.config.ros_time_is_the_worlds
+        return self._clock.problem(now) if is_compared else None
 
     def update(self, now: Instant) -> MotorTorque:
         """The motor torque for now: always finite, within the caps and the slew limits."""
@@ -305,6 +332,11 @@ class SafetySupervisor:
             heat=self._thermal.heat,
             foreign_commands=self._foreign_commands,
         )
+
+    def pop_lost_zeros(self) -> dict[str, str]:
+        """Returns, by joint, why its zero may be lost by what its angle did since the last call."""
+        lost, self._lost_zeros = self._lost_zeros, {}
+        return lost
 
     def pop_events(self) -> list[Event]:
         """Every change of mode and of the assistance since the last call, with its cause."""
@@ -377,3 +409,4 @@ class SafetySupervisor:
         self._slew.follow(torque)
         if not torque.any():
             self._machine.stopped()
+            self._unheard_s = 0.0 if self._measures_torque else None

@@ -22,6 +22,36 @@ def sequence_step(previous: int, current: int) -> int:
     return (current - previous + SEQUENCE_WRAP // 2) % SEQUENCE_WRAP - SEQUENCE_WRAP // 2
 
 
+#: ROS time may be ahead of or behind steady time by this (s) and by this share of what has passed. The world's clock is
+#: slewed by a twelfth at most (chrony's maxslewrate).
+CLOCK_SLACK_S, CLOCK_SHARE = 0.05, 0.15
+#: ... over at most this long (s): then both are compared anew.
+CLOCK_WINDOW_S = 2.0
+
+
+class ClockWatch:
+    """Does ROS time pass as time does? Strides, fades, falls and heat count in it."""
+
+    def __init__(self) -> None:
+        self._since: Instant | None = None
+
+    def begin(self, now: Instant) -> None:
+        """Both clocks agree from now on."""
+        self._since = now
+
+    def problem(self, now: Instant) -> Problem | None:
+        """What is wrong with ROS time."""
+        since = self._since or now
+        passed_s = (now.steady_ns - since.steady_ns) / NANOSECONDS_PER_SECOND
+        ros_s = (now.ros_ns - since.ros_ns) / NANOSECONDS_PER_SECOND
+        is_wrong = passed_s >= 0.0 and abs(ros_s - passed_s) > CLOCK_SLACK_S + CLOCK_SHARE * passed_s
+        if is_wrong or self._since is None or not 0.0 <= passed_s < CLOCK_WINDOW_S:
+            self._since = now
+        if not is_wrong:
+            return None
+        return Problem(Fault.CLOCK_JUMP, f"ROS time went on by {ros_s:.3f} s in {passed_s:.3f} s: who sets the clock?")
+
+
 class StateWatch:
     """Follows the states of the motor bus."""
 

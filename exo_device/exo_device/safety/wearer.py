@@ -20,13 +20,21 @@ FALLEN_TILT_RAD, FALLEN_S = math.radians(45.0), 0.05
 FREE_FALL_M_S2, FREE_FALL_S = 3.0, 0.05
 #: Upright again: below this lean (rad) for this long (s).
 UPRIGHT_TILT_RAD, UPRIGHT_S = math.radians(30.0), 0.5
-#: Without orientation the specific force, averaged over this time (s), tells where up is.
+#: Beside the orientation, which may stand still, the specific force tells where up is, averaged over this time (s).
 FORCE_AVERAGE_S = 0.1
 #: Hips (or else knees) of both legs that are bent farther than this (rad) on average are those of somebody seated.
 #: Chairs bend both by 80 to 100 degrees, crouch gait the hip by 30 to 45 and the knee by up to 60.
 SEATED_RAD = {"hip_flexion": math.radians(55.0), "knee_angle": math.radians(75.0)}
 #: Angles (rad) of upright standing with a margin for posture and the fit of the device, and how alike both sides are.
-STANCE_RAD = {"hip_flexion": (-0.4, 0.6), "knee_angle": (-0.15, 0.6), "ankle_angle": (-0.4, 0.5)}
+STANCE_RAD = {
+    "hip_flexion": (-0.4, 0.6),
+    "knee_angle": (-0.15, 0.6),
+    "ankle_angle": (-0.4, 0.5),
+    "hip_adduction": (-0.4, 0.3),
+    "hip_rotation": (-0.6, 0.6),
+    "subtalar_angle": (-0.4, 0.4),
+    "mtp_angle": (-0.5, 0.5),
+}
 MOST_UNEVEN_RAD = math.radians(17.0)
 
 
@@ -55,9 +63,9 @@ class UprightSensor:
         share = 1.0 if self._last_s is None else -math.expm1(-step_s / FORCE_AVERAGE_S)
         self._last_s = t
         self._force = self._force + share * (imu.linear_acceleration - self._force)
-        up = imu.up if imu.has_orientation else self._force
-        length = float(np.linalg.norm(up))
-        self.tilt = math.acos(float(np.clip(up[2] / length, -1.0, 1.0))) if length > 0.0 else math.pi
+        self.tilt = _lean(self._force)
+        if imu.has_orientation:
+            self.tilt = max(self.tilt, _lean(imu.up))
         self.force = float(np.linalg.norm(imu.linear_acceleration))
         free = self.force < FREE_FALL_M_S2
         self._leaning_s = self._leaning_s + step_s if self.tilt > FALLEN_TILT_RAD else 0.0
@@ -68,6 +76,12 @@ class UprightSensor:
         elif self._upright_s >= UPRIGHT_S:
             self.fallen = False
         return self.fallen
+
+
+def _lean(up: np.ndarray) -> float:
+    """Angle (rad) of a direction (3,) from the IMU's z axis; half a turn for none."""
+    length = float(np.linalg.norm(up))
+    return math.acos(float(np.clip(up[2] / length, -1.0, 1.0))) if length > 0.0 else math.pi
 
 
 def pairs(joint_names: tuple[str, ...], kind: str) -> list[int]:
@@ -206,6 +220,8 @@ WATCHED_JOINTS = ("hip_flexion", "knee_angle", "ankle_angle")
 EARLIEST_OPPOSITE, LATEST_OPPOSITE = 0.2, 0.8
 #: Share of the specific force along the pelvis's upward axis: 45 degrees of lean.
 LEAST_UPRIGHT = math.cos(math.radians(45.0))
+#: The watched joints of both legs are farther apart than this (rad) on average in no gait; in simulated hemiparesis 8 deg.
+MOST_APART_RAD = math.radians(25.0)
 #: Samples farther apart than this (s) are no stream: begin anew.
 LONGEST_STREAM_GAP_S = 0.5
 
@@ -255,8 +271,8 @@ class StrideSensor:
         limits = self._limits
         self._trackers = {side: SwingTracker(limits.least_swing_rad, limits.longest_s) for side in self._index}
         self._forces: deque[tuple[float, float, float]] = deque()
-        #: (stamp, smallest flexion of both legs).
-        self._bends: deque[tuple[float, float]] = deque()
+        #: (stamp, flexion of each leg).
+        self._bends: deque[tuple[float, list[float]]] = deque()
         self._last_s: float | None = None
         self._refusal: tuple[float, str] | None = None
 
@@ -268,7 +284,7 @@ class StrideSensor:
         self._last_s = t
         force = state.imu.linear_acceleration
         self._forces.append((t, float(np.linalg.norm(force)), float(force[2])))
-        self._bends.append((t, min(float(state.position[index]) for index in self._index.values())))
+        self._bends.append((t, [float(state.position[index]) for index in self._index.values()]))
         while t - self._forces[0][0] > self._limits.longest_s + LONGEST_STREAM_GAP_S:
             self._forces.popleft()
             self._bends.popleft()
@@ -311,8 +327,14 @@ class StrideSensor:
         for other, tracker in self._trackers.items():
             if other != side and not self._is_between(tracker.last_top_s, cycle):
                 return f"{self._joint[other]} does not move in turn with {self._joint[side]}"
-        if self._is_seated(cycle.start_s):
+        bends = np.array([bend for t, bend in self._bends if cycle.start_s <= t <= cycle.end_s])
+        if bends.min(axis=1).mean() > SEATED_RAD.get(self._kind, math.inf):
             return f"{self._kind}s are bent as in sitting"
+        apart = float(np.ptp(bends.mean(axis=0)))
+        if apart > MOST_APART_RAD:
+            return (
+                f"both {self._kind}s differ by {math.degrees(apart):.0f} deg on average: has the zero of one drifted?"
+            )
         forces = np.array([sample[1:] for sample in self._forces if sample[0] >= cycle.start_s])
         if forces[:, 1].mean() < LEAST_UPRIGHT * forces[:, 0].mean():
             return "the pelvis is not upright"
@@ -323,12 +345,6 @@ class StrideSensor:
                 f"{limits.least_shake_m_s2:g} or more): in the air, or a device without IMU?"
             )
         return ""
-
-    def _is_seated(self, start_s: float) -> bool:
-        """Tells whether the watched joints were bent like a seated person's on average since a time (s)."""
-        most = SEATED_RAD.get(self._kind)
-        bends = [bend for t, bend in self._bends if t >= start_s]
-        return most is not None and bool(bends) and float(np.mean(bends)) > most
 
     @staticmethod
     def _is_between(top_s: float | None, cycle: Cycle) -> bool:

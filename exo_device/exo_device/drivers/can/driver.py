@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from exo_device.drivers.base import Driver, DriverError
+from exo_device.drivers.base import Driver, DriverError, require_at_most
 from exo_device.drivers.can.bus import (
     EMULATED_INTERFACES,
     LOOSEST_PLAUSIBILITY,
@@ -25,7 +25,7 @@ from exo_device.drivers.can.bus import (
 )
 from exo_device.drivers.can.port import CanPort, Frame, PythonCanPort, drain
 from exo_device.drivers.guardian import Guardian, OwnGuardian, call
-from exo_device.drivers.imu import ImuSource, make_imu_source
+from exo_device.drivers.imu import LOOSEST_WORN_IMU, ImuSource, make_imu_source
 from exo_device.signals import DeviceState, MotorTorque
 
 #: What happens to a bus that nobody guards.
@@ -83,18 +83,9 @@ class CanDriver(Driver):
         return bus.interface in EMULATED_INTERFACES or (bus.interface == "socketcan" and bus.channel.startswith("vcan"))
 
     def require_wearable(self) -> None:
-        plausibility = getattr(self.config, "plausibility", None)
-        for settings, loosest, prefix in (
-            (self.config, LOOSEST_WORN, ""),
-            (plausibility, LOOSEST_PLAUSIBILITY, "plausibility."),
-        ):
-            for name, limit in loosest.items():
-                value = getattr(settings, name, limit)
-                if value is None or value > limit:
-                    raise DriverError(
-                        f"driver '{self.name}': {prefix}{name} is {'off' if value is None else f'{value:g}'}, and at "
-                        f"most {limit:g} where somebody wears the motors (emulated ones: use_mock_hardware)"
-                    )
+        require_at_most(self.name, self.config, LOOSEST_WORN)
+        require_at_most(self.name, self.config.imu, LOOSEST_WORN_IMU, "imu.")
+        require_at_most(self.name, getattr(self.config, "plausibility", None), LOOSEST_PLAUSIBILITY, "plausibility.")
 
     @abstractmethod
     def _make_motors(self, joint_names: tuple[str, ...]) -> Sequence[CanMotor]:

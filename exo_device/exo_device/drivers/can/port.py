@@ -75,6 +75,12 @@ class CanPort(ABC):
         """Gives the bus back; may be called twice."""
 
 
+def one_name(channel: str) -> str:
+    """A channel by the one name of its device: a serial adapter has links to it, and slcan takes a bit rate after @."""
+    device = channel.partition("@")[0]
+    return os.path.realpath(device) if os.path.isabs(device) else channel
+
+
 class MasterLock:
     """Held by the one program of this computer that commands the motors on a channel.
 
@@ -83,7 +89,7 @@ class MasterLock:
     """
 
     def __init__(self, interface: str, channel: str, folder: Path | None = None) -> None:
-        name = re.sub(r"[^A-Za-z0-9.]+", "-", f"{interface}-{channel}").strip("-")
+        name = re.sub(r"[^A-Za-z0-9.]+", "-", f"{interface}-{one_name(channel)}").strip("-")
         try:
             folder = folder or (SHARED_LOCKS if os.access(SHARED_LOCKS, os.W_OK) else runtime_folder())
             path = folder / f"exo_gait-{name}.lock"
