@@ -167,7 +167,7 @@ def assemble(
         *hashes,
         is_worn=is_worn,
         unchecked=_unchecked(chosen, folder, hashes, device) if folder is not None else "",
-        warnings=(*(_warnings(chosen, driver) if is_worn else ()), *driver.warnings()),
+        warnings=(*(_warnings(chosen, driver, device) if is_worn else ()), *driver.warnings()),
         permit_line=line,
         kept=kept,
         _file=LatchFile(path, on_error) if folder is not None else None,
@@ -224,7 +224,7 @@ def _unchecked(chosen: DeviceParameters, folder: Path, hashes: tuple[str, str], 
     )
 
 
-def _warnings(chosen: DeviceParameters, driver: Driver) -> Iterator[str]:
+def _warnings(chosen: DeviceParameters, driver: Driver, device: DeviceDescription) -> Iterator[str]:
     if not chosen.stride_gate:
         yield "stride_gate is off: torque does not wait until the wearer walks"
     if not chosen.require_bench_check:
@@ -232,3 +232,6 @@ def _warnings(chosen: DeviceParameters, driver: Driver) -> Iterator[str]:
     imu = getattr(getattr(driver, "config", None), "imu", None)
     if imu is not None and imu.source == "none":
         yield "there is no IMU (imu.source: none): a fall is not noticed"
+    cool = [name for name, joint in device.joints.items() if joint.continuous_torque_nm is None]
+    if cool:
+        yield f"{', '.join(cool)} have no continuous_torque_nm: a motor without a temperature sensor may grow hot"

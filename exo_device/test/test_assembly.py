@@ -143,6 +143,14 @@ def test_a_device_without_an_imu_is_told_what_it_does_not_see(shop):
     setup.close()
 
 
+def test_joints_without_a_heat_budget_are_named(shop):
+    description = shop.device_file.read_text().replace("    continuous_torque_nm: 22.0", "    # none:")
+    shop.device_file.write_text(description)
+    setup = shop.make()
+    assert any("ankle_angle_r, ankle_angle_l have no continuous" in line for line in setup.warnings)
+    setup.close()
+
+
 def test_a_cap_beyond_what_a_motor_can_be_told_is_refused(shop):
     """torque_range_nm 5 on a motor whose field is 65: every torque 13 times as large."""
     motors = {name: dict(motor) for name, motor in shop.settings["motors"].items()}

@@ -101,7 +101,7 @@ def test_an_angle_that_creeps_away_stops_the_device(rig, rate_deg_s):
     """Two degrees a second are far below every leap, and no end of range stops them for half a minute."""
 
     def position(k):
-        return np.array([swing(0.01 * k)[0] + math.radians(rate_deg_s) * 0.01 * k, 0.0, 0.0, 0.0])
+        return np.array([swing(0.01 * k)[0] + math.radians(rate_deg_s) * 0.01 * k, 0.0, 1e-3 * (k % 2), 0.0])
 
     stopped = until_stop(rig, 2000, position=position, velocity=lambda k: np.array([swing(0.01 * k)[1], 0.0, 0.0, 0.0]))
     assert 0.01 * stopped * abs(rate_deg_s) < 30.0
@@ -122,6 +122,24 @@ def test_speeds_as_coarse_late_and_noisy_as_a_motors_are_sound(rig):
 
     steps = until_stop(rig, 12000, position=position, velocity=velocity)
     assert steps == 12000, rig.cause
+
+
+@pytest.mark.parametrize("places", [(0, 2), (1, 3)], ids=["hips", "ankles"])
+def test_an_encoder_that_has_died_stops_the_device(rig, places):
+    """Angle and speed stand still together: no end of range would ever be seen there."""
+    dead, alive = places
+
+    def of(part):
+        def values(k):
+            result = np.zeros(4)
+            result[alive] = swing(0.01 * k)[part]
+            result[dead] = swing(0.01 * min(k, 100))[part] * (part == 0 or k < 100)
+            return result
+
+        return values
+
+    stopped = until_stop(rig, 600, position=of(0), velocity=of(1))
+    assert 100 < stopped < 350 and "dead" in rig.cause and Fault.IMPLAUSIBLE_STATE in rig.faults
 
 
 # --- torque

@@ -209,6 +209,7 @@ class Ros2ControlDriver(Driver):
         self._order, self._joint_names = tuple(order), tuple(joint_names)
         self._joints = [self.config.joint(joint) for joint in joint_names]
         self._torque = np.zeros(len(joint_names))
+        self._heard_s = None  # nobody has listened before
 
     def read(self, timeout_s: float) -> DeviceState | None:
         self._require_ready()

@@ -35,6 +35,9 @@ SLIP_RAD, SLIP_S = 0.25, 10.0
 #: Every number of a state equal to the last bit for this long (s) although torque of this share of the cap is asked
 #: for: an old state that is sent again. No joint of a person keeps so still under torque.
 REPEATED_S, REPEATED_SHARE = 1.0, 0.1
+#: A joint whose angle and speed are equal to the last bit for this long (s) although it is given torque of
+#: REPEATED_SHARE, while the same joint of the other side goes this far (rad): its encoder is dead.
+DEAD_S, OTHER_SIDE_RAD = 2.0, 0.5
 #: A longer step between two states (s) is no stream: nothing is compared across it.
 LONGEST_GAP_S = 0.1
 
@@ -50,8 +53,16 @@ class MotionCheck:
         self._travel = self._path = self._wobble = self._slip = np.zeros(len(self._names))
         self._speaks = np.zeros(len(self._names), dtype=bool)
         self._repeats = Lasting(REPEATED_S)
+        #: Place of the same joint on the other side, or of itself where there is none; for how long each joint has shown
+        #: the same (s), and how far the other one has gone meanwhile (rad).
+        self._other = np.array([self._place_of_other(name) for name in self._names])
+        self._same_s = self._other_way = np.zeros(len(self._names))
         #: Joints whose zero may be lost by what the newest state says, and why.
         self.lost: dict[str, str] = {}
+
+    def _place_of_other(self, name: str) -> int:
+        other = f"{name[:-1]}{'l' if name.endswith('r') else 'r'}"
+        return self._names.index(other if other in self._names else name)
 
     def see(self, state: DeviceState, motor_torque: np.ndarray, *, may_leap: bool) -> Problem | None:
         """Takes in a new state.
@@ -84,7 +95,11 @@ class MotionCheck:
                 f"{self._names[joint]} leapt by {moved[joint]:+.2f} rad in {1e3 * step_s:.0f} ms, while its speed says "
                 f"{state.velocity[joint]:+.1f} rad/s: its zero may be lost",
             )
-        return self._against_speed(before, state, step_s) or self._repeated(before, state, motor_torque)
+        return (
+            self._against_speed(before, state, step_s)
+            or self._repeated(before, state, motor_torque)
+            or self._dead(before, state, motor_torque, step_s)
+        )
 
     def _against_speed(self, before: DeviceState, state: DeviceState, step_s: float) -> Problem | None:
         moved, explained = state.position - before.position, 0.5 * (before.velocity + state.velocity) * step_s
@@ -127,6 +142,22 @@ class MotionCheck:
     def _begin_window(self, state: DeviceState) -> None:
         self._window_s, self._start = 0.0, state.position
         self._travel = self._path = self._wobble = np.zeros(len(self._names))
+
+    def _dead(self, before: DeviceState, state: DeviceState, motor_torque: np.ndarray, step_s: float) -> Problem | None:
+        moved = state.position - before.position
+        same = (moved == 0.0) & (state.velocity == before.velocity)
+        same &= np.abs(motor_torque) >= REPEATED_SHARE * self._cap
+        self._same_s = np.where(same, self._same_s + step_s, 0.0)
+        self._other_way = np.where(same, self._other_way + np.abs(moved[self._other]), 0.0)
+        dead = (self._same_s >= DEAD_S) & (self._other_way >= OTHER_SIDE_RAD)
+        if not dead.any():
+            return None
+        name = self._names[int(dead.argmax())]
+        return Problem(
+            Fault.IMPLAUSIBLE_STATE,
+            f"{name} has shown the same angle and speed for {DEAD_S:g} s under torque, while the other side moves: its "
+            "encoder is dead",
+        )
 
     def _repeated(self, before: DeviceState, state: DeviceState, motor_torque: np.ndarray) -> Problem | None:
         same = (
