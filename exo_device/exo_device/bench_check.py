@@ -261,8 +261,8 @@ def _imu_bends(seen: Recording, notes: dict[str, Any]) -> Iterator[str]:
         yield f"the IMU says that you bent backward, by {_deg(-pitch[peak])}: its x axis must point forward (REP 145)"
     elif np.abs(roll).max() > MOST_ASIDE * pitch[peak]:
         yield (
-            f"the IMU bent by {_deg(pitch[peak])} and to the side by {_deg(np.abs(roll).max())}: bend straight forward, or "
-            "it is turned about the vertical, and its x axis must point forward (REP 145)"
+            f"the IMU bent by {_deg(pitch[peak])} and to the side by {_deg(np.abs(roll).max())}: bend straight ahead, "
+            "or it is turned about the vertical, and its x axis must point forward (REP 145)"
         )
     else:
         turned = _summed(seen.gyro[: peak + 1, 1], seen.t[: peak + 1])

@@ -614,7 +614,13 @@ def test_real_motors_fix_the_parameters_for_good(inside, tmp_path):
     settings = {**read_driver_config(DRIVERS / "cubemars_example.yaml", "cubemars_can"), "guardian": False}
     settings.update(interface="virtual", channel=f"node-{os.getpid()}")
     (tmp_path / "driver.yaml").write_text(yaml.safe_dump({"driver": "cubemars_can", **settings}))
-    narrow = {"fade_in_s": 0.5, "command_timeout_s": 0.1, "state_timeout_s": 0.1, "state_silence_s": 0.1, "ros_silence_s": 1.0}
+    narrow = {
+        "fade_in_s": 0.5,
+        "command_timeout_s": 0.1,
+        "state_timeout_s": 0.1,
+        "state_silence_s": 0.1,
+        "ros_silence_s": 1.0,
+    }
     bench, device = inside(
         driver="cubemars_can",
         driver_config=tmp_path / "driver.yaml",

@@ -29,8 +29,8 @@ WINDOW_S, WINDOW_RAD, WINDOW_SHARE = 0.25, 0.10, 0.5
 SPEAKING_RAD_S = 0.2
 #: In that time an angle goes to and fro by no more than this (rad) beside the way that its speed explains.
 WOBBLE_RAD = 0.8
-#: An angle that creeps away beside its speed, by this (rad) within some SLIP_S (s); 2 degrees a second show. Speeds that
-#: a motor cuts off to 12 bits of +-50 rad/s creep by half of it.
+#: An angle that creeps away beside its speed, by this (rad) within some SLIP_S (s); 2 degrees a second show. Speeds
+#: that a motor cuts off to 12 bits of +-50 rad/s creep by half of it.
 SLIP_RAD, SLIP_S = 0.25, 10.0
 #: Every number of a state equal to the last bit for this long (s) although torque of this share of the cap is asked
 #: for: an old state that is sent again. No joint of a person keeps so still under torque.
@@ -53,8 +53,8 @@ class MotionCheck:
         self._travel = self._path = self._wobble = self._slip = np.zeros(len(self._names))
         self._speaks = np.zeros(len(self._names), dtype=bool)
         self._repeats = Lasting(REPEATED_S)
-        #: Place of the same joint on the other side, or of itself where there is none; for how long each joint has shown
-        #: the same (s), and how far the other one has gone meanwhile (rad).
+        #: Place of the same joint on the other side, or of itself where there is none; for how long each joint has
+        #: shown the same (s), and how far the other one has gone meanwhile (rad).
         self._other = np.array([self._place_of_other(name) for name in self._names])
         self._same_s = self._other_way = np.zeros(len(self._names))
         #: Joints whose zero may be lost by what the newest state says, and why.
@@ -119,8 +119,8 @@ class MotionCheck:
         if residual[joint] > 0.0:
             return self._contradiction(
                 joint,
-                f"moved by {moved[joint]:+.2f} rad in {WINDOW_S:g} s, while its speed says {travel[joint]:+.2f}: one of "
-                "them is wrong",
+                f"moved by {moved[joint]:+.2f} rad in {WINDOW_S:g} s, while its speed says {travel[joint]:+.2f}: one "
+                "of them is wrong",
             )
         joint = int(beside.argmax())
         if beside[joint] > WOBBLE_RAD:
@@ -179,8 +179,8 @@ class MotionCheck:
 #: Applied torque over this multiple of the cap, or farther from the motor torque than this share of the cap and this
 #: torque (Nm), for this long (s).
 OVER_CAP, FOLLOWING_SHARE, FOLLOWING_NM, FOLLOWING_S = 1.2, 0.35, 2.0, 0.1
-#: ... or outside of what the delay explains by this share of the cap and this torque (Nm) on average, over this time (s):
-#: a little too much, for ever.
+#: ... or outside of what the delay explains by this share of the cap and this torque (Nm) on average, over this time
+#: (s): a little too much, for ever.
 LASTING_SHARE, LASTING_NM, LASTING_S = 0.15, 1.0, 1.0
 #: A motor torque may show this much later (s) than the device file's delay: a bus cycle, a state's age, a late loop.
 FOLLOWING_SLACK_S = 0.06
@@ -251,8 +251,8 @@ class TorqueCheck:
         return None if beyond[joint] <= 0.0 else f"the motor of {self._names[joint]} gives {applied[joint]:.1f} Nm"
 
 
-#: The ways of torque up and down, summed up over this time (s), in multiples of the cap; smaller turns than this share of
-#: it are no turn. Walking at 2 m/s goes from cap to cap 2.4 times a second, which makes 10.
+#: The ways of torque up and down, summed up over this time (s), in multiples of the cap; smaller turns than this share
+#: of it are no turn. Walking at 2 m/s goes from cap to cap 2.4 times a second, which makes 10.
 MOST_SWING, SWING_SHARE, SWING_WINDOW_S = 14.0, 0.2, 2.0
 
 

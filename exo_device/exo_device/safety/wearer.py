@@ -220,7 +220,8 @@ WATCHED_JOINTS = ("hip_flexion", "knee_angle", "ankle_angle")
 EARLIEST_OPPOSITE, LATEST_OPPOSITE = 0.2, 0.8
 #: Share of the specific force along the pelvis's upward axis: 45 degrees of lean.
 LEAST_UPRIGHT = math.cos(math.radians(45.0))
-#: The watched joints of both legs are farther apart than this (rad) on average in no gait; in simulated hemiparesis 8 deg.
+#: The watched joints of both legs are farther apart than this (rad) on average in no gait; in simulated hemiparesis
+#: it is 8 degrees.
 MOST_APART_RAD = math.radians(25.0)
 #: Samples farther apart than this (s) are no stream: begin anew.
 LONGEST_STREAM_GAP_S = 0.5
