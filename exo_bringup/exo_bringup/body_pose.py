@@ -77,7 +77,7 @@ class BodyPose:
         points = data.wrap_xpos.reshape(-1, 3) @ MYO_TO_REP103.T
         objects = data.wrap_obj.reshape(-1)
         paths = {}
-        for muscle, tendon in zip(self.body.muscles, self._tendons):
+        for muscle, tendon in zip(self.body.muscles, self._tendons, strict=False):
             start = int(data.ten_wrapadr[tendon])
             span = slice(start, start + int(data.ten_wrapnum[tendon]))
             paths[muscle] = points[span][objects[span] != PULLEY]

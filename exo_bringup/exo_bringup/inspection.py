@@ -132,11 +132,11 @@ class _Torques:
         self._power: dict[str, float] = {}
 
     def command(self, message) -> None:
-        for name, torque in zip(message.names, message.torque):
+        for name, torque in zip(message.names, message.torque, strict=False):
             self._asked[name] = max(self._asked.get(name, 0.0), abs(torque))
 
     def joints(self, message) -> None:
-        for name, velocity, torque in zip(message.name, message.velocity, message.effort):
+        for name, velocity, torque in zip(message.name, message.velocity, message.effort, strict=False):
             self._given.setdefault(name, []).append(torque)
             self._power[name] = max(self._power.get(name, 0.0), abs(torque * velocity))
 

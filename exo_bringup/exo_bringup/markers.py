@@ -42,7 +42,7 @@ class MarkerBuilder:
             marker.color = ColorRGBA(r=red, g=green, b=blue, a=1.0)
             if len(marker.points) != len(path):
                 marker.points = [Point() for _ in path]
-            for point, (x, y, z) in zip(marker.points, path.tolist()):
+            for point, (x, y, z) in zip(marker.points, path.tolist(), strict=False):
                 point.x, point.y, point.z = x, y, z
 
     def force(self, identity: int, foot: np.ndarray, force: np.ndarray, stamp) -> None:

@@ -75,7 +75,7 @@ class MonitorNode(Node):
         )
 
     def _on_subject(self, message: Subject) -> None:
-        strengths = tuple(zip(message.strength_groups, message.strengths))
+        strengths = tuple(zip(message.strength_groups, message.strengths, strict=False))
         self._telemetry.subject(message.height, message.mass, strengths, message.impairments)
 
     def _on_viewer(self, message: String) -> None:
@@ -86,7 +86,7 @@ class MonitorNode(Node):
             message.speed,
             message.duration,
             message.metabolic_power_per_mass,
-            dict(zip(message.exo_joint_names, message.exo_torque_peak)),
+            dict(zip(message.exo_joint_names, message.exo_torque_peak, strict=False)),
         )
 
     def _on_status(self, message: DeviceStatus) -> None:

@@ -100,7 +100,7 @@ class GraphSession:
         while time.monotonic() < deadline:
             self.tick()
             self._allow_simulators(0)
-        for spec, program in zip(specs, programs):
+        for spec, program in zip(specs, programs, strict=False):
             overrides = self.children.log_folder / f"{spec.name}.yaml"
             overrides.write_text(spec.parameter_yaml(), encoding="utf-8")
             self.children.start(spec.name, spec.command_line(program, overrides), self._environment)

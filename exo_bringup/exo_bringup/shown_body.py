@@ -84,10 +84,12 @@ class RobotState:
         turns = [joint.quaternion for joint in self._moving]
         # origin x rotation by an angle a = cos(a/2) origin + sin(a/2) (origin x axis): one product, made once
         self._turns = np.array(turns).reshape(-1, 4)
-        self._half_turns = np.array([_product(turn, np.append(axis, 0.0)) for turn, axis in zip(turns, axes)]).reshape(
-            -1, 4
-        )
-        self._ways = np.array([Rotation.from_quat(turn).apply(axis) for turn, axis in zip(turns, axes)]).reshape(-1, 3)
+        self._half_turns = np.array(
+            [_product(turn, np.append(axis, 0.0)) for turn, axis in zip(turns, axes, strict=False)]
+        ).reshape(-1, 4)
+        self._ways = np.array(
+            [Rotation.from_quat(turn).apply(axis) for turn, axis in zip(turns, axes, strict=False)]
+        ).reshape(-1, 3)
 
     @property
     def movable(self) -> tuple[str, ...]:
@@ -110,7 +112,8 @@ class RobotState:
         places = self._places + slides * self._ways
         turns = np.cos(angles / 2.0) * self._turns + np.sin(angles / 2.0) * self._half_turns
         return [
-            Transform(joint.parent, joint.child, place, turn) for joint, place, turn in zip(self._moving, places, turns)
+            Transform(joint.parent, joint.child, place, turn)
+            for joint, place, turn in zip(self._moving, places, turns, strict=False)
         ]
 
 

@@ -75,10 +75,10 @@ class VisualizationNode(Node):
             self.get_logger().info(f"shows a body of {message.height:.2f} m and {message.mass:.1f} kg")
 
     def _on_joints(self, message: JointState) -> None:
-        self._shown.pose.set_positions(dict(zip(message.name, message.position)))
+        self._shown.pose.set_positions(dict(zip(message.name, message.position, strict=False)))
 
     def _on_device(self, message: JointState) -> None:
-        self._torques = dict(zip(message.name, message.effort))
+        self._torques = dict(zip(message.name, message.effort, strict=False))
 
     def _on_human(self, message: HumanState) -> None:
         self._human = message
@@ -103,13 +103,13 @@ class VisualizationNode(Node):
         """The messages of the last call, filled anew: making them costs more than all else here."""
         if len(self._moving.transforms) != len(items):
             self._moving = TFMessage(transforms=[_stamped(item, stamp) for item in items])
-        for message, item in zip(self._moving.transforms, items):
+        for message, item in zip(self._moving.transforms, items, strict=False):
             _fill(message, item, stamp)
         return self._moving
 
     def _publish_markers(self, stamp) -> None:
         human = self._human
-        activation = dict(zip(human.muscle_names, human.activation)) if human else {}
+        activation = dict(zip(human.muscle_names, human.activation, strict=False)) if human else {}
         self._builder.muscles(self._shown.pose.muscle_paths(), activation, stamp)
         if human is not None:
             for identity, (at, force) in enumerate(((human.cop_r, human.grf_r), (human.cop_l, human.grf_l))):

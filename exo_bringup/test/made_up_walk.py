@@ -89,9 +89,9 @@ def record(path: Path, walk: RecordedMotion, namespace: str = "") -> None:
     for i, t in enumerate(walk.time_s):
         nanoseconds = round(t * 1e9)
         pose = PoseStamped()
-        for axis, value in zip("xyz", walk.root_position[i]):
+        for axis, value in zip("xyz", walk.root_position[i], strict=False):
             setattr(pose.pose.position, axis, float(value))
-        for axis, value in zip("xyzw", walk.root_orientation_xyzw[i]):
+        for axis, value in zip("xyzw", walk.root_orientation_xyzw[i], strict=False):
             setattr(pose.pose.orientation, axis, float(value))
         human = HumanState(
             muscle_names=list(walk.muscle_names),
@@ -103,8 +103,10 @@ def record(path: Path, walk: RecordedMotion, namespace: str = "") -> None:
             fallen=bool(walk.fallen[i]),
         )
         for k, side in enumerate("rl"):
-            setattr(human, f"grf_{side}", Vector3(**dict(zip("xyz", map(float, walk.force[i, k])))))
-            setattr(human, f"cop_{side}", Point(**dict(zip("xyz", map(float, walk.pressure_centre[i, k])))))
+            setattr(human, f"grf_{side}", Vector3(**dict(zip("xyz", map(float, walk.force[i, k]), strict=False))))
+            setattr(
+                human, f"cop_{side}", Point(**dict(zip("xyz", map(float, walk.pressure_centre[i, k]), strict=False)))
+            )
         body = JointState(
             name=list(walk.joint_names),
             position=walk.joint_position[i].tolist(),

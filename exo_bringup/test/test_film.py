@@ -49,7 +49,7 @@ def test_clips_are_whole_strides_within_their_condition():
     walk = made_up.motion(12.0, MUSCLES)
     clips = choose_clips(walk, {"phases": PHASES}, 2.5)
     assert [clip.condition for clip in clips] == ["unassisted", "assisted"]
-    for clip, (low, high) in zip(clips, ((1.0, 6.0), (7.0, 12.0))):
+    for clip, (low, high) in zip(clips, ((1.0, 6.0), (7.0, 12.0)), strict=False):
         assert low <= clip.start_s < clip.end_s <= high
         assert clip.duration_s == pytest.approx(2 * STRIDE_S, abs=0.03)
 

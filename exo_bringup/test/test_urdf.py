@@ -170,7 +170,7 @@ def test_the_device_in_the_urdf_is_that_of_the_model(robot):
         geoms = np.flatnonzero((model.geom_bodyid == body) & (model.geom_group == DEVICE_GROUP))
         shapes = [v for v in links.get(model.body(body).name, []) if v.find("geometry/mesh") is None]
         assert len(shapes) == len(geoms)
-        for geom, visual in zip(geoms, shapes):
+        for geom, visual in zip(geoms, shapes, strict=False):
             count += 1
             assert numbers(visual.find("origin").get("xyz")) == pytest.approx(model.geom_pos[geom], abs=1e-6)
             turn = Rotation.from_euler("xyz", numbers(visual.find("origin").get("rpy"))).as_matrix()

@@ -45,7 +45,7 @@ def test_tubes_reach_from_start_to_end_whatever_the_direction():
     starts = np.vstack([rng.normal(size=(20, 3)), np.zeros((2, 3))])
     ends = np.vstack([rng.normal(size=(20, 3)), [[0, 0, -1.0]], [[0, 0, 2.0]]])
     positions, wxyzs, scales = instances(starts, ends, np.full(22, 0.01))
-    for start, end, position, wxyz, scale in zip(starts, ends, positions, wxyzs, scales):
+    for start, end, position, wxyz, scale in zip(starts, ends, positions, wxyzs, scales, strict=False):
         assert position == pytest.approx(start, abs=1e-6)
         assert position + rotated(wxyz, np.array([0.0, 0.0, scale[2]])) == pytest.approx(end, abs=1e-5)
         assert scale[:2] == pytest.approx(0.01)

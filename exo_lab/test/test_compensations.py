@@ -61,7 +61,7 @@ def test_the_healthy_have_nothing_to_make_up_for():
 def test_one_weak_group_counts_alone_and_in_proportion(group):
     counted = [weaknesses(strengths(**{f"{group}_r": left}))[0] for left in (0.75, 0.5, 0.0)]
     place = WEAKNESSES.index(group)
-    for weak, lost in zip(counted, (0.25, 0.5, 1.0)):
+    for weak, lost in zip(counted, (0.25, 0.5, 1.0), strict=False):
         assert weak[0, place] == pytest.approx(lost * 7.0 / 8.0)
         weak[0, place] = 0.0
         np.testing.assert_allclose(weak, 0.0, atol=1e-12)

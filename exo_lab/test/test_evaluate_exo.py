@@ -177,7 +177,10 @@ def test_drawn_people_are_those_of_the_policys_training_and_their_falls_are_coun
     ]
     walk = population.walk_population(tasks[-1])
     assert walk.minutes == pytest.approx(0.08) and 0 <= walk.falls < 12
-    fallen = [dataclasses.replace(walk, falls=falls, task=task) for falls, task in zip((0, 0, 1, 2, 3, 4), tasks)]
+    fallen = [
+        dataclasses.replace(walk, falls=falls, task=task)
+        for falls, task in zip((0, 0, 1, 2, 3, 4), tasks, strict=False)
+    ]
     figures = {figure.name: figure for figure in population.population_figures(fallen)}
     learned = figures["population_falls_per_minute.learned"]
     assert learned.value == pytest.approx(7 / 0.16) and learned.low < learned.value < learned.high

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -220,7 +221,7 @@ def test_stages_follow_each_other_and_a_finished_one_is_not_done_again(tmp_path,
         critic_weights(folder / stage / "state.safetensors", prefix)
         for stage, prefix in (("1_human", ""), ("2_carrying", ""), ("4_together", "partner."))
     ]
-    assert all(0.0 < np.abs(later - first).max() < 0.02 for first, later in zip(critics, critics[1:]))
+    assert all(0.0 < np.abs(later - first).max() < 0.02 for first, later in pairwise(critics))
     # another training must not go on in this folder
     assert run(tmp_path, "hip", "--samples", str(ITERATION)) == 2
     assert "holds another training" in capsys.readouterr().err

@@ -49,7 +49,7 @@ def test_both_learn_and_a_killed_pair_goes_on(tmp_path):
         assert partner_answer(first) == pytest.approx(0.5, abs=0.25)
         again = make_trainer(tmp_path, pool)
         assert again.samples == 40 * ITERATION and partner_answer(again) == partner_answer(first)
-        for a, b in zip(first.algorithm.actor.parameters(), again.algorithm.actor.parameters()):
+        for a, b in zip(first.algorithm.actor.parameters(), again.algorithm.actor.parameters(), strict=False):
             assert torch.equal(a, b)
     finally:
         pool.close()
@@ -62,7 +62,9 @@ def test_while_it_warms_up_only_the_partners_critic_learns(tmp_path):
         weights = [p.clone() for p in trainer.partner_algorithm.actor.mlp.parameters()]
         values = [p.clone() for p in trainer.partner_algorithm.critic.mlp.parameters()]
         trainer.run(2 * ITERATION)
-        assert all(torch.equal(a, b) for a, b in zip(weights, trainer.partner_algorithm.actor.mlp.parameters()))
+        assert all(
+            torch.equal(a, b) for a, b in zip(weights, trainer.partner_algorithm.actor.mlp.parameters(), strict=False)
+        )
         assert not torch.equal(values[0], next(trainer.partner_algorithm.critic.mlp.parameters()))
         trainer.run(3 * ITERATION)
         assert not torch.equal(weights[0], next(trainer.partner_algorithm.actor.mlp.parameters()))

@@ -79,7 +79,7 @@ def test_a_rollout_fills_the_learner_as_its_steps_one_by_one_would(privileged):
     assert torch.equal(a.observations[OBSERVATION_GROUP], b.observations[OBSERVATION_GROUP])
     for name in ("actions", "actions_log_prob", "values", "rewards", "dones", "returns", "advantages"):
         assert torch.allclose(getattr(a, name).float(), getattr(b, name).float(), atol=2e-5), name
-    for mine, theirs in zip(a.distribution_params, b.distribution_params):
+    for mine, theirs in zip(a.distribution_params, b.distribution_params, strict=False):
         assert torch.allclose(mine, theirs, atol=1e-5)
 
 

@@ -70,7 +70,7 @@ def test_without_muscles_named_nothing_is_changed(healthy):
     assert not changed_rows(healthy.model, impaired(healthy, {}).model)
     assert not healthy.condition.nerves.any() and (healthy.condition.muscle_mass == 1.0).all()
     assert set(healthy.muscles) == set(MUSCLES_BY_SIDE)
-    for joint, name in zip(healthy.condition.joint_ranges, JOINTS):
+    for joint, name in zip(healthy.condition.joint_ranges, JOINTS, strict=False):
         assert joint == pytest.approx(healthy_range(name), abs=1e-3)
 
 
@@ -124,7 +124,7 @@ def test_slow_activation_stretches_the_time_of_its_muscles_alone(healthy):
         data.ctrl[:80] = 0.0
         mujoco.mj_forward(model, data)
         rates.append((rising, data.act_dot[:80].copy()))
-    for quick, slowed in zip(*rates):
+    for quick, slowed in zip(*rates, strict=True):
         for m in range(80):
             assert slowed[m] == pytest.approx(quick[m] / (3.0 if m in slow else 1.0)), healthy.muscles[m]
 
@@ -247,7 +247,7 @@ def test_the_batched_step_moves_the_impaired_as_mujocos_own_does(name):
     for _ in range(25):
         for walkers in (compiled, plain):
             walkers.coordinate_and_step()
-    for a, b in zip(compiled.datas, plain.datas):
+    for a, b in zip(compiled.datas, plain.datas, strict=False):
         for field in ("qpos", "qvel", "act", "ctrl", "userdata", "actuator_force"):
             assert getattr(a, field) == pytest.approx(getattr(b, field), rel=1e-6, abs=1e-6), field
     if "atrophy" not in str(subject.weakness):
@@ -296,7 +296,7 @@ def test_a_crowd_pays_for_wasted_muscles_as_each_of_them_alone():
     together = crowd.power_per_mass(walkers.datas, walkers.coordinators, mass)
     alone = [
         Energetics(body, coordinator).power(data)[0] / body.body_mass
-        for body, coordinator, data in zip(walkers.bodies, walkers.coordinators, walkers.datas)
+        for body, coordinator, data in zip(walkers.bodies, walkers.coordinators, walkers.datas, strict=False)
     ]
     assert together == pytest.approx(alone, rel=1e-9)
 
@@ -322,10 +322,12 @@ def test_a_stiff_joint_starts_within_its_range():
 
 
 def test_the_policy_is_told_strengths_by_group_also_of_single_muscles():
-    told = dict(zip(GROUPS_BY_SIDE, strength_by_group({"soleus_r": 0.2, "hip_flexors_l": 0.5})))
+    told = dict(zip(GROUPS_BY_SIDE, strength_by_group({"soleus_r": 0.2, "hip_flexors_l": 0.5}), strict=False))
     assert told["hip_flexors_l"] == 0.5 and told["plantarflexors_l"] == 1.0
     assert told["plantarflexors_r"] == pytest.approx(1.0 - 0.8 / 8)
-    assert dict(zip(GROUPS_BY_SIDE, strength_by_group({"plantarflexors_r": 1.2})))["plantarflexors_r"] == 1.2
+    assert (
+        dict(zip(GROUPS_BY_SIDE, strength_by_group({"plantarflexors_r": 1.2}), strict=False))["plantarflexors_r"] == 1.2
+    )
 
 
 @pytest.mark.parametrize(

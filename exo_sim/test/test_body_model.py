@@ -28,7 +28,7 @@ def worn():
 
 def test_has_80_muscles_and_finds_its_joints_by_name(bare):
     assert len(bare.muscles) == 80 and bare.model.nu == 80
-    for joint, address in zip(JOINTS, bare.joint_qpos):
+    for joint, address in zip(JOINTS, bare.joint_qpos, strict=False):
         assert bare.model.joint(joint).qposadr[0] == address
 
 
@@ -97,7 +97,7 @@ def test_scaling_keeps_muscles_at_the_same_normalised_length():
 def test_weakness_scales_the_muscles_of_its_group_and_side_alone(bare):
     bare.set_strengths({"plantarflexors_r": 0.5})
     force = bare.model.actuator_gainprm[:80, 2] / bare.default_force
-    weak = {name for name, share in zip(bare.muscles, force) if share == pytest.approx(0.5)}
+    weak = {name for name, share in zip(bare.muscles, force, strict=False) if share == pytest.approx(0.5)}
     assert weak == set(muscles_of("plantarflexors_r"))
     bare.set_strengths({})
     assert bare.model.actuator_gainprm[:80, 2] == pytest.approx(bare.default_force)

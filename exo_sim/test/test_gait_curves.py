@@ -25,7 +25,7 @@ def test_write_and_read(tmp_path):
     assert second == "a,1.25,r,hip_flexion,0,0,"
     back = CurveTable.read(path)
     assert [curve.key for curve in back] == [curve.key for curve in table]
-    for mine, original in zip(back, table):
+    for mine, original in zip(back, table, strict=False):
         np.testing.assert_allclose(mine.mean, original.mean, rtol=1e-5)
         np.testing.assert_array_equal(np.isnan(mine.sd), np.isnan(original.sd))
     table.write(tmp_path / "again.csv")

@@ -21,7 +21,7 @@ def _force(t, ramp=0.02):
 
 def _run(times, forces, **options):
     detector = StrideDetector(WEIGHT, **options)
-    return detector, [event for t, force in zip(times, forces) for event in detector.update(t, force)]
+    return detector, [event for t, force in zip(times, forces, strict=False) for event in detector.update(t, force)]
 
 
 def test_known_times_are_found_between_samples():
@@ -37,7 +37,7 @@ def test_known_times_are_found_between_samples():
 def test_an_event_is_reported_when_certain():
     times = np.arange(0.8, 1.3, 0.01)
     detector = StrideDetector(WEIGHT)
-    for t, force in zip(times, _force(times)):
+    for t, force in zip(times, _force(times), strict=False):
         for event in detector.update(t, force):
             assert 0.03 <= t - event.t < 0.05
             return

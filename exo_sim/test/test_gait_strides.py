@@ -220,7 +220,7 @@ def test_merging_recorders_equals_one_recorder():
             recorder.restart()
             _walk(recorder, walker, 0.4, 7.0)
     one.merge(two)
-    for mine, expected in zip(one.curve_table(), both.curve_table()):
+    for mine, expected in zip(one.curve_table(), both.curve_table(), strict=False):
         assert mine.key == expected.key
         np.testing.assert_allclose(mine.mean, expected.mean, atol=1e-9)
         np.testing.assert_allclose(mine.sd, expected.sd, atol=1e-9)

@@ -22,7 +22,7 @@ def offsets(up=UPRIGHT, velocity=STEADY, grf=RIGHT_STANCE, speed=SPEED, lean=LEA
         np.asarray(lean),
         np.asarray(lean_rate),
     )[0]
-    return dict(zip(JOINTS, row))
+    return dict(zip(JOINTS, row, strict=False))
 
 
 def test_upright_and_steady_needs_no_reflex():

@@ -73,7 +73,7 @@ def test_motor_torque_arrives_at_the_joint_and_only_there():
     sim = simulation()
     for _ in range(10):
         sample = sim.advance({"ankle_angle_r": -20.0})
-    torque = dict(zip(sample.motors.names, sample.exo_torque))
+    torque = dict(zip(sample.motors.names, sample.exo_torque, strict=False))
     assert torque["ankle_angle_r"] == pytest.approx(-20.0, abs=0.5)
     assert torque["ankle_angle_l"] == torque["hip_flexion_r"] == 0.0
     index = sample.motors.names.index("ankle_angle_r")
@@ -160,11 +160,11 @@ def test_bad_commands_and_checkpoints_say_what_is_wrong(tmp_path):
 def test_offline_loop_assists_within_the_device_limits():
     sim = simulation()
     loop = OfflineLoop(sim, "spline")
-    limits = dict(zip(sim.body.device.joint_names, sim.body.device.torque_limits(sim.body.body_mass)))
+    limits = dict(zip(sim.body.device.joint_names, sim.body.device.torque_limits(sim.body.body_mass), strict=False))
     peak = dict.fromkeys(limits, 0.0)
     for _ in range(700):
         sample = loop.step()
-        for joint, torque in zip(sample.motors.names, sample.exo_torque):
+        for joint, torque in zip(sample.motors.names, sample.exo_torque, strict=False):
             peak[joint] = max(peak[joint], abs(torque))
             assert abs(torque) <= limits[joint] + 1e-6
     assert loop.faults == "" and sim.falls == 0

@@ -93,7 +93,7 @@ def test_the_subject_message_says_everything(simulator):
     subject = load_subject("preset:hemiparesis_mild_left")
     message = subject_message(subject, stamp(1.0))
     assert make_impairments(message.impairments) == subject.only
-    assert dict(zip(message.strength_groups, message.strengths)) == subject.strengths
+    assert dict(zip(message.strength_groups, message.strengths, strict=False)) == subject.strengths
     assert subject_message(Subject(), stamp(0.0)).impairments == "{}"
 
 

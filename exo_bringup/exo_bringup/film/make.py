@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -139,7 +140,7 @@ def render_frames(
     with FilmScene(body, backend, width, height) as scene:
         for number in range(len(times[0])):
             panels = []
-            for clip, instants, power in zip(clips, times, powers):
+            for clip, instants, power in zip(clips, times, powers, strict=False):
                 pose = pose_at(motion, instants[number])
                 picture = scene.render(
                     pose, motion.joint_names, motion.muscle_names, camera_at(motion, clip, instants[number])
@@ -214,7 +215,7 @@ def choose_clips(motion: RecordedMotion, configuration: Mapping, longest_s: floa
     phases = configuration.get("phases", [])
     measured = [
         (later["name"], earlier["until_s"], later["until_s"])
-        for earlier, later in zip(phases, phases[1:])
+        for earlier, later in pairwise(phases)
         if later.get("measured")
     ]
     whole = (WHOLE_WALK, float(motion.time_s[0]), float(motion.time_s[-1]))
@@ -247,7 +248,9 @@ def upright_stretches(motion: RecordedMotion, start_s: float, end_s: float) -> l
     within = motion.between(start_s, end_s)
     times, upright = motion.time_s[within], ~motion.fallen[within]
     edges = np.flatnonzero(np.diff(np.concatenate([[False], upright, [False]]).astype(int)))
-    return [(float(times[a]), float(times[b - 1]), b < len(times)) for a, b in zip(edges[::2], edges[1::2])]
+    return [
+        (float(times[a]), float(times[b - 1]), b < len(times)) for a, b in zip(edges[::2], edges[1::2], strict=False)
+    ]
 
 
 def _without_stumble(start_s: float, end_s: float, falls: bool) -> tuple[float, float]:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import pairwise
 
 import mujoco
 import numpy as np
@@ -110,7 +111,7 @@ def pose_at(motion: RecordedMotion, time_s: float) -> Pose:
         between(motion.activation),
         between(motion.force),
         between(motion.pressure_centre),
-        dict(zip(motion.device_names, between(motion.device_torque))),
+        dict(zip(motion.device_names, between(motion.device_torque), strict=False)),
     )
 
 
@@ -163,12 +164,12 @@ class FilmScene:
         """Picture (height, width, 3) of bytes; the camera looks at camera_at (2,), m on the floor."""
         data = self._pose.data
         self._pose.set_positions(
-            dict(zip(joint_names, pose.joint_position)), (pose.root_position, pose.root_orientation_xyzw)
+            dict(zip(joint_names, pose.joint_position, strict=False)), (pose.root_position, pose.root_orientation_xyzw)
         )
         mujoco.mj_comPos(self._model, data)
         mujoco.mj_camlight(self._model, data)
         mujoco.mj_tendon(self._model, data)
-        self._colour(dict(zip(muscle_names, pose.activation)), pose.torque)
+        self._colour(dict(zip(muscle_names, pose.activation, strict=False)), pose.torque)
         self._camera.lookat[:] = MYO_TO_REP103.T @ np.array([*camera_at, self._scale * VIEW_MIDDLE_M])
         self._renderer.update_scene(data, self._camera, self._option)
         scene = self._renderer.scene
@@ -195,11 +196,11 @@ class FilmScene:
             model.geom_rgba[cap, :3] = np.array(CUFF) + share * (np.array(TORQUE) - np.array(CUFF))
 
     def _draw_arrow(self, arrow: Arrows, colour) -> None:
-        for start, end, radius in zip(arrow.starts, arrow.ends, arrow.radii):
+        for start, end, radius in zip(arrow.starts, arrow.ends, arrow.radii, strict=False):
             self._connect(mujoco.mjtGeom.mjGEOM_CAPSULE, start, end, radius, colour)
-        for foot, tip, radius in zip(arrow.feet, arrow.tips, arrow.head_radii):
+        for foot, tip, radius in zip(arrow.feet, arrow.tips, arrow.head_radii, strict=False):
             points = np.linspace(foot, tip, HEAD_DISCS + 1)  # MuJoCo has no cone
-            for disc, (start, end) in enumerate(zip(points, points[1:])):
+            for disc, (start, end) in enumerate(pairwise(points)):
                 kind = mujoco.mjtGeom.mjGEOM_CYLINDER
                 self._connect(kind, start, end, radius * (1.0 - disc / HEAD_DISCS), colour)
 

@@ -56,7 +56,7 @@ class Listener:
         node.create_subscription(DeviceStatus, "exo/status", self._on_status, LATCHED)
 
     def _on_joints(self, message: JointState) -> None:
-        self.snapshot.joints = dict(zip(message.name, message.position))
+        self.snapshot.joints = dict(zip(message.name, message.position, strict=False))
 
     def _on_root(self, message: PoseStamped) -> None:
         place, turn = message.pose.position, message.pose.orientation
@@ -82,7 +82,7 @@ class Listener:
         self._on_stride(seconds(message.header.stamp), message.metabolic_power_per_mass, list(message.exo_torque_peak))
 
     def _on_subject(self, message: Subject) -> None:
-        strengths = dict(zip(message.strength_groups, message.strengths))
+        strengths = dict(zip(message.strength_groups, message.strengths, strict=False))
         fields = {"height_m": message.height, "mass_kg": message.mass, "strengths": strengths}
         try:
             self._on_person(make_subject(fields, "human/subject"))
@@ -91,8 +91,8 @@ class Listener:
 
     def _on_device(self, message: JointState) -> None:
         self.device_time_s = seconds(message.header.stamp)
-        self.snapshot.device_joints = dict(zip(message.name, message.position))
-        self.snapshot.device_torque = dict(zip(message.name, message.effort))
+        self.snapshot.device_joints = dict(zip(message.name, message.position, strict=False))
+        self.snapshot.device_torque = dict(zip(message.name, message.effort, strict=False))
         self.snapshot.heard_device_s = time.monotonic()
 
     def _on_imu(self, message: Imu) -> None:

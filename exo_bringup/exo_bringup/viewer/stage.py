@@ -110,7 +110,7 @@ class Stage:
             self._move(under)
             origin = MYO_TO_REP103.T @ under
             positions, wxyzs = figure.part_places()
-            for frame, position, wxyz in zip(self._frames, positions - origin, wxyzs):
+            for frame, position, wxyz in zip(self._frames, positions - origin, wxyzs, strict=False):
                 frame.position, frame.wxyz = position, wxyz
             self._draw_muscles(now, origin)
             self._draw_arrows(now, simulated, origin)

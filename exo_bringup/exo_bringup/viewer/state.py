@@ -80,7 +80,7 @@ class Snapshot:
         """Values in the order of other names; 0 for those that are not known."""
         if self.muscle_names == wanted:
             return values
-        known = dict(zip(self.muscle_names, values))
+        known = dict(zip(self.muscle_names, values, strict=False))
         return np.array([known.get(name, 0.0) for name in wanted])
 
 
@@ -264,7 +264,7 @@ class TimeTrace:
         """Times (N,) in s, and values (N, width). At least two rows: NaN where there is nothing yet."""
         if len(self._rows) < 2:
             return np.array([0.0, self._window_s]), np.full((2, self._width), np.nan)
-        times, rows = zip(*self._rows)
+        times, rows = zip(*self._rows, strict=True)
         return np.array(times), np.array(rows)
 
 

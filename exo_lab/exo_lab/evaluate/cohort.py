@@ -62,7 +62,7 @@ def random_patient(number: int, seed: int) -> Subject:
     weak = sorted(random.choice(len(among), size=int(random.integers(1, len(among) + 1)), replace=False))
     mean = random.uniform(*MEAN_STRENGTH)
     left = np.clip(mean + random.uniform(-STRENGTH_SPREAD, STRENGTH_SPREAD, len(weak)), WEAKEST, 1.0)
-    strengths = {among[i]: round(float(strength), 3) for i, strength in zip(weak, left)}
+    strengths = {among[i]: round(float(strength), 3) for i, strength in zip(weak, left, strict=False)}
     return Subject(
         name=f"patient_{number:04d}", height_m=round(float(height), 3), mass_kg=round(mass, 1), strengths=strengths
     )
@@ -192,7 +192,9 @@ def cohort_figures(rows: Sequence[Mapping[str, Any]]) -> list[Figure]:
         own = [row for row in rows if row["device"] == device]
         name = Path(device).stem
 
-        def figure(text: str, value: float, unit: str, interval: tuple[float, float] | None = None) -> Figure:
+        def figure(
+            text: str, value: float, unit: str, interval: tuple[float, float] | None = None, name: str = name
+        ) -> Figure:
             return Figure(f"{text}.{name}", value, unit, interval=interval)
 
         upright = whole(own)

@@ -8,6 +8,7 @@ angles and rates by the model's kinematics, activation and excitation are in it:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import mujoco
 import numpy as np
@@ -50,7 +51,7 @@ def muscle_costs(run: RunData) -> dict[str, MuscleCost]:
     body = build_body(run.subject, run.device(), PHYSICS_RATE_HZ)
     costs = {}
     phases = run.configuration.get("phases", [])
-    for earlier, phase in zip(phases, phases[1:]):
+    for earlier, phase in pairwise(phases):
         if not phase.get("measured"):
             continue
         within = motion.between(earlier["until_s"], phase["until_s"])
@@ -58,7 +59,7 @@ def muscle_costs(run: RunData) -> dict[str, MuscleCost]:
         if samples.size:
             power = muscle_power(body, motion, samples).mean(axis=0) / body.body_mass
             by_muscle: dict[str, float] = {}
-            for name, value in zip(body.muscles, power):
+            for name, value in zip(body.muscles, power, strict=False):
                 by_muscle[name[:-2]] = by_muscle.get(name[:-2], 0.0) + float(value)
             costs[phase["name"]] = MuscleCost(
                 by_muscle, BASAL_W_KG, float(motion.metabolic_power_per_mass[samples].mean())

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -135,7 +136,7 @@ def load_run(path: str | Path, unread: Sequence[str] = ()) -> RunData:
     if not len(curves) and folder.curves.is_file():
         notes.append("curves.csv is empty: no full stride was walked in a measured part of the run.")
     for condition in CONDITIONS:
-        for side, name in zip(SIDES, ("right", "left")):
+        for side, name in zip(SIDES, ("right", "left"), strict=False):
             if len(curves) and not any((c.condition, c.side) == (condition, side) for c in curves):
                 notes.append(f"There are no curves of the {name} leg {condition}: no clean stride of it was walked.")
     notes += read_coverage_warnings(folder.path)
@@ -201,7 +202,7 @@ def _measured(folder: RunFolder, strides: list, configuration: Mapping) -> list[
     """Strides that began and ended within a measured phase, as those in the curves."""
     phases = configuration.get("phases", [])
     try:
-        begins = {later["name"]: float(earlier["until_s"]) for earlier, later in zip(phases, phases[1:])}
+        begins = {later["name"]: float(earlier["until_s"]) for earlier, later in pairwise(phases)}
         for stride in strides:
             _check_stride(stride)
         return [

@@ -230,7 +230,7 @@ class Trainer:
                 result = self._pool.step(np.concatenate([learner.act(step) for learner in self._learners], axis=1))
                 metrics.append(result.metrics)
                 self._durations.extend(result.episode_seconds)
-                for learner, part in zip(self._learners, (result, result.partner)):
+                for learner, part in zip(self._learners, (result, result.partner), strict=False):
                     learner.record(step, part)
         return {name: float(np.mean([m[name] for m in metrics])) for name in metrics[0]}
 

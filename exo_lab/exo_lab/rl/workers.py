@@ -184,7 +184,7 @@ class WorkerPool:
             self._connections.append(ours)
             self._processes.append(process)
         self.workers = workers
-        counts, observations, actions = zip(*self._gather())
+        counts, observations, actions = zip(*self._gather(), strict=False)
         self._counts = list(counts)
         self.count = sum(counts)
         self.observation_size, self.action_size = observations[0], actions[0]

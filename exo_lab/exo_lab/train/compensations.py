@@ -57,7 +57,7 @@ class CompensationTrial:
             strength: build_body(weak_subject(weakness, strength), None, config.physics_rate_hz, accelerometer=False)
             for strength in settings.strengths_of(weakness)
         }
-        cases = list(product(bodies, zip(settings.speeds_mps, settings.phases)))
+        cases = list(product(bodies, zip(settings.speeds_mps, settings.phases, strict=False)))
         self._cases = [(speed, phase) for _, (speed, phase) in cases] * count
         self._walkers = Walkers([bodies[strength] for strength, _ in cases] * count)
         place = WEAKNESSES.index(weakness)

@@ -80,7 +80,7 @@ class RandomAssistance:
         node = ((phase - np.floor(phase)) * _NODES).astype(int) % _NODES
         torque = self._amplitude * self._profiles[np.arange(len(self._kinds)), node]
         actuators = walkers.body.exo_actuators
-        for data, row in zip(walkers.datas, torque):
+        for data, row in zip(walkers.datas, torque, strict=False):
             data.ctrl[actuators] = row
 
 

@@ -98,7 +98,7 @@ class BatchStep:
         self._exo = bodies[0].exo_actuators, bodies[0].exo_joint_index
         self._scratch = np.zeros((model.nv + 2, 6))
         self._table = np.zeros((len(bodies), 8 + len(_FIELDS)), dtype=np.int64)
-        for i, (body, coordinator, data) in enumerate(zip(bodies, coordinators, datas)):
+        for i, (body, coordinator, data) in enumerate(zip(bodies, coordinators, datas, strict=False)):
             self.replace(i, body, coordinator, data)
 
     @staticmethod

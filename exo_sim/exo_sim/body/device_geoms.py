@@ -10,6 +10,7 @@ x forward, y up, z to the right.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import mujoco
 import numpy as np
@@ -81,7 +82,7 @@ class _Drawing:
 
     def chain(self, segment: str, points: Sequence, colour) -> None:
         """Bars from point to point (3,)."""
-        for start, end in zip(points, points[1:]):
+        for start, end in pairwise(points):
             self._connect(segment, mujoco.mjtGeom.mjGEOM_CAPSULE, start, end, BAR_RADIUS_M, colour)
 
     def motor(self, joint: str) -> None:
@@ -144,7 +145,7 @@ class _Drawing:
             [middle + half[0] * np.cos(turns), np.full(len(turns), height), half[1] * np.sin(turns)]
         )
         up = np.array([0.0, 1.0, 0.0])
-        for start, end in zip(points, points[1:]):
+        for start, end in pairwise(points):
             length = np.linalg.norm(end - start)
             along = (end - start) / length
             rotation = np.column_stack([along, up, np.cross(along, up)])

@@ -411,7 +411,7 @@ def _coupling(model: mujoco.MjModel) -> Coupling:
                     model.eq_data[equality, :5],
                 )
             )
-    qpos, dof, leader, polynomial = (np.array(column) for column in zip(*rows))
+    qpos, dof, leader, polynomial = (np.array(column) for column in zip(*rows, strict=True))
     return Coupling(
         qpos.astype(np.int64),
         dof.astype(np.int64),

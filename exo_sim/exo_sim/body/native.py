@@ -197,8 +197,10 @@ def muscle_paths(model: mujoco.MjModel) -> MusclePaths:
                     effects += [(dof, place[dof], 1.0 if dof in far else -1.0) for dof in sorted(near ^ far)]
                 starts.append(len(effects))
             k = end
-    tendons, first, last, geom, kind, side = (np.array(column, dtype=np.int64) for column in zip(*segments))
-    dofs, places, signs = zip(*effects)
+    tendons, first, last, geom, kind, side = (
+        np.array(column, dtype=np.int64) for column in zip(*segments, strict=True)
+    )
+    dofs, places, signs = zip(*effects, strict=True)
     dof_joint = np.full(model.nv, -1, dtype=np.int64)
     dof_joint[sorted(set(dofs))] = model.dof_jntid[sorted(set(dofs))]
     if not np.isin(

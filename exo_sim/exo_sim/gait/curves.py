@@ -153,7 +153,7 @@ class CurveTable:
 
 
 def _rows(curve: Curve):
-    for phase, mean, sd in zip(curve.phase_percent, curve.mean, curve.sd):
+    for phase, mean, sd in zip(curve.phase_percent, curve.mean, curve.sd, strict=False):
         yield (
             curve.condition,
             _text(curve.speed_mps),

@@ -120,10 +120,10 @@ class StrideMetrics:
         """All single-number figures by name; angles in rad and torques in Nm/kg by joint."""
         values = {name: getattr(self, name) for name in SCALARS}
         values["stance_time"] = self.stance_time
-        for joint, low, high in zip(self.joint_names, self.angle_min, self.angle_max):
+        for joint, low, high in zip(self.joint_names, self.angle_min, self.angle_max, strict=False):
             values[f"{joint[:-2]}_min"], values[f"{joint[:-2]}_max"] = float(low), float(high)
             values[f"{joint[:-2]}_range"] = float(high - low)
-        for joint, peak in zip(self.exo_joint_names, self.exo_torque_peak):
+        for joint, peak in zip(self.exo_joint_names, self.exo_torque_peak, strict=False):
             values[f"exo_torque_peak_{joint[:-2]}"] = float(peak)
         return values
 

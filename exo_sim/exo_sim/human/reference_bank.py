@@ -117,7 +117,7 @@ def _table() -> _Table:
                 + share * (ground_forces(gait.speed_mps, MODEL_LEG_LENGTH_M, phase) - STANDING_FORCES_BW),
             )
         )
-    return _Table(*(np.array(column) for column in zip(*rows)))
+    return _Table(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
 class ReferenceBank:

@@ -194,7 +194,7 @@ class Walkers:
         """One coordination period for everybody; device torques are those in MjData.ctrl."""
         if self._batch is None:
             self.coordinate()
-            for body, data in zip(self.bodies, self.datas):
+            for body, data in zip(self.bodies, self.datas, strict=False):
                 mujoco.mj_step(body.model, data, self.substeps)
             return
         self._advance_phase()

@@ -52,7 +52,7 @@ class OfflineLoop:
             raise SimError(f"controller '{controller}' needs a device; give one, or choose '{NO_CONTROLLER}'")
         mass = simulation.body.body_mass if assumed_mass is None else assumed_mass
         if "strengths" in controller_params(controller):
-            params.setdefault("strengths", dict(zip(GROUPS_BY_SIDE, simulation.body.strengths.tolist())))
+            params.setdefault("strengths", dict(zip(GROUPS_BY_SIDE, simulation.body.strengths.tolist(), strict=False)))
         self._supervisor = SafetySupervisor(device, mass, SafetyConfig(lockstep=True))
         self._controller = make_controller(
             controller,
@@ -94,6 +94,6 @@ class OfflineLoop:
         self._supervisor.on_command(Command(now.ros_ns, self._sequence, motors.names, wanted), now)
         command = self._supervisor.update(now)
         self._sequence += 1
-        self._torque = dict(zip(command.names, command.torque)) if command.enable else {}
+        self._torque = dict(zip(command.names, command.torque, strict=False)) if command.enable else {}
         if self._supervisor.mode is Mode.ARMING and self.simulation.t > self._armed_by:
             raise SimError("the safety supervisor did not arm; check the device's limits and sensors")

@@ -49,7 +49,7 @@ class MotorBusEnd:
         if not valid:
             self.rejected += 1
             return
-        self._torque = dict(zip(command.names, command.torque)) if command.enable else {}
+        self._torque = dict(zip(command.names, command.torque, strict=False)) if command.enable else {}
         self._received_at = now
         self.answered_sequence = command.sequence
 
@@ -170,7 +170,7 @@ class SimulatorInterface:
                 if request.impairments
                 else now.only
             )
-            strengths = {**base.strengths, **dict(zip(request.strength_groups, request.strengths))}
+            strengths = {**base.strengths, **dict(zip(request.strength_groups, request.strengths, strict=False))}
             subject = make_subject(
                 {
                     **now.model_dump(),
