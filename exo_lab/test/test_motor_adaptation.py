@@ -35,7 +35,7 @@ def config():
     return load_exo_config("exo_impaired").model_copy(
         update={
             "wearer": load_subject("preset:plantarflexor_weakness_50_right"),
-            "adaptations": adaptations,
+            "motor_adaptation": adaptations,
             "workers": 1,
         }
     )
@@ -67,7 +67,7 @@ def test_who_feels_as_strong_as_somebody_walks_as_they_do(config):
 
 
 def test_the_same_habit_earns_the_same_and_a_bad_one_less(config):
-    longer = config.model_copy(update={"adaptations": AdaptationConfig(trial_s=2.5, settle_s=0.5)})
+    longer = config.model_copy(update={"motor_adaptation": AdaptationConfig(trial_s=2.5, settle_s=0.5)})
     trial = AdaptationTrial(longer, DEVICE, shipped_human(impaired=True), None, 3, seed=1)
     bad = np.zeros(ADAPTATION_SIZE)
     bad[len(GROUPS_BY_SIDE) + JOINTS.index("knee_angle_r")] = 1.5
