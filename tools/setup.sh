@@ -162,13 +162,19 @@ torch_lock() {  # the build for CPUs where pip's settings lead to the one that i
 }
 
 install_python_packages() {
-  local started=$SECONDS torch lock options=(--require-hashes --only-binary=:all:)  # a build would fetch tools unlocked
+  # A build in isolation would fetch its tools without hashes: wheels alone, but for empy, which has none and is built
+  # with the setuptools of the lock.
+  local started=$SECONDS torch lock
+  local options=(--require-hashes --only-binary=:all: --no-binary=empy --no-build-isolation)
   say "setup: Python packages of $(requirements) into .venv, some minutes the first time ..."
   if [ -n "${EXO_UNLOCKED:-}" ]; then
     say "setup: EXO_UNLOCKED is set: packages are taken without looking at their hashes." >&2
     run_logged setup-pip.log "installing the Python packages (is the network up?)" pip install -r "$(requirements)"
   else
     check_locks
+    awk '/^[^ #]/ { keep = /^setuptools==/ } keep' requirements.lock >"$LOG/setup-setuptools.lock"
+    run_logged setup-setuptools.log "installing setuptools (is the network up?)" \
+      pip install --require-hashes -r "$LOG/setup-setuptools.lock"
     torch="$(torch_lock)"
     for lock in $(locks) "$torch"; do options+=(-r "$lock"); done
     run_logged setup-pip.log "installing the Python packages (is the network up? On another machine than Linux on \
