@@ -88,7 +88,7 @@ def run(tmp_path):
     return run_of(tmp_path, *synthetic.walk()).folder
 
 
-def test_report_writes_summary_and_picture_and_the_same_bytes_again(run, capsys):
+def test_report_writes_summary_and_picture_and_the_same_bytes_again(run, capsys, undrawn):
     assert cli.main(["report", str(run.path), "--strict"]) == 0
     first = run.summary.read_bytes()
     summary = json.loads(first)
@@ -99,7 +99,7 @@ def test_report_writes_summary_and_picture_and_the_same_bytes_again(run, capsys)
     assert run.summary.read_bytes() == first
 
 
-def test_strict_exits_with_1_when_a_target_is_missed(run):
+def test_strict_exits_with_1_when_a_target_is_missed(run, undrawn):
     run.record.write_text(json.dumps({"falls": 2, "device_faults": []}))
     assert cli.main(["report", str(run.path), "--strict"]) == 1
     assert cli.main(["report", str(run.path)]) == 0
@@ -110,7 +110,7 @@ def test_a_folder_that_no_run_wrote_is_one_clear_line(tmp_path, capsys):
     assert "not the folder of a finished run" in capsys.readouterr().err
 
 
-def test_damaged_files_are_one_clear_line(run, capsys):
+def test_damaged_files_are_one_clear_line(run, capsys, undrawn):
     for file, content in (
         (run.record, "{"),
         (run.strides, '[{"a": 1}]'),
