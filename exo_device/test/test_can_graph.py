@@ -24,7 +24,7 @@ from exo_core.ros import LATCHED, LATEST
 from exo_device.drivers import DriverError, make_driver, read_driver_config
 from exo_device.drivers.can.port import PythonCanPort
 from exo_device.drivers.cubemars_can.codec import MitCommand
-from exo_device.drivers.ros import SpinningThread
+from exo_device.drivers.ros import SpinningThread, driver_node
 from exo_device.emulator import EmulatedBus, Fault, Followed, SpringDamper
 from exo_device.emulator.motor import serve
 from exo_device.emulator.ros import SimulatorLink
@@ -113,7 +113,7 @@ class Graph:
             command += ["-p", f"{name}:={value}"]
         self.process = subprocess.Popen(command, env={**os.environ, "ROS_DOMAIN_ID": str(DOMAIN)})
         rclpy.init(domain_id=DOMAIN)
-        node = rclpy.create_node("policy", namespace="/can")
+        node = driver_node("policy", "/can")
         self.asked, self.answers, self.statuses = 0.0, 0, []
         self._command = node.create_publisher(TorqueCommand, "exo/command", LATEST)
         node.create_subscription(JointState, "exo/joint_states", self._answer, qos_profile_sensor_data)
