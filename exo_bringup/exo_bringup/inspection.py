@@ -196,7 +196,8 @@ def inspect_recording(run: str | Path) -> RunInspection:
     Args:
         run: a run folder, a folder of rosbag2 with MCAP files, or a file.
     """
-    recording, topics = RecordingReader(run), {}
+    recording = RecordingReader(run)
+    topics: dict[str, TopicFigures] = {}
     devices: dict[str, _Device] = {}
     unread: dict[str, list] = {}
     first_ns = 0

@@ -11,6 +11,7 @@ import signal
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from exo_bringup.graph import RECORDER, GraphOptions, NodeSpec, describe_graph, describe_hardware
 from exo_bringup.live_table import Display
@@ -66,7 +67,7 @@ class GraphSession:
         self.children = Children(log_folder, display.complain)
         self._environment = child_environment(ROS_DOMAIN_ID=str(options.domain_id), ROS_LOG_DIR=str(log_folder))
         self._monitor = None
-        self._handlers = {}
+        self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> GraphSession:
         from exo_bringup.monitor_node import Monitor

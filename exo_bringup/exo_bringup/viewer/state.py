@@ -155,7 +155,7 @@ class CostComparison:
 
     def __init__(self):
         self.strides: deque[StrideCost] = deque(maxlen=KEPT_STRIDES)
-        self._counted = {kind: deque(maxlen=KEPT_STRIDES) for kind in (False, True)}
+        self._counted: dict[bool | None, deque[float]] = {kind: deque(maxlen=KEPT_STRIDES) for kind in (False, True)}
         self._kind: bool | None = None
         self._since_change = 0
 
