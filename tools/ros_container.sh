@@ -3,6 +3,10 @@
 # From a fresh ros:jazzy container to a walk: what a ROS user types, step by step. Needs root and a network.
 #   docker run --rm -v "$PWD":/src:ro ros:jazzy bash /src/tools/ros_container.sh
 # EXO_STEPS chooses steps, e.g. EXO_STEPS="launch" where everything is built already.
+#
+# Nobody has run it in that container yet. Rehearsed on Debian 12 with Python 3.11 and ROS 2's wheels: build; launch, with
+# launch 3.4.3, launch_ros 0.26.6 and ros2cli 0.32.2 from their sources; of dependencies that every key of package.xml
+# resolves for jazzy on Ubuntu 24.04 (rosdep 0.27.0). Not rehearsed: apt, and the wheels that Python 3.12 gets there.
 set -euo pipefail
 SOURCE="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 WORKSPACE="${EXO_WORKSPACE:-/tmp/exo_gait_ws}"
@@ -40,9 +44,13 @@ fi
 if step launch; then
   export ROS_DOMAIN_ID="${ROS_DOMAIN_ID:-91}"
   log="$(mktemp)"
-  ros2 launch exo_bringup sim.launch.py --show-args | grep -q "'policy'" || fail "--show-args shows no arguments"
+  # into files, not into `grep -q`, which hangs up at the first match: Python then fails at a broken pipe
+  ros2 launch exo_bringup sim.launch.py --show-args >"$log" || fail "--show-args failed"
+  grep -q "'policy'" "$log" || fail "--show-args shows no arguments"
+  set -m  # a shell without job control lets what it starts in the background ignore SIGINT, for good
   ros2 launch exo_bringup sim.launch.py mode:=fast >"$log" 2>&1 &
   launch=$!
+  set +m
   trap 'kill -INT $launch 2>/dev/null || true' EXIT
   stop() { tail -n 40 "$log" >&2; fail "$*"; }
   armed=
@@ -53,9 +61,17 @@ if step launch; then
     sleep 2
   done
   [ -n "$armed" ] || stop "the device did not arm"
-  timeout 60 ros2 topic echo --once /exo/status --field mode >/dev/null || stop "no exo/status"
-  timeout 60 ros2 lifecycle get /device_node | grep -q active || stop "device_node is not active"
-  timeout 60 ros2 param get /simulator_node mode | grep -q fast || stop "simulator_node does not tell its mode"
+  says() {  # three times: a service's answer is lost where its caller has not been discovered yet
+    local try
+    for try in 1 2 3; do
+      if timeout 30 ros2 "${@:2}" >"$log.said" 2>&1 && grep -q "$1" "$log.said"; then return 0; fi
+      echo "ros2 ${*:2}: no answer, try $try" >&2
+    done
+    return 1
+  }
+  says . topic echo --once /exo/status --field mode || stop "no exo/status"
+  says active lifecycle get /device_node || stop "device_node is not active"
+  says fast param get /simulator_node mode || stop "simulator_node does not tell its mode: $(cat "$log.said")"
   if timeout 60 ros2 launch exo_bringup sim.launch.py >"$log.second" 2>&1; then stop "a second graph was not refused"; fi
   grep -q "another exo_gait graph runs" "$log.second" || stop "a second graph was not named"
   kill -INT $launch

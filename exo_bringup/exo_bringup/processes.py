@@ -227,16 +227,19 @@ class GraphLock:
     def __init__(self, domain_id: int, namespace: str, folder: str | Path | None = None):
         """Raises UserError if another exo_gait graph of this domain and namespace holds it, or it cannot be made."""
         label = namespace.strip("/").replace("/", ".") or "root"
-        self._file = open_lock_file(Path(folder or runtime_folder()) / f"graph-{domain_id}-{label}.lock")
+        file = open_lock_file(Path(folder or runtime_folder()) / f"graph-{domain_id}-{label}.lock")
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            os.close(self._file)
+            os.close(file)
             raise UserError(in_use_message(domain_id, namespace)) from error
+        self._file: int | None = file
 
     def release(self) -> None:
-        """Free the lock. The file stays: removing it would race with the next holder."""
-        os.close(self._file)
+        """Frees the lock; may be called twice. The file stays: removing it would race with the next holder."""
+        if self._file is not None:  # its number may be another file's by now
+            os.close(self._file)
+            self._file = None
 
 
 def in_use_message(domain_id: int, namespace: str) -> str:

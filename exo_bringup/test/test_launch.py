@@ -415,7 +415,11 @@ def test_a_second_graph_of_the_domain_and_namespace_is_refused_until_the_first_e
     end_launch(launch_actions("sim.launch.py", namespace="left"))
     monkeypatch.setenv("ROS_DOMAIN_ID", "9")
     end_launch(first)
-    end_launch(launch_actions("sim.launch.py", namespace="left"))
+    second = launch_actions("sim.launch.py", namespace="left")
+    end_launch(first)  # launch says it once for each node that ends
+    with pytest.raises(UserError, match="domain 9, namespace /left"):
+        launch_actions("sim.launch.py", namespace="left")
+    end_launch(second)
 
 
 @pytest.mark.parametrize("arguments", [SIM_ARGUMENTS, HARDWARE_ARGUMENTS])
