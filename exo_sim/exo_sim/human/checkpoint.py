@@ -21,9 +21,8 @@ from exo_sim.human.observation import HUMAN_CONTRACT
 from exo_sim.human.senses import NERVES_CONTRACT
 from exo_sim.human.walkers import Walkers
 
-#: Checkpoints that come with the project: who has always been healthy, who has learned to walk with every impairment, and
-#: whose network drives the muscles.
-HEALTHY, IMPAIRED, NERVES = "walker", "impaired_walker", "nerves"
+#: Checkpoints that come with the project: who has always been healthy, and who has learned to walk with every impairment.
+HEALTHY, IMPAIRED = "walker", "impaired_walker"
 #: Kinds of a human's checkpoint, with what a network of the kind sees and does, and what puts it into force.
 GOALS_KIND, NERVES_KIND = "human", "nerves"
 _KINDS: dict[str, tuple[Contract, Callable[[Walkers, MlpPolicy], HumanControl]]] = {
@@ -41,14 +40,19 @@ def find_human(name: str | Path | None = None, impaired: bool = False) -> Path:
     """Path of a human's checkpoint.
 
     Args:
-        name: a path, or the name of one that comes with the project ("walker", "impaired_walker", "nerves") where there
-            is no file of that name; None or empty for `shipped_human`.
+        name: a path, or the name of one that comes with the project, as "walker", where there is no file of that name;
+            None or empty for `shipped_human`.
     """
     if not name:
         return shipped_human(impaired)
-    if str(name) in (HEALTHY, IMPAIRED, NERVES) and not checkpoint_files(name)[1].is_file():
+    if not checkpoint_files(name)[1].is_file() and str(name) in shipped_humans():
         return _shipped(str(name))
     return Path(name)
+
+
+def shipped_humans() -> list[str]:
+    """Names of all humans that come with the project."""
+    return sorted(manifest.stem for manifest in _shipped("").glob("*.json"))
 
 
 def load_human(path: str | Path | None = None, impaired: bool = False) -> MlpPolicy:
