@@ -173,8 +173,8 @@ CHOICES = {
     "mode": Choice("how time passes", "NAME", MODES),
     "seed": Choice("seed of everything random", "N"),
     "human_checkpoint": Choice(
-        "the walker: a checkpoint, or walker, impaired_walker or nerves, which come with exo_sim; empty: walker or "
-        "impaired_walker, by the subject",
+        "the walker: a checkpoint, or the name of one that comes with exo_sim; empty: walker or impaired_walker, "
+        "by the subject",
         "NAME|FILE",
     ),
     "policy": Choice("start policy_node; without it another node publishes exo/command"),
