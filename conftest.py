@@ -47,7 +47,7 @@ def pytest_configure(config):
     raise pytest.UsageError("no free ROS domain between 71 and 100: are tests still running?")
 
 
-#: Files whose tests start graphs of processes, walk for long or train.
+#: Files and tests that start graphs of processes, wait for motors, walk for long, train, compile or draw whole studies.
 _SLOW = (
     "test/test_exo_sim",
     "test/test_graph",
@@ -73,10 +73,19 @@ _SLOW = (
     "test_motor_adaptation",
     "test_compensations",
     "test_evaluate",
-    "test_realism",
+    "test_human_measures",
     "test_benchmarks",
     "test_tools",
     "test_gait_does_not_depend_on_the_step_size",
+    "test_exo_report",
+    "test_impaired_report",
+    "test_fault_matrix",
+    "test_guardian",
+    "test_converges_within_three_strides",
+    "test_delay_of_20_ms_costs",
+    "test_no_command_overheats_a_motor",
+    "test_the_compiled_step_moves_people_of_any_size",
+    "test_torque_in_training_is_what_the_supervisor",
 )
 
 

@@ -378,3 +378,13 @@ def test_every_pin_is_locked_in_its_version():
     pins = [line for path in ROOT.glob("requirements*.txt") for line in requirement_lines(path.name)]
     wanted = {re.sub(r"\[\w+\]", "", pin).lower() for pin in pins}
     assert wanted and not wanted - locked
+
+
+def test_what_is_left_out_of_the_quick_tests_is_there():
+    """A name that means no test any more would bring its tests back unnoticed."""
+    text = (ROOT / "conftest.py").read_text()
+    marked = ast.literal_eval(re.search(r"^_SLOW = (\(.*?^\))", text, re.MULTILINE | re.DOTALL)[1])
+    tests = [path for folder in (*sorted(NESTED), ".") for path in (ROOT / folder / "test").glob("test_*.py")]
+    tests += [*ROOT.glob("benchmarks/test_*.py"), *ROOT.glob("endurance/test_*.py")]
+    named = "\n".join(f"{path.relative_to(ROOT)}\n{path.read_text()}" for path in tests)
+    assert marked and not [part for part in marked if part not in named]
