@@ -14,9 +14,7 @@ from exo_bringup.graph import describe_graph
 @pytest.mark.parametrize("rest", [[], ["--help"], ["--seed", "3", "-v", "name", "--resume"]])
 def test_the_rest_of_the_line_is_handed_on(monkeypatch, command, module, rest):
     seen = []
-    stub = types.ModuleType(module)
-    stub.main = lambda argv, *report: seen.append(argv) or 4
-    monkeypatch.setitem(sys.modules, module, stub)
+    monkeypatch.setattr(f"{module}.main", lambda argv, *report: seen.append(argv) or 4)
     assert cli.main([command, "human", *rest]) == 4
     assert seen == [rest]
 
