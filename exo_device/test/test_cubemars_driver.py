@@ -4,6 +4,7 @@
 import math
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from exo_device.drivers.can.port import MasterLock, PortError, PythonCanPort
 from exo_device.drivers.cubemars_can import MotorFault
 from exo_device.drivers.cubemars_can.config import PlausibilityLimits
 from exo_device.drivers.cubemars_can.driver import PlausibilityCheck, RepetitionCheck
+from exo_device.drivers.guardian import Guardian
 from exo_device.emulator import EmulatedBus, Fault, Followed, SpringDamper
 from exo_device.emulator.in_process import MadeClock, SteppedCubemarsDriver
 from exo_device.emulator.motor import serve
@@ -529,6 +531,16 @@ def test_a_second_driver_of_the_same_motors_does_not_connect():
         first.disconnect()
     with make_driver("cubemars_can", settings(**changes)):
         pass
+
+
+def test_a_guardian_that_is_lost_under_torque_is_a_problem(bench):
+    here, there = socket.socketpair()
+    bench.driver._guardian = Guardian(here)
+    there.close()
+    with pytest.raises(DriverError, match="the guardian has ended"):
+        for _ in range(100):
+            bench.driver.read(0.1)
+    here.close()
 
 
 # --- the guardian: two processes and a multicast bus

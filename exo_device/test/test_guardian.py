@@ -253,7 +253,7 @@ def test_a_controller_that_nobody_guards_is_not_armed():
 HOST = """
 import sys, time, numpy as np, rclpy
 from exo_device.signals import MotorTorque
-from exo_device.drivers import make_driver
+from exo_device.drivers import DriverError, make_driver
 rclpy.init(domain_id=int(sys.argv[1]))
 driver = make_driver("ros2_control", {"namespace": "/guarded", "command_order": ["a", "b"]})
 driver.connect()
@@ -261,14 +261,20 @@ driver.configure(("a", "b"))
 while driver.arming_obstacle():
     driver.read(0.01)
 print(driver._guardian.pid, flush=True)
-while True:
-    driver.read(0.01)
-    driver.write(MotorTorque(0, 0, True, ("a", "b"), np.full(2, 6.0)))
+try:
+    while True:
+        driver.read(0.01)
+        driver.write(MotorTorque(0, 0, True, ("a", "b"), np.full(2, 6.0)))
+except DriverError as error:
+    print(error, flush=True)
+    driver.write(MotorTorque(0, 0, False, ("a", "b"), np.zeros(2)))
+    time.sleep(60.0)
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_controller_loses_its_efforts_when_the_device_is_killed_or_hangs(number):
+@pytest.fixture
+def guarded():
+    """An emulated controller that holds its efforts, and a process that gives torque through it, with a guardian."""
     rclpy = pytest.importorskip("rclpy")
     from exo_device.drivers.ros import SpinningThread
     from exo_device.emulator import SpringDamper
@@ -280,16 +286,29 @@ def test_a_controller_loses_its_efforts_when_the_device_is_killed_or_hangs(numbe
     spinning = SpinningThread(controller)
     host = subprocess.Popen([sys.executable, "-c", HOST, str(domain)], stdout=subprocess.PIPE, text=True)
     try:
-        assert host.stdout.readline().strip().isdigit()
+        host.guardian_pid = int(host.stdout.readline())
         wait_until(lambda: any(controller.effort.values()))
-        host.send_signal(number)
-        wait_until(lambda: not any(controller.effort.values()))
-        assert host.poll() in (None, -number)
+        yield controller, host
     finally:
         host.kill()
         host.wait()
         spinning.close()
         rclpy.try_shutdown()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_controller_loses_its_efforts_when_the_device_is_killed_or_hangs(guarded, number):
+    controller, host = guarded
+    host.send_signal(number)
+    wait_until(lambda: not any(controller.effort.values()))
+    assert host.poll() in (None, -number)
+
+
+def test_a_guardian_that_is_lost_under_torque_ends_the_torque(guarded):
+    controller, host = guarded
+    os.kill(host.guardian_pid, signal.SIGKILL)
+    assert "guardian" in host.stdout.readline()
+    wait_until(lambda: not any(controller.effort.values()))
 
 
 # --- units of systemd
