@@ -9,6 +9,7 @@ import pytest
 from exo_core.time import to_ns
 from exo_device.safety import Fault, Instant, Mode
 from exo_device.safety.plausibility import ImuCheck
+from exo_device.safety.wearer import UprightSensor
 from exo_device.signals import ImuSample
 from exo_device.torque_permit import is_permitted
 
@@ -247,6 +248,14 @@ def test_walking_as_hard_as_people_do_is_no_fall_by_the_force(rig):
         x, z = 3.5 * math.sin(23.0 * t), G + 4.0 * math.cos(23.0 * t)
         rig.step(5.0, imu=force(x=x, z=z))
         assert not rig.supervisor._assistance.upright.fallen
+
+
+def test_one_wild_sample_at_the_beginning_is_no_fall():
+    """A simulation that has just put a body down accelerates it in any direction, and so does a bump on the belt."""
+    upright = UprightSensor()
+    assert not upright.see(0.0, force(x=40.0, z=-30.0))
+    for k in range(1, 100):
+        assert not upright.see(0.01 * k, force())
 
 
 # --- posture

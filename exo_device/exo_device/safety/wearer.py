@@ -21,7 +21,7 @@ FREE_FALL_M_S2, FREE_FALL_S = 3.0, 0.05
 #: Upright again: below this lean (rad) for this long (s).
 UPRIGHT_TILT_RAD, UPRIGHT_S = math.radians(30.0), 0.5
 #: Beside the orientation, which may stand still, the specific force tells where up is, averaged over this time (s).
-FORCE_AVERAGE_S = 0.1
+FORCE_AVERAGE_S, GRAVITY_M_S2 = 0.1, 9.81
 #: Hips (or else knees) of both legs that are bent farther than this (rad) on average are those of somebody seated.
 #: Chairs bend both by 80 to 100 degrees, crouch gait the hip by 30 to 45 and the knee by up to 60.
 SEATED_RAD = {"hip_flexion": math.radians(55.0), "knee_angle": math.radians(75.0)}
@@ -52,7 +52,9 @@ class UprightSensor:
         #: Specific force (m/s^2), about 9.8 but in a fall.
         self.force = math.nan
         self._last_s: float | None = None
-        self._force = np.zeros(3)
+        #: Averaged specific force (m/s^2). It begins upright: a single sample may be a bump, or a body that has just
+        #: been put into a simulation.
+        self._force = np.array([0.0, 0.0, GRAVITY_M_S2])
         self._leaning_s = self._falling_s = self._upright_s = 0.0
 
     def see(self, t: float, imu: ImuSample) -> bool:
@@ -60,7 +62,7 @@ class UprightSensor:
         step_s = 0.0 if self._last_s is None else t - self._last_s
         if step_s < 0.0 or step_s > 10.0 * FORCE_AVERAGE_S:
             step_s = 0.0
-        share = 1.0 if self._last_s is None else -math.expm1(-step_s / FORCE_AVERAGE_S)
+        share = -math.expm1(-step_s / FORCE_AVERAGE_S)
         self._last_s = t
         self._force = self._force + share * (imu.linear_acceleration - self._force)
         self.tilt = _lean(self._force)
