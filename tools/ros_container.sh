@@ -4,9 +4,10 @@
 #   docker run --rm -v "$PWD":/src:ro ros:jazzy bash /src/tools/ros_container.sh
 # EXO_STEPS chooses steps, e.g. EXO_STEPS="launch" where everything is built already.
 #
-# Nobody has run it in that container yet. Rehearsed on Debian 12 with Python 3.11 and ROS 2's wheels: build; launch, with
-# launch 3.4.3, launch_ros 0.26.6 and ros2cli 0.32.2 from their sources; of dependencies that every key of package.xml
-# resolves for jazzy on Ubuntu 24.04 (rosdep 0.27.0). Not rehearsed: apt, and the wheels that Python 3.12 gets there.
+# Nobody has run it in that container yet, and no rehearsal has gone through to its end. On Debian 12 with Python 3.11 and
+# ROS 2's wheels the build ran; the launch step passed every check up to Ctrl-C once, and stopped at `ros2 param get` on a
+# busy machine twice (launch 3.4.3, launch_ros 0.26.6 and ros2cli 0.32.2 from their sources). Every key of package.xml stands
+# in rosdep's index for jazzy. Not rehearsed: apt, rosdep itself, and the wheels that Python 3.12 gets there.
 set -euo pipefail
 SOURCE="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 WORKSPACE="${EXO_WORKSPACE:-/tmp/exo_gait_ws}"
