@@ -479,8 +479,10 @@ def _emg_panel(run: RunData, name: str, emg: str, width: float) -> Drawing:
     lines = []
     for _, condition, side in _legs([run]):
         curves = [c for head in heads if (c := run.curve(condition, f"{ACTIVATION}{head}", side)) is not None]
+        if len(curves) < len(heads):  # a run whose gait had no stride on this side
+            continue
         mean = np.mean([curve.mean for curve in curves], axis=0)
-        if len(curves) == len(heads) and np.nanmax(mean) > 0.0:
+        if np.nanmax(mean) > 0.0:
             phase, colour = curves[0].phase_percent, condition_colour(condition)
             lines.append(Line(phase, mean / np.nanmax(mean), None, colour, DASHES[side]))
     draw.draw_stride(axes, lines, draw.over_largest(run.norm_curve(emg)), (0.0, 1.08), empty="")
