@@ -311,6 +311,15 @@ def test_answers_that_stand_still_while_they_say_they_move_are_noticed():
     assert walk(PlausibilityCheck(), 0.2, lambda t: 0.4, lambda t: 0.0) is NONE  # a joint at rest
 
 
+def test_a_motor_that_follows_a_falling_torque_35_ms_late_is_sound():
+    """At the end of push-off the torque of a heavy wearer falls by a fifth every 10 ms."""
+    check = PlausibilityCheck()
+    for k in range(400):
+        t = 0.0025 * k
+        asked, applied = (-46.0 * math.exp(-max(at - 0.2, 0.0) / 0.04) for at in (t, t - 0.035))
+        assert not check.see(t, 0.0, 0.0, applied, asked)
+
+
 def test_a_motor_without_the_torque_it_was_asked_for_is_noticed_after_a_while():
     still = (lambda t: 0.0, lambda t: 0.0)
     assert walk(PlausibilityCheck(), 0.09, *still, torque=0.0, asked=8.0) is NONE

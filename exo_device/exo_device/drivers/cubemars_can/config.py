@@ -105,6 +105,9 @@ class PlausibilityLimits(Settings):
     following_nm: Positive = 2.0
     following_share: Positive = 0.5
     following_s: Positive = 0.1
+    #: A motor answers within this time (s): any torque between those asked for within it may be measured. Bus cycle,
+    #: delay and lag of the device files' actuators (5 ms, 18 Hz) come to some 25 ms.
+    response_s: Positive = 0.05
     #: Replies equal to the last bit contradict a torque that has changed by this since the first of them, once
     #: it has lasted for this time. 15 steps of the torque field of an AK10-9.
     repeated_nm: Positive = 0.5

@@ -7,6 +7,7 @@ A motor is seen from the joint's side, except in frames.
 from __future__ import annotations
 
 import math
+from collections import deque
 
 from exo_device.drivers.can.bus import FOREIGN_MEMORY_S, CanMotor, Measurement
 from exo_device.drivers.can.driver import CanDriver
@@ -28,6 +29,8 @@ class PlausibilityCheck:
         self._window: tuple[float, float] | None = None
         self._travel = self._path = 0.0
         self._wrong = Lasting(limits.following_s)
+        #: (time, motor torque) of the last response_s.
+        self._asked: deque[tuple[float, float]] = deque()
 
     def see(
         self,
@@ -78,9 +81,16 @@ class PlausibilityCheck:
 
     def _not_following(self, t: float, applied: float, motor_torque: float | None) -> MotorFault:
         differs = False
-        if motor_torque is not None and not math.isclose(motor_torque, applied):
-            allowed = self._limits.following_nm + self._limits.following_share * abs(motor_torque)
-            differs = not abs(applied - motor_torque) <= allowed  # also where it is no number
+        if motor_torque is None:
+            self._asked.clear()
+        else:
+            self._asked.append((t, motor_torque))
+            while t - self._asked[0][0] > self._limits.response_s:
+                self._asked.popleft()
+            lowest, highest = min(asked for _, asked in self._asked), max(asked for _, asked in self._asked)
+            low = lowest - self._limits.following_nm - self._limits.following_share * abs(lowest)
+            high = highest + self._limits.following_nm + self._limits.following_share * abs(highest)
+            differs = not (low <= applied <= high or math.isclose(motor_torque, applied))  # also where it is no number
         return MotorFault.NOT_FOLLOWING if self._wrong.see(t, differs) else NO_MOTOR_FAULT
 
 
