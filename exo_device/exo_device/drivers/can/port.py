@@ -161,20 +161,14 @@ class PythonCanPort(CanPort):
             ) from error
         if interface == "udp_multicast":
             _hear_own_group_only(self._bus.fileno())
-            self._forget_other_groups()
         self._wake_lock = threading.Lock()
         self._wakes = interface in SOCKET_INTERFACES
         if self._wakes:
             self._woken, self._waker = os.pipe()
             os.set_blocking(self._woken, False)
             os.set_blocking(self._waker, False)
-
-    def _forget_other_groups(self) -> None:
-        """Throws away frames of other buses, which the socket took in between its binding and _hear_own_group_only."""
-        with contextlib.suppress(self._can.CanError, OSError, ValueError):
-            for _ in range(DRAIN_FRAMES):
-                if self._bus.recv(0.0) is None:
-                    return
+        if interface == "udp_multicast":
+            drain(self)  # until _hear_own_group_only the socket took in frames of other buses too
 
     def send(self, frame: Frame) -> None:
         message = self._can.Message(arbitration_id=frame.can_id, data=frame.data, is_extended_id=frame.is_extended)
