@@ -12,7 +12,8 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -352,6 +353,44 @@ class Learner:
             self.algorithm.compute_returns(self.view.get_observations())
 
 
+def replace_tensors(
+    path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str] | None = None, kept: str = ""
+) -> None:
+    """Writes a safetensors file, which replaces the old one at once.
+
+    Args:
+        kept: what is said of the old file where the new one cannot be written.
+
+    Raises:
+        OSError: it cannot be written, as on a full disk; the old file is as it was.
+    """
+    partial = path.with_suffix(".partial")
+    try:
+        save_file(tensors, str(partial), metadata=metadata)
+        os.replace(partial, path)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        reason = " ".join(str(error).split())
+        raise OSError(f"{path} cannot be written ({reason}): make room{kept}") from error
+
+
+@contextmanager
+def resuming(path: Path) -> Iterator[tuple[dict[str, torch.Tensor], dict[str, Any]]]:
+    """Tensors and progress of a training's state, which the block takes over.
+
+    Raises:
+        CheckpointError: the file cannot be read, or does not fit what takes it over.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            progress = json.loads(file.metadata()["progress"])
+        yield tensors, progress
+    except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{path}: cannot resume from it ({reason}); choose another run folder") from error
+
+
 def save_state(path: Path, algorithm: AveragedPPO, progress: dict, partner: AveragedPPO | None = None) -> None:
     """Writes networks, optimiser, random state and progress (JSON-able); replaces the old file at once.
 
@@ -371,14 +410,7 @@ def save_state(path: Path, algorithm: AveragedPPO, progress: dict, partner: Aver
     if broken:
         raise CheckpointError(f"the training has diverged: {broken[0]} is not finite, {path} is not written{kept}")
     metadata = {"progress": json.dumps({**progress, **rates})}
-    partial = path.with_suffix(".partial")
-    try:
-        save_file(tensors, str(partial), metadata=metadata)
-        os.replace(partial, path)
-    except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
-        reason = " ".join(str(error).split())
-        raise OSError(f"{path} cannot be written ({reason}): make room{kept}") from error
+    replace_tensors(path, tensors, metadata, kept)
 
 
 def load_state(path: Path, algorithm: AveragedPPO, partner: AveragedPPO | None = None) -> dict:
@@ -386,10 +418,7 @@ def load_state(path: Path, algorithm: AveragedPPO, partner: AveragedPPO | None =
 
     Raises CheckpointError if the file cannot be read or belongs to a network of another shape.
     """
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-            progress = json.loads(file.metadata()["progress"])
+    with resuming(path) as (tensors, progress):
         algorithm.restore(
             {name: v for name, v in tensors.items() if not name.startswith(PARTNER)},
             progress["learning_rate"],
@@ -397,8 +426,5 @@ def load_state(path: Path, algorithm: AveragedPPO, partner: AveragedPPO | None =
         if partner is not None:
             own = {name[len(PARTNER) :]: v for name, v in tensors.items() if name.startswith(PARTNER)}
             partner.restore(own, progress["partner_learning_rate"])
-    except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(f"{path}: cannot resume from it ({reason}); choose another run folder") from error
     torch.set_rng_state(tensors["random_state"])
     return progress

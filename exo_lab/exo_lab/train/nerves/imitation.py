@@ -9,25 +9,24 @@ the rounds before. Everything is in the run folder after every round, so that a 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from exo_lab.csv_log import CsvLog
+from exo_lab.rl.runner import replace_tensors, resuming
 from exo_lab.rl.workers import WorkerPool
 from exo_lab.train.nerves.config import ImitationConfig
 from exo_lab.train.nerves.env import Lesson
-from exo_policy.checkpoint import CheckpointError
 from exo_sim.body.muscle_groups import MUSCLES_BY_SIDE
 from exo_sim.human.senses import SENSES_SIZE, muscle_mirror_index, senses_mirror_map
 
@@ -54,6 +53,23 @@ class Student(torch.nn.Module):
         self.register_buffer("mean", torch.zeros(SENSES_SIZE))
         self.register_buffer("deviation", torch.ones(SENSES_SIZE))
 
+    @classmethod
+    def of(cls, tensors: Mapping[str, np.ndarray]) -> Student:
+        """The network whose `tensors` these are."""
+        layers = sum(name.endswith(".weight") for name in tensors)
+        student = cls(tuple(tensors[f"layer{i}.weight"].shape[0] for i in range(layers - 1)))
+        with torch.no_grad():
+            for name, value in student._named().items():
+                value.copy_(torch.from_numpy(tensors[name]))
+        return student
+
+    def _named(self) -> dict[str, torch.Tensor]:
+        """Its own tensors by their names in a checkpoint."""
+        named = {"obs_mean": self.mean, "obs_std": self.deviation}
+        for i, layer in enumerate(self.layers):
+            named |= {f"layer{i}.weight": layer.weight, f"layer{i}.bias": layer.bias}
+        return named
+
     def forward(self, observation: torch.Tensor) -> torch.Tensor:
         """Wanted activations (n, 80) for observations (n, SENSES_SIZE)."""
         x = (observation - self.mean) / self.deviation
@@ -63,10 +79,7 @@ class Student(torch.nn.Module):
 
     def tensors(self) -> dict[str, np.ndarray]:
         """As tensors of a checkpoint."""
-        named = {"obs_mean": self.mean, "obs_std": self.deviation}
-        for i, layer in enumerate(self.layers):
-            named |= {f"layer{i}.weight": layer.weight, f"layer{i}.bias": layer.bias}
-        return {name: value.detach().numpy().copy() for name, value in named.items()}
+        return {name: value.detach().numpy().copy() for name, value in self._named().items()}
 
 
 class Memory:
@@ -95,11 +108,9 @@ class Memory:
     def add(self, number: int, lesson: Lesson) -> None:
         """Remembers a round."""
         file = self._folder / f"{number:06d}.safetensors"
-        partial = file.with_suffix(".partial")
-        save_file(
-            {"observation": torch.from_numpy(lesson.observation), "wanted": torch.from_numpy(lesson.wanted)}, partial
+        replace_tensors(
+            file, {"observation": torch.from_numpy(lesson.observation), "wanted": torch.from_numpy(lesson.wanted)}
         )
-        os.replace(partial, file)
         self._rounds.append((file, lesson.observation, lesson.wanted))
         while len(self) - len(self._rounds[0][1]) >= self._size:
             self._rounds.popleft()[0].unlink(missing_ok=True)
@@ -255,22 +266,14 @@ class Imitation:
         for index, entry in self._optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{name}": value for name, value in entry.items()}
         progress = {**self._progress, "random": self._random.bit_generator.state}
-        file = self._folder / STATE_FILE
-        partial = file.with_suffix(".partial")
-        try:
-            save_file(
-                {n: v.contiguous().clone() for n, v in tensors.items()}, partial, {"progress": json.dumps(progress)}
-            )
-            os.replace(partial, file)
-        except (OSError, SafetensorError) as error:
-            partial.unlink(missing_ok=True)
-            raise OSError(f"{file} cannot be written ({' '.join(str(error).split())}): make room") from error
+        replace_tensors(
+            self._folder / STATE_FILE,
+            {n: v.contiguous().clone() for n, v in tensors.items()},
+            {"progress": json.dumps(progress)},
+        )
 
     def _restore(self, file: Path) -> None:
-        try:
-            with safe_open(str(file), framework="pt") as stored:
-                tensors = {name: stored.get_tensor(name) for name in stored.keys()}
-                progress = json.loads(stored.metadata()["progress"])
+        with resuming(file) as (tensors, progress):
             self.student.load_state_dict(
                 {name.removeprefix("student."): v for name, v in tensors.items() if name.startswith("student.")}
             )
@@ -282,7 +285,4 @@ class Imitation:
             groups = self._optimiser.state_dict()["param_groups"]
             self._optimiser.load_state_dict({"state": state, "param_groups": groups})
             self._random.bit_generator.state = progress.pop("random")
-        except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise CheckpointError(f"{file}: cannot resume from it ({reason}); choose another run folder") from error
         self._progress = progress

@@ -99,15 +99,7 @@ class MusclePPO(AveragedPPO):
         What is sensed stays normalised as it was there.
         """
         self._stage = stage
-        hidden = tuple(tensors[f"layer{i}.weight"].shape[0] for i in range(len(self._layers) - 1))
-        anchor = Student(hidden)
-        with torch.no_grad():
-            anchor.mean.copy_(torch.from_numpy(tensors["obs_mean"]))
-            anchor.deviation.copy_(torch.from_numpy(tensors["obs_std"]))
-            for i, layer in enumerate(anchor.layers):
-                layer.weight.copy_(torch.from_numpy(tensors[f"layer{i}.weight"]))
-                layer.bias.copy_(torch.from_numpy(tensors[f"layer{i}.bias"]))
-        self._anchor = anchor.requires_grad_(False)
+        self._anchor = Student.of(tensors).requires_grad_(False)
         index, sign = senses_mirror_map()
         self._index, self._sign = torch.from_numpy(index), torch.from_numpy(sign)
         self._muscles = torch.from_numpy(muscle_mirror_index())
