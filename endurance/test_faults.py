@@ -18,7 +18,7 @@ from exo_core.ros import LATEST
 from exo_device.drivers import make_driver
 from exo_device.drivers.can.port import PythonCanPort
 from exo_device.drivers.cubemars_can.codec import MitCommand
-from exo_device.drivers.imu import STANDARD_GRAVITY_M_S2
+from exo_device.signals import STANDARD_GRAVITY_M_S2
 from exo_msgs.msg import DeviceStatus, TorqueCommand
 from exo_sim.measurement import Figure
 

@@ -17,8 +17,7 @@ import numpy as np
 
 from exo_core.time import NANOSECONDS_PER_SECOND
 from exo_device.description import SIDES, DeviceDescription
-from exo_device.drivers.imu import STANDARD_GRAVITY_M_S2
-from exo_device.signals import DeviceState
+from exo_device.signals import STANDARD_GRAVITY_M_S2, DeviceState
 
 #: Standing upright, joints of MyoLegs are at zero. Chosen: 10 degrees for how people stand and 5 for how a frame is
 #: strapped on; half of what sitting would do.

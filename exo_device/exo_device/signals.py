@@ -15,6 +15,8 @@ from exo_core.time import NANOSECONDS_PER_SECOND
 
 #: Sequence numbers of states and commands start anew here: they are uint32 in exo_msgs.
 SEQUENCE_WRAP = 2**32
+#: What an IMU at rest measures upwards (m/s^2): standard gravity (3rd CGPM, 1901).
+STANDARD_GRAVITY_M_S2 = 9.80665
 #: First element of sensor_msgs/Imu's orientation_covariance where there is no orientation.
 NO_ORIENTATION = -1.0
 

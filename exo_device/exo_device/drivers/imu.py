@@ -14,7 +14,7 @@ from pydantic import Field
 
 from exo_core.time import NANOSECONDS_PER_SECOND, stamp_ns
 from exo_device.drivers.base import DriverError, Settings
-from exo_device.signals import ImuSample
+from exo_device.signals import STANDARD_GRAVITY_M_S2, ImuSample
 
 if TYPE_CHECKING:  # ROS only where it is used
     from exo_device.drivers.ros import SpinningThread
@@ -39,7 +39,6 @@ class ImuConfig(Settings):
 
 #: The oldest sample (s) where somebody wears the motors: a fall must show.
 LOOSEST_WORN_IMU = {"max_age_s": 0.1}
-STANDARD_GRAVITY_M_S2 = 9.80665
 #: First element of a covariance where there is no such quantity (sensor_msgs/Imu).
 UNKNOWN = -1.0
 #: A second publisher is looked for this often (s).

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from exo_core.joints import SIDES
-from exo_device.signals import DeviceState, ImuSample
+from exo_device.signals import STANDARD_GRAVITY_M_S2, DeviceState, ImuSample
 
 #: A pelvis that leans farther than this (rad) for this long (s) belongs to somebody who has fallen, or bends down. The
 #: pelvis leans by 5 to 20 degrees in walking, crouch gait and climbing.
@@ -21,7 +21,7 @@ FREE_FALL_M_S2, FREE_FALL_S = 3.0, 0.05
 #: Upright again: below this lean (rad) for this long (s).
 UPRIGHT_TILT_RAD, UPRIGHT_S = math.radians(30.0), 0.5
 #: Beside the orientation, which may stand still, the specific force tells where up is, averaged over this time (s).
-FORCE_AVERAGE_S, GRAVITY_M_S2 = 0.1, 9.81
+FORCE_AVERAGE_S = 0.1
 #: Hips (or else knees) of both legs that are bent farther than this (rad) on average are those of somebody seated.
 #: Chairs bend both by 80 to 100 degrees, crouch gait the hip by 30 to 45 and the knee by up to 60.
 SEATED_RAD = {"hip_flexion": math.radians(55.0), "knee_angle": math.radians(75.0)}
@@ -54,7 +54,7 @@ class UprightSensor:
         self._last_s: float | None = None
         #: Averaged specific force (m/s^2). It begins upright: a single sample may be a bump, or a body that has just
         #: been put into a simulation.
-        self._force = np.array([0.0, 0.0, GRAVITY_M_S2])
+        self._force = np.array([0.0, 0.0, STANDARD_GRAVITY_M_S2])
         self._leaning_s = self._falling_s = self._upright_s = 0.0
 
     def see(self, t: float, imu: ImuSample) -> bool:
