@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Iterable, Mapping
 
@@ -19,13 +20,8 @@ from exo_bringup.graph import (
     WORN_CHOICES,
     default_of,
 )
-from exo_core.programs import prepare
-
-#: Exit code after Ctrl-C: 128 + SIGINT, as shells count.
-EXIT_INTERRUPTED = 130
-EXIT_ERROR = 1
-#: 128 + SIGPIPE, which Python turns into an exception.
-EXIT_BROKEN_PIPE = 141
+from exo_core.errors import ExitCode
+from exo_core.programs import EXIT_BY_SIGNAL, prepare
 
 SIM_EPILOG = """examples:
   exo sim                                       40 s, half without and half with the spline controller
@@ -222,17 +218,17 @@ def main(arguments: list[str] | None = None) -> int:
         return chosen.run(chosen)
     except ValueError as error:  # every package's own error is one
         print(f"exo: {error}", file=sys.stderr)
-        return EXIT_ERROR
+        return ExitCode.FAILED
     except BrokenPipeError:  # whoever reads has read enough, as `head` has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_BROKEN_PIPE
+        return EXIT_BY_SIGNAL + signal.SIGPIPE
     except OSError as error:  # a full disk, a folder without rights
         where = f"{error.filename}: " if error.filename else ""
         print(f"exo: {where}{error.strerror or error}", file=sys.stderr)
-        return EXIT_ERROR
+        return ExitCode.FAILED
     except KeyboardInterrupt:
         print("exo: interrupted", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        return EXIT_BY_SIGNAL + signal.SIGINT
 
 
 def _sim(chosen: argparse.Namespace) -> int:

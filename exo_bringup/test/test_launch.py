@@ -26,7 +26,7 @@ from exo_bringup.graph import (
 from exo_bringup.launch_support import HARDWARE_ARGUMENTS, SIM_ARGUMENTS, options_from_launch
 from exo_bringup.processes import GraphLock, executable_path
 from exo_bringup.run_options import graph_options_from_arguments
-from exo_core.errors import UserError
+from exo_core.errors import ExitCode, UserError
 from exo_core.joints import STRENGTH_GROUPS
 from exo_device.devices import device_folder, driver_file
 from exo_sim.body.subject import load_subject
@@ -230,7 +230,7 @@ def test_the_emulator_takes_what_a_launch_file_adds(settings_file, capsys):
     assert command_line.ROS_ARGUMENTS in words
     assert "-r __ns:=/left" in " ".join(words) and "--namespace" not in words
     words[words.index("--config") + 1] = str(settings_file.with_name("missing.yaml"))
-    assert command_line.main(words) == command_line.EXIT_ERROR  # past the options, at the file
+    assert command_line.main(words) == ExitCode.BAD_INPUT  # past the options, at the file
     assert "missing.yaml" in capsys.readouterr().err
 
 

@@ -15,12 +15,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from exo_core.errors import ExitCode
 from exo_device.drivers import DriverError, make_driver, read_driver_config
 from exo_device.drivers import guardian as line
 from exo_device.drivers.can.driver import CanDriver
 from exo_device.drivers.can.port import PortError, PythonCanPort
 
-EXIT_OK, EXIT_ERROR = 0, 2
 CAN_DRIVERS, TOPIC_DRIVER = ("cubemars_can", "odrive_can"), "ros2_control"
 
 
@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
         return guard_topic(driver.config, sys.stdin.fileno() if chosen.settings else None, _ready)
     except (DriverError, OSError) as error:
         print(f"guardian: {error}", file=sys.stderr)
-        return EXIT_ERROR
+        return ExitCode.BAD_INPUT
 
 
 def _guard_bus(driver: CanDriver, *, is_own: bool) -> int:
@@ -72,7 +72,7 @@ def _guard_bus(driver: CanDriver, *, is_own: bool) -> int:
             line.serve(server, driver.name, config, say_zero)
     finally:
         port.close()
-    return EXIT_OK
+    return ExitCode.OK
 
 
 def _speaker(driver: CanDriver, port: PythonCanPort) -> Callable[[], None]:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from exo_core.errors import ExitCode
 from exo_device.devices import MULTICAST, MULTICAST_CHANNEL
 from exo_device.drivers import DriverError, make_driver, read_driver_config
 from exo_device.drivers.can.bus import THREAD_SWITCH_S
@@ -34,7 +35,6 @@ if TYPE_CHECKING:  # ROS only where it is used
     from exo_device.emulator.ros import EmulatedController, SimulatorLink
 
 AnyNode = TypeVar("AnyNode")
-EXIT_OK, EXIT_ERROR = 0, 2
 ROS_ARGUMENTS = "--ros-args"
 #: A signal is noticed within this time (s).
 WAIT_S = 0.1
@@ -121,7 +121,7 @@ def main(arguments: list[str] | None = None, default_config: str | Path | None =
         return chosen.run(chosen)
     except (DriverError, EmulatorError) as error:
         print(f"emulate: {error}", file=sys.stderr)
-        return EXIT_ERROR
+        return ExitCode.BAD_INPUT
 
 
 def load_config(path: str | Path | None, interface: str | None, channel: str | None) -> CubemarsConfig:
@@ -179,7 +179,7 @@ def _run_cubemars(chosen: argparse.Namespace) -> int:
             serve_bus()
     finally:
         port.close()
-    return EXIT_OK
+    return ExitCode.OK
 
 
 def _run_ros2_control(chosen: argparse.Namespace) -> int:
@@ -198,7 +198,7 @@ def _run_ros2_control(chosen: argparse.Namespace) -> int:
         stop.wait()
 
     beside(make, wait, chosen.ros_arguments)
-    return EXIT_OK
+    return ExitCode.OK
 
 
 def beside(make_node: Callable[[], AnyNode], work: Callable[[AnyNode], None], ros_arguments: list[str]) -> None:
