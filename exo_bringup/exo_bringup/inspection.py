@@ -17,7 +17,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from exo_bringup.telemetry import FAULT_MODE, MODE_NAMES
+from exo_bringup.telemetry import FAULT_MODE, MODE_NAMES, mode_name
 from exo_bringup.topics import TOPICS
 from exo_core.errors import UserError
 from exo_core.recordings import RecordingReader, UndecodableError
@@ -165,7 +165,7 @@ class _Modes:
         self._last_s = math.nan
 
     def status(self, message, time_s: float) -> None:
-        mode, faults = MODE_NAMES[message.mode], tuple(message.fault_names)
+        mode, faults = mode_name(message.mode), tuple(message.fault_names)
         before = self.changes[-1] if self.changes else None
         if before and before.mode == "ACTIVE":
             self.active_s += max(0.0, time_s - self._last_s)

@@ -13,6 +13,13 @@ SAME_SPEED_MPS = 5e-3
 ACTIVE_MODE, FAULT_MODE = MODE_NAMES.index("ACTIVE"), MODE_NAMES.index("FAULT")
 
 
+def mode_name(mode: int | None) -> str:
+    """A device's mode in words: `-` before the first status; a foreign publisher's may be a number without a name."""
+    if mode is None:
+        return "-"
+    return MODE_NAMES[mode] if mode < len(MODE_NAMES) else f"mode {mode}"
+
+
 @dataclass
 class StrideMeans:
     """Running means over strides; NaN before the first."""
@@ -126,9 +133,7 @@ class Telemetry:
     @property
     def mode_name(self) -> str:
         """Device mode as text; `-` before the first status."""
-        if self.mode is None:
-            return "-"
-        return MODE_NAMES[self.mode] if self.mode < len(MODE_NAMES) else f"mode {self.mode}"  # of a foreign publisher
+        return mode_name(self.mode)
 
     def line(self, duration_s: float) -> str:
         """One plain line for a log."""

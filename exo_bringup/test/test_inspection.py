@@ -103,6 +103,15 @@ def test_modes_faults_and_torques(run):
     assert ankle.given_peak == 25.0 and 15.0 < ankle.given_rms < 25.0
 
 
+def test_a_mode_that_there_is_not_is_shown_by_its_number(tmp_path):
+    writer = Writer(tmp_path / "recording.mcap")
+    writer.put("exo/status", 0.0, DeviceStatus(mode=200))
+    writer.put("exo/status", 1.0, DeviceStatus(mode=DeviceStatus.FAULT, cause="stopped"))
+    writer.recording.close()
+    inspection = inspect_recording(tmp_path)
+    assert [change.mode for change in inspection.device.changes] == ["mode 200", "FAULT"]
+
+
 def test_the_page_shows_it_all(run, capsys):
     text = page(inspect_recording(run))
     for word in (

@@ -169,6 +169,10 @@ def test_the_status_says_what_is_the_matter():
     assert "waiting" in status_text(now, time.monotonic() + 60.0, "")
 
 
+def test_a_strangers_mode_has_a_number_for_a_name():
+    assert "mode 200" in status_text(Snapshot(heard_device_s=5.0, mode=200), 5.0, "")
+
+
 def test_a_strangers_text_is_no_markup():
     now = Snapshot(heard_device_s=time.monotonic(), cause="joint '![x](http://x/p.png) <b>{1}\n# a'")
     text = status_text(now, time.monotonic(), "*bold*")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from exo_bringup.telemetry import MODE_NAMES
+from exo_bringup.telemetry import mode_name
 from exo_core.errors import one_line
 from exo_core.joints import SIDES
 from exo_sim.gait.variables import ANGLES
@@ -74,7 +74,7 @@ class Snapshot:
     @property
     def mode_name(self) -> str:
         """Device mode as text; `-` before the first status."""
-        return "-" if self.mode is None else MODE_NAMES[self.mode]
+        return mode_name(self.mode)
 
     def muscle_values(self, values: np.ndarray, wanted: tuple[str, ...]) -> np.ndarray:
         """Values in the order of other names; 0 for those that are not known."""
