@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from exo_lab.csv_log import CsvLog
+from exo_lab.pool import progress_bar
 from exo_lab.rl.runner import replace_tensors, resuming
 from exo_lab.rl.workers import WorkerPool
 from exo_lab.train.nerves.config import ImitationConfig
@@ -187,10 +187,9 @@ class Imitation:
     def run(self) -> bool:
         """Walks and learns all rounds that are left, or until SIGINT or SIGTERM; returns whether it is complete."""
         handlers = {s: signal.signal(s, self._request_stop) for s in (signal.SIGINT, signal.SIGTERM)}
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         config = self._config
         try:
-            with Progress(*columns) as bar:
+            with progress_bar() as bar:
                 task = bar.add_task("imitating", total=config.rounds, completed=self._progress["round"])
                 while not self.complete and not self._stop:
                     row = self._round()
